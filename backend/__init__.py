@@ -1,0 +1,1 @@
+"""Curation, storage, studies and the local service of Subject Studio."""

@@ -1,0 +1,284 @@
+"""Everything a user can do, declared once.
+
+`Workspace` implements this protocol in process; the service's routes and the HTTP client are derived from its
+signatures, so that an operation is added here and in `Workspace` and nowhere else. Arguments are keyword-only and
+made of str, int, float, bool, None, tuples and the dataclasses of `backend.domain` and this module; so are results.
+Operations raise StudioError; over HTTP the text and `kind` survive.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from backend.domain import Form, Receipt, Stimulus, Trial, Vote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What is open: `api_version` changes when an operation's meaning does."""
+
+    project: str
+    version: str
+    profile: str
+    recipe: str
+    api_version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRow:
+    """One item that failed, was skipped or was filtered as not applicable."""
+
+    stage: str
+    item_id: str
+    name: str
+    """The file's name or the record's id, for people."""
+    state: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """How far one stage of the current plan is. Seconds are work time summed over workers."""
+
+    stage: str
+    over: str
+    pending: int
+    ok: int
+    warned: int
+    filtered: int
+    failed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRow:
+    """What one gate of the recipe holds back now: `score comparison value` over `entering` records."""
+
+    record: str
+    score: str
+    comparison: str
+    value: float
+    source: str
+    entering: int
+    dropped: int
+    unmeasured: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Counts of the current plan; `states` counts sources by state."""
+
+    counts: dict[str, int]
+    states: dict[str, int]
+    failures: tuple[FailureRow, ...]
+    stages: tuple[StageRow, ...] = ()
+    gates: tuple[GateRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateChange:
+    """Another value for a gate, tried without saving: `record.score` names it."""
+
+    gate: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A running or finished job. `done` and `total` count items of the current stage."""
+
+    job_id: str
+    kind: str
+    state: str
+    """queued, running, done, failed or cancelled."""
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSummary:
+    """What a folder held: files taken, and one line for each name passed over (loops, dangling links, no permission)."""
+
+    taken: int
+    known: int
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """A pair with what people and machines say of it."""
+
+    pair_id: str
+    kind: str
+    status: str
+    """machine, one, agreed, disputed or adjudicated."""
+    verdict: str | None
+    num_votes: int
+    accepted: bool
+    """Whether the recipe's gates accept it now."""
+    category: str | None
+    phrase: str | None
+    scores: dict[str, float | None]
+    target: Stimulus
+    reference: Stimulus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairPage:
+    """A page of pairs in a stable order; `next_after` continues it, None at the end."""
+
+    rows: tuple[PairRow, ...]
+    total: int
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """Where a rater stands in a study's queue."""
+
+    study_id: str
+    total: int
+    judged: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile:
+    """A file that may be shown: absolute path, MIME type, number of frames for a video (0 for a still)."""
+
+    path: str
+    mime: str
+    num_frames: int = 0
+    fps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The outcome of `verify`: `problems` is empty when `ok`. `catalog_hash` is of the current plan and the projection."""
+
+    ok: bool
+    catalog_hash: str
+    problems: tuple[str, ...] = ()
+    journal_events: int = 0
+    artifacts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRow:
+    """How a role is bound: `available` with `model_id`, else `reason` and `next_step`."""
+
+    role: str
+    implementation: str
+    model_id: str
+    available: bool
+    licence: str = ""
+    reason: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doctor:
+    """Which roles are bound and what is missing on this machine."""
+
+    roles: dict[str, RoleRow]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSummary:
+    """What an export wrote. `manifest` is the path of MANIFEST.sha256; `left_out` counts pairs by reason."""
+
+    out: str
+    format: str
+    pairs: int
+    files: int
+    manifest: str
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+class Api(Protocol):
+    """The operations. Reading ones first project the journal to its head."""
+
+    def about(self) -> About: ...
+
+    def status(self) -> Status:
+        """Counts, states, failures, stages and gates of the current plan."""
+        ...
+
+    def doctor(self) -> Doctor: ...
+
+    def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
+        """The status there would be with other gate values; saves nothing and runs no model."""
+        ...
+
+    def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
+        """Saves gate values in project.toml. Raises SettingsError for an unknown gate."""
+        ...
+
+    def settings_schema(self) -> dict:
+        """JSON Schema of project.toml with current values as defaults."""
+        ...
+
+    def ingest(
+        self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
+    ) -> IngestSummary:
+        """Lists files and folders as Sources. Raises ProjectError when a path does not exist or holds nothing."""
+        ...
+
+    def curate(self, *, workers: int | None = None, engine: str | None = None) -> Progress:
+        """Starts (or joins) a job that works on everything pending; `progress` follows it."""
+        ...
+
+    def progress(self, *, job_id: str) -> Progress: ...
+
+    def cancel(self, *, job_id: str) -> Progress: ...
+
+    def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
+        """Pairs of the current plan. `order`: uncertain (audit stratum first), best, id. `where` as in `export`."""
+        ...
+
+    def pair(self, *, pair_id: str) -> PairRow: ...
+
+    def form(self, *, name: str) -> Form: ...
+
+    def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
+        """Trials that this rater has not judged, leased to them for ten minutes; `skip` names item ids already held."""
+        ...
+
+    def queue_state(self, *, study_id: str, rater: str) -> QueueState: ...
+
+    def submit_votes(self, *, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
+        """Stores votes durably before returning, in order; the same `(id, rev)` again changes nothing."""
+        ...
+
+    def votes(self, *, study_id: str, item_id: str | None = None) -> tuple[Vote, ...]:
+        """Current votes (highest revision, not undone) in journal order."""
+        ...
+
+    def media(self, *, media_id: str) -> MediaFile:
+        """A crop, mask or clip preview by opaque id; previews are made when first asked for (≤ 720p, GOP 12)."""
+        ...
+
+    def verify(self) -> Check:
+        """Checks journal chain, catalog and artifacts. (People judge pairs; this checks the project.)"""
+        ...
+
+    def rebuild(self) -> Check:
+        """Makes the catalog's part of what people said again from the journal."""
+        ...
+
+    def backup(self, *, out: str | None = None) -> str:
+        """Writes a backup folder and gives its path."""
+        ...
+
+    def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary: ...
+
+    def report(self, *, out: str | None = None) -> str:
+        """Writes report.html and gives its path."""
+        ...
+
+    def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:
+        """The newest journal events as plain values, newest last."""
+        ...

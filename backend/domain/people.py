@@ -1,0 +1,145 @@
+"""What people say: forms, trials, votes and the state of a pair after them."""
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from backend.domain.errors import SettingsError
+from backend.domain.ids import content_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One answer. `key` is the keyboard key that gives it (Qt key name, such as `1` or `Left`)."""
+
+    value: str
+    label: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question of a form, with its choices and the reasons that a person may tick."""
+
+    name: str
+    text: str
+    choices: tuple[Choice, ...]
+    reasons: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A place on the screen for one stimulus: `slot` names it in `Trial.stimuli`; shows image, video or text."""
+
+    slot: str
+    label: str
+    shows: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a trial looks and what it asks: rendered alike by Qt, the study page and a VLM judge."""
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...]
+    questions: tuple[Question, ...]
+
+
+def form_from_json(text: str, *, origin: str) -> Form:
+    """Reads a form file. Raises SettingsError naming `origin` when a field is missing or a key is used twice."""
+    try:
+        raw = json.loads(text)
+        form = Form(
+            name=raw["name"],
+            title=raw["title"],
+            panels=tuple(Panel(**panel) for panel in raw["panels"]),
+            questions=tuple(_question(question) for question in raw["questions"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"form {origin} cannot be read: {error}; compare it with resources/forms") from error
+    for question in form.questions:
+        keys = [choice.key for choice in (*question.choices, *question.reasons)]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        if repeated:
+            raise SettingsError(
+                f"form {origin}, question {question.name}: key {repeated[0]} is used twice; give each its own"
+            )
+    return form
+
+
+def _question(raw: dict) -> Question:
+    return Question(
+        name=raw["name"],
+        text=raw["text"],
+        choices=tuple(Choice(**choice) for choice in raw["choices"]),
+        reasons=tuple(Choice(**choice) for choice in raw.get("reasons", ())),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stimulus:
+    """What a panel shows: `media` is an opaque media id (`Api.media`), `text` stands beside or instead of it."""
+
+    slot: str
+    media: str | None = None
+    clip_media: str | None = None
+    """Media id of the clip that plays under an image, when there is one."""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One item put before a person: stimuli in shown order. `item_id` is the pair or case that is judged."""
+
+    KIND: ClassVar[str] = "trial"
+    study_id: str
+    item_id: str
+    form: str
+    stimuli: tuple[Stimulus, ...]
+    scores: tuple[tuple[str, float | None], ...] = ()
+    gold: str | None = None
+
+    @property
+    def id(self) -> str:
+        return content_id("trial", self.study_id, self.item_id, tuple(s.slot for s in self.stimuli))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One answer to one question. A correction is the same `id` with a higher `rev`; an undo has `choice` None."""
+
+    KIND: ClassVar[str] = "vote"
+    id: str
+    rev: int
+    study_id: str
+    trial_id: str
+    item_id: str
+    rater: str
+    rater_kind: str
+    question: str
+    choice: str | None
+    strength: int | None = None
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    shown_order: tuple[str, ...] = ()
+    visible_ms: int = 0
+    made_at: str = ""
+    """ISO 8601 UTC, by the rater's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The journal's answer to a stored vote: its place in the chain. `applied` is False for a stale revision."""
+
+    id: str
+    rev: int
+    seq: int
+    hash: str
+    applied: bool
+
+
+VERIFY_STUDY = "verify"
+"""The standing study in which people verify candidate pairs."""
+
+IDENTITY_CHOICES = ("same", "different", "near_duplicate", "unsure")

@@ -1,0 +1,3 @@
+"""Export and import formats, one file each, named here."""
+
+EXPORTS: dict[str, str] = {}

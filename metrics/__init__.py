@@ -1,0 +1,1 @@
+"""Metrics of subject-to-video and the benchmark."""

@@ -1,0 +1,1 @@
+"""Training and generation of subject-to-video models."""
