@@ -1,0 +1,1 @@
+"""Boxes and masks as plain arrays: numpy and the standard library only."""
