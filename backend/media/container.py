@@ -1,0 +1,65 @@
+"""Opening files with FFmpeg safely: local files only, known formats only, errors as MediaError."""
+
+import logging
+import os
+from pathlib import Path
+
+import av
+import av.logging
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from backend.domain import MediaError
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "avi",
+    "mpeg",
+    "mpegts",
+    "mpegvideo",
+    "flv",
+    "asf",
+    "ogg",
+    "gif",
+    "h264",
+    "hevc",
+    "av1",
+    "obu",
+    "ivf",
+    "m4v",
+    "mxf",
+    "wav",
+    "mp3",
+    "aac",
+    "flac",
+)
+"""Demuxers that may run. Playlists (concat, hls, dash) are left out: they can open other files and addresses."""
+
+FilePath = str | os.PathLike[str]
+
+# Decoder errors are counted through `av.logging.Capture`, which sees nothing while PyAV's logging is off.
+av.logging.set_level(av.logging.ERROR)
+av.logging.set_skip_repeated(False)
+logging.getLogger("libav").addHandler(logging.NullHandler())
+
+
+def open_container(path: FilePath) -> InputContainer:
+    """The opened file; close it (it is a context manager). Raises MediaError with a one-line reason."""
+    try:
+        return av.open(
+            "file:" + os.fspath(Path(path).absolute()),
+            mode="r",
+            options={"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)},
+            metadata_errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise MediaError(f"{_name(path)}: no such file; was it moved after the listing?", kind="missing") from error
+    except PermissionError as error:
+        raise MediaError(f"{_name(path)}: no permission to read it", kind="permission") from error
+    except (FFmpegError, ValueError) as error:
+        raise MediaError(f"{_name(path)}: not a video, image or sound that can be read", kind="unreadable") from error
+
+
+def _name(path: FilePath) -> str:
+    return os.fspath(Path(path).name).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,271 @@
+"""Reading frames of one video by their exact index, decoding no more than the index says is needed.
+
+Colour: the matrix and range that the stream states are used; a stream that states none is read as BT.601, limited
+range, which is what most writers without tags mean (FFmpeg's scaler, imageio, diffusers). HDR is not tone-mapped.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import av
+import av.logging
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from backend.domain import MediaError
+from backend.media.container import FilePath, open_container
+from backend.media.index import FrameIndex, build_index, name_of
+
+SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
+"""Decoders that leave out unneeded non-reference pictures without touching the others."""
+CHUNK_BYTES = 64 * 2**20
+"""`stream` holds at most this much, so that 8K frames come in smaller chunks."""
+REORDERING = 32
+"""A frame that has not come when this many later ones have will not come (H.264 reorders 16 at most)."""
+SEEK_ATTEMPTS = 3
+UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, ITU-T H.273 matrix coefficients
+
+
+class VideoReader:
+    """Upright RGB frames of one video by presentation index (a `FrameReader`), and a context manager.
+
+    `index` is the frame index kept from probing; without it the packets are read first. `decode_errors` counts the
+    error lines that the decoder has written so far. One decoding thread by default: workers run one per core.
+    """
+
+    def __init__(self, path: FilePath, index: FrameIndex | None = None, *, threads: int = 1) -> None:
+        self._path, self._threads = path, threads
+        self.index = index or build_index(path)
+        self._container = open_container(path)
+        self._stream = self._find_stream()
+        self.name = name_of(self._container)
+        self._skips = self.index.facts.codec in SKIPPING_CODECS and not self.index.facts.interlaced
+        self._reformatter = VideoReformatter()
+        self.num_frames = self.index.num_frames
+        self.width = self.index.facts.width
+        self.height = self.index.facts.height
+        self.times_s = self.index.times_s
+        self.decode_errors = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file; the reader cannot be used afterwards."""
+        self._container.close()
+
+    def at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> np.ndarray:
+        """Frames uint8 `(len(indices), H, W, 3)` in the order asked for; `size` is `(width, height)`."""
+        width, height = size or (self.width, self.height)
+        places: dict[int, list[int]] = {}
+        for place, index in enumerate(indices):
+            places.setdefault(_checked(int(index), self.num_frames, self.name), []).append(place)
+        frames = np.empty((len(indices), height, width, 3), dtype=np.uint8)
+        for index, frame in self._decode(sorted(places)):
+            first, *others = places[index]
+            self._convert(frame, frames[first])
+            for place in others:
+                frames[place] = frames[first]
+        return frames
+
+    def stream(
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        step: int = 1,
+        size: tuple[int, int] | None = None,
+        chunk: int = 32,
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """First index and up to `chunk` frames uint8 `(n, H, W, 3)` at a time, decoding once, in order.
+
+        Chunks are smaller where `chunk` frames would exceed 64 MiB. Each chunk is an array of its own.
+        """
+        stop = self.num_frames if stop is None else stop
+        wanted = range(start, stop, step)
+        if len(wanted) == 0:
+            return
+        _checked(wanted[0], self.num_frames, self.name)
+        _checked(wanted[-1], self.num_frames, self.name)
+        width, height = size or (self.width, self.height)
+        chunk = max(1, min(chunk, CHUNK_BYTES // (width * height * 3)))
+        frames, first, filled = np.empty((0, height, width, 3), dtype=np.uint8), start, 0
+        for index, frame in self._decode(wanted):
+            if filled == len(frames):
+                left = len(range(index, stop, step))
+                frames, first, filled = np.empty((min(chunk, left), height, width, 3), dtype=np.uint8), index, 0
+            self._convert(frame, frames[filled])
+            filled += 1
+            if filled == len(frames):
+                yield first, frames
+
+    def _find_stream(self) -> VideoStream:
+        number = self.index.facts.stream
+        streams = [s for s in self._container.streams.video if s.index == number]
+        if not streams:
+            self._container.close()
+            raise MediaError(f"{name_of(self._container)}: stream {number} of its index is missing", kind="index")
+        streams[0].codec_context.thread_count = self._threads
+        streams[0].codec_context.thread_type = "AUTO" if self._threads != 1 else "NONE"
+        return streams[0]
+
+    def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Wanted frames (indices rising) with their index, in that order."""
+        if not self.index.facts.timed:
+            yield from self._decode_untimed(wanted)
+            return
+        starts = self.index.frame_start[np.asarray(wanted, dtype=np.int64)]
+        group = 0
+        while group < len(wanted):
+            stop = group + 1
+            packets = self.index.frame_packet[wanted[group]]
+            # A group that begins where this one ends is reached by decoding on, without a seek.
+            while stop < len(wanted) and starts[stop] <= packets + 1:
+                packets = max(packets, self.index.frame_packet[wanted[stop]])
+                stop += 1
+            yield from self._decode_group(wanted[group:stop], int(starts[group:stop].min()), int(packets))
+            group = stop
+
+    def _decode_group(self, wanted: Sequence[int], start: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        context = self._stream.codec_context
+        needed = set(self.index.frame_packet[np.asarray(wanted, dtype=np.int64)].tolist())
+        expected, early = iter(wanted), {}
+        due = next(expected)
+        for number, packet in self._packets_from(start, last):
+            if self._skips:
+                context.skip_frame = "DEFAULT" if number in needed else "NONREF"
+            for frame in self._decode_packet(packet):
+                if frame.pts is None:
+                    continue
+                index = int(np.searchsorted(self.index.pts, frame.pts))
+                if index >= self.num_frames or self.index.pts[index] != frame.pts or index < due:
+                    continue
+                if index > due and len(early) == REORDERING:
+                    break
+                early[index] = frame
+                while due in early:
+                    yield due, early.pop(due)
+                    following = next(expected, None)
+                    if following is None:
+                        return
+                    due = following
+        raise MediaError(f"{self.name}: frame {due} cannot be decoded; its data are damaged or missing", kind="damaged")
+
+    def _packets_from(self, start: int, last: int) -> Iterator[tuple[int, av.Packet | None]]:
+        """Packets `start` to `last` with their numbers, then None, which makes the decoder give what it holds."""
+        number, packets = self._seek(start)
+        for packet in packets:
+            if number >= start:
+                yield number, packet
+            number += 1
+            if number > last:
+                break
+        yield last, None
+
+    def _seek(self, start: int) -> tuple[int, Iterator[av.Packet]]:
+        """Stands at packet `start` or before it: the number of the next packet, and the packets."""
+        keys = np.flatnonzero(self.index.packet_key[: start + 1])
+        # Offsets in mov files are looked up by decoding time, elsewhere by presentation time.
+        clock = self.index.packet_dts if self.index.facts.container.startswith("mov") else self.index.packet_pts
+        for key in keys[::-1][:SEEK_ATTEMPTS]:
+            try:
+                self._container.seek(int(clock[key]), stream=self._stream, backward=True)
+            except FFmpegError:
+                break
+            packets = self._packets()
+            packet = next(packets, None)
+            number = -1 if packet is None else self._number(packet)
+            if packet is not None and 0 <= number <= start:
+                return number, itertools.chain((packet,), packets)
+        self._reopen()
+        return 0, self._packets()
+
+    def _packets(self) -> Iterator[av.Packet]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, FFmpegError):
+                return
+            if packet.size:
+                yield packet
+
+    def _number(self, packet: av.Packet) -> int:
+        found = np.flatnonzero(self.index.packet_pts == packet.pts) if packet.pts is not None else ()
+        return int(found[0]) if len(found) == 1 else -1
+
+    def _decode_packet(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        with av.logging.Capture() as lines:
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except FFmpegError:
+                frames = []
+        self.decode_errors += len(lines)
+        return frames
+
+    def _decode_untimed(self, wanted: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        self._reopen()
+        expected, number = iter(wanted), 0
+        due = next(expected)
+        for packet in itertools.chain(self._packets(), (None,)):
+            for frame in self._decode_packet(packet):
+                if number == due:
+                    yield due, frame
+                    following = next(expected, None)
+                    if following is None:
+                        return
+                    due = following
+                number += 1
+        raise MediaError(f"{self.name}: frame {due} cannot be decoded; its data are damaged or missing", kind="damaged")
+
+    def _reopen(self) -> None:
+        self._container.close()
+        self._container = open_container(self._path)
+        self._stream = self._find_stream()
+
+    def _convert(self, frame: av.VideoFrame, out: np.ndarray) -> None:
+        """Writes an upright RGB picture into `out` (H, W, 3), scaled to its size."""
+        facts = self.index.facts
+        height, width = out.shape[:2]
+        if facts.rotation % 180:
+            height, width = width, height
+        shrinks = width < frame.width or height < frame.height
+        tagged = frame.colorspace != UNSPECIFIED
+        rgb = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb24",
+            src_colorspace=None if tagged else Colorspace.ITU601,
+            src_color_range=ColorRange(frame.color_range),
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
+            threads=1,
+        )
+        plane = rgb.planes[0]
+        picture = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, : 3 * width]
+        picture = picture.reshape(height, width, 3)
+        if facts.interlaced:
+            picture = _one_field(picture)
+        picture = np.rot90(picture, -(facts.rotation // 90))
+        np.copyto(out, picture[:, ::-1] if facts.mirrored else picture)
+
+
+def _one_field(picture: np.ndarray) -> np.ndarray:
+    """The first field at full height: the other field's lines are the mean of their neighbours."""
+    whole = picture.copy()
+    above = whole[0:-1:2].astype(np.uint16)
+    below = np.concatenate((above[1:], above[-1:])) if len(whole) % 2 == 0 else whole[2::2].astype(np.uint16)
+    whole[1::2] = ((above + below + 1) >> 1).astype(np.uint8)
+    return whole
+
+
+def _checked(index: int, num_frames: int, name: str) -> int:
+    if not 0 <= index < num_frames:
+        raise IndexError(f"{name}: frame {index} outside [0, {num_frames})")
+    return index

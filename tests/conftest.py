@@ -1,0 +1,24 @@
+"""What every test may use: real media when present, and single-threaded numerics."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import cv2
+import pytest
+
+cv2.setNumThreads(1)
+
+REAL_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_media() -> Path:
+    """The folder of real media beside the repository: dev/ with labels, bad/ with broken files."""
+    if not REAL_MEDIA.is_dir():
+        pytest.skip("real media folder ../shared/data is absent")
+    return REAL_MEDIA
