@@ -25,8 +25,10 @@ def digest(part: object, *, num_bytes: int = 16) -> str:
 
 def _canonical(part: object) -> Iterable[bytes]:
     match part:
-        case None | bool() | int() | float():
+        case None | bool() | int():
             yield f"{type(part).__name__}:{part!r};".encode()
+        case float():
+            yield f"float:{float.__repr__(part)};".encode()
         case str():
             raw = part.encode("utf-8", "surrogatepass")
             yield b"str:%d:" % len(raw)

@@ -180,7 +180,8 @@ class ArtifactStore(Protocol):
 class Context(Protocol):
     """What a stage may ask for while it works."""
 
-    artifacts: ArtifactStore
+    @property
+    def artifacts(self) -> ArtifactStore: ...
 
     def path(self, video: Video, item: Item) -> str:
         """The video's file."""

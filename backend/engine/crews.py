@@ -1,0 +1,222 @@
+"""Who works: `Inline` in the owner itself, `Process` in spawned workers fed by the owner.
+
+A crew takes batches and gives outcomes as they finish, in any order. A worker that dies or hangs takes only its
+current batch with it: the batch is bisected until the culprit is alone, and the culprit fails after its second death
+with the signal and the end of its stderr.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from backend.domain import Failed
+from backend.engine.context import WorkContext, WorkerSettings
+from backend.engine.work import Batch, Outcome, work_on
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 2  # batches at a worker: one worked on, one waiting, so that it never idles while the owner commits
+DEATHS = 2  # of a single item before it fails
+SECONDS_PER_ITEM = 120.0  # a batch that takes longer is taken for hung
+GRACE_S = 5.0  # between asking a worker to stop and killing it
+
+
+class Crew(Protocol):
+    """Whoever works on batches."""
+
+    def work(self, batches: Iterable[Batch], cancelled: Event) -> Iterator[tuple[Batch, Outcome]]: ...
+
+    def close(self) -> None: ...
+
+
+class Inline:
+    """Works in the calling thread."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._context = WorkContext(settings)
+
+    def work(self, batches: Iterable[Batch], cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
+        for batch in batches:
+            if cancelled.is_set():
+                return
+            yield batch, work_on(batch, self._context)
+
+    def close(self) -> None:
+        self._context.close()
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    stderr: Path
+    batches: deque[Batch] = field(default_factory=deque)
+    since: float = 0.0
+
+
+class Process:
+    """Works in `num_workers` spawned processes; decoders and models crash there, not in the owner."""
+
+    def __init__(self, settings: WorkerSettings, *, num_workers: int, seconds_per_item: float = SECONDS_PER_ITEM) -> None:
+        self._settings = settings
+        self._num_workers = num_workers
+        self._seconds_per_item = seconds_per_item
+        self._context = multiprocessing.get_context("spawn")
+        self._folder = tempfile.TemporaryDirectory(prefix="subject-studio-workers-")
+        self._workers: list[_Worker] = []
+        self._started = 0
+
+    def work(self, batches: Iterable[Batch], cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
+        source, again = iter(batches), deque[Batch]()
+        deaths: dict[str, int] = {}
+        exhausted = False
+        while True:
+            stopping = cancelled.is_set()
+            while not stopping and (worker := self._free()) is not None:
+                batch = again.popleft() if again else next(source, None)
+                if batch is None:
+                    exhausted = True
+                    break
+                self._give(worker, batch)
+            busy = [worker for worker in self._workers if worker.batches]
+            if not busy and (stopping or (exhausted and not again)):
+                return
+            ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], timeout=0.5)
+            for worker in busy:
+                if worker.pipe in ready and (outcome := self._receive(worker)) is not None:
+                    yield worker.batches.popleft(), outcome
+                    worker.since = time.monotonic()
+                elif not worker.process.is_alive() or self._hangs(worker):
+                    yield from self._bury(worker, again, deaths)
+
+    def close(self) -> None:
+        """Asks workers to stop, waits up to GRACE_S, then kills."""
+        for worker in self._workers:
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(GRACE_S if not worker.batches else 0.1)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+        self._folder.cleanup()
+
+    def _free(self) -> _Worker | None:
+        if len(self._workers) < self._num_workers and all(worker.batches for worker in self._workers):
+            self._workers.append(self._hire())
+        free = min(self._workers, key=lambda worker: len(worker.batches))
+        return free if len(free.batches) < IN_FLIGHT else None
+
+    def _hire(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        self._started += 1
+        stderr = Path(self._folder.name) / f"worker-{self._started}.stderr"
+        process = self._context.Process(target=_serve, args=(theirs, self._settings, str(stderr), os.getpid()), daemon=True)
+        with _SingleThreaded():
+            process.start()
+        theirs.close()
+        return _Worker(process, ours, stderr)
+
+    def _give(self, worker: _Worker, batch: Batch) -> None:
+        if not worker.batches:
+            worker.since = time.monotonic()
+        worker.batches.append(batch)
+        try:
+            worker.pipe.send(batch)
+        except (BrokenPipeError, ConnectionResetError):
+            log.debug("worker %s died before it took a batch", worker.process.pid)
+
+    def _receive(self, worker: _Worker) -> Outcome | None:
+        try:
+            return worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+
+    def _hangs(self, worker: _Worker) -> bool:
+        limit = self._seconds_per_item * len(worker.batches[0].items)
+        return time.monotonic() - worker.since > limit
+
+    def _bury(self, worker: _Worker, again: deque[Batch], deaths: dict[str, int]) -> Iterator[tuple[Batch, Outcome]]:
+        """Replaces a dead or hung worker; its current batch is bisected or, alone for the second time, fails."""
+        hung = worker.process.is_alive()
+        if hung:
+            worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
+        suspect, *waiting = worker.batches
+        culprit = suspect.items[0].id
+        again.extend(waiting)
+        if len(suspect.items) > 1:
+            again.extend(suspect.halves())
+            return
+        key = suspect.work_keys[0]
+        deaths[key] = deaths.get(key, 0) + 1
+        if deaths[key] < DEATHS:
+            again.append(suspect)
+            return
+        kind = "timeout" if hung else "crash"
+        how = f"took more than {self._seconds_per_item:.0f} s" if hung else _death(worker.process.exitcode)
+        tail = worker.stderr.read_text(errors="replace")[-500:].strip() if worker.stderr.exists() else ""
+        message = f"{suspect.stage.name} {how}, twice" + (f"; stderr: {tail}" if tail else "")
+        yield suspect, Outcome(notes=(Failed(culprit, kind, message),), tables={}, seconds=0.0)
+
+
+class _SingleThreaded:
+    """Environment for children: BLAS, OpenMP and OpenCV on one thread, so that equal inputs give equal bits."""
+
+    NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self.NAMES}
+        os.environ.update(dict.fromkeys(self.NAMES, "1"))
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _death(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"died of {signal.Signals(-exitcode).name}"
+    return f"ended with exit code {exitcode}"
+
+
+def _serve(pipe: Connection, settings: WorkerSettings, stderr: str, owner: int) -> None:
+    """A worker's life: batches in, outcomes out, until the pipe closes or the owner dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent(owner)
+    descriptor = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(descriptor, 2)
+    context = WorkContext(settings)
+    while True:
+        try:
+            batch = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        pipe.send(work_on(batch, context))
+
+
+def _die_with_parent(owner: int) -> None:
+    """Linux: SIGKILL when the owner ends, so that no worker outlives a killed owner."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != owner:
+        os._exit(1)

@@ -1,0 +1,74 @@
+"""A plan: stages in order, each with the gates that hold for everything after it."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backend.domain import Stage, digest
+
+COMPARISONS = (">=", ">", "<=", "<")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A threshold on a stored score. It belongs to the recipe and enters no work key, so moving it re-runs no model."""
+
+    record: str
+    """The kind of record that the score is about, and that is held back."""
+    score: str
+    comparison: str
+    value: float
+    source: str
+    """Where the value comes from."""
+    unmeasured: str = "keep"
+    """What happens to a record whose score is NULL: keep or drop."""
+
+    def __post_init__(self) -> None:
+        if self.comparison not in COMPARISONS:
+            raise ValueError(f"gate {self.record}.{self.score}: comparison {self.comparison!r} is none of {COMPARISONS}")
+        if not math.isfinite(self.value):
+            raise ValueError(f"gate {self.record}.{self.score}: value {self.value} is not finite")
+        if self.unmeasured not in ("keep", "drop"):
+            raise ValueError(f"gate {self.record}.{self.score}: unmeasured is {self.unmeasured!r}; choose keep or drop")
+
+    @property
+    def name(self) -> str:
+        """`record.score.min` or `.max`: how settings and people call it."""
+        return f"{self.record}.{self.score}.{'min' if '>' in self.comparison else 'max'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage and the gates on scores that it makes."""
+
+    stage: Stage
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Steps in order. `model_ids` names the implementation bound to each role: it enters the stages' keys."""
+
+    steps: tuple[Step, ...]
+    model_ids: Mapping[str, str] = field(default_factory=dict)
+
+    def stage_key(self, stage: Stage) -> str:
+        """Hash of a stage's name, version, settings and model ids; half of every work key of the stage."""
+        settings = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage)}  # pyright: ignore[reportArgumentType]
+        models = tuple((role, self.model_ids.get(role, "")) for role in sorted(stage.roles))
+        return digest((stage.name, stage.version, settings, models), num_bytes=8)
+
+    def gates(self) -> tuple[Gate, ...]:
+        return tuple(gate for step in self.steps for gate in step.gates)
+
+    def with_gates(self, values: Mapping[str, float]) -> "Plan":
+        """The plan with other gate values, by gate name. Raises KeyError for an unknown name."""
+        unknown = set(values) - {gate.name for gate in self.gates()}
+        if unknown:
+            raise KeyError(sorted(unknown)[0])
+        steps = tuple(
+            Step(step.stage, tuple(dataclasses.replace(g, value=values.get(g.name, g.value)) for g in step.gates))
+            for step in self.steps
+        )
+        return dataclasses.replace(self, steps=steps)

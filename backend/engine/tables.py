@@ -1,0 +1,227 @@
+"""The current plan as SQL: which rows of the catalog are shown now, which items lack work.
+
+Walking the plan step by step, three families of temporary tables are built on a connection of their own:
+`item_STAGE` (item_id, work_key) are the items that a stage takes now; `kept_KIND` (id, work_key, ancestor ids) the
+rows of a record type that the current work keys made, whose parents are kept and which pass the gates so far;
+`gated` (kind, id, gate) what a gate holds back. A work key is `STAGE_KEY:ITEM_ID`, and for stages that gather
+`:DIGEST` of the gathered ids, so that a group whose members changed is worked on again.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from backend.domain import PARENTS, Item, Score, Source, Stage, Video
+from backend.engine.plan import Gate, Plan, Step
+from backend.store.schema import KINDS, from_arrow
+
+
+@dataclass(frozen=True, slots=True)
+class GateCount:
+    """What one gate saw: records entering, held back, and without a value."""
+
+    gate: Gate
+    entering: int
+    dropped: int
+    unmeasured: int
+
+
+class PlanTables:
+    """The temporary tables of one walk through a plan. Call `enter` and `leave` for each step in order."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._kept: list[type] = []
+        self._scoring: list[Stage] = []
+        self.gate_counts: list[GateCount] = []
+        run = connection.execute
+        run("CREATE OR REPLACE TEMP TABLE gated (kind VARCHAR, id VARCHAR, gate VARCHAR)")
+        run("CREATE OR REPLACE TEMP TABLE kept_source AS SELECT DISTINCT ON (id) id, work_key FROM source")
+        self._kept.append(Source)
+        for kind, record in KINDS.items():
+            if record is not Source:
+                columns = ", ".join(f"{name} VARCHAR" for name in _columns(record))
+                run(f"CREATE OR REPLACE TEMP TABLE kept_{kind} ({columns})")
+
+    def walk(self) -> None:
+        """Enters and leaves every step."""
+        for step in self._plan.steps:
+            self.enter(step)
+            self.leave(step)
+
+    def enter(self, step: Step) -> None:
+        """Builds `item_STAGE`: what the stage takes now."""
+        stage, over = step.stage, step.stage.over.KIND
+        key = self._plan.stage_key(stage)
+        if not stage.gathers:
+            source = f"SELECT id AS item_id, '{key}:' || id AS work_key FROM kept_{over}"
+        else:
+            scores = self._score_digest() if Score in stage.gathers else ""
+            members = " UNION ALL ".join(
+                f"SELECT {_reference(over, kind)} AS item_id, id FROM kept_{kind.KIND}"
+                for kind in stage.gathers
+                if kind is not Score
+            )
+            members = members or "SELECT '' AS item_id, '' AS id WHERE false"
+            source = f"""
+                SELECT k.id AS item_id, '{key}:' || k.id || ':{scores}' || coalesce(g.digest, '') AS work_key
+                FROM kept_{over} k LEFT JOIN (
+                    SELECT item_id, md5(string_agg(id, ',' ORDER BY id)) AS digest FROM ({members}) GROUP BY item_id
+                ) g ON g.item_id = k.id"""
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source}")
+
+    def pending(self, step: Step, *, retry_failed: bool = False) -> list[tuple[str, str, str]]:
+        """`(item_id, work_key, group)` of items without finished work, ordered by group (the video) and id."""
+        stage = step.stage
+        group = "k.video_id" if "video_id" in _columns(stage.over) else "k.id"
+        done = "state <> 'failed'" if retry_failed else "true"
+        return self._connection.execute(
+            f"""SELECT i.item_id, i.work_key, {group} FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
+            WHERE i.work_key NOT IN (SELECT work_key FROM work WHERE stage = ? AND {done}) ORDER BY 3, 1""",
+            [stage.name],
+        ).fetchall()
+
+    def leave(self, step: Step) -> None:
+        """Adds the stage's rows to `kept_KIND` and applies its gates."""
+        stage = step.stage
+        for record in stage.makes:
+            if record is Score:
+                self._scoring.append(stage)
+            else:
+                self._keep(stage, record)
+        for kind in dict.fromkeys(gate.record for gate in step.gates):
+            self._apply([g for g in step.gates if g.record == kind], stage, KINDS[kind])
+
+    def load(self, step: Step, item_ids: Sequence[str]) -> list[Item]:
+        """Items with their records, in the order of `item_ids`."""
+        stage, over = step.stage, step.stage.over
+        ancestors = _ancestors(over)
+        lineage = self._connection.execute(
+            f"SELECT {', '.join(['id', *(f'{a.KIND}_id' for a in ancestors)])} FROM kept_{over.KIND} WHERE id IN (SELECT unnest(?))",
+            [list(item_ids)],
+        ).fetchall()
+        parents = {row[0]: row[1:] for row in lineage}
+        found = {over: self._fetch(over, list(item_ids))}
+        for position, kind in enumerate(ancestors):
+            found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values()}))
+        gathered = {kind: self._gather(over, kind, item_ids) for kind in stage.gathers if kind is not Score}
+        if Score in stage.gathers:
+            gathered[Score] = self._gather_scores(item_ids, gathered)
+        items = []
+        for item_id in item_ids:
+            records = {over: (found[over][item_id],)}
+            records |= {kind: (found[kind][ancestor],) for kind, ancestor in zip(ancestors, parents[item_id], strict=True)}
+            records |= {kind: tuple(rows.get(item_id, ())) for kind, rows in gathered.items()}
+            items.append(Item(item_id, records))
+        return items
+
+    def live_scores(self) -> str:
+        """SQL of the score rows that the current plan's work made, so far."""
+        if not self._scoring:
+            return "SELECT * FROM score WHERE false"
+        keys = " UNION ALL ".join(f"SELECT work_key FROM item_{stage.name}" for stage in self._scoring)
+        return f"SELECT s.* FROM score s SEMI JOIN ({keys}) k ON s.work_key = k.work_key"
+
+    def _score_digest(self) -> str:
+        keys = ",".join(self._plan.stage_key(stage) for stage in self._scoring)
+        return hashlib.blake2b(keys.encode(), digest_size=8).hexdigest() + ":"
+
+    def _keep(self, stage: Stage, record: type) -> None:
+        field, parent = PARENTS[record]
+        both = "AND r.reference_appearance_id IN (SELECT id FROM kept_appearance)" if record.KIND == "pair" else ""
+        inherited = "".join(f", p.{name}" for name in _columns(parent)[2:])
+        once = "QUALIFY row_number() OVER (PARTITION BY r.id ORDER BY r.work_key) = 1" if record is Video else ""
+        self._connection.execute(
+            f"""INSERT INTO kept_{record.KIND} BY NAME
+            SELECT r.id, r.work_key, r.{field} AS {parent.KIND}_id{inherited} FROM {record.KIND} r
+            JOIN item_{stage.name} i ON i.work_key = r.work_key JOIN kept_{parent.KIND} p ON p.id = r.{field}
+            WHERE true {both} {once}"""
+        )
+        if record not in self._kept:
+            self._kept.append(record)
+
+    def _apply(self, gates: list[Gate], stage: Stage, record: type) -> None:
+        run = self._connection.execute
+        arms = " ".join(f"WHEN s.name = '{g.score}' AND {_violates(g)} THEN '{g.name}'" for g in gates)
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(g.score for g in gates))
+        run(
+            f"""CREATE OR REPLACE TEMP TABLE judged AS SELECT s.target, s.name, s.value, CASE {arms} END AS gate
+            FROM score s JOIN item_{stage.name} i ON i.work_key = s.work_key JOIN kept_{record.KIND} k ON k.id = s.target
+            WHERE s.name IN ({names})"""
+        )
+        rows = run("SELECT name, gate, count(*), count(*) FILTER (value IS NULL) FROM judged GROUP BY ALL").fetchall()
+        for gate in gates:
+            seen = [row for row in rows if row[0] == gate.score]
+            self.gate_counts.append(
+                GateCount(
+                    gate, sum(r[2] for r in seen), sum(r[2] for r in seen if r[1] == gate.name), sum(r[3] for r in seen)
+                )
+            )
+        run(
+            "CREATE OR REPLACE TEMP TABLE dropped AS SELECT target AS id, min(gate) AS gate FROM judged WHERE gate NOTNULL GROUP BY 1"
+        )
+        run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
+        for kind in self._kept:
+            if kind is record:
+                run(f"DELETE FROM kept_{kind.KIND} WHERE id IN (SELECT id FROM dropped)")
+            elif f"{record.KIND}_id" in _columns(kind):
+                run(f"DELETE FROM kept_{kind.KIND} WHERE {record.KIND}_id IN (SELECT id FROM dropped)")
+
+    def _fetch(self, record: type, ids: list[str]) -> dict[str, object]:
+        table = self._connection.sql(
+            f"""SELECT r.* FROM {record.KIND} r JOIN kept_{record.KIND} k ON k.id = r.id AND k.work_key = r.work_key
+            WHERE r.id IN (SELECT unnest(?::VARCHAR[]))""",
+            params=[ids],
+        ).to_arrow_table()
+        return dict(zip(table.column("id").to_pylist(), from_arrow(record, table), strict=True))
+
+    def _gather(self, over: type, record: type, item_ids: Sequence[str]) -> dict[str, list]:
+        table = self._connection.sql(
+            f"""SELECT r.*, k.{_reference(over.KIND, record)} AS gathered_for FROM {record.KIND} r
+            JOIN kept_{record.KIND} k ON k.id = r.id AND k.work_key = r.work_key
+            WHERE k.{_reference(over.KIND, record)} IN (SELECT unnest(?::VARCHAR[])) ORDER BY r.id""",
+            params=[list(item_ids)],
+        ).to_arrow_table()
+        grouped: dict[str, list] = {}
+        for item_id, row in zip(table.column("gathered_for").to_pylist(), from_arrow(record, table), strict=True):
+            grouped.setdefault(item_id, []).append(row)
+        return grouped
+
+    def _gather_scores(self, item_ids: Sequence[str], gathered: dict[type, dict[str, list]]) -> dict[str, list]:
+        owners = {item_id: item_id for item_id in item_ids}
+        for rows in gathered.values():
+            owners |= {row.id: item_id for item_id, found in rows.items() for row in found}
+        table = self._connection.sql(
+            f"SELECT * FROM ({self.live_scores()}) WHERE target IN (SELECT unnest(?::VARCHAR[])) ORDER BY id",
+            params=[list(owners)],
+        ).to_arrow_table()
+        grouped: dict[str, list] = {}
+        for score in from_arrow(Score, table):
+            grouped.setdefault(owners[score.target], []).append(score)
+        return grouped
+
+
+def _ancestors(record: type) -> list[type]:
+    chain = []
+    while record in PARENTS:
+        record = PARENTS[record][1]
+        chain.append(record)
+    return chain
+
+
+def _columns(record: type) -> list[str]:
+    return ["id", "work_key", *(f"{ancestor.KIND}_id" for ancestor in _ancestors(record))]
+
+
+def _reference(over: str, record: type) -> str:
+    name = f"{over}_id"
+    assert name in _columns(record), f"{record.KIND} does not descend from {over}; it cannot be gathered"
+    return name
+
+
+def _violates(gate: Gate) -> str:
+    outside = f"NOT (s.value {gate.comparison} {gate.value!r})"
+    return f"coalesce({outside}, {'true' if gate.unmeasured == 'drop' else 'false'})"

@@ -1,0 +1,98 @@
+"""The project's own file, `project.toml`."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backend.domain import ProjectError, SettingsError
+from backend.settings.fields import assign
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSettings:
+    """What a project is made with. `stages`, `gates` and `roles` hold overrides only; the recipe checks their names."""
+
+    format_version: int = FORMAT_VERSION
+    profile: str = "embedded"
+    recipe: str = "full"
+    seed: int = 0
+    engine: str = "process"
+    workers: int = 0
+    """Worker processes; 0 takes the number of cores."""
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gates: dict[str, float] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError(f"workers is {self.workers}; give 0 (all cores) or more")
+        if self.engine not in ("inline", "process"):
+            raise ValueError(f"engine is {self.engine!r}; choose inline or process")
+
+
+def read_settings(path: Path) -> ProjectSettings:
+    """Reads project.toml; a missing file gives the defaults.
+
+    Raises SettingsError for broken TOML (with line) or an unknown key, ProjectError for a newer format.
+    """
+    if not path.exists():
+        return ProjectSettings()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error}; mend the line or delete the file to get the defaults"
+        ) from error
+    version = raw.get("format_version", FORMAT_VERSION)
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ProjectError(
+            f"{path.parent} was made by a newer version (format {version}, this one reads {FORMAT_VERSION}); update subject-studio"
+        )
+    return assign(ProjectSettings(), raw, where=path.name)
+
+
+def write_settings(path: Path, settings: ProjectSettings) -> None:
+    """Writes project.toml durably (temporary file, fsync, rename)."""
+    text = _toml(settings)
+    temporary = path.with_suffix(".toml.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def _toml(settings: ProjectSettings) -> str:
+    lines = [
+        f"format_version = {settings.format_version}",
+        f"profile = {_value(settings.profile)}",
+        f"recipe = {_value(settings.recipe)}",
+        f"seed = {settings.seed}",
+        f"engine = {_value(settings.engine)}",
+        f"workers = {settings.workers}",
+    ]
+    for name in ("gates", "roles"):
+        table: dict[str, Any] = getattr(settings, name)
+        if table:
+            lines += ["", f"[{name}]", *(f"{_value(key)} = {_value(value)}" for key, value in sorted(table.items()))]
+    for stage, fields in sorted(settings.stages.items()):
+        lines += ["", f"[stages.{stage}]", *(f"{key} = {_value(value)}" for key, value in sorted(fields.items()))]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str():
+            escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in value)
+            return f'"{escaped}"'
+        case list() | tuple():
+            return "[" + ", ".join(_value(v) for v in value) + "]"
+    raise SettingsError(f"a setting cannot hold {value!r}; use text, numbers, true/false or lists")

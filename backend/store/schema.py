@@ -1,0 +1,145 @@
+"""The catalog's tables, derived from the records: one append-only table per record type, `id` and `work_key` first."""
+
+import dataclasses
+import types
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pyarrow as pa
+
+from backend.domain import MACHINE_RECORDS, Record
+
+SCHEMA_VERSION = 1
+
+KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
+"""Record types by table name."""
+
+WORK_SCHEMA = pa.schema(
+    [
+        ("work_key", pa.string()),
+        ("stage", pa.string()),
+        ("stage_key", pa.string()),
+        ("item_id", pa.string()),
+        ("state", pa.string()),  # ok, warned, filtered, failed
+        ("kind", pa.string()),  # of a failure
+        ("message", pa.string()),
+        ("attempt", pa.int32()),
+        ("seconds", pa.float64()),
+        ("run_id", pa.string()),
+    ]
+)
+
+VOTE_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("id", pa.string()),
+        ("rev", pa.int64()),
+        ("study_id", pa.string()),
+        ("trial_id", pa.string()),
+        ("item_id", pa.string()),
+        ("rater", pa.string()),
+        ("rater_kind", pa.string()),
+        ("question", pa.string()),
+        ("choice", pa.string()),
+        ("strength", pa.int64()),
+        ("reasons", pa.list_(pa.string())),
+        ("comment", pa.string()),
+        ("shown_order", pa.list_(pa.string())),
+        ("visible_ms", pa.int64()),
+        ("made_at", pa.string()),
+    ]
+)
+
+
+@cache
+def record_schema(record: type) -> pa.Schema:
+    """Arrow schema of a record's table: id, work_key, then the record's fields in their order."""
+    hints = get_type_hints(record)
+    fields = [pa.field("id", pa.string()), pa.field("work_key", pa.string())]
+    fields += [pa.field(f.name, _arrow_type(hints[f.name])) for f in dataclasses.fields(record)]
+    return pa.schema(fields)
+
+
+def to_arrow(record: type, rows: Sequence[Record], work_keys: Sequence[str]) -> pa.Table:
+    """Records as an Arrow table of `record_schema`; `work_keys[i]` is the work that made `rows[i]`."""
+    schema = record_schema(record)
+    columns: dict[str, Any] = {"id": [row.id for row in rows], "work_key": list(work_keys)}
+    for field in dataclasses.fields(record):
+        columns[field.name] = [getattr(row, field.name) for row in rows]
+    return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()}, schema=schema)
+
+
+def from_arrow(record: type, table: pa.Table) -> list[Any]:
+    """Records of an Arrow table that holds at least the record's fields."""
+    hints = get_type_hints(record)
+    names = [field.name for field in dataclasses.fields(record)]
+    columns = [_column(table.column(name), hints[name]) for name in names]
+    return [record(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+
+
+def create_statements() -> list[str]:
+    """SQL that makes every table of an empty catalog."""
+    tables = {kind: record_schema(record) for kind, record in KINDS.items()}
+    tables["work"] = WORK_SCHEMA
+    tables["superseded"] = pa.schema([("work_key", pa.string()), ("attempt", pa.int32())])
+    tables["vote"] = VOTE_SCHEMA
+    return [
+        *(_create(name, schema) for name, schema in tables.items()),
+        "CREATE TABLE meta (key VARCHAR, value VARCHAR)",
+        "CREATE TABLE watermark (seq BIGINT, hash VARCHAR)",
+        f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}')",
+    ]
+
+
+def _create(name: str, schema: pa.Schema) -> str:
+    columns = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in schema)
+    return f"CREATE TABLE {name} ({columns})"
+
+
+def _column(column: pa.ChunkedArray, hint: Any) -> list[Any]:
+    if hint is np.ndarray:
+        return [np.asarray(value.values.to_numpy(zero_copy_only=False), dtype=np.float32) for value in column]
+    values = column.to_pylist()
+    if get_origin(_required(hint)) is tuple:
+        nested = get_origin(get_args(_required(hint))[0]) is tuple
+        return [_tuple(value, nested) for value in values]
+    return values
+
+
+def _tuple(value: Any, nested: bool) -> Any:
+    if value is None:
+        return None
+    return tuple(tuple(v) for v in value) if nested else tuple(value)
+
+
+def _required(hint: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(a for a in get_args(hint) if a is not type(None))
+    return hint
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    hint = _required(hint)
+    if hint is np.ndarray:
+        return pa.list_(pa.float32())
+    if get_origin(hint) is tuple:
+        return pa.list_(_arrow_type(get_args(hint)[0]))
+    scalars = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.binary()}
+    return scalars[hint]
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    names = {
+        pa.string(): "VARCHAR",
+        pa.int64(): "BIGINT",
+        pa.int32(): "INTEGER",
+        pa.float64(): "DOUBLE",
+        pa.float32(): "FLOAT",
+        pa.bool_(): "BOOLEAN",
+        pa.binary(): "BLOB",
+    }
+    return names[kind]

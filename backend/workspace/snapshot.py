@@ -1,0 +1,95 @@
+"""The current plan, read: kept rows, counts and gates, evaluated once per change of the catalog or the gates."""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from backend.domain import Source
+from backend.engine.plan import Plan
+from backend.engine.tables import GateCount, PlanTables
+from backend.store.catalog import Catalog
+from backend.store.schema import KINDS, record_schema
+
+COUNTED = ("video", "clip", "subject", "appearance", "mask", "anchor", "embedding", "phrase", "caption", "region")
+
+
+class Snapshot:
+    """A reading connection on which the plan's tables stand. Refreshed when `catalog.version` or the plan changed."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._lock = threading.RLock()
+        self._state: tuple[int, Plan] | None = None
+        self._opened = None
+        self.tables: PlanTables
+
+    @contextmanager
+    def of(self, plan: Plan) -> Iterator["Snapshot"]:
+        """The snapshot with this plan evaluated, locked while it is read."""
+        with self._lock:
+            state = (self._catalog.version, plan)
+            if self._state != state:
+                self.close()
+                self._opened = self._catalog.reading()
+                self._connection = self._opened.__enter__()
+                self.tables = PlanTables(self._connection, plan)
+                self.tables.walk()
+                self._connection.execute(f"CREATE OR REPLACE TEMP TABLE live_score AS {self.tables.live_scores()}")
+                self._state = state
+            yield self
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.__exit__(None, None, None)
+            self._opened, self._state = None, None
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
+        """Rows of a SELECT over the catalog and the plan's `kept_KIND`, `item_STAGE`, `gated` and `live_score`."""
+        return self._connection.execute(sql, list(parameters)).fetchall()
+
+    def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def counts(self) -> dict[str, int]:
+        """Rows of the current plan by kind (plural), as `status` gives them; pairs are accepted ones other than in_pair."""
+        counts = {f"{kind}s": self.query(f"SELECT count(*) FROM kept_{kind}")[0][0] for kind in COUNTED}
+        by_kind = dict(
+            self.query(
+                "SELECT r.kind, count(*) FROM kept_pair k JOIN pair r ON r.id = k.id AND r.work_key = k.work_key GROUP BY 1"
+            )
+        )
+        counts["in_pairs"] = by_kind.pop("in_pair", 0)
+        counts["pairs"] = sum(by_kind.values())
+        return counts
+
+    def gate_counts(self) -> list[GateCount]:
+        return self.tables.gate_counts
+
+    def catalog_hash(self) -> str:
+        """BLAKE2b-256 of the sorted canonical rows of the current plan and of people's votes.
+
+        Leaves out run, time, host, path, message text and engine: equal inputs and settings give the equal hash.
+        """
+        hasher = hashlib.blake2b(digest_size=32)
+        for kind, record in KINDS.items():
+            if record is Source:
+                continue
+            columns = [f.name for f in record_schema(record) if f.name not in ("work_key", "source_id")]
+            selected = ", ".join(f'r."{name}"' for name in columns)
+            shown = "live_score" if kind == "score" else kind
+            kept = "" if kind == "score" else f"JOIN kept_{kind} k ON k.id = r.id AND k.work_key = r.work_key"
+            _hash_table(hasher, kind, self.arrow(f"SELECT {selected} FROM {shown} r {kept} ORDER BY ALL"))
+        votes = "SELECT id, rev, study_id, item_id, rater, rater_kind, question, choice, strength, reasons FROM vote ORDER BY ALL"
+        _hash_table(hasher, "vote", self.arrow(votes))
+        return hasher.hexdigest()
+
+
+def _hash_table(hasher: hashlib.blake2b, name: str, table: pa.Table) -> None:
+    hasher.update(f"{name}:{table.num_rows};".encode())
+    for batch in table.combine_chunks().to_batches(max_chunksize=10_000):
+        for row in batch.to_pylist():
+            hasher.update(repr(row).encode("utf-8", "surrogatepass"))

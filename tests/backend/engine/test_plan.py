@@ -1,0 +1,81 @@
+"""What the current plan shows, worked out by hand for 2 distinct videos of 4 clips each (positions 0, 1, none, 3)."""
+
+from threading import Event
+
+import pytest
+
+from backend.engine.context import WorkerSettings
+from backend.engine.crews import Inline
+from backend.engine.plan import Gate, Plan, Step
+from backend.engine.run import RunSummary, run_plan
+from backend.store.catalog import Catalog
+from backend.workspace.snapshot import Snapshot
+from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly
+
+
+def position(comparison: str, value: float, unmeasured: str = "keep") -> Gate:
+    return Gate(record="clip", score="position", comparison=comparison, value=value, source="test", unmeasured=unmeasured)
+
+
+def plan(*gates: Gate, frames: int = 25) -> Plan:
+    return Plan(steps=(Step(MakeVideo()), Step(SplitEvenly(frames=frames), gates), Step(CountClips())))
+
+
+def run(catalog: Catalog, plan: Plan, settings: WorkerSettings) -> RunSummary:
+    return run_plan(catalog, plan, Inline(settings), cancelled=Event())
+
+
+def test_exact_copies_are_one_video(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    run(catalog, plan(), worker_settings)
+    with Snapshot(catalog).of(plan()) as now:
+        assert now.counts()["videos"] == 2
+        assert now.counts()["clips"] == 8
+
+
+def test_running_again_does_nothing(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    first = run(catalog, plan(), worker_settings)
+    assert first.worked == {"make_video": 4, "split_evenly": 2, "count_clips": 2}
+    assert run(catalog, plan(), worker_settings).worked == {}
+
+
+@pytest.mark.parametrize(
+    ("gate", "kept", "dropped", "unmeasured"),
+    [
+        (position(">=", 1), 6, 2, 2),
+        (position(">=", 1, "drop"), 4, 4, 2),
+        (position("<", 3), 6, 2, 2),
+        (position(">=", 9), 2, 6, 2),
+    ],
+)
+def test_gate_hides_rows_at_once(
+    catalog: Catalog, worker_settings: WorkerSettings, gate: Gate, kept: int, dropped: int, unmeasured: int
+) -> None:
+    run(catalog, plan(), worker_settings)
+    with Snapshot(catalog).of(plan(gate)) as now:
+        assert now.counts()["clips"] == kept
+        (count,) = now.gate_counts()
+        assert (count.entering, count.dropped, count.unmeasured) == (8, dropped, unmeasured)
+
+
+def test_changed_group_is_worked_on_again(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    run(catalog, plan(), worker_settings)
+    tighter = plan(position(">=", 1))
+    assert run(catalog, tighter, worker_settings).worked == {"count_clips": 2}
+    with Snapshot(catalog).of(tighter) as now:
+        values = now.query("SELECT name, value FROM live_score WHERE name LIKE 'num_%' ORDER BY ALL")
+        assert values == [("num_clips", 3.0), ("num_clips", 3.0), ("num_scores", 3.0), ("num_scores", 3.0)]
+    assert run(catalog, plan(), worker_settings).worked == {}
+
+
+def test_other_settings_show_other_rows_and_keep_the_old(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    run(catalog, plan(), worker_settings)
+    before = hash_of(catalog, plan())
+    assert run(catalog, plan(frames=50), worker_settings).worked == {"split_evenly": 2, "count_clips": 2}
+    with Snapshot(catalog).of(plan(frames=50)) as now:
+        assert now.counts()["clips"] == 4
+    assert hash_of(catalog, plan()) == before != hash_of(catalog, plan(frames=50))
+
+
+def hash_of(catalog: Catalog, plan: Plan) -> str:
+    with Snapshot(catalog).of(plan) as now:
+        return now.catalog_hash()
