@@ -1,0 +1,222 @@
+"""What a journal row is, how its hash is made, and the tables that hold it.
+
+`hash = sha256(prev_hash || canonical row)`, both hashes as 64 hexadecimal digits. The canonical row is the ASCII
+JSON array `[seq, id, rev, kind, actor, body, client_time, server_time, schema_version]` without spaces, in which
+`body` is the body's canonical JSON text. Anybody can recompute the chain from an export with a few lines.
+"""
+
+import hashlib
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from sqlite_utils import Database, Migrations
+from sqlite_utils.db import Table
+
+from backend.domain import StudioError, Trial, Vote
+
+SCHEMA_VERSION = 1
+"""Version of the canonical row; part of every row, so that old rows keep the hash that they were given."""
+
+GENESIS = "0" * 64
+"""The `prev_hash` of the first row."""
+
+APPLICATION_ID = 0x53534A4C
+"""SQLite's mark of whose database a file is: the letters SSJL."""
+
+MAX_BODY_BYTES = 1 << 20
+"""The largest body; a trial with all its scores is a few KiB, so that more is a caller's mistake."""
+
+_ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_MAX_REV = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+
+
+class EventRefused(StudioError):
+    """An event is malformed or contradicts a stored one. Sending it again cannot succeed."""
+
+    kind = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something to be journalled. `(kind, id, rev)` is its key: the same key again is the same event.
+
+    Raises EventRefused when a field cannot be stored (not JSON, NaN, lone surrogate, too long).
+    """
+
+    kind: str
+    actor: str
+    body: Mapping[str, Any]
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    rev: int = 0
+    client_time: str = ""
+    text: str = field(init=False, repr=False, compare=False)
+    """The body as canonical JSON, as it was when the event was made."""
+
+    def __post_init__(self) -> None:
+        for name in ("kind", "actor", "id", "client_time"):
+            _require_text(self, name)
+        if not self.kind or not self.id:
+            raise EventRefused(f"event {self.kind or '?'} {self.id or '?'} has no kind or no id; give it both")
+        if type(self.rev) is not int or not 0 <= self.rev <= _MAX_REV:
+            raise EventRefused(f"{self.kind} {self.id}: rev is {self.rev!r}; it must be an integer of 0 or more")
+        try:
+            text = canonical_json(dict(self.body))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise EventRefused(f"{self.kind} {self.id} cannot be written as JSON: {error}; send plain values") from error
+        if len(text) > MAX_BODY_BYTES:
+            raise EventRefused(
+                f"{self.kind} {self.id} holds {len(text)} bytes, at most {MAX_BODY_BYTES} are taken; shorten it"
+            )
+        object.__setattr__(self, "text", text)
+
+
+class StoredEvent(NamedTuple):
+    """A row of the journal. `text` is the body as stored; `body` parses it."""
+
+    seq: int
+    id: str
+    rev: int
+    kind: str
+    actor: str
+    text: str
+    client_time: str
+    server_time: str
+    schema_version: int
+    prev_hash: str
+    hash: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return json.loads(self.text)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field as plain values, the body parsed: one line of an export."""
+        row = self._asdict()
+        row["body"] = json.loads(row.pop("text"))
+        return row
+
+
+COLUMNS = "seq, id, rev, kind, actor, body, client_time, server_time, schema_version, prev_hash, hash"
+"""The columns of `events` in the order of `StoredEvent`'s fields."""
+
+
+def canonical_json(value: object) -> str:
+    """ASCII JSON with sorted keys and no spaces. Raises ValueError for NaN and infinities, TypeError for other types."""
+    return _ENCODER.encode(value)
+
+
+def row_hash(row: StoredEvent) -> str:
+    """The hash that a row must carry, from its other fields."""
+    return hashlib.sha256((row.prev_hash + canonical_json(row[:-2])).encode("ascii")).hexdigest()
+
+
+def vote_event(vote: Vote) -> Event:
+    """A vote as an event of kind `vote`; its id, rev and rater become the event's."""
+    return Event(kind=Vote.KIND, id=vote.id, rev=vote.rev, actor=vote.rater, body=asdict(vote), client_time=vote.made_at)
+
+
+def vote_of(event: StoredEvent) -> Vote:
+    """The vote that an event of kind `vote` holds."""
+    body = event.body
+    return Vote(**{**body, "reasons": tuple(body["reasons"]), "shown_order": tuple(body["shown_order"])})
+
+
+def trial_event(trial: Trial, *, rater: str) -> Event:
+    """A trial as an event of kind `trial_shown`, keyed by the trial's id: kept from its first showing."""
+    return Event(kind="trial_shown", id=trial.id, actor=rater, body={**asdict(trial), "id": trial.id})
+
+
+MIGRATIONS = Migrations("journal")
+"""The journal's schema, one function per version, applied in order when a journal is opened for writing."""
+
+
+@MIGRATIONS()
+def m001_events(db: Database) -> None:
+    events = _table(db, "events").create(
+        {
+            "seq": int,
+            "id": str,
+            "rev": int,
+            "kind": str,
+            "actor": str,
+            "body": str,
+            "client_time": str,
+            "server_time": str,
+            "schema_version": int,
+            "prev_hash": str,
+            "hash": str,
+        },
+        pk="seq",
+        not_null={name.strip() for name in COLUMNS.split(",")} - {"seq"},
+        strict=True,
+    )
+    events.create_index(["kind", "id", "rev"], unique=True)
+    for verb in ("update", "delete"):
+        db.execute(
+            f"create trigger events_no_{verb} before {verb} on events "
+            "begin select raise(abort, 'the journal is append-only'); end"
+        )
+
+
+@MIGRATIONS()
+def m002_leases(db: Database) -> None:
+    """Who holds which item until when (seconds since 1970). Not chained: a lost lease is taken again."""
+    _table(db, "leases").create(
+        {"study_id": str, "item_id": str, "rater": str, "until": float},
+        pk=("study_id", "item_id", "rater"),
+        not_null={"until"},
+        strict=True,
+    )
+
+
+@MIGRATIONS()
+def m003_progress(db: Database) -> None:
+    """The newest progress of each job as JSON. Not chained: what counts is in job_submitted and job_finished."""
+    _table(db, "progress").create(
+        {"job_id": str, "body": str, "at": str}, pk="job_id", not_null={"body", "at"}, strict=True
+    )
+
+
+def wrap(connection: sqlite3.Connection) -> Database:
+    """The connection as a sqlite-utils database, without loading third-party plug-ins into a file that must not change."""
+    return Database(connection, execute_plugins=False)
+
+
+def unknown_migrations(connection: sqlite3.Connection) -> list[str]:
+    """Applied migrations that this version does not know: the file comes from a newer one."""
+    known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))}
+    return [applied.name for applied in MIGRATIONS.applied(wrap(connection)) if applied.name not in known]
+
+
+def schema_problem(connection: sqlite3.Connection) -> str | None:
+    """A sentence when tables, indexes or triggers differ from those that the migrations make."""
+    fresh = Database(memory=True, execute_plugins=False)
+    MIGRATIONS.apply(fresh)
+    expected = _schema_rows(fresh.conn)
+    found = _schema_rows(connection)
+    differing = sorted(expected ^ found)
+    fresh.close()
+    return f"the schema of {differing[0][0]} {differing[0][1]} is not the expected one" if differing else None
+
+
+def _schema_rows(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    rows = connection.execute("select type, name, coalesce(sql, '') from sqlite_master where name not like 'sqlite_%'")
+    return {(str(kind), str(name), str(sql)) for kind, name, sql in rows}
+
+
+def _table(db: Database, name: str) -> Table:
+    return db.table(name)
+
+
+def _require_text(event: Event, name: str) -> None:
+    value = getattr(event, name)
+    if not isinstance(value, str) or len(value) > 512:
+        raise EventRefused(f"event {name} is {value!r:.80}; it must be text of at most 512 characters")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EventRefused(f"event {name} is {value!r:.80}, which is not valid Unicode: {error.reason}") from error
