@@ -1,0 +1,333 @@
+"""S25, S26 and S28: candidate pairs inside one long video, evidence that they show one subject, and their contexts.
+
+Nothing is decided here: every candidate over the store floor keeps its scores, and the recipe's gates choose.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from backend.domain import (
+    Appearance,
+    Clip,
+    Context,
+    Embedding,
+    Filtered,
+    Item,
+    Mask,
+    Ok,
+    Pair,
+    Record,
+    Resources,
+    Result,
+    Score,
+    Subject,
+    Video,
+)
+from backend.measures import diversity, keypoints
+from backend.measures.retrieval import in_group
+from backend.media.images import read_rgba
+from backend.models.classical_embedder import ClassicalAppearance, appearance_parts, same_subject
+from backend.stages.embedding import FRAME_HASH_SPACE
+
+
+@dataclass(frozen=True, slots=True)
+class PairSubjects:
+    """Pairs of appearances of one video whose cosine reaches `store_floor`, with the evidence for one identity.
+
+    `cross_frame` pairs join subjects of different clips, so that living subjects keep to one long video
+    (Phantom-Data, section 4.2.3); `in_pair` pairs join two frames of one subject. The target is the earlier one.
+    Scores: `similarity` (chance of one identity, in [0, 1]), `appearance_cosine`, `subject_cosine` (over all frames of
+    both subjects), the blocks of the vector, `face_cosine`, `keypoint_inliers`, `keypoint_ratio` and `prior`.
+    """
+
+    name: ClassVar[str] = "pair_subjects"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Video
+    gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Embedding)
+    makes: ClassVar[tuple[type, ...]] = (Pair, Score)
+    roles: ClassVar[tuple[str, ...]] = ("appearance_embedder",)
+    resources: ClassVar[Resources] = Resources(ram_gib=1.0)
+
+    store_floor: float = 0.5
+    """Cosine under which a candidate is not stored."""
+    pairs_per_link: int = 2
+    """Pairs of frames kept for two subjects: the likest first, then the likest in other surroundings."""
+    links_per_subject: int = 8
+    """Other subjects kept for one subject, the likest first (Phantom-Data sends few candidates to its judge)."""
+    rigid_inliers: float = 12.0
+    """Inliers at which the prior of a non-living subject is met (curation table, S26)."""
+    rigid_ratio: float = 0.3
+    """Inlier ratio at which the prior of a non-living subject is met (curation table, S26)."""
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [self._paired(item, context) for item in items]
+
+    def _paired(self, item: Item, context: Context) -> Result:
+        bank = _Bank(item, context)
+        if len(bank.views) < 2:
+            return Filtered(item.id, f"{len(bank.views)} embedded appearances, a pair needs 2")
+        chosen = self._cross(bank) + _in_pairs(bank)
+        if not chosen:
+            return Ok(item.id)
+        rows: list[Record] = []
+        evidence = bank.evidence(chosen)
+        for k, (i, j) in enumerate(chosen):
+            pair = bank.pair(i, j)
+            rows.append(pair)
+            values = {name: float(column[k]) for name, column in evidence.items()}
+            values["prior"] = self._prior(bank.views[i], bank.views[j], values)
+            rows.extend(_scores(pair.id, values, f"{self.name}-{self.version}:{bank.model}"))
+        return Ok(item.id, rows)
+
+    def _cross(self, bank: "_Bank") -> list[tuple[int, int]]:
+        """Rows `(i, j)` of the chosen frames of each link between subjects of different clips."""
+        found = in_group(bank.vectors, np.zeros(len(bank.views), np.int64), lo=self.store_floor)
+        across = bank.clips[found.first] != bank.clips[found.second]
+        links: dict[tuple[int, int], list[tuple[int, int, float]]] = defaultdict(list)
+        for i, j, cosine in zip(found.first[across].tolist(), found.second[across].tolist(), found.cosine[across].tolist()):
+            links[bank.subjects[i], bank.subjects[j]].append((i, j, cosine))
+        best = {link: max(cosine for _, _, cosine in rows) for link, rows in links.items()}
+        kept: list[tuple[int, int]] = []
+        used: dict[int, int] = defaultdict(int)
+        for a, b in sorted(links, key=lambda link: (-best[link], link)):
+            if used[a] >= self.links_per_subject and used[b] >= self.links_per_subject:
+                continue
+            used[a] += 1
+            used[b] += 1
+            kept.extend(_frames_of_link(bank, links[a, b], self.pairs_per_link))
+        return sorted(kept)
+
+    def _prior(self, a: "_View", b: "_View", values: Mapping[str, float]) -> float:
+        """1 where the prior of the kind is met, less in proportion where a rigid thing has too few inliers.
+
+        Living and unknown subjects meet theirs by standing in other clips of one video.
+        """
+        if a.subject.is_living is not False or b.subject.is_living is not False:
+            return 1.0
+        return min(1.0, values["keypoint_inliers"] / self.rigid_inliers, values["keypoint_ratio"] / self.rigid_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class DiverseContexts:
+    """How far the surroundings of each pair differ, and whether its clips are copies of each other.
+
+    Scores: `background_cosine`, `context_diversity` (1 - that), `phash_distance` of the two frames (0 to 64),
+    `scale_ratio` (>= 1), `time_gap_s`, `near_duplicate` (likest sampled frames of the two clips, in [0, 1]).
+    """
+
+    name: ClassVar[str] = "diverse_contexts"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Video
+    gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Embedding, Pair)
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ("background_embedder",)
+    resources: ClassVar[Resources] = Resources(ram_gib=0.5)
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [self._scored(item) for item in items]
+
+    def _scored(self, item: Item) -> Result:
+        video = item.one(Video)
+        spaces = _vectors_by_space(item)
+        scenes = _Scenes(item, spaces)
+        rows: list[Record] = []
+        for pair in item.all(Pair):
+            a, b = scenes.appearances[pair.target_appearance_id], scenes.appearances.get(pair.reference_appearance_id)
+            if b is None:
+                continue  # an external picture has no clip; its context is judged where it was added
+            area = float(video.width * video.height)
+            background = scenes.background_cosine(a, b)
+            values: dict[str, float] = {
+                "background_cosine": background,
+                "context_diversity": 1.0 - background,
+                "phash_distance": scenes.hash_distance(a, b),
+                "scale_ratio": diversity.scale_ratio(a.box, b.box, frame_area_a=area, frame_area_b=area),
+                "time_gap_s": abs(scenes.seconds(a) - scenes.seconds(b)),
+                "near_duplicate": scenes.copy_likeness(pair, a, b),
+            }
+            rows.extend(_scores(pair.id, values, f"{self.name}-{self.version}"))
+        return Ok(item.id, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    appearance: Appearance
+    subject: Subject
+    clip: Clip
+    mask: Mask | None
+
+
+class _Bank:
+    """The embedded appearances of one video, in order of time, with what evidence needs."""
+
+    def __init__(self, item: Item, context: Context) -> None:
+        self._context = context
+        spaces = _vectors_by_space(item)
+        subjects = {subject.id: subject for subject in item.all(Subject)}
+        clips = {clip.id: clip for clip in item.all(Clip)}
+        masks = {mask.appearance_id: mask for mask in item.all(Mask)}
+        self.views = sorted(
+            (
+                _View(a, subjects[a.subject_id], clips[subjects[a.subject_id].clip_id], masks.get(a.id))
+                for a in item.all(Appearance)
+                if a.subject_id is not None and a.id in spaces["appearance"]
+            ),
+            key=lambda view: (view.clip.start_frame, view.subject.id, view.appearance.frame or 0, view.appearance.id),
+        )
+        ids = [view.appearance.id for view in self.views]
+        embedded = [spaces["appearance"][name] for name in ids]
+        self.model = embedded[0].model if embedded else ""
+        self.vectors = np.stack([row.vector for row in embedded]) if embedded else np.zeros((0, 1), np.float32)
+        self.faces = [spaces["face"][name].vector if name in spaces["face"] else None for name in ids]
+        self.backgrounds = [spaces["background"][name].vector if name in spaces["background"] else None for name in ids]
+        self.subjects = np.unique([view.subject.id for view in self.views], return_inverse=True)[1].tolist()
+        self.clips = np.unique([view.clip.id for view in self.views], return_inverse=True)[1]
+        self._points: dict[int, keypoints.Keypoints] = {}
+
+    def pair(self, i: int, j: int) -> Pair:
+        target, reference = self.views[i], self.views[j]
+        return Pair(
+            target_subject_id=target.subject.id,
+            target_appearance_id=target.appearance.id,
+            reference_subject_id=reference.subject.id,
+            reference_appearance_id=reference.appearance.id,
+            kind="in_pair" if target.clip.id == reference.clip.id else "cross_frame",
+        )
+
+    def evidence(self, chosen: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+        """Each score's values over the chosen pairs, NaN where it does not exist."""
+        found: dict[str, np.ndarray] = {
+            "appearance_cosine": np.array([self.vectors[i] @ self.vectors[j] for i, j in chosen]),
+            "subject_cosine": np.array([self._subject_cosine(i, j) for i, j in chosen]),
+            "face_cosine": np.array([_cosine(self.faces[i], self.faces[j]) for i, j in chosen]),
+        }
+        matches = [keypoints.match(self._keypoints(i), self._keypoints(j)) for i, j in chosen]
+        found["keypoint_inliers"] = np.array([match.inliers for match in matches], float)
+        found["keypoint_ratio"] = np.array([match.ratio for match in matches], float)
+        if self.model != ClassicalAppearance.model_id:
+            return found | {"similarity": np.clip(found["appearance_cosine"], 0.0, 1.0)}
+        parts = [appearance_parts(self.vectors[i : i + 1], self.vectors[j : j + 1]) for i, j in chosen]
+        for name in parts[0]:
+            found[f"{name}_cosine"] = np.array([float(part[name][0, 0]) for part in parts])
+        return found | {"similarity": same_subject(found)}
+
+    def _subject_cosine(self, i: int, j: int) -> float:
+        """Mean of the upper half of the cosines between all frames of both subjects."""
+        a = [k for k, subject in enumerate(self.subjects) if subject == self.subjects[i]]
+        b = [k for k, subject in enumerate(self.subjects) if subject == self.subjects[j]]
+        every = np.sort((self.vectors[a] @ self.vectors[b].T).ravel())
+        return float(every[len(every) // 2 :].mean())
+
+    def _keypoints(self, i: int) -> keypoints.Keypoints:
+        if i not in self._points:
+            mask = self.views[i].mask
+            if mask is None:
+                self._points[i] = keypoints.Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), 1.0)
+            else:
+                cut = read_rgba(self._context.artifacts.get(mask.crop))
+                self._points[i] = keypoints.describe(cut[..., :3], cut[..., 3] > 127)
+        return self._points[i]
+
+
+class _Scenes:
+    """Backgrounds, frame hashes and times of a video's appearances."""
+
+    def __init__(self, item: Item, spaces: Mapping[str, Mapping[str, Embedding]]) -> None:
+        self.appearances = {a.id: a for a in item.all(Appearance)}
+        self._backgrounds = spaces["background"]
+        self._hashes = spaces[FRAME_HASH_SPACE]
+        self._fps = item.one(Video).fps
+        clips = {clip.id: clip for clip in item.all(Clip)}
+        self._clip = {subject.id: clips[subject.clip_id] for subject in item.all(Subject)}
+        self._of_subject: dict[str, list[Appearance]] = defaultdict(list)
+        for appearance in item.all(Appearance):
+            if appearance.subject_id is not None:
+                self._of_subject[appearance.subject_id].append(appearance)
+
+    def background_cosine(self, a: Appearance, b: Appearance) -> float:
+        first, second = self._backgrounds.get(a.id), self._backgrounds.get(b.id)
+        return _cosine(first.vector if first else None, second.vector if second else None)
+
+    def hash_distance(self, a: Appearance, b: Appearance) -> float:
+        if a.id not in self._hashes or b.id not in self._hashes:
+            return float("nan")
+        return diversity.hash_distance(self._hashes[a.id].vector, self._hashes[b.id].vector)
+
+    def seconds(self, a: Appearance) -> float:
+        clip = self._clip[a.subject_id or ""]
+        return clip.start_s + ((a.frame or 0) - clip.start_frame) / self._fps
+
+    def copy_likeness(self, pair: Pair, a: Appearance, b: Appearance) -> float:
+        """Of the likest two frames on which the subjects stand: a copied clip may be out of step by some frames."""
+        firsts = [a] if pair.kind == "in_pair" else self._of_subject[a.subject_id or ""]
+        seconds = [b] if pair.kind == "in_pair" else self._of_subject[b.subject_id or ""]
+        likeness = []
+        for x in firsts:
+            for y in seconds:
+                distance, background = self.hash_distance(x, y), self.background_cosine(x, y)
+                if not np.isnan(distance):
+                    likeness.append(diversity.copy_likeness(distance, None if np.isnan(background) else background))
+        return max(likeness, default=float("nan"))
+
+
+def _frames_of_link(bank: _Bank, rows: list[tuple[int, int, float]], num: int) -> list[tuple[int, int]]:
+    """The likest two frames, then those that are like and stand in other surroundings than each other."""
+    rows = sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
+    first, rest = rows[0], rows[1:]
+
+    def gain(row: tuple[int, int, float]) -> float:
+        background = _cosine(bank.backgrounds[row[0]], bank.backgrounds[row[1]])
+        return row[2] + (0.0 if np.isnan(background) else 0.5 * (1.0 - background))
+
+    rest = sorted(rest, key=lambda row: (-gain(row), row[0], row[1]))
+    return [(i, j) for i, j, _ in [first, *rest[: num - 1]]]
+
+
+def _in_pairs(bank: _Bank) -> list[tuple[int, int]]:
+    """For each subject seen on two frames or more, the two that differ most."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, subject in enumerate(bank.subjects):
+        members[subject].append(row)
+    chosen = []
+    for rows in members.values():
+        options = [
+            (i, j) for i in rows for j in rows if i < j and bank.views[i].appearance.frame != bank.views[j].appearance.frame
+        ]
+        if options:
+            chosen.append(min(options, key=lambda ij: (float(bank.vectors[ij[0]] @ bank.vectors[ij[1]]), ij)))
+    return chosen
+
+
+def _vectors_by_space(item: Item) -> dict[str, dict[str, Embedding]]:
+    spaces: dict[str, dict[str, Embedding]] = defaultdict(dict)
+    for embedding in item.all(Embedding):
+        spaces[embedding.space][embedding.appearance_id] = embedding
+    return spaces
+
+
+def _cosine(a: np.ndarray | None, b: np.ndarray | None) -> float:
+    return float("nan") if a is None or b is None else float(a @ b)
+
+
+_WHY_ABSENT: dict[str, str] = {
+    "face_cosine": "no frontal face on both sides",
+    "background_cosine": "a subject fills its frame",
+    "context_diversity": "a subject fills its frame",
+}
+
+
+def _scores(target: str, values: Mapping[str, float], producer: str) -> list[Score]:
+    return [
+        Score(
+            target=target,
+            name=name,
+            value=None if np.isnan(value) else value,
+            producer=producer,
+            reason=_WHY_ABSENT.get(name, "nothing to compare") if np.isnan(value) else None,
+        )
+        for name, value in values.items()
+    ]
