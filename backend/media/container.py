@@ -54,12 +54,15 @@ def open_container(path: FilePath) -> InputContainer:
             metadata_errors="replace",
         )
     except FileNotFoundError as error:
-        raise MediaError(f"{_name(path)}: no such file; was it moved after the listing?", kind="missing") from error
+        raise MediaError(f"{display_name(path)}: no such file; was it moved after the listing?", kind="missing") from error
     except PermissionError as error:
-        raise MediaError(f"{_name(path)}: no permission to read it", kind="permission") from error
+        raise MediaError(f"{display_name(path)}: no permission to read it", kind="permission") from error
     except (FFmpegError, ValueError) as error:
-        raise MediaError(f"{_name(path)}: not a video, image or sound that can be read", kind="unreadable") from error
+        raise MediaError(
+            f"{display_name(path)}: not a video, image or sound that can be read", kind="unreadable"
+        ) from error
 
 
-def _name(path: FilePath) -> str:
+def display_name(path: FilePath) -> str:
+    """The file's name for messages: bytes that are not UTF-8 are shown as escapes."""
     return os.fspath(Path(path).name).encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from backend.domain import MediaError
-from backend.media.container import FilePath
+from backend.media.container import FilePath, display_name
 
 MAX_PIXELS = 100_000_000
 """Checked before decoding. The largest phone cameras give 108 Mpixel; a 400 kB PNG can claim 400 Mpixel."""
@@ -112,4 +112,4 @@ def _opened(source: FilePath | bytes) -> Image.Image:
 
 
 def _name(source: FilePath | bytes) -> str:
-    return "image" if isinstance(source, bytes) else Path(source).name.encode("utf-8", "backslashreplace").decode()
+    return "image" if isinstance(source, bytes) else display_name(source)

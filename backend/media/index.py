@@ -8,7 +8,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, open_container
+from backend.media.container import FilePath, display_name, open_container
 
 MAGIC = b"SSFI"
 VERSION = 1
@@ -54,6 +54,10 @@ class StreamFacts:
     time_base: tuple[int, int]
     rate: tuple[int, int]
     """Frames per second as the container states it, or as assumed when not `timed`."""
+    transfer: int
+    """Transfer characteristics by ITU-T H.273 (16 is PQ, 18 is HLG), 2 when unstated."""
+    hidden: int
+    """Number of pictures that are stored and not shown: cut off by an edit list, or before the first key picture."""
     promised: int
     """Number of frames that the header promises, 0 when it says nothing."""
     last_duration: int
@@ -132,6 +136,10 @@ class FrameIndex:
         """The frame shown at a time from the first displayed frame; the nearest one outside the video."""
         return int(np.clip(np.searchsorted(self.times_s, time_s + 1e-9, side="right") - 1, 0, self.num_frames - 1))
 
+    def keeping(self, is_kept: np.ndarray) -> "FrameIndex":
+        """The index of the frames for which bool `(N,)` is true, numbered anew. The others stay known to the decoder."""
+        return replace(self, frame_packet=self.frame_packet[is_kept])
+
     def to_bytes(self) -> bytes:
         """A compact versioned form, about 3 bytes a frame."""
         head = json.dumps(asdict(self.facts), sort_keys=True).encode()
@@ -174,10 +182,10 @@ def build_index(path: FilePath) -> FrameIndex:
     `unreadable`, `truncated`).
     """
     with open_container(path) as container:
-        stream, num_streams = choose_stream(container)
+        stream, num_streams = choose_stream(container, path)
         packets = _read_packets(container, stream)
         if not len(packets.pts):
-            raise MediaError(f"{name_of(container)}: no picture data", kind="truncated")
+            raise MediaError(f"{display_name(path)}: no picture data", kind="truncated")
         return _index(path, container, stream, num_streams, packets)
 
 
@@ -186,7 +194,7 @@ def _index(
 ) -> FrameIndex:
     first = next(decode_all(path), None)
     if first is None:
-        raise MediaError(f"{name_of(container)}: no frame of its video stream can be decoded", kind="undecodable")
+        raise MediaError(f"{display_name(path)}: no frame of its video stream can be decoded", kind="undecodable")
     width, height, rotation, mirrored = first.width, first.height, *orientation(first)
     if rotation % 180:
         width, height = height, width
@@ -212,6 +220,8 @@ def _index(
         sar=(sar.numerator, sar.denominator),
         interlaced=bool(first.interlaced_frame) or stream.codec_context.field_order > 1,
         timed=timed,
+        transfer=int(first.color_trc),
+        hidden=len(packets.pts) - len(shown),
         time_base=(base.numerator, base.denominator),
         rate=(rate.numerator, rate.denominator),
         promised=stream.frames,
@@ -222,11 +232,11 @@ def _index(
     return FrameIndex(facts, packets.pts, packets.dts, key, shown)
 
 
-def choose_stream(container: InputContainer) -> tuple[VideoStream, int]:
+def choose_stream(container: InputContainer, path: FilePath) -> tuple[VideoStream, int]:
     """The picture stream to use and how many there are: the first marked default, else the first; never a cover."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise MediaError(f"{name_of(container)}: no video stream", kind="no_video")
+        raise MediaError(f"{display_name(path)}: no video stream", kind="no_video")
     default = [s for s in streams if s.disposition & Disposition.default]
     return (default or streams)[0], len(streams)
 
@@ -243,11 +253,6 @@ def orientation(frame: av.VideoFrame) -> tuple[int, bool]:
             # 32-bit fixed point products need Python's integers, which these are.
             return turn, a * d - b * c < 0
     return 0, False
-
-
-def name_of(container: InputContainer) -> str:
-    """The file's name for messages."""
-    return container.name.rsplit("/", 1)[-1].encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True)
@@ -307,7 +312,7 @@ def _last_duration(packets: _Packets, shown: np.ndarray) -> int:
 def decode_all(path: FilePath) -> Iterator[av.VideoFrame]:
     """Every frame that the decoder gives, in its order, passing over damaged packets."""
     with open_container(path) as container:
-        stream, _ = choose_stream(container)
+        stream, _ = choose_stream(container, path)
         stream.codec_context.thread_count = 1
         packets = container.demux(stream)
         while True:

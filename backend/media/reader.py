@@ -5,6 +5,7 @@ range, which is what most writers without tags mean (FFmpeg's scaler, imageio, d
 """
 
 import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -16,15 +17,15 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, open_container
-from backend.media.index import FrameIndex, build_index, name_of
+from backend.media.container import FilePath, display_name, open_container
+from backend.media.index import FrameIndex, build_index
 
 SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Decoders that leave out unneeded non-reference pictures without touching the others."""
 CHUNK_BYTES = 64 * 2**20
 """`stream` holds at most this much, so that 8K frames come in smaller chunks."""
-REORDERING = 32
-"""A frame that has not come when this many later ones have will not come (H.264 reorders 16 at most)."""
+REORDERING = 16
+"""A frame that has not come when this many later ones have will not come (H.264 and HEVC reorder 16 at most)."""
 SEEK_ATTEMPTS = 3
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, ITU-T H.273 matrix coefficients
 
@@ -38,10 +39,10 @@ class VideoReader:
 
     def __init__(self, path: FilePath, index: FrameIndex | None = None, *, threads: int = 1) -> None:
         self._path, self._threads = path, threads
+        self.name = display_name(path)
         self.index = index or build_index(path)
         self._container = open_container(path)
         self._stream = self._find_stream()
-        self.name = name_of(self._container)
         self._skips = self.index.facts.codec in SKIPPING_CODECS and not self.index.facts.interlaced
         self._reformatter = VideoReformatter()
         self.num_frames = self.index.num_frames
@@ -105,57 +106,64 @@ class VideoReader:
             if filled == len(frames):
                 yield first, frames
 
+    def readable(self, indices: Sequence[int]) -> np.ndarray:
+        """Bool `(len(indices),)`: which of these frames (rising) the decoder gives. Nothing is converted to RGB."""
+        found = {index for index, _ in self._decode(indices, strict=False)}
+        return np.array([index in found for index in indices], dtype=bool)
+
     def _find_stream(self) -> VideoStream:
         number = self.index.facts.stream
         streams = [s for s in self._container.streams.video if s.index == number]
         if not streams:
             self._container.close()
-            raise MediaError(f"{name_of(self._container)}: stream {number} of its index is missing", kind="index")
+            raise MediaError(f"{self.name}: stream {number} of its index is missing", kind="index")
         streams[0].codec_context.thread_count = self._threads
         streams[0].codec_context.thread_type = "AUTO" if self._threads != 1 else "NONE"
         return streams[0]
 
-    def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Wanted frames (indices rising) with their index, in that order."""
+    def _decode(self, wanted: Sequence[int], *, strict: bool = True) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Wanted frames (indices rising) with their index, in that order; unless strict, without the missing ones."""
         if not self.index.facts.timed:
-            yield from self._decode_untimed(wanted)
+            yield from self._decode_untimed(wanted, strict)
             return
         starts = self.index.frame_start[np.asarray(wanted, dtype=np.int64)]
         group = 0
         while group < len(wanted):
             stop = group + 1
-            packets = self.index.frame_packet[wanted[group]]
+            last = self.index.frame_packet[wanted[group]]
             # A group that begins where this one ends is reached by decoding on, without a seek.
-            while stop < len(wanted) and starts[stop] <= packets + 1:
-                packets = max(packets, self.index.frame_packet[wanted[stop]])
+            while stop < len(wanted) and starts[stop] <= last + 1:
+                last = max(last, self.index.frame_packet[wanted[stop]])
                 stop += 1
-            yield from self._decode_group(wanted[group:stop], int(starts[group:stop].min()), int(packets))
+            yield from self._decode_group(wanted[group:stop], int(starts[group:stop].min()), int(last), strict)
             group = stop
 
-    def _decode_group(self, wanted: Sequence[int], start: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _decode_group(
+        self, wanted: Sequence[int], start: int, last: int, strict: bool
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
         context = self._stream.codec_context
         needed = set(self.index.frame_packet[np.asarray(wanted, dtype=np.int64)].tolist())
-        expected, early = iter(wanted), {}
-        due = next(expected)
+        index_of = {int(self.index.pts[index]): index for index in wanted}
+        due, early = deque(wanted), {}
         for number, packet in self._packets_from(start, last):
             if self._skips:
                 context.skip_frame = "DEFAULT" if number in needed else "NONREF"
             for frame in self._decode_packet(packet):
-                if frame.pts is None:
-                    continue
-                index = int(np.searchsorted(self.index.pts, frame.pts))
-                if index >= self.num_frames or self.index.pts[index] != frame.pts or index < due:
-                    continue
-                if index > due and len(early) == REORDERING:
-                    break
-                early[index] = frame
-                while due in early:
-                    yield due, early.pop(due)
-                    following = next(expected, None)
-                    if following is None:
-                        return
-                    due = following
-        raise MediaError(f"{self.name}: frame {due} cannot be decoded; its data are damaged or missing", kind="damaged")
+                index = -1 if frame.pts is None else index_of.get(frame.pts, -1)
+                if index >= 0:
+                    early[index] = frame
+            while due and (due[0] in early or len(early) >= REORDERING or packet is None):
+                index = due.popleft()
+                if index in early:
+                    yield index, early.pop(index)
+                elif strict:
+                    raise self._missing(index)
+            if not due:
+                return
+
+    def _missing(self, index: int) -> MediaError:
+        reason = f"{self.name}: frame {index} cannot be decoded; its data are damaged or missing"
+        return MediaError(reason, kind="damaged")
 
     def _packets_from(self, start: int, last: int) -> Iterator[tuple[int, av.Packet | None]]:
         """Packets `start` to `last` with their numbers, then None, which makes the decoder give what it holds."""
@@ -209,20 +217,18 @@ class VideoReader:
         self.decode_errors += len(lines)
         return frames
 
-    def _decode_untimed(self, wanted: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _decode_untimed(self, wanted: Sequence[int], strict: bool) -> Iterator[tuple[int, av.VideoFrame]]:
         self._reopen()
-        expected, number = iter(wanted), 0
-        due = next(expected)
+        due, number = deque(wanted), 0
         for packet in itertools.chain(self._packets(), (None,)):
             for frame in self._decode_packet(packet):
-                if number == due:
-                    yield due, frame
-                    following = next(expected, None)
-                    if following is None:
-                        return
-                    due = following
+                if due and number == self.index.frame_packet[due[0]]:
+                    yield due.popleft(), frame
                 number += 1
-        raise MediaError(f"{self.name}: frame {due} cannot be decoded; its data are damaged or missing", kind="damaged")
+            if not due:
+                return
+        if strict:
+            raise self._missing(due[0])
 
     def _reopen(self) -> None:
         self._container.close()
