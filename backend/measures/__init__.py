@@ -1,0 +1,1 @@
+"""Pure functions over frames, boxes and scores: what can be measured without a model."""
