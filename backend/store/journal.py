@@ -14,12 +14,13 @@ Rules for revisions, by the key `(kind, id, rev)`:
 """
 
 import contextlib
+import json
 import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ from backend.store.journal_schema import (
     Event,
     EventRefused,
     StoredEvent,
+    canonical_json,
     row_hash,
     trial_event,
     vote_event,
@@ -133,6 +135,17 @@ class Journal(JournalReader):
                 raise ProjectError(f"{self.path} is closed; open the project again")
             self._requests.put(request)
         return request.answer.result()
+
+    def set_progress(self, job_id: str, progress: Mapping[str, Any]) -> None:
+        """Keeps the newest progress of a job (plain values), unchained."""
+        row = (job_id, canonical_json(dict(progress)), self._now().isoformat(timespec="seconds"))
+        self.write(lambda connection: connection.execute("insert or replace into progress values (?, ?, ?)", row).rowcount)
+
+    def progress(self, job_id: str) -> dict[str, Any] | None:
+        """The newest progress of a job, None when there is none."""
+        find = "select body from progress where job_id = ?"
+        found = self.write(lambda connection: connection.execute(find, (job_id,)).fetchone())
+        return json.loads(found[0]) if found else None
 
     def close(self) -> None:
         """Commits what was asked for, folds the log into the file and closes; calling it twice is harmless."""

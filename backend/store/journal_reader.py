@@ -23,7 +23,7 @@ from backend.store.journal_schema import (
 )
 from backend.store.mounts import network_filesystem
 
-BUSY_S = 2.0
+BUSY_S = 1.5
 """How long a statement waits for another process's lock; opening waits for at most two, so that it ends within 5 s."""
 
 EMPTY = Head(0, GENESIS)
