@@ -1,0 +1,196 @@
+"""Candidate subjects of one view: seeds from faces, motion and saliency, grown to whole things by GrabCut."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.domain import Box
+from backend.geometry import boxes
+from backend.models.classical_cut import grab_cut
+from backend.models.classical_views import View
+
+HISTOGRAM_BINS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Where a subject may be: a box and how likely each pixel is part of it, float32 `(H, W)` in [0, 1]."""
+
+    kind: str
+    box: Box
+    prior: np.ndarray
+    face: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A seed grown to a mask, with what speaks for it."""
+
+    view: View
+    kind: str
+    mask: np.ndarray
+    box: Box
+    face: float
+    features: dict[str, float]
+    colours: np.ndarray
+    """Lab histogram of the mask, unit sum."""
+
+
+def seeds(view: View) -> Iterator[Seed]:
+    """Seeds of a view, the surest source first."""
+    for face, score in view.faces:
+        yield Seed("face", _body(face, view.bounds), _body_prior(face, view.blocked.shape), score)
+    both = 1 - (1 - view.motion) * (1 - _sharpened(view.saliency))
+    for kind, prior, levels in (
+        ("motion", view.motion, (0.35, 0.7)),
+        ("saliency", _sharpened(view.saliency), (0.35, 0.65)),
+        ("both", both, (0.5, 0.8)),
+    ):
+        for level in levels:
+            for box, part in _parts(prior >= level):
+                yield Seed(kind, box, np.where(part, prior, prior * 0.3).astype(np.float32))
+
+
+def candidates(view: View, *, most: int = 14) -> list[Candidate]:
+    """Up to `most` different seeds grown to whole things; small ones and those under overlays are left out."""
+    taken: list[Seed] = []
+    for seed in seeds(view):
+        if len(taken) >= most:
+            break
+        if all(boxes.iou(seed.box, other.box) < 0.8 for other in taken):
+            taken.append(seed)
+    grown = (_grown(view, seed) for seed in taken)
+    return [candidate for candidate in grown if candidate is not None]
+
+
+def _parts(mask: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
+    """Connected parts of 1.5 to 92 per cent of the picture, largest first, small gaps closed."""
+    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    num, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
+    for i in sorted(range(1, num), key=lambda i: -stats[i, cv2.CC_STAT_AREA]):
+        x, y, w, h, _ = (float(v) for v in stats[i])
+        if 0.015 <= w * h / mask.size <= 0.92:
+            yield (x, y, x + w, y + h), labels == i
+
+
+def _sharpened(saliency: np.ndarray) -> np.ndarray:
+    """Saliency with its own Otsu level at one half, so that dim and bright pictures give like levels."""
+    scaled = (saliency * 255).astype(np.uint8)
+    level, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    level = min(max(level / 255, 0.02), 0.9)
+    return np.where(saliency < level, 0.5 * saliency / level, 0.5 + 0.5 * (saliency - level) / (1 - level))
+
+
+def _body(face: Box, bounds: Box) -> Box:
+    """The box that a standing person with this face fills at most: three faces wide, seven and a half high."""
+    width, height = face[2] - face[0], face[3] - face[1]
+    middle = (face[0] + face[2]) / 2
+    return boxes.clip((middle - 1.6 * width, face[1] - 0.6 * height, middle + 1.6 * width, face[1] + 7 * height), bounds)
+
+
+def _body_prior(face: Box, shape: tuple[int, int]) -> np.ndarray:
+    """Head, neck, shoulders and trunk under a face, softer further down where legs or a seat may be."""
+    width, height = face[2] - face[0], face[3] - face[1]
+    middle = (face[0] + face[2]) / 2
+    prior = np.zeros(shape, np.float32)
+    trunk = [
+        (middle - 0.3 * width, face[3] - 0.1 * height),
+        (middle + 0.3 * width, face[3] - 0.1 * height),
+        (middle + 1.15 * width, face[3] + 0.8 * height),
+        (middle + 1.0 * width, face[3] + 3.0 * height),
+        (middle - 1.0 * width, face[3] + 3.0 * height),
+        (middle - 1.15 * width, face[3] + 0.8 * height),
+    ]
+    legs = [(middle - 0.8 * width, face[3] + 3 * height), (middle + 0.8 * width, face[3] + 3 * height)]
+    legs += [(middle + 0.6 * width, face[3] + 6 * height), (middle - 0.6 * width, face[3] + 6 * height)]
+    cv2.fillPoly(prior, [np.round(legs).astype(np.int32)], 0.55)
+    cv2.fillPoly(prior, [np.round(trunk).astype(np.int32)], 0.8)
+    centre = (round(middle), round((face[1] + face[3]) / 2))
+    cv2.ellipse(prior, centre, (round(0.6 * width), round(0.75 * height)), 0, 0, 360, 0.7, -1)
+    cv2.ellipse(prior, centre, (round(0.38 * width), round(0.48 * height)), 0, 0, 360, 1.0, -1)
+    return prior
+
+
+def _grown(view: View, seed: Seed) -> Candidate | None:
+    mask = _cut(view, seed)
+    mask = _main_part(mask & ~view.blocked, seed.prior)
+    box = boxes.of_mask(mask)
+    if box is None or boxes.area(box) < 0.02 * mask.size:
+        return None
+    features, colours = _evidence(view, mask, box)
+    return Candidate(view, seed.kind, mask, box, seed.face, features, colours)
+
+
+def _cut(view: View, seed: Seed) -> np.ndarray:
+    """GrabCut in the seed's surroundings. The prior decides where each pixel starts; far outside is background."""
+    height, width = view.blocked.shape
+    reach = boxes.clip(boxes.expand(seed.box, 0.12 if seed.kind != "face" else 0.05), view.bounds)
+    x0, y0, x1, y1 = boxes.to_pixels(boxes.expand(reach, 0.35), width, height)
+    labels = np.full((height, width), cv2.GC_BGD, np.uint8)
+    rx0, ry0, rx1, ry1 = boxes.to_pixels(reach, width, height)
+    labels[ry0:ry1, rx0:rx1] = cv2.GC_PR_BGD
+    labels[(seed.prior >= 0.5) & (labels == cv2.GC_PR_BGD)] = cv2.GC_PR_FGD
+    labels[(seed.prior >= 0.98) & (labels == cv2.GC_PR_FGD) & (seed.kind == "face")] = cv2.GC_FGD
+    start = (labels == cv2.GC_PR_FGD) | (labels == cv2.GC_FGD)
+    mask = np.zeros((height, width), bool)
+    mask[y0:y1, x0:x1] = grab_cut(view.rgb[y0:y1, x0:x1], labels[y0:y1, x0:x1], rounds=3)
+    return mask if mask.sum() >= 0.25 * start.sum() else start
+
+
+def _main_part(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """The connected part with most of the prior, with others at least a quarter as large."""
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    num, labels = cv2.connectedComponents(opened, connectivity=8)
+    if num <= 1:
+        return np.zeros_like(mask)
+    mass = np.bincount(labels.ravel(), weights=prior.ravel() + 0.05, minlength=num)
+    mass[0] = 0
+    return np.isin(labels, np.flatnonzero(mass >= 0.3 * mass.max()))
+
+
+def _evidence(view: View, mask: np.ndarray, box: Box) -> tuple[dict[str, float], np.ndarray]:
+    """How the mask differs from a ring around it, each in [0, 1] or [-1, 1], and its colours."""
+    height, width = mask.shape
+    reach = max(3, round(0.12 * max(box[2] - box[0], box[3] - box[1])))
+    ring = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)).astype(bool) & ~mask & ~view.blocked
+    codes = _colour_codes(view.rgb)
+    inside, outside = _histogram(codes[mask]), _histogram(codes[ring])
+    features = {
+        "separation": 1 - float(np.sqrt(inside * outside).sum()),
+        "motion": float(view.motion[mask].mean()),
+        "motion_contrast": float(view.motion[mask].mean() - (view.motion[ring].mean() if ring.any() else 0)),
+        "saliency": float(view.saliency[mask].mean()),
+        "saliency_contrast": float(view.saliency[mask].mean() - (view.saliency[ring].mean() if ring.any() else 0)),
+        "fill": float(mask.sum() / boxes.area(box)),
+        "border": boxes.border_contact(box, view.bounds),
+        "area": boxes.area(box) / (height * width),
+        "face": max((s for f, s in view.faces if boxes.contain(f, box) > 0.8), default=0.0),
+        "edge": _edge_support(view.rgb, mask),
+    }
+    return features, inside
+
+
+def _colour_codes(rgb: np.ndarray) -> np.ndarray:
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab).astype(np.int32)
+    lightness = lab[..., 0] * HISTOGRAM_BINS // 256
+    # Colour offsets lie in the middle third of the range, so that they are spread before binning.
+    chroma = np.clip((lab[..., 1:] - 128) * 2 + 128, 0, 255) * HISTOGRAM_BINS // 256
+    return (lightness * HISTOGRAM_BINS + chroma[..., 0]) * HISTOGRAM_BINS + chroma[..., 1]
+
+
+def _histogram(codes: np.ndarray) -> np.ndarray:
+    counts = np.bincount(codes.ravel(), minlength=HISTOGRAM_BINS**3).astype(np.float64)
+    return counts / max(counts.sum(), 1)
+
+
+def _edge_support(rgb: np.ndarray, mask: np.ndarray) -> float:
+    """Mean gradient on the mask's outline over the picture's 90th percentile, in [0, 1]."""
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    gradient = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
+    outline = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).astype(bool)
+    outline[[0, -1]] = outline[:, [0, -1]] = False
+    strong = float(np.percentile(gradient, 90)) + 1e-3
+    return float(np.clip(gradient[outline] / strong, 0, 1).mean()) if outline.any() else 0.0

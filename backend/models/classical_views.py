@@ -1,0 +1,130 @@
+"""What the embedded detector sees of one frame: a small picture with maps of motion and saliency, and faces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.domain import Box, Footage
+from backend.geometry import boxes
+from backend.measures.saliency import background_saliency
+from backend.models.classical_faces import ClassicalFaceAnalyzer
+from backend.models.classical_motion import motion_map
+
+FULL_MOTION = 4.0  # times the noise: compensated flow of a walking person at 320 px is beyond it
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One frame inside the clip's borders, scaled by `factor`; everything below is in its pixels."""
+
+    frame: int
+    rgb: np.ndarray
+    """uint8 `(H, W, 3)`."""
+    motion: np.ndarray
+    """float32 `(H, W)` in [0, 1]: moves otherwise than the camera."""
+    saliency: np.ndarray
+    """float32 `(H, W)` in [0, 1]: unlike what holds on to the edge."""
+    blocked: np.ndarray
+    """bool `(H, W)`: laid over the picture, no part of it."""
+    faces: tuple[tuple[Box, float], ...]
+    origin: tuple[float, float]
+    factor: float
+
+    @property
+    def bounds(self) -> Box:
+        height, width = self.blocked.shape
+        return 0.0, 0.0, float(width), float(height)
+
+    def to_source(self, box: Box) -> Box:
+        """A box of this view in pixels of the source frame."""
+        x, y = self.origin
+        x0, y0, x1, y1 = boxes.scale(box, 1 / self.factor, 1 / self.factor)
+        return x0 + x, y0 + y, x1 + x, y1 + y
+
+    def from_source(self, box: Box) -> Box:
+        """A box of the source frame in this view, clipped to it."""
+        x, y = self.origin
+        moved = (box[0] - x, box[1] - y, box[2] - x, box[3] - y)
+        return boxes.clip(boxes.scale(moved, self.factor, self.factor), self.bounds)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Makes views. Sizes are of the longer side."""
+
+    view_px: int = 160
+    motion_px: int = 320
+    face_px: int = 480
+    offsets_s: tuple[float, ...] = (0.08, 0.25)
+    """How far before and after a frame motion is looked for: a step of a walk, and the slower sway of a talker."""
+
+    def views(self, footage: Footage, frames: Sequence[int]) -> list[View]:
+        """Views of the frames, decoding them and their neighbours once. Raises MediaError."""
+        around = {frame: self._neighbours(footage, frame) for frame in frames}
+        wanted = sorted({i for frame, (before, after) in around.items() for i in (frame, *before, *after)})
+        size, factor = _scaled(footage.reader.width, footage.reader.height, self.face_px)
+        pictures = dict(zip(wanted, footage.reader.at(wanted, size=size), strict=True))
+        area = boxes.to_pixels(boxes.scale(footage.content, factor, factor), *size)
+        inside = {i: picture[area[1] : area[3], area[0] : area[2]] for i, picture in pictures.items()}
+        gray = {i: self._gray(picture) for i, picture in inside.items()}
+        return [
+            self._view(footage, frame, inside[frame], motion_map(gray[frame], *_picked(gray, around[frame])), factor)
+            for frame in frames
+        ]
+
+    def _neighbours(self, footage: Footage, frame: int) -> tuple[list[int], list[int]]:
+        steps = sorted({max(1, round(offset * footage.video.fps)) for offset in self.offsets_s})
+        before = [frame - step for step in steps if frame - step >= footage.clip.start_frame]
+        after = [frame + step for step in steps if frame + step < footage.clip.stop_frame]
+        return before, after
+
+    def _gray(self, picture: np.ndarray) -> np.ndarray:
+        size, _ = _scaled(picture.shape[1], picture.shape[0], self.motion_px)
+        return cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+
+    def _view(self, footage: Footage, frame: int, picture: np.ndarray, motion: np.ndarray, factor: float) -> View:
+        size, shrink = _scaled(picture.shape[1], picture.shape[0], self.view_px)
+        rgb = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        blank = View(
+            frame=frame,
+            rgb=rgb,
+            motion=np.clip(cv2.resize(motion, size, interpolation=cv2.INTER_AREA) / FULL_MOTION, 0, 1),
+            saliency=background_saliency(rgb),
+            blocked=np.zeros(size[::-1], bool),
+            faces=(),
+            origin=(footage.content[0], footage.content[1]),
+            factor=factor * shrink,
+        )
+        for overlay in footage.overlays:
+            x0, y0, x1, y1 = boxes.to_pixels(blank.from_source(overlay), *size)
+            blank.blocked[y0:y1, x0:x1] = True
+        faces = ClassicalFaceAnalyzer(long_side_px=self.face_px).faces(picture)
+        return View(
+            frame=frame,
+            rgb=rgb,
+            motion=np.where(blank.blocked, 0, blank.motion).astype(np.float32),
+            saliency=np.where(blank.blocked, 0, blank.saliency).astype(np.float32),
+            blocked=blank.blocked,
+            faces=tuple(
+                (box, face.score) for face in faces if _clear(blank.blocked, box := boxes.scale(face.box, shrink, shrink))
+            ),
+            origin=blank.origin,
+            factor=blank.factor,
+        )
+
+
+def _scaled(width: int, height: int, long_side: int) -> tuple[tuple[int, int], float]:
+    factor = min(1.0, long_side / max(width, height))
+    return (max(1, round(width * factor)), max(1, round(height * factor))), factor
+
+
+def _picked(gray: dict[int, np.ndarray], around: tuple[list[int], list[int]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    before, after = around
+    return [gray[i] for i in before], [gray[i] for i in after]
+
+
+def _clear(blocked: np.ndarray, box: Box) -> bool:
+    x0, y0, x1, y1 = boxes.to_pixels(box, blocked.shape[1], blocked.shape[0])
+    return float(blocked[y0:y1, x0:x1].mean()) < 0.3
