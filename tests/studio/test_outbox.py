@@ -1,5 +1,6 @@
 """The outbox: nothing is lost between a person's answer and the journal, whatever breaks on the way."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -236,6 +237,7 @@ while True:
     os.write(1, f"v{number}\\n".encode())
 """
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is tested here is order, not the disk
 IDS = ("a", "b", "c")
 CHOICES = ("same", "different", "unsure")
 
@@ -249,7 +251,7 @@ class Syncing(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
         self.said: dict[tuple[str, int], Vote] = {}
         self.current: dict[str, Vote] = {}
         self.watermark = 0
@@ -359,8 +361,8 @@ def test_all_that_was_said_arrives_once():
 
 
 @pytest.mark.slow
-def test_all_that_was_said_arrives_once_in_a_thousand_stories():
-    run_state_machine_as_test(Syncing, settings=settings(max_examples=1000, stateful_step_count=25, deadline=None))
+def test_all_that_was_said_arrives_once_in_four_hundred_stories():
+    run_state_machine_as_test(Syncing, settings=settings(max_examples=400, stateful_step_count=25, deadline=None))
 
 
 class NoRevisionGuard(Journal):
