@@ -1,0 +1,176 @@
+"""Captions that lie beside a video: `VIDEO.txt`, `VIDEO.json`, and metadata JSON of OpenS2V-Nexus's pipeline.
+
+A sidecar is untrusted input: what cannot be read becomes a one-line warning that names the file, never an error.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+PLAIN_KEYS = ("caption", "text", "prompt", "description")
+SPAN_KEYS = {"cap": "cut", "face_cap_qwen": "face_cut"}
+"""OpenS2V-Nexus, data_process steps 0 and 3: which span of frames each caption of the metadata describes."""
+SHARED_NAMES = ("metadata.json", "captions.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A caption that a sidecar gives. `span` is `[start, stop)` in frames or seconds; None means the whole video."""
+
+    text: str
+    span: tuple[float, float] | None = None
+    in_seconds: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarReader:
+    """Reads what lies beside one video."""
+
+    max_bytes: int = 64 * 2**20
+    """Larger files are passed over: a metadata file of 100 000 videos with captions takes about 50 MB."""
+    max_chars: int = 5000
+    """Longer captions are cut; OpenS2V-Nexus asks for at most 512 tokens, about 2500 characters."""
+
+    def read(self, video: Path) -> tuple[list[Told], list[str]]:
+        """Captions in a fixed order (text before JSON before shared metadata), and warnings."""
+        told: list[Told] = []
+        warnings: list[str] = []
+        for path in _present(video):
+            try:
+                found = self._texts(path, video)
+            except (OSError, ValueError, RecursionError) as error:
+                warnings.append(f"caption file {path.name} is passed over: {_reason(error)}")
+                continue
+            if not found and path.name not in SHARED_NAMES:
+                warnings.append(f"caption file {path.name} holds no caption for {video.name}")
+            for one in found:
+                text = " ".join(one.text.replace("\x00", " ").split())
+                if len(text) > self.max_chars:
+                    warnings.append(
+                        f"caption in {path.name} has {len(text)} characters; only the first {self.max_chars} are kept"
+                    )
+                    text = text[: self.max_chars].rsplit(" ", 1)[0]
+                if text:
+                    told.append(Told(text, one.span, one.in_seconds))
+        return list(dict.fromkeys(told)), warnings
+
+    def _texts(self, path: Path, video: Path) -> list[Told]:
+        stat = path.stat()
+        if stat.st_size > self.max_bytes:
+            raise ValueError(f"it has {stat.st_size} bytes, at most {self.max_bytes} are read")
+        if path.suffix == ".txt":
+            return [Told(_decoded(path.read_bytes()))]
+        document = _document(str(path), stat.st_mtime_ns, stat.st_size)
+        return list(_captions(document, video, shared=path.name in SHARED_NAMES))
+
+
+def _present(video: Path) -> Iterator[Path]:
+    """Files that may speak of the video: by its stem or full name, pipeline outputs by key, then shared metadata."""
+    names = [f"{stem}{suffix}" for suffix in (".txt", ".json") for stem in dict.fromkeys((video.stem, video.name))]
+    names += sorted(path.name for path in _siblings(video))
+    for name in (*names, *SHARED_NAMES):
+        path = video.with_name(name)
+        try:
+            if path.is_file():
+                yield path
+        except OSError:  # a name that this file system cannot hold is no sidecar
+            continue
+
+
+def _siblings(video: Path) -> list[Path]:
+    """Per-sample outputs of OpenS2V-Nexus lie as `VIDEO_step1-0-95.json` and so on."""
+    prefix = f"{video.stem}_step"
+    try:
+        return [path for path in video.parent.iterdir() if path.name.startswith(prefix) and path.suffix == ".json"]
+    except OSError:
+        return []
+
+
+def _captions(document: Any, video: Path, *, shared: bool) -> Iterator[Told]:
+    """Captions of a JSON document; in a shared one only entries that name the video."""
+    if isinstance(document, str) and not shared:
+        yield Told(document)
+    elif isinstance(document, list):
+        for entry in document:
+            if isinstance(entry, dict) and _names(entry, video):
+                yield from _entry(entry)
+            elif not shared:
+                yield from _entry({"captions": [entry]})
+    elif isinstance(document, dict):
+        if not shared or _names(document, video):
+            yield from _entry(document)
+        for key, entry in document.items():
+            if not isinstance(entry, dict) or key == "metadata":
+                continue
+            of_pipeline = "metadata" in entry and not shared and len(document) == 1
+            if key in (video.stem, video.name) or _names(entry, video) or of_pipeline:
+                yield from _entry(entry)
+
+
+def _names(entry: Mapping[str, Any], video: Path) -> bool:
+    metadata = entry.get("metadata")
+    places = [entry, metadata] if isinstance(metadata, dict) else [entry]
+    named = [place.get(key) for place in places for key in ("path", "video", "file", "file_name")]
+    return any(isinstance(name, str) and name.replace("\\", "/").rsplit("/", 1)[-1] == video.name for name in named)
+
+
+def _entry(entry: Mapping[str, Any]) -> Iterator[Told]:
+    for key in PLAIN_KEYS:
+        if isinstance(entry.get(key), str):
+            yield Told(entry[key])
+    listed = entry.get("captions")
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, str):
+            yield Told(one)
+        elif isinstance(one, dict):
+            yield from _spanned(one)
+    metadata = entry.get("metadata")
+    if isinstance(metadata, dict):
+        for key, span_key in SPAN_KEYS.items():
+            value = metadata.get(key)
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    yield Told(text, _span(metadata.get(span_key)))
+
+
+def _spanned(one: Mapping[str, Any]) -> Iterator[Told]:
+    text = next((one[key] for key in PLAIN_KEYS if isinstance(one.get(key), str)), None)
+    if text is None:
+        return
+    seconds = _span((one.get("start_s"), one.get("stop_s")))
+    frames = _span((one.get("start_frame"), one.get("stop_frame")))
+    yield Told(text, seconds or frames, in_seconds=seconds is not None)
+
+
+def _span(value: Any) -> tuple[float, float] | None:
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        return None
+    numbers = [part for part in value if isinstance(part, (int, float)) and not isinstance(part, bool)]
+    return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 and numbers[0] < numbers[1] else None
+
+
+@lru_cache(maxsize=4)
+def _document(path: str, modified_ns: int, num_bytes: int) -> Any:
+    """A parsed JSON file; shared metadata is asked for once per clip, so that it is kept while it is unchanged."""
+    return json.loads(_decoded(Path(path).read_bytes()))
+
+
+def _decoded(data: bytes) -> str:
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return data.decode(encoding)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"it is not UTF-8 (byte 0x{error.object[error.start]:02x} at {error.start}); save it as UTF-8"
+        case json.JSONDecodeError():
+            return f"broken JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        case RecursionError():
+            return "its JSON is nested too deep"
+        case OSError():
+            return f"it cannot be read ({error.strerror})"
+    return str(error)
