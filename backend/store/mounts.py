@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+PROC_MOUNTS = Path("/proc/mounts")
 _REFUSED = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "beegfs", "fuse"})
 _LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs"})  # the root of rootless containers: a local disk in spite of its name
 
@@ -14,7 +15,7 @@ def network_filesystem(path: Path, mounts: str | None = None) -> str | None:
     sqlite.org/wal.html, "all processes using a database must be on the same host computer".
     """
     if mounts is None:
-        source = Path("/proc/mounts")
+        source = PROC_MOUNTS
         if not source.exists():
             return None
         mounts = source.read_text("utf-8", "surrogateescape")
