@@ -1,0 +1,167 @@
+"""`studio [PROJECT]`: opens a project's window."""
+
+import argparse
+import getpass
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from backend.api import Api
+from backend.domain import ProjectError, StudioError, digest
+
+if TYPE_CHECKING:
+    from studio.window import Window
+
+QT_PACKAGES = "libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3"
+"""What Qt's xcb platform needs on Debian and Ubuntu beyond a minimal system."""
+SCREENLESS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs", "vkkhrdisplay")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command: 0 when the window was closed, 1 when it could not be opened (one sentence says why)."""
+    args = _parser().parse_args(argv)
+    try:
+        project = find_project(args.project)
+        require_display(os.environ)
+        _require_qt()
+        from backend.client import connect
+
+        api = connect(project, start=True)
+        return run(api, project=project, rater=args.rater, theme=args.theme)
+    except StudioError as error:
+        sys.stderr.write(f"studio: {error}\n")
+        return 1
+
+
+def find_project(given: str | None) -> Path:
+    """The project folder: the one given, else this folder, else ./demo-project. Raises ProjectError."""
+    folders = [Path(given)] if given else [Path(), Path("demo-project")]
+    for folder in folders:
+        if (folder / "project.toml").is_file():
+            return folder.resolve()
+    if given is None:
+        raise ProjectError("there is no project in this folder; give its path (studio DIR), or make one with: make demo")
+    if not folders[0].exists():
+        raise ProjectError(f"{given} does not exist; make a project with: studio-backend init --project {given}")
+    raise ProjectError(
+        f"{given} holds no project.toml, so it is no project; make one with: studio-backend init --project {given}"
+    )
+
+
+def require_display(environ: "os._Environ[str] | dict[str, str]") -> None:
+    """Raises ProjectError when there is no screen to show a window on."""
+    if not sys.platform.startswith("linux") or environ.get("QT_QPA_PLATFORM", "").split(":")[0] in SCREENLESS:
+        return
+    if environ.get("WAYLAND_DISPLAY"):
+        return
+    display = environ.get("DISPLAY", "")
+    advice = "start it on a desktop, through ssh -X, or under xvfb-run; or judge in a browser: studio-backend study serve"
+    if not display:
+        raise ProjectError(f"there is no display (DISPLAY and WAYLAND_DISPLAY are empty); {advice}")
+    if display.startswith((":", "unix:")) and not _answers(display.split(":", 1)[1].split(".")[0]):
+        raise ProjectError(f"the display {display} does not answer; {advice}")
+
+
+def run(api: Api, *, project: Path, rater: str | None = None, theme: str | None = None, state: Path | None = None) -> int:
+    """Shows the window of a connected project until it is closed."""
+    from PySide6.QtWidgets import QApplication
+
+    app = QApplication.instance() or QApplication(["studio"])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("Subject Studio")
+    window = open_window(api, project=project, rater=rater, theme=theme, state=state)
+    install_crash_hook(window.state_dir, window.noticed.emit)
+    window.show()
+    return app.exec()
+
+
+def open_window(
+    api: Api, *, project: Path, rater: str | None = None, theme: str | None = None, state: Path | None = None
+) -> "Window":
+    """The window with its outbox and threads, not yet shown. Raises StudioError."""
+    from PySide6.QtCore import QSettings
+    from PySide6.QtWidgets import QApplication
+
+    from studio.link import Link
+    from studio.outbox import Outbox
+    from studio.theme import load_theme, system_theme
+    from studio.window import Window
+
+    app = QApplication.instance()
+    assert isinstance(app, QApplication), "open_window needs a QApplication"
+    folder = state or state_folder(project)
+    prefs = QSettings(str(folder.parent / "studio.ini"), QSettings.Format.IniFormat)
+    name = theme or str(prefs.value("theme") or system_theme(app))
+    link = Link(api, Outbox(folder / "outbox.sqlite"))
+    return Window(
+        link, project=str(project), rater=rater or getpass.getuser(), theme=load_theme(name), prefs=prefs, state_dir=folder
+    )
+
+
+def state_folder(project: Path) -> Path:
+    """Where this machine keeps the outbox and crash records of a project, apart from the project itself."""
+    from PySide6.QtCore import QStandardPaths
+
+    root = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+    return Path(root) / "subject-studio" / digest(str(project.resolve()), num_bytes=8)
+
+
+def install_crash_hook(folder: Path, notify: Callable[[str], None]) -> None:
+    """Records every unexpected error in FOLDER/crashes with its traceback, tells the person, and goes on."""
+
+    def record(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        text = "".join(traceback.format_exception(kind, error, trace))
+        sys.stderr.write(text)
+        at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        path = folder / "crashes" / f"{at}.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as failure:
+            notify(f"Something went wrong ({kind.__name__}) and could not be recorded: {failure}. Saved verdicts are safe.")
+            return
+        notify(f"Something went wrong ({kind.__name__}: {error}). Saved verdicts are safe; the record is {path}")
+
+    sys.excepthook = record
+    threading.excepthook = lambda args: record(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="studio", description="Verify pairs and judge videos of a project.")
+    parser.add_argument(
+        "project", nargs="?", metavar="PROJECT", help="project folder (default: this one, or ./demo-project)"
+    )
+    parser.add_argument("--rater", metavar="NAME", help="who judges (default: your login name)")
+    parser.add_argument("--theme", choices=("light", "dark"), help="default: as last time, or as the desktop")
+    return parser
+
+
+def _require_qt() -> None:
+    try:
+        import PySide6.QtWidgets  # noqa: F401
+    except ImportError as error:
+        raise ProjectError(
+            f"Qt cannot be loaded ({error}); install the gui extra (pip install 'subject-studio[gui]') and, on Debian or "
+            f"Ubuntu: sudo apt-get install {QT_PACKAGES}"
+        ) from error
+
+
+def _answers(number: str) -> bool:
+    """Whether an X server listens on the local display of that number."""
+    for address in (f"\0/tmp/.X11-unix/X{number}", f"/tmp/.X11-unix/X{number}"):
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+            probe.settimeout(1.0)
+            if probe.connect_ex(address) == 0:
+                return True
+    return False

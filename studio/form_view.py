@@ -1,0 +1,240 @@
+"""Renders any form: its panels side by side, its open question with the choices and their keys, its reasons."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+
+from backend.domain import Choice, Form, Question, Trial
+from studio.actions import shown_key
+from studio.panel_view import PanelView
+from studio.player.pane import Look, Pane
+from studio.prepare import Prepared
+from studio.theme import Theme
+from studio.widgets import ChoiceButton, clear, label
+
+FLICKER_MS = 500  # two changes a second: below the three flashes a second of WCAG 2.2, 2.3.1
+COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2}
+
+
+class FormView(QWidget):
+    """Panels above, `middle` between, the open question below. Keys work while the focus is inside `keys_of`."""
+
+    chosen = Signal(str)
+    reason_toggled = Signal(str)
+    comment_changed = Signal(str)
+
+    def __init__(self, middle: QWidget, keys_of: QWidget, theme: Theme) -> None:
+        super().__init__()
+        self.form: Form | None = None
+        self.views: dict[str, PanelView] = {}
+        self.buttons: dict[str, ChoiceButton] = {}
+        self.reason_buttons: dict[str, QPushButton] = {}
+        self.zoom_linked = True
+        self._keys_of, self._theme = keys_of, theme
+        self._question: Question | None = None
+        self._choice_keys: list[QShortcut] = []
+        self._reason_keys: list[QShortcut] = []
+        self._grid = QWidget()
+        QGridLayout(self._grid).setContentsMargins(0, 0, 0, 0)
+        self._flick = Pane("flicker")
+        self._flick_side = 0
+        self._flick_timer = QTimer(self, interval=FLICKER_MS)
+        self._flick_timer.timeout.connect(self._flick_on)
+        top = QWidget()
+        self._stack = QStackedLayout(top)
+        self._stack.addWidget(self._grid)
+        self._stack.addWidget(self._flick)
+        self._choices = QWidget()
+        QHBoxLayout(self._choices).setContentsMargins(0, 0, 0, 0)
+        self._chips = QWidget()
+        QHBoxLayout(self._chips).setContentsMargins(0, 0, 0, 0)
+        self.comment = QLineEdit()
+        self.comment.setPlaceholderText("Note (Tab to reach, Enter when done)")
+        self.comment.setAccessibleName("Note")
+        self.comment.setMaxLength(500)
+        self.comment.textEdited.connect(self.comment_changed)
+        self.comment.returnPressed.connect(keys_of.setFocus)
+        self._reasons = QWidget()
+        row = QHBoxLayout(self._reasons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        row.addWidget(label("Reasons", "slot"))
+        row.addWidget(self._chips)
+        row.addWidget(self.comment, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addWidget(top, 1)
+        column.addWidget(middle)
+        column.addWidget(self._choices)
+        column.addWidget(self._reasons)
+        self._reasons.hide()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes other colours."""
+        self._theme = theme
+        for pane in (*self.panes, self._flick):
+            pane.set_colours(theme.colour("well"), theme.colour("muted"))
+        if self._question is not None:
+            self._build_question(self._question)
+
+    @property
+    def panes(self) -> tuple[Pane, ...]:
+        return tuple(pane for view in self.views.values() for pane in view.panes)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that the open question takes for itself."""
+        question = self._question
+        if question is None:
+            return ()
+        reasons = question.reasons if self.reasons_open else ()
+        return tuple(choice.key for choice in (*question.choices, *reasons))
+
+    def show_trial(self, form: Form, trial: Trial, prepared: Prepared) -> None:
+        """Shows a trial; panels stand in its shown order."""
+        slots = tuple(stimulus.slot for stimulus in trial.stimuli)
+        if form != self.form or slots != tuple(self.views):
+            self._build_panels(form, slots)
+        for stimulus in trial.stimuli:
+            self.views[stimulus.slot].show_stimulus(stimulus, prepared)
+        for pane in self.panes:
+            pane.set_look(Look())
+        if self.flickering:
+            self._flick_side = 1
+            self._flick_on()
+
+    def ask(self, question: Question, *, ticked: tuple[str, ...] = (), comment: str = "") -> None:
+        """Shows the open question with what is ticked already."""
+        if question != self._question:
+            self._build_question(question)
+        for value, button in self.reason_buttons.items():
+            button.setChecked(value in ticked)
+        if self.comment.text() != comment:
+            self.comment.setText(comment)
+        self.open_reasons(bool(ticked or comment))
+
+    def set_locked(self, locked: bool) -> None:
+        """Whether verdicts are refused now, because nothing is shown yet or the last one is being saved."""
+        for button in self.buttons.values():
+            button.setEnabled(not locked)
+
+    @property
+    def reasons_open(self) -> bool:
+        return not self._reasons.isHidden()
+
+    def open_reasons(self, opened: bool) -> None:
+        """Shows or hides the reasons; their keys work while they are shown."""
+        self._reasons.setVisible(opened)
+        for key in self._reason_keys:
+            key.setEnabled(opened)
+        if not opened and self.comment.hasFocus():
+            self._keys_of.setFocus()
+
+    @property
+    def flickering(self) -> bool:
+        return self._stack.currentWidget() is self._flick
+
+    def set_flicker(self, on: bool) -> None:
+        """Shows the sides in turn in one place, so that the eye sees what changes."""
+        on = on and len(self.views) > 1
+        self._stack.setCurrentWidget(self._flick if on else self._grid)
+        if on:
+            self._flick_side = 1
+            self._flick_on()
+            self._flick_timer.start()
+        else:
+            self._flick_timer.stop()
+
+    def link_zoom(self, linked: bool) -> None:
+        """Whether zooming one side zooms the others."""
+        self.zoom_linked = linked
+
+    def zoom(self, factor: float) -> None:
+        """Zooms what is compared, about the middle; 0 fits everything."""
+        for view in self.views.values():
+            view.main.set_look(Look()) if factor == 0 else view.main.zoom_by(factor)
+            if self.zoom_linked:
+                self._follow(view.main, view.main.look)
+                return
+
+    def _build_panels(self, form: Form, slots: tuple[str, ...]) -> None:
+        panels = {panel.slot: panel for panel in form.panels}
+        unknown = set(slots) ^ set(panels)
+        assert not unknown, f"form {form.name} and its trial disagree on slots {sorted(unknown)}"
+        self.form = form
+        clear(self._grid)
+        self.views = {slot: PanelView(panels[slot]) for slot in slots}
+        grid = self._grid.layout()
+        assert isinstance(grid, QGridLayout)
+        grid.setSpacing(16)
+        width = COLUMNS.get(len(slots), 3)
+        for place, view in enumerate(self.views.values()):
+            grid.addWidget(view, place // width, place % width)
+            grid.setColumnStretch(place % width, 1)
+            for pane in view.panes:
+                pane.set_colours(self._theme.colour("well"), self._theme.colour("muted"))
+                pane.looked.connect(lambda look, source=pane: self._follow(source, look))
+
+    def _build_question(self, question: Question) -> None:
+        self._question = question
+        clear(self._choices)
+        clear(self._chips)
+        for key in (*self._choice_keys, *self._reason_keys):
+            key.deleteLater()
+        self.buttons = {choice.value: ChoiceButton(choice, self._theme) for choice in question.choices}
+        row = self._choices.layout()
+        assert row is not None
+        row.setSpacing(12)
+        for button in self.buttons.values():
+            row.addWidget(button)
+            button.clicked.connect(lambda _=False, value=button.choice.value: self.chosen.emit(value))
+        self._choice_keys = [self._key(choice, self.chosen.emit) for choice in question.choices]
+        row = self._chips.layout()
+        assert row is not None
+        row.setSpacing(8)
+        self.reason_buttons = {reason.value: self._reason_button(reason) for reason in question.reasons}
+        for button in self.reason_buttons.values():
+            row.addWidget(button)
+        self._reason_keys = [self._key(reason, self._toggle_reason) for reason in question.reasons]
+        self.open_reasons(self.reasons_open)
+
+    def _key(self, choice: Choice, act: Callable[[str], object]) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(choice.key), self._keys_of)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.setAutoRepeat(False)
+        shortcut.activated.connect(lambda: act(choice.value))
+        return shortcut
+
+    def _reason_button(self, reason: Choice) -> QPushButton:
+        button = QPushButton(f"{shown_key(reason.key)}  {reason.label}")
+        button.setObjectName("reason")
+        button.setCheckable(True)
+        button.setAccessibleName(f"{reason.label}, key {shown_key(reason.key)}")
+        button.clicked.connect(lambda: self.reason_toggled.emit(reason.value))
+        return button
+
+    def _toggle_reason(self, value: str) -> None:
+        self.reason_buttons[value].toggle()
+        self.reason_toggled.emit(value)
+
+    def _follow(self, source: Pane, look: Look) -> None:
+        """Gives the look of one main pane to the others while zoom is linked."""
+        mains = [view.main for view in self.views.values()]
+        if self.zoom_linked and source in mains:
+            for pane in mains:
+                if pane is not source:
+                    pane.set_look(look)
+            self._flick.set_look(look)
+
+    def _flick_on(self) -> None:
+        views = list(self.views.values())
+        self._flick_side = (self._flick_side + 1) % len(views)
+        view = views[self._flick_side]
+        if view.main.image.isNull():
+            self._flick.show_sentence("This side has no picture.")
+        else:
+            self._flick.show_image(view.main.image.copy())
+        self._flick.set_badge(view.panel.label)

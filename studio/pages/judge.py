@@ -1,0 +1,361 @@
+"""A page with a queue: shows the session's trial, takes verdicts, keeps the next ones ready."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+
+from backend.domain import ServiceError, StudioError, Trial, Vote
+from studio.actions import ActionSet
+from studio.form_view import FormView
+from studio.link import Link
+from studio.player.deck import Deck
+from studio.player.transport import Transport
+from studio.prepare import Batch, Prepared, fetch_batch, prepare
+from studio.sessions.verify import Held, Phase, VerifySession
+from studio.theme import Theme
+from studio.widgets import Chip, label
+
+RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
+EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContext:
+    """What the window gives a page."""
+
+    link: Link
+    rater: str
+    theme: Theme
+    notify: Callable[[str], None]
+    """Shows a sentence in the window's banner."""
+
+
+class JudgePage(QWidget):
+    """The part that Verify and Compare share. Subclasses name the study and add to `side` and `show_extras`."""
+
+    study_id = ""
+    align = "time"
+    max_edge_px = 960
+    watch_first = False
+    """Whether verdicts wait until everything was played once."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.context, self.link = context, context.link
+        self.session = VerifySession(
+            study_id=self.study_id,
+            rater=context.rater,
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        self.session.restore(self.link.outbox.unsent(10_000))
+        self.deck = Deck(align=self.align, max_edge_px=self.max_edge_px)
+        self.transport = Transport(self.deck, self.run)
+        self.form_view = FormView(self.transport, self, context.theme)
+        self.actions_ = ActionSet("judge", self, self._handlers())
+        self._batches: dict[str, Batch] = {}
+        self._prepared: dict[str, Prepared] = {}
+        self._preparing: set[str] = set()
+        self._shown: Trial | None = None
+        self._awaited: tuple[str, int] | None = None
+        self._build()
+        self._connect()
+        self.set_theme(context.theme)
+
+    def start(self) -> None:
+        """Asks for the first trials; called when the page is first shown."""
+        self._advance()
+        self.setFocus()
+
+    def close_page(self) -> None:
+        """Stops timers and decoder threads."""
+        self._retry.stop()
+        self.deck.close()
+
+    def run(self, name: str) -> None:
+        """Does an action of the table by its id."""
+        self.actions_.qt[name].trigger()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes other colours."""
+        self.form_view.set_theme(theme)
+        self.transport.set_theme(theme)
+
+    def side(self) -> QWidget | None:
+        """A widget to the right of the panels."""
+        return None
+
+    def toggle_side(self) -> None:
+        """Shows or hides it."""
+
+    def show_extras(self, held: Held, batch: Batch) -> None:
+        """Shows what this page adds to the form."""
+
+    def empty_words(self, *, total: int) -> tuple[str, str]:
+        """A headline and what to do, for a queue with nothing to judge."""
+        if total == 0:
+            return "Nothing to judge yet", f"The study {self.study_id} has no trials; this page looks again by itself."
+        return "All done", f"You have judged all {total} trials that were left for you. Thank you."
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        return {
+            "undo": self._undo,
+            "reasons": self._toggle_reasons,
+            "refresh": self._look_again,
+            "play": self.deck.toggle,
+            "step_back": lambda: self.deck.step(-1),
+            "step_on": lambda: self.deck.step(1),
+            "rewind": lambda: self.deck.seek(0),
+            "slower": lambda: self.deck.change_rate(-1),
+            "faster": lambda: self.deck.change_rate(1),
+            "loop": lambda: self.deck.set_loops(not self.deck.clock.loops),
+            "flicker": lambda: self.form_view.set_flicker(not self.form_view.flickering),
+            "zoom_link": self._toggle_zoom_link,
+            "zoom_in": lambda: self.form_view.zoom(1.25),
+            "zoom_out": lambda: self.form_view.zoom(0.8),
+            "zoom_fit": lambda: self.form_view.zoom(0),
+            "scores": self.toggle_side,
+        }
+
+    def _build(self) -> None:
+        self.title = label("", "title")
+        self.category = Chip(tone="accent")
+        self.about = label("", "muted")
+        self.hint = label("", "hint")
+        self.progress_text = label("", "progress_text")
+        self.progress = QProgressBar(textVisible=False)
+        self.progress.setFixedWidth(160)
+        self.progress.setAccessibleName("Progress")
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        for widget in (self.title, self.category, self.about):
+            head.addWidget(widget)
+        head.addStretch(1)
+        head.addWidget(self.hint)
+        head.addSpacing(12)
+        head.addWidget(self.progress_text)
+        head.addWidget(self.progress)
+        body = QHBoxLayout()
+        body.setSpacing(16)
+        body.addWidget(self.form_view, 1)
+        if (side := self.side()) is not None:
+            body.addWidget(side)
+        judging = QWidget()
+        column = QVBoxLayout(judging)
+        column.setContentsMargins(24, 14, 24, 18)
+        column.setSpacing(12)
+        column.addLayout(head)
+        column.addLayout(body, 1)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(judging)
+        self._stack.addWidget(self._build_rest())
+        self._judging = judging
+        self._retry = QTimer(self, singleShot=True)
+        self._retry.timeout.connect(self._look_again)
+
+    def _build_rest(self) -> QWidget:
+        """What stands there when there is nothing to judge."""
+        rest = QWidget()
+        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
+        self.rest_words.setWordWrap(True)
+        self.rest_words.setMaximumWidth(560)
+        for words in (self.rest_head, self.rest_words):
+            words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.rest_button = QPushButton("Look again (F5)")
+        self.rest_button.setObjectName("worded")
+        self.rest_button.clicked.connect(lambda: self.run("refresh"))
+        column = QVBoxLayout(rest)
+        column.setSpacing(10)
+        column.addStretch(4)
+        for widget in (self.rest_head, self.rest_words):
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(8)
+        column.addWidget(self.rest_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(5)
+        return rest
+
+    def _connect(self) -> None:
+        self.form_view.chosen.connect(self._choose)
+        self.form_view.reason_toggled.connect(self._toggle_reason)
+        self.form_view.comment_changed.connect(self._comment)
+        self.link.vote_saved.connect(self._on_saved)
+        self.link.vote_not_saved.connect(self._on_not_saved)
+        self.link.votes_sent.connect(lambda sent: self.session.synced(sent))
+        self.deck.changed.connect(self._refresh_lock)
+
+    def _choose(self, choice: str) -> None:
+        if self.watch_first and not self.deck.watched:
+            self.hint.setText("Watch to the end once, then judge")
+            return
+        vote = self.session.answer(choice)
+        if vote is not None:
+            self.form_view.buttons[choice].flash()
+            self._write(vote)
+
+    def _undo(self) -> None:
+        vote = self.session.undo()
+        if vote is not None:
+            self._write(vote)
+
+    def _write(self, vote: Vote) -> None:
+        self._awaited = (vote.id, vote.rev)
+        self.link.write(vote)
+
+    def _on_saved(self, vote: Vote) -> None:
+        if self._awaited != (vote.id, vote.rev):
+            return
+        self._awaited = None
+        self.session.saved()
+        self._advance()
+
+    def _on_not_saved(self, vote: Vote, reason: str) -> None:
+        if self._awaited != (vote.id, vote.rev):
+            return
+        self._awaited = None
+        self.session.not_saved()
+        self._refresh_lock()
+        self.context.notify(f"Your verdict was not saved, please give it again. {reason}")
+
+    def _toggle_reasons(self) -> None:
+        self.form_view.open_reasons(not self.form_view.reasons_open)
+        self.actions_.yield_keys(self.form_view.keys)
+
+    def _toggle_reason(self, value: str) -> None:
+        self.session.toggle_reason(value)
+
+    def _comment(self, text: str) -> None:
+        self.session.comment = text
+
+    def _toggle_zoom_link(self) -> None:
+        self.form_view.link_zoom(not self.form_view.zoom_linked)
+        self.hint.setText("Zoom linked" if self.form_view.zoom_linked else "Zoom not linked")
+
+    def _look_again(self) -> None:
+        self.session.ask_again()
+        self._advance()
+
+    def _advance(self) -> None:
+        """Brings the screen in line with the session, and asks for what comes next."""
+        wanted = self.session.wanted()
+        if wanted is not None:
+            api, study, rater = self.link.api, self.study_id, self.context.rater
+            self.link.ask(lambda: fetch_batch(api, study, rater, wanted=wanted), self._on_batch, self._on_unreachable)
+        held = (*((self.session.current,) if self.session.current else ()), *self.session.upcoming)
+        for each in held:
+            self._prepare(each.trial)
+        self._forget_others({each.trial.id for each in held})
+        self._show_current()
+        self._prefetch_clips()
+
+    def _on_batch(self, batch: Batch) -> None:
+        for trial in batch.trials:
+            self._batches[trial.id] = batch
+        self.session.arrived(batch.trials, batch.forms, batch.state)
+        self._advance()
+        if self.session.phase is Phase.EMPTY:
+            self._retry.start(EMPTY_POLL_MS)
+
+    def _on_unreachable(self, error: StudioError) -> None:
+        self.session.unreachable(str(error))
+        self._show_current()
+        self._retry.start(RETRY_MS if isinstance(error, ServiceError) else EMPTY_POLL_MS)
+
+    def _prepare(self, trial: Trial) -> None:
+        if trial.id in self._prepared or trial.id in self._preparing:
+            return
+        self._preparing.add(trial.id)
+
+        def done(prepared: Prepared) -> None:
+            self._preparing.discard(trial.id)
+            self._prepared[trial.id] = prepared
+            self._show_current()
+            self._prefetch_clips()
+
+        def failed(error: StudioError) -> None:
+            self._preparing.discard(trial.id)
+            self.context.notify(str(error))
+
+        self.link.ask(lambda: prepare(self.link.api, trial), done, failed)
+
+    def _forget_others(self, kept: set[str]) -> None:
+        for store in (self._prepared, self._batches):
+            for trial_id in set(store) - kept:
+                del store[trial_id]
+
+    def _prefetch_clips(self) -> None:
+        ready = [self._prepared.get(held.trial.id) for held in self.session.upcoming]
+        self.deck.prefetch([reel for prepared in ready if prepared for reel in prepared.reels.values()])
+
+    def _show_current(self) -> None:
+        session, held = self.session, self.session.current
+        self._refresh_progress()
+        if held is None:
+            self._show_rest()
+            return
+        self._stack.setCurrentIndex(0)
+        prepared = self._prepared.get(held.trial.id)
+        if prepared is not None and (self._shown is not held.trial or session.phase is Phase.OPENING):
+            self._show_trial(held, prepared)
+        question = held.open_question
+        if question is not None and self._shown is held.trial:
+            self.title.setText(question.text)
+            self.form_view.ask(question, ticked=session.reasons, comment=session.comment)
+            self.actions_.yield_keys(self.form_view.keys)
+        self._refresh_lock()
+
+    def _show_trial(self, held: Held, prepared: Prepared) -> None:
+        self.form_view.show_trial(held.form, held.trial, prepared)
+        sides = [(self.form_view.views[slot].movie, reel) for slot, reel in prepared.reels.items()]
+        self.deck.load(sides, play=True)
+        if (batch := self._batches.get(held.trial.id)) is not None:
+            self.show_extras(held, batch)
+        self._shown = held.trial
+        recalled = self.session.taken_back
+        self.hint.setText(f"You said: {self._choice_label(held, recalled)}" if recalled else "")
+        self.session.shown()
+
+    def _choice_label(self, held: Held, vote: Vote) -> str:
+        question = next(q for q in held.form.questions if q.name == vote.question)
+        return next((c.label for c in question.choices if c.value == vote.choice), "")
+
+    def _show_rest(self) -> None:
+        session = self.session
+        self._shown = None
+        self.deck.pause()
+        if session.phase is Phase.EMPTY:
+            head, words = self.empty_words(total=session.total)
+        elif session.trouble:
+            head, words = "The service cannot be reached", f"{session.trouble} It is tried again by itself."
+        else:
+            head, words = "", ""
+        self.rest_head.setText(head)
+        self.rest_words.setText(words)
+        self.rest_button.setVisible(bool(head))
+        self._stack.setCurrentIndex(1)
+
+    def _refresh_progress(self) -> None:
+        session = self.session
+        self.progress.setMaximum(max(session.total, 1))
+        self.progress.setValue(min(session.judged, session.total))
+        self.progress_text.setText(f"{session.position} of {session.total}" if session.total else "")
+
+    def _refresh_lock(self) -> None:
+        self.form_view.set_locked(self.session.phase not in (Phase.JUDGING, Phase.SAVING))
+        self.actions_.qt["undo"].setEnabled(self.session.can_undo)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ActivationChange:
+            if self.isActiveWindow():
+                self.session.look_back()
+            else:
+                self.session.look_away()

@@ -1,0 +1,1 @@
+"""Our own video player: decoder threads, a cache bounded in bytes, one clock for all panes."""

@@ -1,0 +1,78 @@
+"""The row under the pictures: play, step, scrub, frame number, rate, loop."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QWidget
+
+from studio.player.deck import Deck
+from studio.theme import Theme, icon
+from studio.widgets import label, tool_button
+
+
+class Transport(QWidget):
+    """Shows and moves a deck. `run` does an action of the table by its id."""
+
+    def __init__(self, deck: Deck, run: Callable[[str], object]) -> None:
+        super().__init__()
+        self.deck = deck
+        self._theme: Theme | None = None
+        self._buttons: dict[str, QToolButton] = {
+            "step_back": tool_button("step_back", "One frame back (,)"),
+            "play": tool_button("play", "Play or pause (Space)"),
+            "step_on": tool_button("step_on", "One frame on (.)"),
+            "loop": tool_button("loop", "Loop (L)", checkable=True),
+        }
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Frame")
+        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.slider.sliderMoved.connect(deck.seek)
+        self.count = label("", "frame_count")
+        self.count.setMinimumWidth(self.count.fontMetrics().horizontalAdvance("0000 / 0000"))
+        self.count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.rate = label("1×", "frame_count")
+        self.rate.setMinimumWidth(self.rate.fontMetrics().horizontalAdvance("0.25×"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2, 0, 2, 0)
+        row.setSpacing(6)
+        for name in ("step_back", "play", "step_on"):
+            row.addWidget(self._buttons[name])
+        row.addSpacing(6)
+        row.addWidget(self.slider, 1)
+        row.addSpacing(6)
+        row.addWidget(self.count)
+        row.addSpacing(8)
+        row.addWidget(self.rate)
+        row.addWidget(self._buttons["loop"])
+        for name, button in self._buttons.items():
+            button.clicked.connect(lambda _=False, name=name: run(name))
+        deck.moved.connect(self._move)
+        deck.changed.connect(self._refresh)
+        self._refresh()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes other colours."""
+        self._theme = theme
+        self._refresh()
+
+    def _move(self, index: int) -> None:
+        self.slider.setValue(index)
+        self.count.setText(f"{index + 1} / {self.deck.clock.num_frames}")
+
+    def _refresh(self) -> None:
+        clock = self.deck.clock
+        self.setEnabled(clock.num_frames > 1)
+        self.slider.setMaximum(max(clock.num_frames - 1, 0))
+        self._move(clock.index) if clock.num_frames else self.count.setText("")
+        self.rate.setText(f"{clock.rate:g}×")
+        self._buttons["loop"].setChecked(clock.loops)
+        if self._theme is not None:
+            ink = self._theme.colour("text")
+            names = {
+                "step_back": "back",
+                "play": "pause" if clock.playing else "play",
+                "step_on": "forward",
+                "loop": "loop",
+            }
+            for name, picture in names.items():
+                self._buttons[name].setIcon(icon(picture, ink))

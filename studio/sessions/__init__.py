@@ -1,0 +1,1 @@
+"""What happens on a page, without Qt: queues, verdicts, undo, timing."""

@@ -1,0 +1,281 @@
+"""A rater at a queue of trials: which is shown, which come next, what was said, what can be taken back.
+
+The session decides and remembers; it touches no widget, thread, file or network. Whoever holds it writes the votes
+that it gives out, and says when they are safe: only then does it move on.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from backend.api import QueueState
+from backend.domain import Form, Question, Trial, Vote
+
+
+class Phase(StrEnum):
+    """What the rater can do now."""
+
+    WAITING = "waiting"
+    """Nothing to show yet: trials are being asked for, or cannot be had (`trouble` says why)."""
+    OPENING = "opening"
+    """A trial is current, its pictures are not on the screen yet."""
+    JUDGING = "judging"
+    SAVING = "saving"
+    """A vote was given out and is not safe yet; keys are ignored."""
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to ask the queue for: how many trials, and which items not to offer again."""
+
+    limit: int
+    skip: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A trial leased to this rater, its form, and the answers given so far by question name."""
+
+    trial: Trial
+    form: Form
+    leased_at_s: float
+    answers: dict[str, Vote] = field(default_factory=dict)
+
+    @property
+    def open_question(self) -> Question | None:
+        """The first question without an answer."""
+        for question in self.form.questions:
+            vote = self.answers.get(question.name)
+            if vote is None or vote.choice is None:
+                return question
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class VerifySession:
+    """State of one rater in one study. `clock` gives monotonic seconds, `now` ISO 8601 UTC, `new_id` fresh vote ids."""
+
+    study_id: str
+    rater: str
+    clock: Callable[[], float]
+    now: Callable[[], str]
+    new_id: Callable[[], str]
+    prefetch: int = 2
+    lease_s: float = 540.0  # the service leases for 600 s; a minute is kept for the last look
+    max_undo: int = 200
+
+    phase: Phase = Phase.WAITING
+    trouble: str = ""
+    current: Held | None = None
+    upcoming: deque[Held] = field(default_factory=deque)
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    taken_back: Vote | None = None
+    """The answer that undo withdrew from the open question, for the page to recall it."""
+    total: int = 0
+    judged: int = 0
+    _asking: bool = False
+    _spent: bool = False
+    _unsynced: dict[str, Vote] = field(default_factory=dict)
+    _history: list[tuple[Held, Vote]] = field(default_factory=list)
+    _pending: Callable[[], None] | None = None
+    _before_saving: Phase = Phase.WAITING
+    _counted: bool = False
+    _looked_ms: float = 0.0
+    _looking_since_s: float | None = None
+
+    def restore(self, unsent: Iterable[Vote]) -> None:
+        """Tells of votes that an earlier run left in the outbox, so that their items are not offered again."""
+        for vote in unsent:
+            if vote.study_id == self.study_id and vote.choice is not None:
+                self._unsynced[vote.id] = vote
+
+    def wanted(self) -> Wanted | None:
+        """What to fetch now, or None; call after every change. The answer is `arrived` or `unreachable`."""
+        self._drop_expired()
+        held = [h.trial.item_id for h in (*((self.current,) if self.current else ()), *self.upcoming)]
+        missing = self.prefetch + 1 - len(held)
+        if self._asking or self._spent or missing <= 0:
+            return None
+        self._asking = True
+        return Wanted(limit=missing, skip=tuple(dict.fromkeys((*held, *sorted(self._unsynced_items())))))
+
+    def arrived(self, trials: Iterable[Trial], forms: dict[str, Form], state: QueueState) -> None:
+        """Takes leased trials; none means that nothing is left for now (`ask_again` resumes)."""
+        self._asking = False
+        self.trouble = ""
+        self._count(state)
+        held = {h.trial.item_id for h in self.upcoming} | self._unsynced_items()
+        if self.current:
+            held.add(self.current.trial.item_id)
+        fresh = [trial for trial in trials if trial.item_id not in held]
+        self._spent = not fresh
+        at_s = self.clock()
+        self.upcoming.extend(Held(trial=t, form=forms[t.form], leased_at_s=at_s) for t in fresh)
+        if self.current is None:
+            self._open_next()
+
+    def unreachable(self, reason: str) -> None:
+        """The queue could not be asked; what is held stays usable."""
+        self._asking = False
+        self.trouble = reason
+
+    def ask_again(self) -> None:
+        """Looks whether an empty queue has something again."""
+        self._spent = False
+
+    def shown(self) -> None:
+        """The current trial is on the screen: verdicts count from here, and so does the time."""
+        if self.phase is Phase.OPENING:
+            self.phase = Phase.JUDGING
+            self._looking_since_s = self.clock()
+
+    def look_away(self) -> None:
+        """The window was left: the time stands still."""
+        if self._looking_since_s is not None:
+            self._looked_ms += (self.clock() - self._looking_since_s) * 1000
+            self._looking_since_s = None
+
+    def look_back(self) -> None:
+        """The window is looked at again."""
+        if self._looking_since_s is None and self.phase in (Phase.JUDGING, Phase.SAVING):
+            self._looking_since_s = self.clock()
+
+    def toggle_reason(self, value: str) -> None:
+        """Ticks or unticks a reason for the answer to come. Raises ValueError for one that the question lacks."""
+        if self.phase is not Phase.JUDGING or self.current is None:
+            return
+        question = self.current.open_question
+        if question is None or value not in {reason.value for reason in question.reasons}:
+            raise ValueError(f"reason {value!r} is not one of the open question's")
+        ticked = set(self.reasons) ^ {value}
+        self.reasons = tuple(reason.value for reason in question.reasons if reason.value in ticked)
+
+    def answer(self, choice: str) -> Vote | None:
+        """Answers the open question: the vote to write, or None while no verdict is taken. Raises ValueError."""
+        held = self.current
+        if self.phase is not Phase.JUDGING or held is None:
+            return None
+        question = held.open_question
+        assert question is not None, f"trial {held.trial.id} is open with every question answered"
+        if choice not in {c.value for c in question.choices}:
+            raise ValueError(f"choice {choice!r} is not one of question {question.name!r}")
+        earlier = held.answers.get(question.name)
+        vote = Vote(
+            id=earlier.id if earlier else self.new_id(),
+            rev=earlier.rev + 1 if earlier else 1,
+            study_id=self.study_id,
+            trial_id=held.trial.id,
+            item_id=held.trial.item_id,
+            rater=self.rater,
+            rater_kind="person",
+            question=question.name,
+            choice=choice,
+            reasons=self.reasons,
+            comment=self.comment,
+            shown_order=tuple(s.slot for s in held.trial.stimuli),
+            visible_ms=round(self._visible_ms()),
+            made_at=self.now(),
+        )
+        self._give_out(lambda: self._answered(held, vote))
+        return vote
+
+    def undo(self) -> Vote | None:
+        """Takes back the last vote, even of an earlier trial: the withdrawal to write, or None with nothing to undo."""
+        if not self.can_undo:
+            return None
+        held, last = self._history[-1]
+        vote = replace(last, rev=last.rev + 1, choice=None, reasons=(), comment="", made_at=self.now())
+        self._give_out(lambda: self._undone(held, last, vote))
+        return vote
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._history) and self.phase is not Phase.SAVING
+
+    def saved(self) -> None:
+        """The vote that was given out is safe: the session moves on."""
+        assert self._pending is not None, "saved() without a vote given out"
+        act, self._pending = self._pending, None
+        act()
+
+    def not_saved(self) -> None:
+        """The vote could not be written: the same question stays open, nothing is forgotten."""
+        assert self._pending is not None, "not_saved() without a vote given out"
+        self._pending = None
+        self.phase = self._before_saving
+
+    def synced(self, sent: Iterable[tuple[str, int]]) -> None:
+        """The service has these votes, as (id, rev): their items need not be named in `Wanted.skip` any more."""
+        for vote_id, rev in sent:
+            if vote_id in self._unsynced and self._unsynced[vote_id].rev <= rev:
+                del self._unsynced[vote_id]
+
+    @property
+    def position(self) -> int:
+        """Number of the current trial for people, from 1."""
+        return min(self.judged + 1, max(self.total, 1))
+
+    def _give_out(self, act: Callable[[], None]) -> None:
+        self._before_saving = self.phase
+        self.phase = Phase.SAVING
+        self._pending = act
+
+    def _answered(self, held: Held, vote: Vote) -> None:
+        held.answers[vote.question] = vote
+        self._unsynced[vote.id] = vote
+        self._history = [*self._history, (held, vote)][-self.max_undo :]
+        self._clear_ticks()
+        if held.open_question is not None:
+            self.phase = Phase.JUDGING
+            return
+        self.judged += 1
+        self._open_next()
+
+    def _undone(self, held: Held, last: Vote, withdrawal: Vote) -> None:
+        self._history.pop()
+        if held.open_question is None:
+            self.judged = max(0, self.judged - 1)
+        held.answers[last.question] = withdrawal
+        self._unsynced.pop(last.id, None)
+        self.reasons, self.comment, self.taken_back = last.reasons, last.comment, last
+        if held is self.current:
+            self.phase = Phase.JUDGING
+            return
+        if self.current is not None:
+            self.upcoming.appendleft(self.current)
+        self._open(held)
+
+    def _open_next(self) -> None:
+        if self.upcoming:
+            self._open(self.upcoming.popleft())
+            return
+        self.current = None
+        self.phase = Phase.EMPTY if self._spent else Phase.WAITING
+
+    def _open(self, held: Held) -> None:
+        self.current = held
+        self.phase = Phase.OPENING
+        self._looked_ms, self._looking_since_s = 0.0, None
+
+    def _clear_ticks(self) -> None:
+        self.reasons, self.comment, self.taken_back = (), "", None
+
+    def _visible_ms(self) -> float:
+        running = 0.0 if self._looking_since_s is None else (self.clock() - self._looking_since_s) * 1000
+        return self._looked_ms + running
+
+    def _drop_expired(self) -> None:
+        at_s = self.clock()
+        self.upcoming = deque(h for h in self.upcoming if at_s - h.leased_at_s < self.lease_s or h.answers)
+
+    def _unsynced_items(self) -> set[str]:
+        return {vote.item_id for vote in self._unsynced.values()}
+
+    def _count(self, state: QueueState) -> None:
+        self.total = state.total
+        if not self._counted:
+            self._counted = True
+            self.judged = state.judged + len(self._unsynced_items())

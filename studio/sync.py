@@ -1,0 +1,125 @@
+"""Votes on their way: first durably into the outbox, then to the service, as often as it takes. Knows no Qt."""
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from backend.domain import Receipt, StudioError, Vote
+from studio.outbox import Outbox, Send, recheck, send_pending
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+BATCH = 200  # votes in one call; a day of work (5000) drains in 25 calls
+RECHECKED = 100
+"""Newest acknowledged votes that are sent again at the start, in case the service was restored from a backup."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncState:
+    """How the votes stand. `refused` counts votes for a person to look at; `trouble` says why nothing can be sent."""
+
+    waiting: int = 0
+    refused: int = 0
+    trouble: str = ""
+
+    @property
+    def text(self) -> str:
+        """The status chip: Saved, n waiting, Offline or n refused."""
+        if self.refused:
+            return f"{self.refused} refused"
+        if self.trouble:
+            return f"Offline · {self.waiting} waiting" if self.waiting else "Offline"
+        return f"{self.waiting} waiting" if self.waiting else "Saved"
+
+
+@dataclass(slots=True, kw_only=True)
+class VoteSync:
+    """One thread writes votes into the outbox, another sends them. The callbacks are called from these threads."""
+
+    outbox: Outbox
+    submit: Send
+    saved: Callable[[Vote], None]
+    not_saved: Callable[[Vote, str], None]
+    sent: Callable[[tuple[tuple[str, int], ...]], None]
+    state: Callable[[SyncState], None]
+    first_wait_s: float = FIRST_WAIT_S
+    _to_write: queue.SimpleQueue[Vote | None] = field(default_factory=queue.SimpleQueue)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _closing: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Starts both threads; what an earlier run left is sent at once."""
+        self._threads = [
+            threading.Thread(target=self._write_all, name="outbox-writer"),
+            threading.Thread(target=self._send_all, name="outbox-sender"),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def write(self, vote: Vote) -> None:
+        """Hands a vote over; `saved` or `not_saved` tells the outcome."""
+        self._to_write.put(vote)
+
+    def close(self) -> None:
+        """Writes what was handed over, tries once to send it, ends the threads and waits for them."""
+        self._to_write.put(None)
+        self._threads[0].join()
+        self._closing.set()
+        self._wake.set()
+        self._threads[1].join()
+
+    def _write_all(self) -> None:
+        while (vote := self._to_write.get()) is not None:
+            try:
+                self.outbox.put(vote)
+            except StudioError as error:
+                log.warning("vote %s rev %s is not saved: %s", vote.id, vote.rev, error)
+                self.not_saved(vote, str(error))
+                continue
+            self.saved(vote)
+            self._wake.set()
+
+    def _send_all(self) -> None:
+        wait_s, rechecked = self.first_wait_s, False
+        while True:
+            last = self._closing.is_set()
+            self._wake.clear()
+            try:
+                while self.outbox.counts().pending:
+                    send_pending(self.outbox, self._send, limit=BATCH)
+                    self._tell()
+                if not rechecked:
+                    recheck(self.outbox, self._send, limit=RECHECKED)
+                    rechecked = True
+                self._tell()
+                wait_s = self.first_wait_s
+                pause_s = None
+            except StudioError as error:
+                log.info("votes wait: %s", error)
+                self._tell(trouble=str(error))
+                pause_s = wait_s * random.uniform(0.8, 1.2)  # spread, so that raters do not all come back at once
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            if last:
+                return
+            if pause_s is None:
+                self._wake.wait()
+            else:
+                self._closing.wait(pause_s)
+
+    def _send(self, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
+        receipts = self.submit(votes)
+        self.sent(tuple((receipt.id, receipt.rev) for receipt in receipts))
+        return receipts
+
+    def _tell(self, *, trouble: str = "") -> None:
+        try:
+            counts = self.outbox.counts()
+        except StudioError as error:
+            self.state(SyncState(trouble=str(error)))
+            return
+        self.state(SyncState(waiting=counts.pending, refused=counts.attention, trouble=trouble))

@@ -1,0 +1,114 @@
+"""Small widgets that every page uses: keycaps, choice buttons, chips, tool buttons."""
+
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+
+from backend.domain import Choice
+from studio.actions import shown_key
+from studio.theme import Theme, icon
+
+TONES = {"same": "good", "yes": "good", "different": "bad", "no": "bad", "near_duplicate": "warn", "unsure": "quiet"}
+"""Colour of a choice by its value; others have none. The word and the key always say the same."""
+ICONS = {"same": "same", "different": "different", "near_duplicate": "copy", "unsure": "unsure"}
+PRESSED_MS = 140  # long enough to be seen, gone before the next verdict
+
+
+class Keycap(QLabel):
+    """A key as drawn on a keyboard."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(shown_key(key))
+        self.setObjectName("keycap")
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+
+class ChoiceButton(QPushButton):
+    """One choice: icon, words and the key that gives it."""
+
+    def __init__(self, choice: Choice, theme: Theme) -> None:
+        super().__init__()
+        self.choice = choice
+        tone = TONES.get(choice.value, "")
+        self.setObjectName("verdict")
+        self.setProperty("tone", tone)
+        self.setAccessibleName(f"{choice.label}, key {shown_key(choice.key)}")
+        self.setMinimumHeight(56)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._row = row = QHBoxLayout(self)
+        row.setContentsMargins(18, 10, 14, 10)
+        row.setSpacing(10)
+        row.addStretch(1)
+        if choice.value in ICONS:
+            picture = QLabel()
+            picture.setPixmap(icon(ICONS[choice.value], theme.colour(tone or "text"), size_px=22).pixmap(22, 22))
+            row.addWidget(picture)
+        words = QLabel(choice.label)
+        words.setObjectName("choice")
+        row.addWidget(words)
+        row.addSpacing(4)
+        row.addWidget(Keycap(choice.key))
+        row.addStretch(1)
+        for child in self.findChildren(QLabel):
+            child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def sizeHint(self) -> QSize:
+        return self._row.sizeHint()
+
+    def flash(self) -> None:
+        """Shows for a moment that this choice was taken."""
+        self._press(True)
+        QTimer.singleShot(PRESSED_MS, self, lambda: self._press(False))
+
+    def _press(self, pressed: bool) -> None:
+        self.setProperty("pressed", "true" if pressed else "false")
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
+class Chip(QLabel):
+    """A word in a rounded box; `tone` is good, bad, warn, accent or quiet."""
+
+    def __init__(self, text: str = "", tone: str = "quiet") -> None:
+        super().__init__(text)
+        self.setObjectName("chip")
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.set_tone(tone)
+
+    def set_tone(self, tone: str) -> None:
+        """Changes the colour."""
+        if self.property("tone") == tone:
+            return
+        self.setProperty("tone", tone)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
+def tool_button(name: str, tip: str, *, checkable: bool = False) -> QToolButton:
+    """A button that shows an icon only; `name` is the action, `tip` is also its accessible name."""
+    button = QToolButton()
+    button.setObjectName("tool")
+    button.setProperty("action", name)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setCheckable(checkable)
+    button.setIconSize(QSize(20, 20))
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def label(text: str, name: str) -> QLabel:
+    """Plain text whose look the style sheet takes from `name`."""
+    widget = QLabel(text)
+    widget.setObjectName(name)
+    widget.setTextFormat(Qt.TextFormat.PlainText)
+    return widget
+
+
+def clear(layout_owner: QWidget) -> None:
+    """Removes everything from a widget's layout."""
+    layout = layout_owner.layout()
+    while layout is not None and (item := layout.takeAt(0)) is not None:
+        if (widget := item.widget()) is not None:
+            widget.hide()
+            widget.deleteLater()
