@@ -1,13 +1,15 @@
 """Appearance without learned weights: colour, texture and shape of a masked crop, and the colours of a background.
 
-Every function gives a float32 vector of unit length (or zero where nothing could be measured). Histograms are
-power-normalised with exponent .5, so that the dot product of two is the Bhattacharyya coefficient.
+Every function gives a float32 vector of unit length (or zero where nothing could be measured). Colours of a subject
+are power-normalised, so that a large plain part does not hide a small bright one; those of a background are not, so that
+two places under one sky stay apart.
 """
 
 import cv2
 import numpy as np
 
 HUES = 12
+COLOUR_POWER = 0.75  # best of .5, .75 and 1 at 1 % false positives on real cut-outs
 LIGHTS = 3
 GREYS = 6
 CHROMA_GREY, CHROMA_FULL = 5.0, 16.0  # Lab chroma: below, a colour reads as grey; above, as a hue (noise of 8-bit video)
@@ -16,7 +18,7 @@ CROP_HEIGHT = 128
 HOG_SIZE = (64, 128)
 HOG_CELL = 16
 HOG_BINS = 9
-BACKGROUND_SIZE = (160, 96)
+BACKGROUND_SIZE = (96, 56)
 LBP_RADII = (1, 3)
 LBP_BINS = 10
 
@@ -104,16 +106,15 @@ def background_layout(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     rest = ~out
     bins = _colour_bins(small, np.ones(3, np.float32))
     width = small.shape[1]
-    colours = [_histogram(bins, rest)]
+    colours = [unit(bins[rest].sum(axis=0))]
     for third in range(3):
-        columns = np.zeros_like(rest)
-        columns[:, third * width // 3 : (third + 1) * width // 3] = True
-        colours.append(_histogram(bins, rest & columns))
+        columns = slice(third * width // 3, (third + 1) * width // 3)
+        colours.append(unit(bins[:, columns][rest[:, columns]].sum(axis=0)))
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    patterns = []
-    for radius in LBP_RADII:
-        counts = np.bincount(_binary_patterns(grey, radius)[rest], minlength=LBP_BINS).astype(np.float32)
-        patterns.append(unit(np.sqrt(counts)))
+    patterns = [
+        unit(np.bincount(_binary_patterns(grey, radius)[rest], minlength=LBP_BINS).astype(np.float32))
+        for radius in LBP_RADII
+    ]
     return unit(np.concatenate([unit(np.concatenate(colours)), 0.5 * unit(np.concatenate(patterns))]))
 
 
@@ -148,7 +149,7 @@ def _soft(place: np.ndarray, num: int, *, circular: bool) -> np.ndarray:
 
 
 def _histogram(bins: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return unit(np.sqrt(bins[mask].sum(axis=0))) if mask.any() else np.zeros(bins.shape[-1], np.float32)
+    return unit(np.power(bins[mask].sum(axis=0), COLOUR_POWER)) if mask.any() else np.zeros(bins.shape[-1], np.float32)
 
 
 def _binary_patterns(grey: np.ndarray, radius: int) -> np.ndarray:

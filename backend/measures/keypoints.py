@@ -24,6 +24,10 @@ class Keypoints:
     """Pixels of the described picture per pixel of the original."""
 
 
+NONE = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), 1.0)
+"""What a picture without structure has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """How well one mapping explains two sets of points: `inliers` of `matches`; `mapping` `(2, 3)` from a to b or None."""
@@ -48,7 +52,7 @@ def describe(image: np.ndarray, mask: np.ndarray | None = None) -> Keypoints:
         inside = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
     found, descriptors = cv2.SIFT_create(nfeatures=MAX_POINTS, contrastThreshold=0.02).detectAndCompute(grey, inside)  # type: ignore[attr-defined]
     if descriptors is None or len(found) == 0:
-        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), scale)
+        return NONE
     points = np.array([point.pt for point in found[:MAX_POINTS]], np.float32)
     rooted = np.sqrt(descriptors[:MAX_POINTS] / np.maximum(descriptors[:MAX_POINTS].sum(axis=1, keepdims=True), 1e-6))
     return Keypoints(points, rooted.astype(np.float32), scale)

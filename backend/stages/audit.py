@@ -36,7 +36,7 @@ class AuditPairs:
             return Filtered(item.id, "an in-pair needs no audit" if pair.kind == "in_pair" else "no similarity")
         stratum = min(self.num_strata - 1, int(similarity * self.num_strata))
         draw = float(context.rng(pair.id).random())
-        producer = f"{self.name}-{self.version}"
+        producer = f"{self.name}/{self.version}"
         return Ok(
             item.id,
             [

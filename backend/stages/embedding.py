@@ -41,7 +41,7 @@ class EmbedAppearances:
     over: ClassVar[type] = Appearance
     gathers: ClassVar[tuple[type, ...]] = (Mask,)
     makes: ClassVar[tuple[type, ...]] = (Embedding,)
-    roles: ClassVar[tuple[str, ...]] = ("appearance_embedder", "background_embedder", "face_embedder")
+    roles: ClassVar[tuple[str, ...]] = ("AppearanceEmbedder", "BackgroundEmbedder", "FaceEmbedder")
     resources: ClassVar[Resources] = Resources(ram_gib=0.5)
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:

@@ -30,8 +30,8 @@ from backend.domain import (
 from backend.measures import diversity, keypoints
 from backend.measures.retrieval import in_group
 from backend.media.images import read_rgba
-from backend.models.classical_embedder import ClassicalAppearance, appearance_parts, same_subject
 from backend.stages.embedding import FRAME_HASH_SPACE
+from backend.stages.retrieval_evidence import cosine, identity_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class PairSubjects:
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Embedding)
     makes: ClassVar[tuple[type, ...]] = (Pair, Score)
-    roles: ClassVar[tuple[str, ...]] = ("appearance_embedder",)
+    roles: ClassVar[tuple[str, ...]] = ("AppearanceEmbedder",)
     resources: ClassVar[Resources] = Resources(ram_gib=1.0)
 
     store_floor: float = 0.5
@@ -80,7 +80,7 @@ class PairSubjects:
             rows.append(pair)
             values = {name: float(column[k]) for name, column in evidence.items()}
             values["prior"] = self._prior(bank.views[i], bank.views[j], values)
-            rows.extend(_scores(pair.id, values, f"{self.name}-{self.version}:{bank.model}"))
+            rows.extend(_scores(pair.id, values, f"{self.name}/{self.version}:{bank.model}"))
         return Ok(item.id, rows)
 
     def _cross(self, bank: "_Bank") -> list[tuple[int, int]]:
@@ -88,9 +88,9 @@ class PairSubjects:
         found = in_group(bank.vectors, np.zeros(len(bank.views), np.int64), lo=self.store_floor)
         across = bank.clips[found.first] != bank.clips[found.second]
         links: dict[tuple[int, int], list[tuple[int, int, float]]] = defaultdict(list)
-        for i, j, cosine in zip(found.first[across].tolist(), found.second[across].tolist(), found.cosine[across].tolist()):
-            links[bank.subjects[i], bank.subjects[j]].append((i, j, cosine))
-        best = {link: max(cosine for _, _, cosine in rows) for link, rows in links.items()}
+        for i, j, like in zip(found.first[across].tolist(), found.second[across].tolist(), found.cosine[across].tolist()):
+            links[bank.subjects[i], bank.subjects[j]].append((i, j, like))
+        best = {link: max(like for _, _, like in rows) for link, rows in links.items()}
         kept: list[tuple[int, int]] = []
         used: dict[int, int] = defaultdict(int)
         for a, b in sorted(links, key=lambda link: (-best[link], link)):
@@ -124,7 +124,7 @@ class DiverseContexts:
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Embedding, Pair)
     makes: ClassVar[tuple[type, ...]] = (Score,)
-    roles: ClassVar[tuple[str, ...]] = ("background_embedder",)
+    roles: ClassVar[tuple[str, ...]] = ("BackgroundEmbedder",)
     resources: ClassVar[Resources] = Resources(ram_gib=0.5)
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
@@ -149,7 +149,7 @@ class DiverseContexts:
                 "time_gap_s": abs(scenes.seconds(a) - scenes.seconds(b)),
                 "near_duplicate": scenes.copy_likeness(pair, a, b),
             }
-            rows.extend(_scores(pair.id, values, f"{self.name}-{self.version}"))
+            rows.extend(_scores(pair.id, values, f"{self.name}/{self.version}"))
         return Ok(item.id, rows)
 
 
@@ -162,10 +162,9 @@ class _View:
 
 
 class _Bank:
-    """The embedded appearances of one video, in order of time, with what evidence needs."""
+    """The embedded appearances of one video, in order of time, and what evidence needs of them."""
 
     def __init__(self, item: Item, context: Context) -> None:
-        self._context = context
         spaces = _vectors_by_space(item)
         subjects = {subject.id: subject for subject in item.all(Subject)}
         clips = {clip.id: clip for clip in item.all(Clip)}
@@ -174,7 +173,7 @@ class _Bank:
             (
                 _View(a, subjects[a.subject_id], clips[subjects[a.subject_id].clip_id], masks.get(a.id))
                 for a in item.all(Appearance)
-                if a.subject_id is not None and a.id in spaces["appearance"]
+                if a.subject_id in subjects and a.id in spaces["appearance"]
             ),
             key=lambda view: (view.clip.start_frame, view.subject.id, view.appearance.frame or 0, view.appearance.id),
         )
@@ -182,11 +181,11 @@ class _Bank:
         embedded = [spaces["appearance"][name] for name in ids]
         self.model = embedded[0].model if embedded else ""
         self.vectors = np.stack([row.vector for row in embedded]) if embedded else np.zeros((0, 1), np.float32)
-        self.faces = [spaces["face"][name].vector if name in spaces["face"] else None for name in ids]
         self.backgrounds = [spaces["background"][name].vector if name in spaces["background"] else None for name in ids]
         self.subjects = np.unique([view.subject.id for view in self.views], return_inverse=True)[1].tolist()
         self.clips = np.unique([view.clip.id for view in self.views], return_inverse=True)[1]
-        self._points: dict[int, keypoints.Keypoints] = {}
+        self._faces = [spaces["face"][name].vector if name in spaces["face"] else None for name in ids]
+        self._context = context
 
     def pair(self, i: int, j: int) -> Pair:
         target, reference = self.views[i], self.views[j]
@@ -200,37 +199,18 @@ class _Bank:
 
     def evidence(self, chosen: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
         """Each score's values over the chosen pairs, NaN where it does not exist."""
-        found: dict[str, np.ndarray] = {
-            "appearance_cosine": np.array([self.vectors[i] @ self.vectors[j] for i, j in chosen]),
-            "subject_cosine": np.array([self._subject_cosine(i, j) for i, j in chosen]),
-            "face_cosine": np.array([_cosine(self.faces[i], self.faces[j]) for i, j in chosen]),
-        }
-        matches = [keypoints.match(self._keypoints(i), self._keypoints(j)) for i, j in chosen]
-        found["keypoint_inliers"] = np.array([match.inliers for match in matches], float)
-        found["keypoint_ratio"] = np.array([match.ratio for match in matches], float)
-        if self.model != ClassicalAppearance.model_id:
-            return found | {"similarity": np.clip(found["appearance_cosine"], 0.0, 1.0)}
-        parts = [appearance_parts(self.vectors[i : i + 1], self.vectors[j : j + 1]) for i, j in chosen]
-        for name in parts[0]:
-            found[f"{name}_cosine"] = np.array([float(part[name][0, 0]) for part in parts])
-        return found | {"similarity": same_subject(found)}
-
-    def _subject_cosine(self, i: int, j: int) -> float:
-        """Mean of the upper half of the cosines between all frames of both subjects."""
-        a = [k for k, subject in enumerate(self.subjects) if subject == self.subjects[i]]
-        b = [k for k, subject in enumerate(self.subjects) if subject == self.subjects[j]]
-        every = np.sort((self.vectors[a] @ self.vectors[b].T).ravel())
-        return float(every[len(every) // 2 :].mean())
+        needed = sorted({row for pair in chosen for row in pair})
+        points = {row: self._keypoints(row) for row in needed}
+        return identity_evidence(
+            chosen, model=self.model, vectors=self.vectors, subjects=self.subjects, faces=self._faces, points=points
+        )
 
     def _keypoints(self, i: int) -> keypoints.Keypoints:
-        if i not in self._points:
-            mask = self.views[i].mask
-            if mask is None:
-                self._points[i] = keypoints.Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), 1.0)
-            else:
-                cut = read_rgba(self._context.artifacts.get(mask.crop))
-                self._points[i] = keypoints.describe(cut[..., :3], cut[..., 3] > 127)
-        return self._points[i]
+        mask = self.views[i].mask
+        if mask is None:
+            return keypoints.NONE
+        cut = read_rgba(self._context.artifacts.get(mask.crop))
+        return keypoints.describe(cut[..., :3], cut[..., 3] > 127)
 
 
 class _Scenes:
@@ -250,7 +230,7 @@ class _Scenes:
 
     def background_cosine(self, a: Appearance, b: Appearance) -> float:
         first, second = self._backgrounds.get(a.id), self._backgrounds.get(b.id)
-        return _cosine(first.vector if first else None, second.vector if second else None)
+        return cosine(first.vector if first else None, second.vector if second else None)
 
     def hash_distance(self, a: Appearance, b: Appearance) -> float:
         if a.id not in self._hashes or b.id not in self._hashes:
@@ -280,7 +260,7 @@ def _frames_of_link(bank: _Bank, rows: list[tuple[int, int, float]], num: int) -
     first, rest = rows[0], rows[1:]
 
     def gain(row: tuple[int, int, float]) -> float:
-        background = _cosine(bank.backgrounds[row[0]], bank.backgrounds[row[1]])
+        background = cosine(bank.backgrounds[row[0]], bank.backgrounds[row[1]])
         return row[2] + (0.0 if np.isnan(background) else 0.5 * (1.0 - background))
 
     rest = sorted(rest, key=lambda row: (-gain(row), row[0], row[1]))
@@ -307,10 +287,6 @@ def _vectors_by_space(item: Item) -> dict[str, dict[str, Embedding]]:
     for embedding in item.all(Embedding):
         spaces[embedding.space][embedding.appearance_id] = embedding
     return spaces
-
-
-def _cosine(a: np.ndarray | None, b: np.ndarray | None) -> float:
-    return float("nan") if a is None or b is None else float(a @ b)
 
 
 _WHY_ABSENT: dict[str, str] = {

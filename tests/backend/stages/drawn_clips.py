@@ -65,9 +65,9 @@ class DrawnContext:
 
     def role(self, name: str) -> object:
         return {
-            "appearance_embedder": ClassicalAppearance,
-            "background_embedder": ClassicalBackground,
-            "face_embedder": ClassicalFace,
+            "AppearanceEmbedder": ClassicalAppearance,
+            "BackgroundEmbedder": ClassicalBackground,
+            "FaceEmbedder": ClassicalFace,
         }[name]()
 
     def rng(self, item_id: str) -> np.random.Generator:
