@@ -1,6 +1,8 @@
 """Still pictures: reading any common format by its content, upright and 8-bit, and writing PNG and WebP."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +67,11 @@ def decode_image(data: bytes) -> np.ndarray:
 
 
 def image_size(source: FilePath | bytes) -> tuple[int, int, str]:
-    """Upright width, height and format name from the header alone. Raises MediaError as `read_image` does."""
-    with _opened(source) as picture:
+    """Upright width, height and format name, without decoding (a PNG is read whole: its orientation may stand last).
+
+    Raises MediaError as `read_image` does.
+    """
+    with _opened(source) as picture, _damage_named(source):
         width, height = picture.size
         turned = picture.getexif().get(0x0112, 1) >= 5  # EXIF orientation 5 to 8: width and height change places
         return (height, width, picture.format or "") if turned else (width, height, picture.format or "")
@@ -79,14 +84,18 @@ def _encode(pixels: np.ndarray, format: str, **options: object) -> bytes:
 
 
 def _load(source: FilePath | bytes) -> Image.Image:
-    with _opened(source) as picture:
-        try:
-            picture.load()
-            return ImageOps.exif_transpose(picture)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise MediaError(
-                f"{_name(source)}: the picture's data are cut off or damaged ({error})", kind="truncated"
-            ) from error
+    with _opened(source) as picture, _damage_named(source):
+        picture.load()
+        return ImageOps.exif_transpose(picture)
+
+
+@contextmanager
+def _damage_named(source: FilePath | bytes) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        reason = f"{_name(source)}: the picture's data are cut off or damaged ({error})"
+        raise MediaError(reason, kind="truncated") from error
 
 
 def _opened(source: FilePath | bytes) -> Image.Image:

@@ -58,9 +58,12 @@ class StreamFacts:
     """Transfer characteristics by ITU-T H.273 (16 is PQ, 18 is HLG), 2 when unstated."""
     hidden: int
     """Number of pictures that are stored and not shown: cut off by an edit list, or before the first key picture."""
-    promised: int
+    is_damaged: bool = False
+    """Whether probing met decode errors: each group of pictures is then decoded whole and by itself, so that a frame
+    has the same pixels however it is reached."""
+    promised: int = 0
     """Number of frames that the header promises, 0 when it says nothing."""
-    last_duration: int
+    last_duration: int = 0
     """How long the last frame stands, in time base units."""
 
 
@@ -136,9 +139,15 @@ class FrameIndex:
         """The frame shown at a time from the first displayed frame; the nearest one outside the video."""
         return int(np.clip(np.searchsorted(self.times_s, time_s + 1e-9, side="right") - 1, 0, self.num_frames - 1))
 
-    def keeping(self, is_kept: np.ndarray) -> "FrameIndex":
-        """The index of the frames for which bool `(N,)` is true, numbered anew. The others stay known to the decoder."""
-        return replace(self, frame_packet=self.frame_packet[is_kept])
+    def damaged(self, is_kept: np.ndarray) -> "FrameIndex":
+        """The index of a damaged stream: of the frames for which bool `(N,)` is true, numbered anew."""
+        return FrameIndex(
+            replace(self.facts, is_damaged=True),
+            self.packet_pts,
+            self.packet_dts,
+            self.packet_key,
+            self.frame_packet[is_kept],
+        )
 
     def to_bytes(self) -> bytes:
         """A compact versioned form, about 3 bytes a frame."""

@@ -3,8 +3,9 @@
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,17 @@ class Limits:
     silence_s: float = 30.0
     """How much of the sound is looked at for silence."""
 
+    def to_plain(self) -> dict[str, Any]:
+        """The limits as JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_plain(plain: dict[str, Any]) -> "Limits":
+        return Limits(**{**plain, "plausible_fps": tuple(plain["plausible_fps"])})
+
+
+DEFAULT_LIMITS = Limits()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
@@ -106,7 +118,7 @@ class Probe:
     index: FrameIndex | None = None
 
 
-def probe(path: FilePath, *, limits: Limits = Limits()) -> Probe:
+def probe(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> Probe:
     """Looks at a file whole: what it is by its content, its frame index, its damage.
 
     Raises MediaError with a one-line reason. Kinds: `missing`, `permission`, `not_a_file`, `empty`, `lfs_pointer`,
@@ -132,6 +144,19 @@ def probe(path: FilePath, *, limits: Limits = Limits()) -> Probe:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise MediaError(f"{name}: it changed while it was read; try again when it is complete", kind="changing")
     return found
+
+
+def probe_to_plain(found: Probe) -> dict[str, Any]:
+    """A probe as JSON values and bytes."""
+    plain = {field.name: getattr(found, field.name) for field in fields(Probe)}
+    plain["index"] = found.index.to_bytes() if found.index else None
+    return plain
+
+
+def probe_from_plain(plain: dict[str, Any]) -> Probe:
+    """What `probe_to_plain` made. Raises MediaError when the index is damaged."""
+    index = FrameIndex.from_bytes(plain["index"]) if plain["index"] else None
+    return Probe(**{**plain, "warnings": tuple(plain["warnings"]), "index": index})
 
 
 def _stat(path: FilePath) -> os.stat_result:
@@ -253,27 +278,26 @@ def _without_damage(path: FilePath, index: FrameIndex, limits: Limits) -> tuple[
     """The index of the frames that really come, and what to say about the others."""
     facts = index.facts
     warnings = []
+    if facts.promised > len(index.packet_pts):
+        warnings.append(f"truncated: data for {len(index.packet_pts)} of {facts.promised} promised frames are there")
     checked = _frames_to_check(index, limits)
     with VideoReader(path, index) as reader:
-        is_kept = np.ones(index.num_frames, dtype=bool)
-        is_kept[checked] = reader.readable(checked)
+        is_kept = reader.readable(checked)
         errors = reader.decode_errors
-        if len(checked) < index.num_frames and (errors or not is_kept.all()):
-            checked = list(range(index.num_frames))
-            is_kept = reader.readable(checked)
-            errors = reader.decode_errors
+    if is_kept.all() and not errors:
+        return index, warnings
+    index = index.damaged(np.ones(index.num_frames, dtype=bool))
+    with VideoReader(path, index) as reader:
+        is_kept = reader.readable(range(index.num_frames))
+        errors = reader.decode_errors
     num_bad = int((~is_kept).sum())
     if num_bad > limits.max_bad_share * index.num_frames:
         raise MediaError(f"{display_name(path)}: {num_bad} of {index.num_frames} frames cannot be decoded", kind="damaged")
-    num_stored = len(index.packet_pts)
-    if facts.promised > num_stored:
-        kept = index.num_frames - num_bad
-        warnings.append(f"truncated: {kept} of {facts.promised} frames are there")
     if num_bad:
         warnings.append(f"damaged: {num_bad} of {index.num_frames} frames cannot be decoded and are left out")
     if errors:
         warnings.append(f"damaged: {errors} decode errors; some frames may show wrong pixels")
-    return (index.keeping(is_kept) if num_bad else index), warnings
+    return index.damaged(is_kept), warnings
 
 
 def _frames_to_check(index: FrameIndex, limits: Limits) -> list[int]:

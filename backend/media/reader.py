@@ -22,6 +22,8 @@ from backend.media.index import FrameIndex, build_index
 
 SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Decoders that leave out unneeded non-reference pictures without touching the others."""
+SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+"""Containers with an index of their own. In the others a seek lands where it likes, so packets are read from the start."""
 CHUNK_BYTES = 64 * 2**20
 """`stream` holds at most this much, so that 8K frames come in smaller chunks."""
 REORDERING = 16
@@ -43,7 +45,9 @@ class VideoReader:
         self.index = index or build_index(path)
         self._container = open_container(path)
         self._stream = self._find_stream()
-        self._skips = self.index.facts.codec in SKIPPING_CODECS and not self.index.facts.interlaced
+        facts = self.index.facts
+        self._skips = facts.codec in SKIPPING_CODECS and not facts.interlaced and not facts.is_damaged
+        self._can_seek = facts.container in SEEKABLE
         self._reformatter = VideoReformatter()
         self.num_frames = self.index.num_frames
         self.width = self.index.facts.width
@@ -66,7 +70,7 @@ class VideoReader:
         width, height = size or (self.width, self.height)
         places: dict[int, list[int]] = {}
         for place, index in enumerate(indices):
-            places.setdefault(_checked(int(index), self.num_frames, self.name), []).append(place)
+            places.setdefault(checked(int(index), self.num_frames, self.name), []).append(place)
         frames = np.empty((len(indices), height, width, 3), dtype=np.uint8)
         for index, frame in self._decode(sorted(places)):
             first, *others = places[index]
@@ -92,8 +96,8 @@ class VideoReader:
         wanted = range(start, stop, step)
         if len(wanted) == 0:
             return
-        _checked(wanted[0], self.num_frames, self.name)
-        _checked(wanted[-1], self.num_frames, self.name)
+        checked(wanted[0], self.num_frames, self.name)
+        checked(wanted[-1], self.num_frames, self.name)
         width, height = size or (self.width, self.height)
         chunk = max(1, min(chunk, CHUNK_BYTES // (width * height * 3)))
         frames, first, filled = np.empty((0, height, width, 3), dtype=np.uint8), start, 0
@@ -132,7 +136,7 @@ class VideoReader:
             stop = group + 1
             last = self.index.frame_packet[wanted[group]]
             # A group that begins where this one ends is reached by decoding on, without a seek.
-            while stop < len(wanted) and starts[stop] <= last + 1:
+            while stop < len(wanted) and starts[stop] <= last + (not self.index.facts.is_damaged):
                 last = max(last, self.index.frame_packet[wanted[stop]])
                 stop += 1
             yield from self._decode_group(wanted[group:stop], int(starts[group:stop].min()), int(last), strict)
@@ -181,7 +185,7 @@ class VideoReader:
         keys = np.flatnonzero(self.index.packet_key[: start + 1])
         # Offsets in mov files are looked up by decoding time, elsewhere by presentation time.
         clock = self.index.packet_dts if self.index.facts.container.startswith("mov") else self.index.packet_pts
-        for key in keys[::-1][:SEEK_ATTEMPTS]:
+        for key in keys[::-1][: SEEK_ATTEMPTS if self._can_seek else 0]:
             try:
                 self._container.seek(int(clock[key]), stream=self._stream, backward=True)
             except FFmpegError:
@@ -271,7 +275,8 @@ def _one_field(picture: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _checked(index: int, num_frames: int, name: str) -> int:
+def checked(index: int, num_frames: int, name: str) -> int:
+    """The index itself. Raises IndexError outside the video."""
     if not 0 <= index < num_frames:
         raise IndexError(f"{name}: frame {index} outside [0, {num_frames})")
     return index
