@@ -1,0 +1,194 @@
+"""Videos whose every frame shows its own number as a barcode, in the forms in which real files come."""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+
+BITS = 10
+FPS = 30
+LONG = 70
+
+
+def barcode(number: int, *, width: int = 320, height: int = 176) -> np.ndarray:
+    """A frame uint8 (H, W, 3) whose top quarter shows `number` as ten black and white blocks; a stripe moves below."""
+    frame = np.full((height, width, 3), 128, dtype=np.uint8)
+    frame[:, number * 3 % width] = 200
+    for bit in range(BITS):
+        left, right = round(bit * width / BITS), round((bit + 1) * width / BITS)
+        frame[: height // 4, left:right] = 255 if number >> bit & 1 else 0
+    return frame
+
+
+def number_of(frame: np.ndarray) -> int:
+    """The number that a frame of any size shows."""
+    height, width = frame.shape[:2]
+    row = frame[height // 8].mean(axis=-1)
+    return sum(int(row[int((bit + 0.5) * width / BITS)] > 127) << bit for bit in range(BITS))
+
+
+def encode(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    *,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    pixel_format: str = "yuv420p",
+    pts: Sequence[int] | None = None,
+    rotation: int = 0,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Writes frames through PyAV with the encoder's own options; `pts` are in thirtieths of a second."""
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream: VideoStream | None = None
+        for i, pixels in enumerate(frames):
+            if stream is None:
+                added = container.add_stream(codec, rate=FPS, options=options or {})
+                assert isinstance(added, VideoStream)
+                stream = added
+                stream.height, stream.width = pixels.shape[:2]
+                stream.pix_fmt = pixel_format
+                stream.codec_context.time_base = Fraction(1, FPS)
+                if rotation:
+                    stream.set_display_rotation(rotation)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts = i if pts is None else pts[i]
+            frame.time_base = Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        assert stream is not None
+        container.mux(stream.encode(None))
+    return path
+
+
+def _numbers(count: int = LONG, **size: int) -> Iterable[np.ndarray]:
+    return (barcode(i, **size) for i in range(count))
+
+
+def constant_rate(folder: Path) -> Path:
+    return encode(folder / "constant.mp4", _numbers(), options={"g": "24"})
+
+
+def no_b_frames(folder: Path) -> Path:
+    return encode(folder / "plain.mp4", _numbers(), options={"g": "24", "bf": "0"})
+
+
+def one_key_frame(folder: Path) -> Path:
+    return encode(folder / "one_key.mp4", _numbers(), options={"g": "999", "sc_threshold": "0"})
+
+
+def open_gop(folder: Path) -> Path:
+    options = {"g": "12", "x264-params": "open-gop=1:bframes=5:b-adapt=0:scenecut=0"}
+    return encode(folder / "open_gop.mkv", _numbers(), options=options)
+
+
+VARIABLE_PTS = [i + i // 3 + 40 * (i > 30) for i in range(LONG)]
+
+
+def variable_rate(folder: Path) -> Path:
+    return encode(folder / "variable.mp4", _numbers(), options={"g": "24"}, pts=VARIABLE_PTS)
+
+
+HIDDEN = 7
+
+
+def edit_list(folder: Path) -> Path:
+    """The container's edit list is moved on by seven frames, so that a player begins with frame 7."""
+    path = encode(folder / "edited.mp4", _numbers(), options={"g": "24", "bf": "2"})
+    data = bytearray(path.read_bytes())
+    scale = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+    place = data.index(b"elst") + 12
+    duration, media_time = struct.unpack_from(">Ii", data, place)
+    movie_scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    struct.pack_into(">Ii", data, place, duration - HIDDEN * movie_scale // FPS, media_time + HIDDEN * scale // FPS)
+    path.write_bytes(data)
+    return path
+
+
+def _rotated(folder: Path, turns: int) -> Path:
+    frames = (np.rot90(barcode(i, width=176, height=320), turns) for i in range(20))
+    return encode(folder / f"rotated_{turns * 90}.mp4", frames, rotation=-90 * turns, options={"g": "8"})
+
+
+def rotated_90(folder: Path) -> Path:
+    return _rotated(folder, 1)
+
+
+def rotated_180(folder: Path) -> Path:
+    return _rotated(folder, 2)
+
+
+def rotated_270(folder: Path) -> Path:
+    return _rotated(folder, 3)
+
+
+def single_frame(folder: Path) -> Path:
+    return encode(folder / "single.mp4", _numbers(1))
+
+
+def odd_size(folder: Path) -> Path:
+    return encode(folder / "odd.mp4", _numbers(12, width=321, height=181), pixel_format="yuv444p")
+
+
+def transport_stream(folder: Path) -> Path:
+    return encode(folder / "stream.ts", _numbers(), options={"g": "24"})
+
+
+def webm_vp9(folder: Path) -> Path:
+    return encode(folder / "nine.webm", _numbers(40), codec="libvpx-vp9", options={"g": "16", "deadline": "realtime"})
+
+
+def webm_vp8_hidden_pictures(folder: Path) -> Path:
+    options = {"g": "16", "auto-alt-ref": "1", "lag-in-frames": "16", "deadline": "good", "cpu-used": "4"}
+    return encode(folder / "eight.webm", _numbers(40), codec="libvpx", options=options)
+
+
+def hevc(folder: Path) -> Path:
+    options = {"x265-params": "keyint=20:bframes=4:log-level=none:pools=1:frame-threads=1", "preset": "ultrafast"}
+    return encode(folder / "high.mp4", _numbers(50), codec="libx265", options=options)
+
+
+def ten_bit(folder: Path) -> Path:
+    return encode(folder / "ten.mp4", _numbers(30), pixel_format="yuv420p10le", options={"g": "12"})
+
+
+def grey(folder: Path) -> Path:
+    return encode(folder / "grey.mp4", _numbers(30), pixel_format="gray", options={"g": "12"})
+
+
+def avi_mpeg4(folder: Path) -> Path:
+    return encode(folder / "old.avi", _numbers(30), codec="mpeg4", options={"g": "12", "bf": "2"})
+
+
+def raw_h264(folder: Path) -> Path:
+    return encode(folder / "raw.h264", _numbers(30), options={"g": "12"}, container_options={})
+
+
+CLIPS: dict[str, tuple[Callable[[Path], Path], list[int]]] = {
+    make.__name__: (make, list(numbers))
+    for make, numbers in (
+        (constant_rate, range(LONG)),
+        (no_b_frames, range(LONG)),
+        (one_key_frame, range(LONG)),
+        (open_gop, range(LONG)),
+        (variable_rate, range(LONG)),
+        (edit_list, range(HIDDEN, LONG)),
+        (rotated_90, range(20)),
+        (rotated_180, range(20)),
+        (rotated_270, range(20)),
+        (single_frame, range(1)),
+        (odd_size, range(12)),
+        (transport_stream, range(LONG)),
+        (webm_vp9, range(40)),
+        (webm_vp8_hidden_pictures, range(40)),
+        (hevc, range(50)),
+        (ten_bit, range(30)),
+        (grey, range(30)),
+        (avi_mpeg4, range(30)),
+        (raw_h264, range(30)),
+    )
+}
+"""Maker and the numbers that a player shows, in order."""
