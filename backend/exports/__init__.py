@@ -1,3 +1,3 @@
 """Export and import formats, one file each, named here."""
 
-EXPORTS: dict[str, str] = {}
+EXPORTS: dict[str, str] = {"manifest": "backend.exports.manifest:ExportManifest"}

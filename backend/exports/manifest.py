@@ -1,0 +1,186 @@
+"""`export manifest`: a folder that Studio, training and metrics read without the project (docs/export-manifest.md).
+
+Equal rows give equal bytes: lines are sorted by id and nothing in the folder speaks of time, host or path.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from backend.api import ExportSummary
+from backend.domain import ArtifactStore, ProjectError, SettingsError
+from backend.exports.manifest_card import card
+from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
+from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
+
+FORMAT = "subject-studio-manifest"
+FORMAT_VERSION = 1
+MANIFEST = "MANIFEST.sha256"
+ARTIFACT_NAME = re.compile(r"[0-9a-f]{16,128}\.[a-z0-9]{1,8}", re.ASCII)
+
+PAIR_LINE = TypeAdapter(ExportPair)
+VIDEO_LINE = TypeAdapter(ExportVideo)
+ABOUT = TypeAdapter(ExportAbout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportManifest:
+    """Writes pairs.jsonl, videos.jsonl, artifacts/, about.json, schema.json, README.md and MANIFEST.sha256."""
+
+    def write(
+        self,
+        pairs: Iterable[ExportPair],
+        videos: Iterable[ExportVideo],
+        *,
+        out: Path,
+        artifacts: ArtifactStore,
+        about: ExportAbout,
+        duplicates: Sequence[tuple[str, str]] = (),
+    ) -> ExportSummary:
+        """Writes the folder whole or not at all; an earlier export at `out` is replaced.
+
+        Raises ProjectError when `out` holds something else or cannot be written, SettingsError for a wrong split or
+        a pair that speaks of a video not given, StoreError when an artifact is damaged.
+        """
+        split = Split.parse(about.split)
+        sorted_pairs = sorted(pairs, key=lambda pair: pair.pair_id)
+        sorted_videos = sorted(videos, key=lambda video: video.video_id)
+        sorted_videos = _used(sorted_videos, sorted_pairs)
+        if split:
+            part = split_of_nodes(sorted_pairs, sorted_videos, duplicates, split=split)
+            sorted_pairs = [replace(pair, split=part[nodes_of(pair)[0]]) for pair in sorted_pairs]
+            sorted_videos = [replace(video, split=part[video_node(video.video_id)]) for video in sorted_videos]
+        _check_target(out)
+        with _whole_folder(out) as folder:
+            files = _write_files(folder, sorted_pairs, sorted_videos, artifacts, about)
+        return ExportSummary(
+            out=str(out),
+            format="manifest",
+            pairs=len(sorted_pairs),
+            files=files,
+            manifest=str(out / MANIFEST),
+            left_out=dict(about.left_out),
+        )
+
+
+def artifact_path(name: str) -> str:
+    """Where an artifact lies below the export's folder. Raises ValueError for a name that no store gives."""
+    if not ARTIFACT_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no artifact name")
+    return f"artifacts/{name[:2]}/{name}"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a line of pairs.jsonl, with those of videos.jsonl and about.json under `$defs`."""
+    document = PAIR_LINE.json_schema()
+    definitions = document.setdefault("$defs", {})
+    for name, adapter in (("ExportVideo", VIDEO_LINE), ("ExportAbout", ABOUT)):
+        definitions[name] = adapter.json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "A line of videos.jsonl is #/$defs/ExportVideo; the field `about` of about.json is #/$defs/ExportAbout.",
+        **document,
+    }
+
+
+def line(value: object) -> str:
+    """A row as one line of JSON. Raises ValueError on NaN and infinity, which JSON does not have."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _used(videos: Sequence[ExportVideo], pairs: Sequence[ExportPair]) -> list[ExportVideo]:
+    wanted = {side.video_id for pair in pairs for side in (pair.target, pair.reference) if side.video_id}
+    missing = sorted(wanted - {video.video_id for video in videos})
+    if missing:
+        raise SettingsError(f"pairs speak of video {missing[0]}, which the export was not given; rebuild the catalog")
+    return [video for video in videos if video.video_id in wanted]
+
+
+def _write_files(
+    folder: Path,
+    pairs: Sequence[ExportPair],
+    videos: Sequence[ExportVideo],
+    artifacts: ArtifactStore,
+    about: ExportAbout,
+) -> int:
+    hashes: dict[str, str] = {}
+
+    def put(name: str, data: bytes) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        hashes[name] = hashlib.sha256(data).hexdigest()
+
+    def put_lines(name: str, lines: Iterator[str]) -> None:
+        hasher = hashlib.sha256()
+        with (folder / name).open("wb") as file:
+            for text in lines:
+                # A file name that is not UTF-8 holds lone surrogates, which JSON can only write as escapes.
+                data = f"{text}\n".encode(errors="backslashreplace")
+                file.write(data)
+                hasher.update(data)
+        hashes[name] = hasher.hexdigest()
+
+    put_lines("pairs.jsonl", (line(PAIR_LINE.dump_python(pair)) for pair in pairs))
+    put_lines("videos.jsonl", (line(VIDEO_LINE.dump_python(video)) for video in videos))
+    for name in sorted({side.crop for pair in pairs for side in (pair.target, pair.reference) if side.crop}):
+        put(artifact_path(name), artifacts.get(name))
+    counts = Counter(pair.split for pair in pairs if pair.split)
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "num_pairs": len(pairs),
+        "num_videos": len(videos),
+        "num_pairs_by_split": dict(sorted(counts.items())),
+        "about": ABOUT.dump_python(about),
+    }
+    put("about.json", (json.dumps(header, ensure_ascii=False, indent=2) + "\n").encode())
+    put("schema.json", (json.dumps(schema(), ensure_ascii=False, indent=2) + "\n").encode())
+    put("README.md", card(pairs, videos, about).encode())
+    listing = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
+    (folder / MANIFEST).write_bytes(listing.encode())
+    return len(hashes) + 1
+
+
+def _check_target(out: Path) -> None:
+    """Only nothing, an empty folder or an earlier export may be replaced."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise ProjectError(f"{out} is no folder; name a new or empty one with --out")
+    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
+        raise ProjectError(f"{out} holds files that are no export; name a new or empty folder with --out")
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """A folder that takes the name `out` only when all is written; nothing is left of a failed one."""
+    working = out.with_name(f".{out.name[:200]}.{secrets.token_hex(4)}")
+    try:
+        working.mkdir(parents=True)
+        yield working
+        _replace(working, out)
+    except OSError as error:
+        raise ProjectError(
+            f"export to {out} failed: {error.strerror or error}; free space or name another folder"
+        ) from error
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def _replace(working: Path, out: Path) -> None:
+    if out.exists():
+        old = working.with_name(f"{working.name}.old")
+        out.rename(old)
+        working.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        working.rename(out)

@@ -1,0 +1,78 @@
+"""The README.md of an export: what it holds, where it comes from, under which licences."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
+
+MOST_ROWS = 30
+"""Longer tables are cut and say so."""
+
+
+def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: ExportAbout) -> str:
+    """Markdown; its numbers are counted from the rows."""
+    sides = [side for pair in pairs for side in (pair.target, pair.reference)]
+    living = Counter({True: "living", False: "not living", None: "unknown"}[pair.is_living] for pair in pairs)
+    seconds = sum(video.duration_s for video in videos)
+    subjects = {side.subject_id for side in sides if side.subject_id}
+    parts = [
+        f"# {_plain(about.project)}: subject-to-video pairs",
+        "",
+        f"{len(pairs)} pairs of a target and a reference that show the same subject, from {len(videos)} videos "
+        f"({seconds / 60:.1f} minutes), {len(subjects)} subjects.",
+        "",
+        *_facts(about),
+        *_table("Pairs by kind", "kind", Counter(pair.kind for pair in pairs)),
+        *_table("Pairs by what people said", "status", Counter(pair.status for pair in pairs)),
+        *_table("Verdicts", "verdict", Counter(pair.verdict or "none" for pair in pairs)),
+        *_table("Pairs by split", "split", Counter(pair.split or "none" for pair in pairs)),
+        *_table("Pairs by category", "category", Counter(pair.category or "unknown" for pair in pairs)),
+        *_table("Living subjects", "subject", living),
+        *_table("Videos by licence", "licence", Counter(video.licence or "not stated" for video in videos)),
+        *_table("Left out", "reason", Counter(dict(about.left_out))),
+        *_list("Gates that held", about.gates),
+        *_list("Models", sorted({f"{role}: {model}" for pair in pairs for role, model in pair.models})),
+        *_list("Attribution", sorted({video.attribution for video in videos if video.attribution})),
+        "## Files",
+        "",
+        "- `pairs.jsonl`: one pair a line; `videos.jsonl`: the videos they come from (the files are not included).",
+        "- `artifacts/`: cut-outs (RGBA; alpha is the mask), named by their content.",
+        "- `schema.json`: JSON Schema of the lines; `about.json`: recipe, gates and counts.",
+        "- `MANIFEST.sha256`: checksums; `sha256sum -c MANIFEST.sha256` checks the folder.",
+        "",
+        "Boxes are `x0, y0, x1, y1` in pixels of the displayed frame, half-open; spans are `[start_frame, stop_frame)`",
+        "in presentation order; masks are COCO run lengths on the whole frame. Scores of two producers are never on one",
+        "scale. Pictures and videos stay under the licences of their sources.",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _facts(about: ExportAbout) -> list[str]:
+    facts = [
+        ("Recipe", about.recipe),
+        ("Profile", about.profile),
+        ("Made by", f"Subject Studio {about.version}"),
+        ("Chosen by", about.where or "every pair that the gates accept"),
+        ("Split", about.split or "none"),
+        ("Catalog", about.catalog_hash),
+    ]
+    return [*(f"- {name}: {_plain(value)}" for name, value in facts if value), ""]
+
+
+def _table(title: str, name: str, counts: Counter[str]) -> list[str]:
+    if not counts:
+        return []
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    cut = [f"| {len(rows) - MOST_ROWS} more | {sum(n for _, n in rows[MOST_ROWS:])} |"] if len(rows) > MOST_ROWS else []
+    lines = [f"| {_plain(key)} | {count} |" for key, count in rows[:MOST_ROWS]]
+    return [f"## {title}", "", f"| {name} | number |", "|---|---:|", *lines, *cut, ""]
+
+
+def _list(title: str, entries: Iterable[str]) -> list[str]:
+    lines = [f"- {_plain(entry)}" for entry in entries]
+    return [f"## {title}", "", *lines, ""] if lines else []
+
+
+def _plain(text: str) -> str:
+    """One line that Markdown shows as it is: names and licences come from outside."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in " ".join(text.split()))

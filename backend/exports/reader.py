@@ -1,0 +1,153 @@
+"""Reads an export made by `export manifest`, and refuses one that was changed, cut short or leads out of its folder."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from backend.domain import ImportRefused
+from backend.exports.manifest import ABOUT, FORMAT, FORMAT_VERSION, MANIFEST, PAIR_LINE, VIDEO_LINE, artifact_path
+from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
+
+Row = TypeVar("Row")
+REQUIRED = ("pairs.jsonl", "videos.jsonl", "about.json")
+MAX_LINE_BYTES = 16 * 2**20
+"""A pair with two 4K masks and long captions takes under 1 MiB."""
+_LISTED = re.compile(r"([0-9a-f]{64})  (.+)")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestReader:
+    """An export that was checked. Rows are read as they are asked for, in id order."""
+
+    folder: Path
+    about: ExportAbout
+    num_pairs: int
+    num_videos: int
+    num_pairs_by_split: dict[str, int]
+    files: frozenset[str]
+
+    def pairs(self, *, split: str | None = None) -> Iterator[ExportPair]:
+        """Every pair, or those of one split. Raises ImportRefused naming the line that is malformed."""
+        if split is not None and split not in self.num_pairs_by_split:
+            known = ", ".join(self.num_pairs_by_split) or "none"
+            raise ImportRefused(f"{self.folder} has no split {split!r}; it has {known}")
+        for pair in self._rows("pairs.jsonl", PAIR_LINE):
+            if split is None or pair.split == split:
+                yield pair
+
+    def videos(self) -> Iterator[ExportVideo]:
+        """Every video that a pair comes from."""
+        return self._rows("videos.jsonl", VIDEO_LINE)
+
+    def artifact(self, name: str) -> Path:
+        """The file of an artifact such as `ExportSide.crop`. Raises ImportRefused when the export does not list it."""
+        try:
+            place = artifact_path(name)
+        except ValueError as error:
+            raise ImportRefused(f"{self.folder}: {error}") from error
+        if place not in self.files:
+            raise ImportRefused(f"{self.folder} does not list {place}; export it again")
+        return self.folder / place
+
+    def _rows(self, name: str, adapter: TypeAdapter[Row]) -> Iterator[Row]:
+        with (self.folder / name).open("rb") as file:
+            number = 0
+            while data := file.readline(MAX_LINE_BYTES):
+                number += 1
+                try:
+                    yield adapter.validate_python(json.loads(data, parse_constant=_no_constant))
+                except ValidationError as error:
+                    first = error.errors(include_url=False)[0]
+                    place = ".".join(str(part) for part in first["loc"])
+                    raise ImportRefused(f"{name} line {number}, {place or 'whole line'}: {first['msg']}") from error
+                except (ValueError, RecursionError) as error:
+                    raise ImportRefused(f"{name} line {number} is no JSON: {error}") from error
+
+
+def read_manifest(folder: Path, *, verify: bool = True) -> ManifestReader:
+    """Opens an export; with `verify` every listed file is compared with its checksum.
+
+    Raises ImportRefused when the folder is no export, was made by a newer version, names a path outside itself, or a
+    file is missing or changed.
+    """
+    hashes = _listing(folder)
+    for name, expected in hashes.items():
+        path = _inside(folder, name)
+        if verify and _sha256(path) != expected:
+            raise ImportRefused(
+                f"{name} in {folder} is not what {MANIFEST} lists; it was changed or cut short, export again"
+            )
+    header = _header(folder)
+    return ManifestReader(
+        folder=folder,
+        about=ABOUT.validate_python(header["about"]),
+        num_pairs=int(header["num_pairs"]),
+        num_videos=int(header["num_videos"]),
+        num_pairs_by_split={str(name): int(count) for name, count in header["num_pairs_by_split"].items()},
+        files=frozenset(hashes),
+    )
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    try:
+        text = (folder / MANIFEST).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImportRefused(f"{folder} is no export: {MANIFEST} cannot be read") from error
+    hashes: dict[str, str] = {}
+    for number, entry in enumerate(text.split("\n")[:-1], start=1):
+        found = _LISTED.fullmatch(entry)
+        if not found:
+            raise ImportRefused(f"{MANIFEST} line {number} in {folder} is not 'CHECKSUM  PATH'")
+        hashes[found[2]] = found[1]
+    missing = [name for name in REQUIRED if name not in hashes]
+    if missing:
+        raise ImportRefused(f"{MANIFEST} in {folder} does not list {missing[0]}; the export is not whole")
+    return hashes
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file's path. Links are refused: what they point to is not what was exported."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or "\\" in name or ":" in name or any(part in ("..", "") for part in name.split("/")):
+        raise ImportRefused(f"{MANIFEST} in {folder} names {name!r}, which leads out of the folder")
+    path = folder / name
+    if any(step.is_symlink() for step in (path, *path.parents) if step != folder and folder in step.parents):
+        raise ImportRefused(f"{name} in {folder} is a link; an export holds plain files")
+    if not path.is_file():
+        raise ImportRefused(f"{name} is missing from {folder}; export it again")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK):
+            hasher.update(data)
+    return hasher.hexdigest()
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    try:
+        header = json.loads((folder / "about.json").read_text("utf-8"))
+        name, version = header["format"], int(header["format_version"])
+        if name == FORMAT and version <= FORMAT_VERSION:
+            _ = header["about"], header["num_pairs"], header["num_videos"], header["num_pairs_by_split"]
+            return header
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImportRefused(f"about.json in {folder} cannot be read: {error!r}") from error
+    if name != FORMAT:
+        raise ImportRefused(f"{folder} is of format {name!r}, not {FORMAT}")
+    raise ImportRefused(
+        f"{folder} has format version {version}, this version reads {FORMAT_VERSION}; update Subject Studio"
+    )
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,154 @@
+"""What an export is made of: typed rows, filled from the catalog by the workspace and written by each format.
+
+They are also the lines of `export manifest`: one field here is one field there (docs/export-manifest.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from backend.api import ExportSummary
+from backend.domain import ArtifactStore, Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportVideo:
+    """A video that pairs come from. The file itself stays where it is; `content_hash` tells whether it is the same."""
+
+    video_id: str
+    content_hash: str
+    uri: str
+    num_frames: int
+    fps: float
+    duration_s: float
+    width: int
+    height: int
+    source_id: str
+    licence: str | None = None
+    attribution: str | None = None
+    consent: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportMask:
+    """COCO compressed run lengths on the whole frame, column-major."""
+
+    height: int
+    width: int
+    counts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPhrase:
+    """A noun phrase of the side's caption: `caption[start:stop]`."""
+
+    text: str
+    start: int
+    stop: int
+    role: str
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSide:
+    """The target or the reference of a pair. An external picture has no video, clip, subject or frame."""
+
+    appearance_id: str
+    origin: str
+    """video, generated or external."""
+    source_uri: str
+    box: Box
+    """`(x0, y0, x1, y1)` in pixels of the displayed frame, half-open."""
+    licence: str | None = None
+    attribution: str | None = None
+    subject_id: str | None = None
+    video_id: str | None = None
+    video_hash: str | None = None
+    clip_id: str | None = None
+    start_frame: int | None = None
+    """First frame of the clip; `stop_frame` is the first frame after it."""
+    stop_frame: int | None = None
+    start_s: float | None = None
+    stop_s: float | None = None
+    frame: int | None = None
+    """Frame of the appearance, by presentation index of the video."""
+    time_s: float | None = None
+    mask: ExportMask | None = None
+    crop: str | None = None
+    """Name of an RGBA artifact of the box, alpha being the mask; lies at `artifacts/ab/NAME` of the export."""
+    caption: str | None = None
+    caption_author: str | None = None
+    phrases: tuple[ExportPhrase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportScore:
+    """A score of the pair. Values of two producers are never on one scale; NULL stands with its reason."""
+
+    name: str
+    value: float | None
+    producer: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPair:
+    """A pair with all that a reader needs to use it without the project."""
+
+    pair_id: str
+    kind: str
+    """in_pair, cross_frame, cross_video or generated."""
+    status: str
+    """machine, one, agreed, disputed or adjudicated: how far people have judged it."""
+    verdict: str | None
+    num_votes: int
+    category: str | None
+    phrase: str | None
+    is_living: bool | None
+    target: ExportSide
+    reference: ExportSide
+    scores: tuple[ExportScore, ...] = ()
+    models: tuple[tuple[str, str], ...] = ()
+    """Role and model id of every model that had a part in it."""
+    identity: str | None = None
+    """Name of the identity cluster, where one is known; pairs of one cluster never fall into two splits."""
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportAbout:
+    """Where an export comes from. Holds no time and no path, so that equal data give equal bytes."""
+
+    project: str
+    version: str
+    """Of Subject Studio."""
+    recipe: str
+    profile: str
+    where: str = ""
+    split: str = ""
+    gates: tuple[str, ...] = ()
+    """The gates that held, in words: `pair.similarity >= 0.7`."""
+    left_out: tuple[tuple[str, int], ...] = ()
+    """Reason and number of the pairs that were not exported."""
+    catalog_hash: str = ""
+
+
+class Exporter(Protocol):
+    """An entry of EXPORTS: writes pairs into a folder.
+
+    `duplicates` names videos (by id) that show the same material. Raises ProjectError when the folder cannot be
+    written, SettingsError for a wrong split.
+    """
+
+    def write(
+        self,
+        pairs: Iterable[ExportPair],
+        videos: Iterable[ExportVideo],
+        *,
+        out: Path,
+        artifacts: ArtifactStore,
+        about: ExportAbout,
+        duplicates: Sequence[tuple[str, str]] = (),
+    ) -> ExportSummary: ...
