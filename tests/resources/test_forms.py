@@ -1,0 +1,55 @@
+"""Every shipped form can be read, answered by keyboard and told apart."""
+
+import pytest
+
+from backend.domain import IDENTITY_CHOICES, Form, form_from_json, resource
+
+NAMES = sorted(path.stem for path in resource("forms").glob("*.json"))
+STUDIO_KEYS = {"Z", "Space", "Return", "Escape", "Tab"}
+"""Undo, play, confirm, leave: keys that the pages keep for themselves."""
+
+
+def form(name: str) -> Form:
+    return form_from_json(resource(f"forms/{name}.json").read_text("utf-8"), origin=name)
+
+
+def test_the_forms_are_there() -> None:
+    assert {"identity", "ab"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_form_loads_under_its_own_name(name: str) -> None:
+    assert form(name).name == name
+    assert form(name).panels
+    assert form(name).questions
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_answer_has_a_key_that_no_page_keeps(name: str) -> None:
+    for question in form(name).questions:
+        keys = {choice.key for choice in (*question.choices, *question.reasons)}
+        assert keys.isdisjoint(STUDIO_KEYS)
+        assert all(keys)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slots_values_and_kinds_are_distinct_and_known(name: str) -> None:
+    slots = [panel.slot for panel in form(name).panels]
+    assert len(set(slots)) == len(slots)
+    assert {panel.shows for panel in form(name).panels} <= {"image", "video", "text"}
+    for question in form(name).questions:
+        values = [choice.value for choice in (*question.choices, *question.reasons)]
+        assert len(set(values)) == len(values)
+
+
+def test_identity_asks_for_the_verdicts_that_pairs_have() -> None:
+    (question,) = form("identity").questions
+    assert tuple(choice.value for choice in question.choices) == IDENTITY_CHOICES
+    assert [choice.key for choice in question.choices] == ["1", "2", "3", "4"]
+    assert [panel.slot for panel in form("identity").panels] == ["target", "reference"]
+
+
+def test_ab_is_answered_by_arrows_with_a_tie_and_both_bad() -> None:
+    (question,) = form("ab").questions
+    answers = {choice.value: choice.key for choice in question.choices}
+    assert answers == {"left": "Left", "tie": "Down", "right": "Right", "both_bad": "X"}
