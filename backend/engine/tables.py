@@ -122,8 +122,7 @@ class PlanTables:
         """SQL of the score rows that the current plan's work made, so far."""
         if not self._scoring:
             return "SELECT * FROM score WHERE false"
-        keys = " UNION ALL ".join(f"SELECT work_key FROM item_{stage.name}" for stage in self._scoring)
-        return f"SELECT s.* FROM score s SEMI JOIN ({keys}) k ON s.work_key = k.work_key"
+        return " UNION ALL ".join(f"SELECT r.* FROM score r WHERE {self._made_by(stage)}" for stage in self._scoring)
 
     def _score_digest(self) -> str:
         keys = ",".join(self._plan.stage_key(stage) for stage in self._scoring)
@@ -137,31 +136,31 @@ class PlanTables:
         self._connection.execute(
             f"""INSERT INTO kept_{record.KIND} BY NAME
             SELECT r.id, r.work_key, r.{field} AS {parent.KIND}_id{inherited} FROM {record.KIND} r
-            JOIN item_{stage.name} i ON i.work_key = r.work_key JOIN kept_{parent.KIND} p ON p.id = r.{field}
-            WHERE true {both} {once}"""
+            JOIN kept_{parent.KIND} p ON p.id = r.{field} WHERE {self._made_by(stage)} {both} {once}"""
         )
         if record not in self._kept:
             self._kept.append(record)
 
+    def _made_by(self, stage: Stage) -> str:
+        """Condition on rows `r`: made by the stage's current work. Without gathering, a row whose parent is kept
+        descends from an item that is taken now, so the stage key decides; with it, the group must be the same too."""
+        made = f"r.stage_key = '{self._plan.stage_key(stage)}'"
+        return f"{made} AND r.work_key IN (SELECT work_key FROM item_{stage.name})" if stage.gathers else made
+
     def _apply(self, gates: list[Gate], stage: Stage, record: type) -> None:
         run = self._connection.execute
-        arms = " ".join(f"WHEN s.name = '{g.score}' AND {_violates(g)} THEN '{g.name}'" for g in gates)
-        names = ", ".join(f"'{name}'" for name in dict.fromkeys(g.score for g in gates))
+        scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
+            WHERE {self._made_by(stage)} AND r.name IN ({", ".join(f"'{g.score}'" for g in gates)})"""
+        violated = [f"count(*) FILTER (r.name = '{g.score}' AND {_violates(g)})" for g in gates]
+        rows = run(f"SELECT r.name, count(*), count(*) FILTER (r.value IS NULL), {', '.join(violated)} {scored} GROUP BY 1").fetchall()
+        seen = {row[0]: row[1:] for row in rows}
+        for n, gate in enumerate(gates):
+            entering, unmeasured, *dropped = seen.get(gate.score, (0, 0, *([0] * len(gates))))
+            self.gate_counts.append(GateCount(gate, entering, dropped[n], unmeasured))
+        arms = " ".join(f"WHEN r.name = '{g.score}' AND {_violates(g)} THEN '{g.name}'" for g in gates)
         run(
-            f"""CREATE OR REPLACE TEMP TABLE judged AS SELECT s.target, s.name, s.value, CASE {arms} END AS gate
-            FROM score s JOIN item_{stage.name} i ON i.work_key = s.work_key JOIN kept_{record.KIND} k ON k.id = s.target
-            WHERE s.name IN ({names})"""
-        )
-        rows = run("SELECT name, gate, count(*), count(*) FILTER (value IS NULL) FROM judged GROUP BY ALL").fetchall()
-        for gate in gates:
-            seen = [row for row in rows if row[0] == gate.score]
-            self.gate_counts.append(
-                GateCount(
-                    gate, sum(r[2] for r in seen), sum(r[2] for r in seen if r[1] == gate.name), sum(r[3] for r in seen)
-                )
-            )
-        run(
-            "CREATE OR REPLACE TEMP TABLE dropped AS SELECT target AS id, min(gate) AS gate FROM judged WHERE gate NOTNULL GROUP BY 1"
+            f"""CREATE OR REPLACE TEMP TABLE dropped AS SELECT id, min(gate) AS gate FROM (
+                SELECT r.target AS id, CASE {arms} END AS gate {scored}) WHERE gate NOTNULL GROUP BY 1"""
         )
         run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
         for kind in self._kept:
@@ -223,5 +222,5 @@ def _reference(over: str, record: type) -> str:
 
 
 def _violates(gate: Gate) -> str:
-    outside = f"NOT (s.value {gate.comparison} {gate.value!r})"
+    outside = f"NOT (r.value {gate.comparison} {gate.value!r})"
     return f"coalesce({outside}, {'true' if gate.unmeasured == 'drop' else 'false'})"

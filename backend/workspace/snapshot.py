@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +20,9 @@ COUNTED = ("video", "clip", "subject", "appearance", "mask", "anchor", "embeddin
 class Snapshot:
     """A reading connection on which the plan's tables stand. Refreshed when `catalog.version` or the plan changed."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, prepare: "Callable[[Snapshot], None]" = lambda now: None) -> None:
         self._catalog = catalog
+        self._prepare = prepare
         self._lock = threading.RLock()
         self._state: tuple[int, Plan] | None = None
         self._opened = None
@@ -39,6 +40,7 @@ class Snapshot:
                 self.tables = PlanTables(self._connection, plan)
                 self.tables.walk()
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE live_score AS {self.tables.live_scores()}")
+                self._prepare(self)
                 self._state = state
             yield self
 

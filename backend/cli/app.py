@@ -1,0 +1,310 @@
+"""The command line: `studio-backend COMMAND`. Exit code 0 when nothing failed, 1 with failures listed, 2 for a wrong call."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend.cli import demo as demonstration
+from backend.cli.opening import Overrides, opened
+from backend.cli.output import emit, follow, say, show_status, warn
+from backend.domain import StudioError
+
+app = typer.Typer(
+    name="studio-backend",
+    help="Curate, check and judge subject-to-video data.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+journal_app = typer.Typer(help="Read the journal of what people said and asked.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
+
+ProjectOption = Annotated[Path, typer.Option("--project", help="The project's folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+ProfileOption = Annotated[str | None, typer.Option(help="embedded (no weights) or paper.")]
+RecipeOption = Annotated[str | None, typer.Option(help="Which stages run, and their gates.")]
+EngineOption = Annotated[str | None, typer.Option(help="inline or process.")]
+WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 takes every core.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="A setting, as stages.split_shots.max_s=30.")]
+HERE = Path()
+
+
+def main() -> None:
+    """Entry point: failures that a person can mend are one sentence on stderr."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        app()
+    except StudioError as error:
+        if as_json:
+            emit({"error": {"kind": error.kind, "message": str(error)}})
+        else:
+            warn(f"studio-backend: {error}")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        warn("studio-backend: stopped; what was done is kept")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+@app.command()
+def demo(
+    videos: Annotated[list[Path] | None, typer.Argument(help="Videos or folders; without any, the sample world.")] = None,
+    project: ProjectOption = Path("demo-project"),
+    profile: ProfileOption = None,
+    recipe: RecipeOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open Studio.")] = False,
+) -> None:
+    """Curate videos (or the sample world) into ./demo-project, write a report and open Studio."""
+    overrides = _overrides(profile, recipe, engine, workers, assignments)
+    failed = demonstration.run(videos or [], project, overrides=overrides, as_json=as_json, may_open=not no_open)
+    raise SystemExit(1 if failed else 0)
+
+
+@app.command()
+def init(
+    project: ProjectOption = HERE,
+    profile: ProfileOption = None,
+    recipe: RecipeOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a project folder."""
+    with opened(project, create=True, overrides=_overrides(profile, recipe, engine, workers, assignments)) as api:
+        about = api.about()
+        _give(about, as_json, f"project {about.project}: profile {about.profile}, recipe {about.recipe}")
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Videos, pictures or folders.")],
+    project: ProjectOption = HERE,
+    licence: Annotated[str | None, typer.Option(help="Licence of these files.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="Whom to name.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List files as sources of a project."""
+    with opened(project) as api:
+        found = api.ingest(paths=tuple(str(path) for path in paths), licence=licence, attribution=attribution)
+        _give(found, as_json, f"{found.taken} files taken, {found.known} known already")
+        for remark in found.remarks:
+            warn(remark)
+
+
+@app.command()
+def curate(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files to ingest first.")] = None,
+    project: ProjectOption = HERE,
+    profile: ProfileOption = None,
+    recipe: RecipeOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    assignments: SetOption = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed items again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Work on everything that is pending; what is done is never done again."""
+    with opened(project, overrides=_overrides(profile, recipe, engine, workers, assignments)) as api:
+        if paths:
+            for remark in api.ingest(paths=tuple(str(path) for path in paths)).remarks:
+                warn(remark)
+        job = follow(api, api.curate(retry_failed=retry_failed), as_json=as_json)
+        status = api.status()
+        if as_json:
+            emit(status)
+        else:
+            show_status(status)
+    if job.state == "failed":
+        warn(f"studio-backend: curation broke off: {job.message}")
+    raise SystemExit(1 if job.state == "failed" or any(row.state == "failed" for row in status.failures) else 0)
+
+
+@app.command()
+def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Counts, states, failures and gates of the current plan."""
+    with opened(project) as api:
+        found = api.status()
+        if as_json:
+            emit(found)
+        else:
+            show_status(found)
+
+
+@app.command()
+def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Which roles are bound, and what is missing on this machine."""
+    with opened(project) as api:
+        found = api.doctor()
+        if as_json:
+            emit(found)
+            return
+        for row in found.roles.values():
+            say(
+                f"{row.role:<20} {row.implementation:<10} {row.model_id or row.reason}"
+                + (f"  {row.reason}" if row.model_id else "")
+            )
+        say(f"missing: {', '.join(found.missing) or 'nothing'}")
+
+
+@app.command()
+def report(
+    project: ProjectOption = HERE,
+    out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write report.html: shots, subjects, pairs, scores and failures, in one offline file."""
+    with opened(project) as api:
+        path = api.report(out=str(out) if out else None)
+        _give({"report": path}, as_json, path)
+
+
+@app.command()
+def export(
+    format: Annotated[str, typer.Argument(help="manifest.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    project: ProjectOption = HERE,
+    where: Annotated[str, typer.Option(help="Which pairs, as \"similarity >= .8 and verdict = 'same'\".")] = "",
+    split: Annotated[str, typer.Option(help="train=.9,val=.05,test=.05")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write pairs for training and other tools."""
+    with opened(project) as api:
+        done = api.export(format=format, out=str(out.resolve()), where=where, split=split)
+        _give(done, as_json, f"{done.pairs} pairs in {done.files} files: {done.out}")
+
+
+@app.command()
+def serve(
+    project: ProjectOption = HERE,
+    with_parent: Annotated[bool, typer.Option("--with-parent", help="End when stdin closes.")] = False,
+) -> None:
+    """Own a project and answer Studio and other commands until Ctrl-C."""
+    with opened(project, create=True) as api:
+        warn(f"serving {api.about().project}")
+        if with_parent:
+            sys.stdin.buffer.read()
+        else:
+            _wait_for_signal()
+
+
+@app.command()
+def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Check a project: journal chain, catalog, artifacts."""
+    with opened(project) as api:
+        found = api.verify()
+        _give(
+            found,
+            as_json,
+            f"{'ok' if found.ok else 'NOT OK'}: {found.journal_events} events, {found.artifacts} artifacts, catalog {found.catalog_hash}",
+        )
+        for problem in found.problems:
+            warn(problem)
+    raise SystemExit(0 if found.ok else 1)
+
+
+@app.command()
+def rebuild(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Make people's part of the catalog again from the journal."""
+    with opened(project) as api:
+        found = api.rebuild()
+        _give(found, as_json, f"rebuilt from {found.journal_events} events: catalog {found.catalog_hash}")
+
+
+@app.command()
+def backup(
+    project: ProjectOption = HERE,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default backups/TIME.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write and check a backup of what people said and machines found."""
+    with opened(project) as api:
+        path = api.backup(out=str(out.resolve()) if out else None)
+        _give({"backup": path}, as_json, path)
+
+
+@app.command()
+def restore(
+    backup: Annotated[Path, typer.Argument(help="A backup folder.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a project from a backup, in a folder that is empty or new."""
+    from backend.workspace.checks import restore as restore_project
+
+    restore_project(backup, project)
+    with opened(project) as api:
+        found = api.verify()
+        _give(found, as_json, f"restored {found.journal_events} events to {project}: catalog {found.catalog_hash}")
+
+
+@app.command("sample-world")
+def sample_world(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal worlds.")] = 0,
+    videos: Annotated[int, typer.Option(min=1, help="Number of videos.")] = 6,
+    duration: Annotated[float, typer.Option("--duration", min=1.0, help="Seconds of each video.")] = 15.0,
+    cases: Annotated[int, typer.Option(min=0, help="Benchmark cases with three systems.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Render procedural videos with exact truth."""
+    from backend.sampleworld import render_world
+
+    summary = render_world(out, seed=seed, videos=videos, duration_s=duration, cases=cases)
+    _give(summary, as_json, f"{videos} videos in {out}")
+
+
+@journal_app.command("tail")
+def journal_tail(project: ProjectOption = HERE, limit: int = 20, as_json: JsonOption = False) -> None:
+    """The newest events."""
+    with opened(project) as api:
+        events = api.journal_tail(limit=limit)
+        if as_json:
+            emit(list(events))
+            return
+        for event in events:
+            say(f"{event['seq']:>7} {event['server_time']} {event['kind']:<14} {event['actor']:<12} {event['id']}")
+
+
+@journal_app.command("export")
+def journal_export(
+    out: Annotated[Path, typer.Argument(help="JSONL file to write.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Every event as JSON lines; reads the journal beside a running owner."""
+    from backend.store.journal_reader import JournalReader
+    from backend.workspace import Layout
+
+    with JournalReader(Layout(project).journal) as journal:
+        count = journal.export(out)
+    _give({"events": count, "out": str(out)}, as_json, f"{count} events: {out}")
+
+
+def _overrides(
+    profile: str | None, recipe: str | None, engine: str | None, workers: int | None, assignments: list[str] | None
+) -> Overrides:
+    return Overrides(profile=profile, recipe=recipe, engine=engine, workers=workers, assignments=tuple(assignments or ()))
+
+
+def _give(value: object, as_json: bool, text: str) -> None:
+    if as_json:
+        emit(value)
+    else:
+        say(text)
+
+
+def _wait_for_signal() -> None:
+    import signal
+
+    received = signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    warn(f"stopping on {signal.Signals(received).name}")

@@ -1,0 +1,87 @@
+"""Opening a project for a command: as a client of its owner, or as the owner, who then serves while it works."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from backend.api import Api
+from backend.cli.output import warn
+from backend.domain import ProjectError, SettingsError
+from backend.service import Serving, serving
+from backend.settings import ProjectSettings, assign, parse_assignment, read_settings
+from backend.workspace import Layout, Workspace, open_api
+
+LINGER_S = 0.5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """Settings given on the command line; None and empty leave project.toml's."""
+
+    profile: str | None = None
+    recipe: str | None = None
+    engine: str | None = None
+    workers: int | None = None
+    assignments: Sequence[str] = ()
+
+    def over(self, settings: ProjectSettings) -> ProjectSettings:
+        """Raises SettingsError for an unknown name or a wrong value."""
+        named = {"profile": self.profile, "recipe": self.recipe, "engine": self.engine, "workers": self.workers}
+        settings = assign(settings, {name: value for name, value in named.items() if value is not None}, where="options")
+        for text in self.assignments:
+            settings = _set(settings, *parse_assignment(text))
+        return settings
+
+
+@contextmanager
+def opened(project: Path, *, create: bool = False, overrides: Overrides = Overrides()) -> Iterator[Api]:
+    """The project's Api. An owner stays until its clients have left.
+
+    Raises ProjectError when there is no project (and `create` is off), SettingsError for wrong overrides.
+    """
+    layout = Layout(project.resolve())
+    if not create and not layout.exists:
+        raise ProjectError(f"there is no project in {project}; make one with `studio-backend init --project {project}`")
+    before = read_settings(layout.settings)
+    settings = overrides.over(before)
+    api = open_api(project, create=create, settings=settings if settings != before else None)
+    if not isinstance(api, Workspace):
+        if settings != before:
+            cast(Any, api).close()
+            raise ProjectError(
+                f"project {project} is in use by another process; end that one before you change its settings"
+            )
+        yield cast(Api, api)
+        return
+    try:
+        with serving(cast(Api, api), project) as server:
+            yield cast(Api, api)
+            _linger(server)
+    finally:
+        api.close()
+
+
+def _linger(server: Serving) -> None:
+    """Waits while somebody is connected."""
+    if server.connections:
+        warn(f"{server.connections} connected; serving them until they leave (Ctrl-C ends it)")
+    while server.connections:
+        time.sleep(LINGER_S)
+
+
+def _set(settings: ProjectSettings, name: str, value: Any) -> ProjectSettings:
+    table, _, rest = name.partition(".")
+    if table == "stages" and rest.count(".") == 1:
+        stage, field = rest.split(".")
+        stages = {**settings.stages, stage: {**settings.stages.get(stage, {}), field: value}}
+        return dataclasses.replace(settings, stages=stages)
+    if table == "gates" and rest:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise SettingsError(f"{name} is {value!r}; a gate needs a number")
+        return dataclasses.replace(settings, gates={**settings.gates, rest: float(value)})
+    if table == "roles" and rest:
+        return dataclasses.replace(settings, roles={**settings.roles, rest: str(value)})
+    return assign(settings, {name: value}, where="--set")

@@ -1,0 +1,108 @@
+"""What commands say: text and tables for people, one JSON document on stdout with `--json`, progress on stderr."""
+
+import dataclasses
+import json
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backend.api import Api, Status
+from backend.api import Progress as JobProgress
+
+POLL_S = 0.1
+
+
+def say(text: str = "") -> None:
+    """A line for people, on stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """A line for people, on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def emit(value: Any) -> None:
+    """The one JSON document of a command: dataclasses become objects."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, indent=1, default=_plain) + "\n")
+    sys.stdout.flush()
+
+
+def follow(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:
+    """Waits for a job's end, showing progress on stderr: a bar on a terminal, JSON lines with `--json`, else a line a stage."""
+    if as_json or not sys.stderr.isatty():
+        return _follow_lines(api, job, as_json=as_json)
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+        while job.state in ("queued", "running"):
+            if job.stage:
+                task = tasks.setdefault(job.stage, None)
+                if task is None:
+                    task = tasks[job.stage] = bars.add_task(job.stage.replace("_", " "), total=job.total)
+                bars.update(task, completed=job.done)
+            time.sleep(POLL_S)
+            job = api.progress(job_id=job.job_id)
+        for task in tasks.values():
+            bars.update(task, completed=bars.tasks[task].total)
+    return job
+
+
+def show_status(status: Status) -> None:
+    """What was found, kept, held back and why, and what failed."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
+    found = Table(title="Found", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    found.add_column("what")
+    found.add_column("kept", justify="right")
+    for name, count in status.counts.items():
+        found.add_row(name.replace("_", " "), f"{count:,}")
+    console.print(found)
+    held = [gate for gate in status.gates if gate.dropped]
+    if held:
+        table = Table(title="\nHeld back by gates", title_justify="left", box=None, header_style="bold", pad_edge=False)
+        for name in ("gate", "entering", "held back", "unmeasured", "why this value"):
+            table.add_column(name, justify="right" if name in ("entering", "held back", "unmeasured") else "left")
+        for gate in held:
+            name = f"{gate.record}.{gate.score} {gate.comparison} {gate.value:g}"
+            table.add_row(name, f"{gate.entering:,}", f"{gate.dropped:,}", f"{gate.unmeasured:,}", gate.source)
+        console.print(table)
+    say("\nSources: " + (", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none"))
+    show_failures(status)
+
+
+def show_failures(status: Status) -> None:
+    """Every source that did not end ok, and every failed item, one line each."""
+    rows = [row for row in status.failures if row.state != "skipped"]
+    if not rows:
+        return
+    say("\nNot ok:")
+    for row in rows:
+        kind = f"({row.kind})" if row.kind else ""
+        say(f"  {row.state}{kind:<16} {row.name}: {row.message.splitlines()[0] if row.message else row.stage}")
+
+
+def _follow_lines(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:
+    last = None
+    while True:
+        shown = (job.stage, job.state, job.done if as_json else 0)
+        if shown != last and (job.stage or as_json):
+            warn(json.dumps(dataclasses.asdict(job)) if as_json else f"{job.stage.replace('_', ' ')}: {job.total} to do")
+            last = shown
+        if job.state not in ("queued", "running"):
+            return job
+        time.sleep(POLL_S)
+        job = api.progress(job_id=job.job_id)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return str(value)

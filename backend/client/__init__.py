@@ -1,0 +1,7 @@
+"""The Api over HTTP, and finding or starting the service that owns a project."""
+
+from backend.client.connect import connect
+from backend.client.place import ServicePlace
+from backend.client.remote import RemoteApi
+
+__all__ = ["RemoteApi", "ServicePlace", "connect"]

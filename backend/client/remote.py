@@ -1,0 +1,61 @@
+"""`Api` over HTTP on a Unix socket: every method is derived from the protocol's signature."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from backend.client.place import ServicePlace
+from backend.client.wire import API_PATH, Operation, error_of, operations
+from backend.domain import ServiceError
+
+CONNECT_S = 2.0
+READ_S = 300.0  # an export or a check may take minutes; votes are stored in milliseconds
+
+
+class RemoteApi:
+    """Calls a running service. Methods are those of `Api`; ServiceError when it cannot be reached."""
+
+    def __init__(self, place: ServicePlace) -> None:
+        try:
+            token = place.token.read_text()
+        except OSError as error:
+            raise ServiceError(f"no service runs for this project ({place.token} is missing)") from error
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(place.socket)),
+            base_url="http://subject-studio",
+            headers={"authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _call(self, operation: Operation, arguments: dict[str, Any]) -> Any:
+        body = operation.arguments(**arguments).model_dump_json()
+        try:
+            answer = self._http.post(API_PATH + operation.name, content=body, headers={"content-type": "application/json"})
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"the service cannot be reached ({type(error).__name__}); start it with `studio-backend serve`"
+            ) from error
+        if answer.is_success:
+            return operation.result.validate_json(answer.content)
+        try:
+            detail = answer.json()["error"]
+        except (ValueError, KeyError, TypeError):
+            detail = None
+        raise error_of(detail, status=answer.status_code)
+
+
+def _method(operation: Operation) -> Callable[..., Any]:
+    def call(self: RemoteApi, **arguments: Any) -> Any:
+        return self._call(operation, arguments)
+
+    call.__name__ = operation.name
+    call.__doc__ = operation.summary
+    return call
+
+
+for _operation in operations().values():
+    setattr(RemoteApi, _operation.name, _method(_operation))

@@ -1,0 +1,70 @@
+"""How operations travel: one list derived from `Api`'s signatures, used by the service's routes and by the client."""
+
+import dataclasses
+import inspect
+from functools import cache
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+
+import backend.api
+import backend.domain.people
+from backend.api import Api
+from backend.domain import errors
+
+MEDIA_PATH = "/media/"
+API_PATH = "/api/"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: `arguments` validates its JSON body, `result` writes and reads its answer."""
+
+    name: str
+    arguments: type[BaseModel]
+    result: TypeAdapter[Any]
+    summary: str
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    """Every operation of `Api` by name."""
+    for module in (backend.api, backend.domain.people):
+        for found in vars(module).values():
+            if dataclasses.is_dataclass(found):
+                found.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
+    return {
+        name: _operation(name, function)
+        for name, function in vars(Api).items()
+        if inspect.isfunction(function) and name[0] != "_"
+    }
+
+
+def error_body(error: errors.StudioError) -> dict[str, str]:
+    """What a failure says over HTTP."""
+    return {"type": type(error).__name__, "kind": error.kind, "message": str(error)}
+
+
+def error_of(body: Any, *, status: int) -> errors.StudioError:
+    """The failure that a service reported; ServiceError when it is none of ours."""
+    if not isinstance(body, dict) or "message" not in body:
+        return errors.ServiceError(f"the service answered {status} without a reason; see its log")
+    kind = getattr(errors, str(body.get("type")), None)
+    message = str(body["message"])
+    if kind is errors.MediaError:
+        return errors.MediaError(message, kind=str(body.get("kind", "unreadable")))
+    if isinstance(kind, type) and issubclass(kind, errors.StudioError):
+        return kind(message)
+    return errors.ServiceError(message)
+
+
+def _operation(name: str, function: Any) -> Operation:
+    hints = get_type_hints(function)
+    fields: dict[str, Any] = {}
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        assert parameter.kind is parameter.KEYWORD_ONLY, f"Api.{name}: {parameter.name} must be keyword-only"
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hints[parameter.name], default)
+    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+    doc = inspect.getdoc(function) or ""
+    return Operation(name, arguments, TypeAdapter(hints["return"]), doc.partition("\n")[0])

@@ -1,0 +1,52 @@
+"""Checking a project, and backing it up."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backend.api import Check
+from backend.store.artifacts import Artifacts
+from backend.store.backups import backup_project, new_backup_path, prune_backups, read_table, restore_project
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.workspace.layout import Layout
+from backend.workspace.snapshot import Snapshot
+
+
+def verify(now: Snapshot, journal: Journal, artifacts: Artifacts) -> Check:
+    """Walks the journal's chain, recomputes every artifact's hash, looks for artifacts that rows name and are gone."""
+    chain = journal.verify_chain()
+    problems = list(chain.problems)
+    problems += artifacts.verify_all()
+    stored = set(artifacts.names())
+    for table, column in (("mask", "crop"), ("video", "index"), ("score", "evidence")):
+        rows = now.query(f"SELECT DISTINCT {column} FROM {table} WHERE {column} NOTNULL")
+        missing = sorted(name for (name,) in rows if name not in stored)
+        problems += [f"artifact {name} is missing; a {table} names it" for name in missing]
+    return Check(
+        ok=not problems,
+        catalog_hash=now.catalog_hash(),
+        problems=tuple(problems),
+        journal_events=chain.head.seq,
+        artifacts=len(stored),
+    )
+
+
+def backup(layout: Layout, catalog: Catalog, out: str | None) -> str:
+    """Writes and checks a backup; one without a place of its own goes to `backups/`, where old ones are pruned."""
+    time = datetime.now(UTC)
+    place = Path(out) if out else new_backup_path(layout.root, time)
+    names = [row[0] for row in catalog.query("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")]
+    tables = {name: catalog.arrow(f'SELECT * FROM "{name}"') for name in names}
+    done = backup_project(layout.root, place, tables, now=time)
+    if out is None:
+        prune_backups(layout.backups)
+    return str(done.path)
+
+
+def restore(backup: Path, project: Path) -> None:
+    """Makes a project from a checked backup. Raises StoreError for a damaged one, ProjectError when the place is taken."""
+    content = restore_project(backup, project)
+    catalog = Catalog(Layout(project).catalog)
+    catalog.append({name: read_table(path) for name, path in content.tables.items() if name != "meta"})
+    catalog.checkpoint()
+    catalog.close()

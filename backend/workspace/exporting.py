@@ -1,0 +1,157 @@
+"""Exports, filled from the current plan."""
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+
+from backend.api import ExportSummary
+from backend.domain import SettingsError
+from backend.engine.context import load
+from backend.engine.plan import Plan
+from backend.exports import EXPORTS
+from backend.exports.rows import ExportAbout, ExportMask, ExportPair, ExportPhrase, ExportScore, ExportSide, ExportVideo
+from backend.exports.where import parse_where
+from backend.settings import ProjectSettings, nearest
+from backend.store.artifacts import Artifacts
+from backend.workspace.snapshot import Snapshot
+
+_MASKS = """
+CREATE OR REPLACE TEMP TABLE mask_shown AS
+SELECT m.* FROM kept_mask k JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
+QUALIFY row_number() OVER (PARTITION BY m.appearance_id ORDER BY m.id) = 1
+"""
+
+_SIDES = """
+SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.video_id, v.content_hash, k.clip_id,
+    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, m.height, m.width, m.counts, m.crop, w.text, w.author, w.caption_id
+FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
+JOIN kept_clip kc ON kc.id = k.clip_id JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
+JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
+JOIN source s ON s.id = v.source_id LEFT JOIN clip_caption w ON w.clip_id = k.clip_id
+LEFT JOIN mask_shown m ON m.appearance_id = k.id
+WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+
+def export(
+    now: Snapshot,
+    plan: Plan,
+    settings: ProjectSettings,
+    artifacts: Artifacts,
+    *,
+    format: str,
+    out: Path,
+    where: str,
+    split: str,
+) -> ExportSummary:
+    """Writes the pairs that `where` selects. Raises SettingsError for an unknown format, a wrong `where` or split."""
+    if format not in EXPORTS:
+        raise SettingsError(f"export format {format!r} does not exist{nearest(format, EXPORTS)}")
+    chosen = parse_where(where)
+    ids = [
+        row[0] for row in now.query(f"SELECT pair_id FROM export_ready WHERE {chosen.sql} ORDER BY 1", chosen.parameters)
+    ]
+    total = now.query("SELECT count(*) FROM export_ready")[0][0]
+    about = ExportAbout(
+        project="",
+        version=importlib.metadata.version("subject-studio"),
+        recipe=settings.recipe,
+        profile=settings.profile,
+        where=where,
+        split=split,
+        gates=tuple(f"{g.record}.{g.score} {g.comparison} {g.value}" for g in plan.gates()),
+        left_out=(("where", total - len(ids)),) if total > len(ids) else (),
+        catalog_hash=now.catalog_hash(),
+    )
+    exporter = load(EXPORTS[format])()
+    models = tuple(sorted(plan.model_ids.items()))
+    return exporter.write(export_pairs(now, ids, models), export_videos(now), out=out, artifacts=artifacts, about=about)
+
+
+def export_videos(now: Snapshot) -> list[ExportVideo]:
+    """Every video of the plan."""
+    rows = now.query(
+        """SELECT v.id, v.content_hash, s.uri, v.num_frames, v.fps, v.duration_s, v.width, v.height, s.id, s.licence, s.attribution,
+        s.consent FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key JOIN source s ON s.id = v.source_id"""
+    )
+    names = [field.name for field in dataclasses.fields(ExportVideo)]
+    return [ExportVideo(**dict(zip(names, row, strict=False))) for row in rows]
+
+
+def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str, str], ...]) -> list[ExportPair]:
+    """Pairs with both sides, scores and verdicts, in the order of the ids."""
+    now.query(_MASKS)
+    pairs = now.query(
+        """SELECT pair_id, kind, coalesce(v.status, 'machine'), v.verdict, coalesce(v.num_votes, 0), category, phrase, is_living,
+        target_appearance_id, reference_appearance_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
+        WHERE pair_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1""",
+        [list(pair_ids)],
+    )
+    sides = _sides(now, sorted({name for row in pairs for name in row[8:10]}))
+    scores: dict[str, list[ExportScore]] = {}
+    for target, name, value, producer, reason in now.query(
+        """SELECT target, name, value, producer, reason FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))
+        ORDER BY target, name, producer""",
+        [list(pair_ids)],
+    ):
+        scores.setdefault(target, []).append(ExportScore(name=name, value=value, producer=producer, reason=reason))
+    return [
+        ExportPair(
+            pair_id=pair_id,
+            kind=kind,
+            status=status,
+            verdict=verdict,
+            num_votes=num_votes,
+            category=category,
+            phrase=phrase,
+            is_living=is_living,
+            target=sides[target],
+            reference=sides[reference],
+            scores=tuple(scores.get(pair_id, ())),
+            models=models,
+        )
+        for pair_id, kind, status, verdict, num_votes, category, phrase, is_living, target, reference in pairs
+    ]
+
+
+def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide]:
+    rows = now.query(_SIDES, [list(appearance_ids)])
+    phrases: dict[str, list[ExportPhrase]] = {}
+    captions = sorted({row[-1] for row in rows if row[-1] is not None})
+    for caption_id, *values in now.query(
+        """SELECT DISTINCT p.caption_id, p.text, p.start, p.stop, p.role, p.category FROM kept_phrase k
+        JOIN phrase p ON p.id = k.id AND p.work_key = k.work_key WHERE p.caption_id IN (SELECT unnest(?::VARCHAR[]))
+        ORDER BY p.caption_id, p.start""",
+        [captions],
+    ):
+        text, start, stop, role, category = values
+        phrases.setdefault(caption_id, []).append(
+            ExportPhrase(text=text, start=start, stop=stop, role=role, category=category)
+        )
+    found = {}
+    for row in rows:
+        height, width, counts = row[15:18]
+        found[row[0]] = ExportSide(
+            appearance_id=row[0],
+            origin=row[1],
+            source_uri=row[2],
+            box=tuple(row[3]),
+            licence=row[4],
+            attribution=row[5],
+            subject_id=row[6],
+            video_id=row[7],
+            video_hash=row[8],
+            clip_id=row[9],
+            start_frame=row[10],
+            stop_frame=row[11],
+            start_s=row[12],
+            stop_s=row[13],
+            frame=row[14],
+            mask=None if counts is None else ExportMask(height=height, width=width, counts=counts.decode("ascii")),
+            crop=row[18],
+            caption=row[19],
+            caption_author=row[20],
+            phrases=tuple(phrases.get(row[21], ())),
+        )
+    return found

@@ -1,0 +1,51 @@
+"""Listing files as Sources."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from backend.api import IngestSummary
+from backend.domain import ProjectError, Source
+from backend.media.listing import scan
+from backend.store.catalog import Catalog
+
+OWN = ("artifacts", "index", "exports", "runs", "backups")
+LISTED = "listed"  # the work key of sources: no stage made them
+
+
+def ingest(
+    catalog: Catalog, paths: Sequence[str], *, licence: str | None, attribution: str | None, project: Path
+) -> IngestSummary:
+    """Adds the files below the paths that are not known yet; the project's own stores are left out.
+
+    Raises ProjectError for a path that does not exist, or when no file was found at all.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise ProjectError(f"{path} does not exist; name a video or a folder with videos")
+    files, remarks = scan([Path(path) for path in paths])
+    files = tuple(file for file in files if not _is_own(Path(file).resolve(), project))
+    if not files:
+        hint = f" ({remarks[0]})" if remarks else ""
+        raise ProjectError(f"no file found in {', '.join(paths)}{hint}; name a video or a folder with videos")
+    sources = {}
+    for file in files:
+        facts = Path(file).stat()
+        source = Source(
+            uri=str(file),
+            num_bytes=facts.st_size,
+            modified_ns=facts.st_mtime_ns,
+            licence=licence,
+            attribution=attribution,
+        )
+        sources[source.id] = source
+    known = {row[0] for row in catalog.query("SELECT id FROM source")}
+    fresh = [source for source in sources.values() if source.id not in known]
+    catalog.add_records(fresh, work_key=LISTED)
+    return IngestSummary(taken=len(fresh), known=len(sources) - len(fresh), remarks=tuple(remarks))
+
+
+def _is_own(file: Path, project: Path) -> bool:
+    if not file.is_relative_to(project):
+        return False
+    below = file.relative_to(project).parts
+    return len(below) == 1 or below[0] in OWN

@@ -1,0 +1,71 @@
+"""Media by opaque id: artifacts, and clip previews made when first asked for."""
+
+import re
+import threading
+from pathlib import Path
+
+from backend.api import MediaFile
+from backend.domain import Clip, ProjectError, Source, Video
+from backend.media.guard import run_guarded
+from backend.media.index import FrameIndex
+from backend.media.reader import VideoReader
+from backend.media.writer import write_preview
+from backend.store.artifacts import Artifacts
+from backend.store.catalog import Catalog
+
+PREVIEW_BYTES = 2 * 2**30  # all previews together; the least recently used go first
+PREVIEW_WALL_S = 120.0
+_ARTIFACT = re.compile(r"a-([0-9a-f]{64}\.[a-z0-9]{1,8})")
+_PREVIEW = re.compile(r"p-(clip_[0-9a-f]{20})")
+_MIME = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "mp4": "video/mp4", "webm": "video/webm"}
+
+
+class MediaLibrary:
+    """Finds and makes what may be shown. Never gives a path that a client named."""
+
+    def __init__(self, catalog: Catalog, artifacts: Artifacts, previews: Path) -> None:
+        self._catalog = catalog
+        self._artifacts = artifacts
+        self._previews = previews
+        self._lock = threading.Lock()
+
+    def find(self, media_id: str) -> MediaFile:
+        """Raises ProjectError for an id that names nothing, MediaError when the source cannot be read any more."""
+        if match := _ARTIFACT.fullmatch(media_id):
+            path = self._artifacts.path(match[1])
+            if path.exists():
+                return MediaFile(path=str(path), mime=_MIME.get(path.suffix[1:], "application/octet-stream"))
+        if match := _PREVIEW.fullmatch(media_id):
+            return self._preview(match[1])
+        raise ProjectError(f"media {media_id[:80]!r} does not exist in this project; ask for the pair again")
+
+    def _preview(self, clip_id: str) -> MediaFile:
+        clips = self._catalog.records(Clip, "SELECT * FROM clip WHERE id = ? LIMIT 1", [clip_id])
+        if not clips:
+            raise ProjectError(f"clip {clip_id} is not in this project; ask for the pair again")
+        clip = clips[0]
+        video = self._catalog.records(Video, "SELECT * FROM video WHERE id = ? LIMIT 1", [clip.video_id])[0]
+        path = self._previews / f"{clip_id}.mp4"
+        with self._lock:
+            if path.exists():
+                path.touch()
+            else:
+                source = self._catalog.records(Source, "SELECT * FROM source WHERE id = ?", [video.source_id])[0]
+                arguments = (source.uri, self._artifacts.get(video.index), clip.start_frame, clip.stop_frame, str(path))
+                run_guarded(make_preview, arguments, wall_s=PREVIEW_WALL_S)
+                self._make_room(path)
+        return MediaFile(path=str(path), mime="video/mp4", num_frames=clip.stop_frame - clip.start_frame, fps=video.fps)
+
+    def _make_room(self, newest: Path) -> None:
+        files = sorted(self._previews.glob("*.mp4"), key=lambda file: file.stat().st_mtime, reverse=True)
+        total = 0
+        for file in files:
+            total += file.stat().st_size
+            if total > PREVIEW_BYTES and file != newest:
+                file.unlink()
+
+
+def make_preview(uri: str, index: bytes, start_frame: int, stop_frame: int, out: str) -> None:
+    """Writes a preview of a span; frame i of it is source frame `start_frame + i`."""
+    with VideoReader(uri, FrameIndex.from_bytes(index)) as reader:
+        write_preview(reader, start_frame, stop_frame, Path(out))

@@ -1,0 +1,159 @@
+"""Pairs with what people and machines say of them: tables for one snapshot, and the rows made of them."""
+
+from collections.abc import Sequence
+
+from backend.api import PairPage, PairRow
+from backend.domain import VERIFY_STUDY, SettingsError, Stimulus
+from backend.exports.where import EXPORT_COLUMNS, parse_where
+from backend.settings import nearest
+from backend.workspace.snapshot import Snapshot
+
+IDENTITY_QUESTION = "same"
+
+_STATUS = f"""
+CREATE OR REPLACE TEMP VIEW pair_status AS
+WITH answers AS (
+    SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{IDENTITY_QUESTION}'
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1
+), opinions AS (
+    SELECT item_id, rater, choice FROM answers WHERE choice NOTNULL
+    QUALIFY row_number() OVER (PARTITION BY item_id, rater ORDER BY seq DESC) = 1
+)
+SELECT item_id AS pair_id, count(*) AS num_votes,
+    CASE WHEN count(*) = 1 THEN 'one' WHEN count(DISTINCT choice) = 1 THEN 'agreed' ELSE 'disputed' END AS status,
+    CASE WHEN count(DISTINCT choice) = 1 THEN min(choice) END AS verdict
+FROM opinions GROUP BY 1
+"""
+"""One row per judged pair: votes counted once per rater, the latest of each."""
+
+_CAPTION = """
+CREATE OR REPLACE TEMP TABLE clip_caption AS
+SELECT k.clip_id, c.id AS caption_id, c.text, c.author FROM kept_caption k JOIN caption c ON c.id = k.id AND c.work_key = k.work_key
+QUALIFY row_number() OVER (PARTITION BY k.clip_id ORDER BY c.author = 'sidecar' DESC, c.author, c.id) = 1
+"""
+"""One caption for each clip: a sidecar's before any other."""
+
+_SHOWN = """
+CREATE OR REPLACE TEMP TABLE pair_shown AS
+WITH wide AS (
+    SELECT l.target AS pair_id, max(l.value) FILTER (l.name = 'similarity') AS similarity,
+        max(l.value) FILTER (l.name = 'context_diversity') AS diversity,
+        max(l.value) FILTER (l.name = 'audit_stratum') AS audit_stratum,
+        max(l.value) FILTER (l.name = 'audit_draw') AS audit_draw
+    FROM live_score l SEMI JOIN kept_pair k ON k.id = l.target GROUP BY 1
+)
+SELECT p.id AS pair_id, p.kind, true AS accepted, s.category, s.phrase, s.is_living, w.similarity, w.diversity,
+    w.audit_stratum, w.audit_draw, k.video_id AS target_video_id, r.video_id AS reference_video_id,
+    k.clip_id AS target_clip_id, r.clip_id AS reference_clip_id, ts.uri AS target_uri, rs.uri AS reference_uri,
+    ta.frame / tv.fps AS target_time_s, ra.frame / rv.fps AS reference_time_s, c.text AS caption,
+    ts.licence, rs.licence AS reference_licence, ts.consent,
+    p.target_appearance_id, p.reference_appearance_id, p.target_subject_id, p.reference_subject_id
+FROM kept_pair k JOIN pair p ON p.id = k.id AND p.work_key = k.work_key
+JOIN kept_appearance r ON r.id = p.reference_appearance_id
+JOIN kept_subject ks ON ks.id = p.target_subject_id JOIN subject s ON s.id = ks.id AND s.work_key = ks.work_key
+JOIN appearance ta ON ta.id = k.appearance_id AND ta.work_key = (SELECT work_key FROM kept_appearance x WHERE x.id = k.appearance_id)
+JOIN appearance ra ON ra.id = r.id AND ra.work_key = r.work_key
+JOIN kept_video tk ON tk.id = k.video_id JOIN video tv ON tv.id = tk.id AND tv.work_key = tk.work_key
+JOIN kept_video rk ON rk.id = r.video_id JOIN video rv ON rv.id = rk.id AND rv.work_key = rk.work_key
+JOIN source ts ON ts.id = tv.source_id JOIN source rs ON rs.id = rv.source_id
+LEFT JOIN clip_caption c ON c.clip_id = k.clip_id LEFT JOIN wide w ON w.pair_id = p.id
+"""
+"""Pairs that the gates accept, with what people sort and filter by."""
+
+_READY = f"""
+CREATE OR REPLACE TEMP VIEW export_ready AS
+SELECT {", ".join(name for name in EXPORT_COLUMNS if name not in ("status", "verdict", "num_votes"))},
+    coalesce(v.status, 'machine') AS status, v.verdict, coalesce(v.num_votes, 0) AS num_votes
+FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
+"""
+"""The documented columns that `--where` may name (`backend.exports.where.EXPORT_COLUMNS`)."""
+
+_PICTURES = """
+SELECT k.appearance_id, min(m.crop) FROM kept_mask k JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
+WHERE k.appearance_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
+"""
+
+
+def create_pair_tables(now: Snapshot) -> None:
+    """Makes `pair_status` and `export_ready` (views over votes), `pair_shown` and `clip_caption` for this snapshot."""
+    for statement in (_STATUS, _CAPTION, _SHOWN, _READY):
+        now.query(statement)
+
+
+def pair_rows(now: Snapshot, pair_ids: Sequence[str]) -> list[PairRow]:
+    """Rows for pairs of the snapshot, in the order asked for; ids that are not in it are left out."""
+    shown = {
+        row[0]: row[1:]
+        for row in now.query(
+            """SELECT p.pair_id, kind, coalesce(s.status, 'machine'), s.verdict, coalesce(s.num_votes, 0), category, phrase,
+            target_appearance_id, reference_appearance_id, target_clip_id, reference_clip_id
+            FROM pair_shown p LEFT JOIN pair_status s ON s.pair_id = p.pair_id WHERE p.pair_id IN (SELECT unnest(?::VARCHAR[]))""",
+            [list(pair_ids)],
+        )
+    }
+    pictures = dict(now.query(_PICTURES, [[name for row in shown.values() for name in row[6:8]]]))
+    clips = [name for row in shown.values() for name in row[8:10]]
+    captions = dict(
+        now.query("SELECT clip_id, text FROM clip_caption WHERE clip_id IN (SELECT unnest(?::VARCHAR[]))", [clips])
+    )
+    scores: dict[str, dict[str, float | None]] = {}
+    for target, name, value in now.query(
+        "SELECT target, name, value FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[])) ORDER BY name",
+        [list(shown)],
+    ):
+        scores.setdefault(target, {})[name] = value
+
+    def stimulus(slot: str, appearance: str, clip: str) -> Stimulus:
+        crop = pictures.get(appearance)
+        return Stimulus(slot=slot, media=f"a-{crop}" if crop else None, clip_media=f"p-{clip}", text=captions.get(clip, ""))
+
+    rows = []
+    for pair_id in pair_ids:
+        if pair_id not in shown:
+            continue
+        kind, status, verdict, num_votes, category, phrase, *places = shown[pair_id]
+        rows.append(
+            PairRow(
+                pair_id=pair_id,
+                kind=kind,
+                status=status,
+                verdict=verdict,
+                num_votes=num_votes,
+                accepted=True,
+                category=category,
+                phrase=phrase,
+                scores=scores.get(pair_id, {}),
+                target=stimulus("target", places[0], places[2]),
+                reference=stimulus("reference", places[1], places[3]),
+            )
+        )
+    return rows
+
+
+ORDERS = {
+    "uncertain": "audit_draw NULLS LAST",
+    "best": "similarity DESC NULLS LAST",
+    "id": "pair_id",
+}
+
+
+def pair_page(now: Snapshot, *, where: str, order: str, limit: int, after: str | None) -> PairPage:
+    """Pairs that `where` selects, in a stable order. Raises SettingsError for an unknown order or a wrong `where`."""
+    if order not in ORDERS:
+        raise SettingsError(f"order {order!r} is not known{nearest(order, ORDERS)}")
+    chosen = parse_where(where)
+    values = list(chosen.parameters)
+    ranked = f"""SELECT pair_id, row_number() OVER (ORDER BY {ORDERS[order]}, pair_id) AS place
+        FROM (SELECT pair_id FROM export_ready WHERE kind <> 'in_pair' AND ({chosen.sql})) JOIN pair_shown USING (pair_id)"""
+    total = now.query(f"SELECT count(*) FROM ({ranked})", values)[0][0]
+    start = 0
+    if after is not None:
+        found = now.query(f"SELECT place FROM ({ranked}) WHERE pair_id = ?", [*values, after])
+        start = found[0][0] if found else total
+    ids = [
+        row[0]
+        for row in now.query(
+            f"SELECT pair_id FROM ({ranked}) WHERE place > ? ORDER BY place LIMIT ?", [*values, start, limit]
+        )
+    ]
+    return PairPage(rows=tuple(pair_rows(now, ids)), total=total, next_after=ids[-1] if start + len(ids) < total else None)

@@ -1,0 +1,46 @@
+"""Bringing the journal into the catalog: exactly once, because the watermark moves in the same transaction."""
+
+import threading
+
+from backend.domain import StoreError
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.store.schema import VOTE_SCHEMA
+
+PAGE = 10_000
+
+
+class Projection:
+    """Projects votes. `refresh` is cheap when there is nothing new."""
+
+    def __init__(self, journal: Journal, catalog: Catalog) -> None:
+        self._journal = journal
+        self._catalog = catalog
+        self._lock = threading.Lock()
+
+    def refresh(self) -> None:
+        """Projects to the journal's head. Raises StoreError when the catalog knows events that the journal has lost."""
+        with self._lock:
+            seq, digest = self._catalog.watermark()
+            head = self._journal.head()
+            if seq > head.seq:
+                raise StoreError(
+                    f"the journal ends at event {head.seq} but {seq} were seen before; restore the newest backup, "
+                    "or run `studio-backend rebuild` to accept the shorter journal"
+                )
+            if seq:
+                known = self._journal.event(seq)
+                if known is None or known.hash != digest:
+                    raise StoreError(f"journal event {seq} is not the one seen before; restore the newest backup")
+            while seq < head.seq:
+                events = self._journal.events(seq, PAGE)
+                votes = [{**event.body, "seq": event.seq} for event in events if event.kind == "vote"]
+                votes = [{name: vote.get(name) for name in VOTE_SCHEMA.names} for vote in votes]
+                seq = events[-1].seq
+                self._catalog.project(votes, seq=seq, hash=events[-1].hash)
+
+    def rebuild(self) -> None:
+        """Makes people's part of the catalog again from the journal's first event."""
+        with self._lock:
+            self._catalog.forget_projection()
+        self.refresh()

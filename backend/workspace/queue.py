@@ -1,0 +1,87 @@
+"""The queue of pairs that people verify: who is shown what, and what they said."""
+
+from collections.abc import Sequence
+
+from backend.api import QueueState
+from backend.domain import VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
+from backend.stages.audit import audit_sample
+from backend.store.journal import Journal
+from backend.store.leases import Leases
+from backend.store.schema import VOTE_SCHEMA
+from backend.workspace.pairs import pair_rows
+from backend.workspace.snapshot import Snapshot
+
+FORM = "identity"
+
+
+class VerifyQueue:
+    """Pairs in audit order: strata of similarity by turns, within a stratum by chance; then the rest, best first."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._leases = Leases(journal)
+
+    def next_trials(
+        self, now: Snapshot, *, study_id: str, rater: str, limit: int, skip: Sequence[str]
+    ) -> tuple[Trial, ...]:
+        """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
+        _require_verify(study_id)
+        order = self._order(now, rater)
+        wanted = [pair_id for pair_id in order if pair_id not in set(skip)]
+        taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
+        trials = tuple(
+            Trial(
+                study_id=study_id,
+                item_id=row.pair_id,
+                form=FORM,
+                stimuli=(row.target, row.reference),
+                scores=tuple(sorted(row.scores.items())),
+            )
+            for row in pair_rows(now, taken)
+        )
+        if trials:
+            self._journal.show_trials(trials, rater=rater)
+        return trials
+
+    def state(self, now: Snapshot, *, study_id: str, rater: str) -> QueueState:
+        _require_verify(study_id)
+        total = now.query("SELECT count(*) FROM pair_shown WHERE kind <> 'in_pair'")[0][0]
+        left = len(self._order(now, rater))
+        return QueueState(study_id=study_id, total=total, judged=total - left, left=left)
+
+    def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
+        """Stores votes durably, then gives judged items back."""
+        receipts = self._journal.append_votes(votes)
+        for vote in votes:
+            self._leases.release(vote.study_id, [vote.item_id], rater=vote.rater)
+        return receipts
+
+    def votes(self, now: Snapshot, *, study_id: str, item_id: str | None) -> tuple[Vote, ...]:
+        names = [name for name in VOTE_SCHEMA.names if name != "seq"]
+        about = "" if item_id is None else "AND item_id = ?"
+        rows = now.query(
+            f"""SELECT {", ".join(names)} FROM (SELECT * FROM vote WHERE study_id = ? {about}
+            QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL ORDER BY seq""",
+            [study_id, *([] if item_id is None else [item_id])],
+        )
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return tuple(
+            Vote(**{**row, "reasons": tuple(row["reasons"] or ()), "shown_order": tuple(row["shown_order"] or ())})
+            for row in found
+        )
+
+    def _order(self, now: Snapshot, rater: str) -> list[str]:
+        rows = now.query(
+            """SELECT pair_id, audit_stratum, audit_draw FROM pair_shown WHERE kind <> 'in_pair' AND pair_id NOT IN (
+                SELECT item_id FROM (SELECT * FROM vote WHERE study_id = ? AND rater = ?
+                QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL)
+            ORDER BY similarity DESC NULLS LAST, pair_id""",
+            [VERIFY_STUDY, rater],
+        )
+        drawn = audit_sample({name: (stratum, draw) for name, stratum, draw in rows if draw is not None})
+        return list(dict.fromkeys([*drawn, *(row[0] for row in rows)]))
+
+
+def _require_verify(study_id: str) -> None:
+    if study_id != VERIFY_STUDY:
+        raise ProjectError(f"study {study_id[:80]!r} does not exist in this project; the standing one is {VERIFY_STUDY!r}")

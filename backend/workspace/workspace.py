@@ -1,0 +1,238 @@
+"""`Workspace`: the Api over an owned project folder. It delegates; the parts know how."""
+
+import importlib.metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend.api import (
+    About,
+    Api,
+    Check,
+    Doctor,
+    ExportSummary,
+    GateChange,
+    IngestSummary,
+    MediaFile,
+    PairPage,
+    PairRow,
+    Progress,
+    QueueState,
+    Status,
+)
+from backend.client import connect
+from backend.domain import Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote, form_from_json, resource
+from backend.engine.plan import Plan
+from backend.recipes import doctor_of, plan_for, settings_schema, worker_settings
+from backend.settings import ProjectSettings, nearest, read_settings, write_settings
+from backend.store.artifacts import Artifacts
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.workspace import checks, exporting, ingesting
+from backend.workspace.curation import Curation
+from backend.workspace.layout import Layout, Ownership
+from backend.workspace.media import MediaLibrary
+from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
+from backend.workspace.projection import Projection
+from backend.workspace.queue import VerifyQueue
+from backend.workspace.snapshot import Snapshot
+from backend.workspace.status import status_of
+
+
+class Workspace:
+    """An owned project, open. Methods are those of `Api` and may be called from any thread.
+
+    Opening takes the project's lock, brings people's part of the catalog up to the journal's head and clears
+    temporary files. Raises ProjectError when another process owns it, naming that one.
+    """
+
+    def __init__(self, root: Path, *, create: bool = False, settings: ProjectSettings | None = None) -> None:
+        self.layout = Layout(Path(root).resolve())
+        if not create and not self.layout.exists:
+            raise ProjectError(f"there is no project in {root}; make one with `studio-backend init --project {root}`")
+        self.layout.create()
+        self._ownership = Ownership(self.layout)
+        try:
+            self._open(settings)
+        except BaseException:
+            self._ownership.release()
+            raise
+
+    def _open(self, settings: ProjectSettings | None) -> None:
+        self.settings = settings or read_settings(self.layout.settings)
+        self.plan: Plan = plan_for(self.settings)
+        if settings is not None or not self.layout.settings.exists():
+            write_settings(self.layout.settings, self.settings)
+        self.journal = Journal(self.layout.journal)
+        self.catalog = Catalog(self.layout.catalog)
+        self.artifacts = Artifacts(self.layout.artifacts)
+        self.artifacts.clean()
+        self._projection = Projection(self.journal, self.catalog)
+        self._snapshot = Snapshot(self.catalog, prepare=create_pair_tables)
+        self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews)
+        self._curation = Curation(self.catalog, self.journal)
+        self._queue = VerifyQueue(self.journal)
+
+    def close(self) -> None:
+        """Stops work, closes the stores, gives the project up."""
+        self._curation.stop()
+        self._snapshot.close()
+        self.catalog.close()
+        self.journal.close()
+        self._ownership.release()
+
+    def about(self) -> About:
+        return About(
+            project=str(self.layout.root),
+            version=importlib.metadata.version("subject-studio"),
+            profile=self.settings.profile,
+            recipe=self.settings.recipe,
+        )
+
+    def status(self) -> Status:
+        with self._now() as now:
+            return self._with_verdicts(now, status_of(now, self.plan))
+
+    def doctor(self) -> Doctor:
+        return doctor_of(self.settings)
+
+    def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
+        plan = self._plan_with(changes)
+        trial = Snapshot(self.catalog, prepare=create_pair_tables)
+        try:
+            with trial.of(plan) as now:
+                return self._with_verdicts(now, status_of(now, plan))
+        finally:
+            trial.close()
+
+    def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
+        plan = self._plan_with(changes)
+        gates = {**self.settings.gates, **{change.gate: change.value for change in changes}}
+        self.use(ProjectSettings(**{**_fields(self.settings), "gates": gates}))
+        assert self.plan == plan, "saved gates give the plan that was tried"
+        return self.status()
+
+    def use(self, settings: ProjectSettings) -> None:
+        """Takes and saves other settings. Raises SettingsError, changing nothing, when they are wrong."""
+        plan = plan_for(settings)
+        write_settings(self.layout.settings, settings)
+        self.settings, self.plan = settings, plan
+
+    def settings_schema(self) -> dict:
+        return settings_schema(self.settings)
+
+    def ingest(
+        self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
+    ) -> IngestSummary:
+        return ingesting.ingest(self.catalog, paths, licence=licence, attribution=attribution, project=self.layout.root)
+
+    def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:
+        return self._curation.start(
+            self.plan,
+            worker_settings(self.settings, self.layout.artifacts),
+            engine=engine or self.settings.engine,
+            num_workers=self.settings.workers if workers is None else workers,
+            actor="user",
+            retry_failed=retry_failed,
+        )
+
+    def progress(self, *, job_id: str) -> Progress:
+        return self._curation.progress(job_id)
+
+    def cancel(self, *, job_id: str) -> Progress:
+        return self._curation.cancel(job_id)
+
+    def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
+        with self._now() as now:
+            return pair_page(now, where=where, order=order, limit=limit, after=after)
+
+    def pair(self, *, pair_id: str) -> PairRow:
+        with self._now() as now:
+            rows = pair_rows(now, [pair_id])
+        if not rows:
+            raise ProjectError(f"pair {pair_id[:80]} is not in the current plan; a gate may hold it back now")
+        return rows[0]
+
+    def form(self, *, name: str) -> Form:
+        if not name.replace("_", "").isalnum():
+            raise ProjectError(f"form {name[:80]!r} does not exist; forms are named by letters, digits and _")
+        try:
+            path = resource(f"forms/{name}.json")
+        except FileNotFoundError as error:
+            raise ProjectError(f"form {name!r} does not exist; the shipped ones are identity and ab") from error
+        return form_from_json(path.read_text(encoding="utf-8"), origin=name)
+
+    def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
+        with self._now() as now:
+            return self._queue.next_trials(now, study_id=study_id, rater=rater, limit=limit, skip=skip)
+
+    def queue_state(self, *, study_id: str, rater: str) -> QueueState:
+        with self._now() as now:
+            return self._queue.state(now, study_id=study_id, rater=rater)
+
+    def submit_votes(self, *, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
+        return self._queue.submit(votes)
+
+    def votes(self, *, study_id: str, item_id: str | None = None) -> tuple[Vote, ...]:
+        with self._now() as now:
+            return self._queue.votes(now, study_id=study_id, item_id=item_id)
+
+    def media(self, *, media_id: str) -> MediaFile:
+        return self._media.find(media_id)
+
+    def verify(self) -> Check:
+        with self._now() as now:
+            return checks.verify(now, self.journal, self.artifacts)
+
+    def rebuild(self) -> Check:
+        self._projection.rebuild()
+        return self.verify()
+
+    def backup(self, *, out: str | None = None) -> str:
+        return checks.backup(self.layout, self.catalog, out)
+
+    def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary:
+        with self._now() as now:
+            return exporting.export(
+                now, self.plan, self.settings, self.artifacts, format=format, out=Path(out), where=where, split=split
+            )
+
+    def report(self, *, out: str | None = None) -> str:
+        path = Path(out) if out else self.layout.root / "report.html"
+        with self._now() as now:
+            exporting.write_report(now, self.plan, self.artifacts, path, title=self.layout.root.name)
+        return str(path)
+
+    def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:
+        return tuple(event.as_dict() for event in self.journal.tail(limit))
+
+    @contextmanager
+    def _now(self) -> Iterator[Snapshot]:
+        """The current plan, with people's part brought up to the journal's head."""
+        self._projection.refresh()
+        with self._snapshot.of(self.plan) as now:
+            yield now
+
+    def _plan_with(self, changes: tuple[GateChange, ...]) -> Plan:
+        try:
+            return self.plan.with_gates({change.gate: change.value for change in changes})
+        except KeyError as error:
+            known = [gate.name for gate in self.plan.gates()]
+            raise SettingsError(f"gate {error.args[0]} does not exist{nearest(error.args[0], known)}") from error
+
+    def _with_verdicts(self, now: Snapshot, status: Status) -> Status:
+        judged = now.query("SELECT count(*) FROM pair_status WHERE pair_id IN (SELECT pair_id FROM pair_shown)")[0][0]
+        status.counts["verdicts"] = judged
+        return status
+
+
+def open_api(root: Path, *, create: bool = False, settings: ProjectSettings | None = None) -> "Api | Workspace":
+    """The project's Api: through the process that owns it when there is one, else by owning it."""
+    try:
+        return connect(Path(root), start=False)
+    except ServiceError:
+        return Workspace(root, create=create, settings=settings)
+
+
+def _fields(settings: ProjectSettings) -> dict:
+    return {name: getattr(settings, name) for name in type(settings).__dataclass_fields__}
