@@ -11,6 +11,7 @@ Rules for revisions, by the key `(kind, id, rev)`:
   said is lost, and what counts is the highest revision, in whatever order they arrive.
 - The same key with the same actor and body again changes nothing and gives the first receipt, `applied` included.
 - The same key with another actor or body is refused (EventRefused), and with it the whole call.
+- A vote's id belongs to the rater who used it first: a revision by somebody else is refused.
 """
 
 import contextlib
@@ -101,23 +102,23 @@ class Journal(JournalReader):
         if adopted:
             self.append([adopted])
 
-    def append(self, events: Sequence[Event], *, keep_first: bool = False) -> tuple[Receipt, ...]:
+    def append(self, events: Sequence[Event], *, keep_first: bool = False, one_actor: bool = False) -> tuple[Receipt, ...]:
         """Stores events in one transaction and gives their receipts once they are on the disk.
 
-        With `keep_first` an event whose key is known is not compared with the stored one. Raises EventRefused when
-        one contradicts a stored event, ProjectError when the disk is full; then none of them is stored.
+        With `keep_first` an event whose key is known is not compared with the stored one; with `one_actor` every
+        revision of an id must come from the same actor. Raises EventRefused when an event contradicts a stored one,
+        ProjectError when the disk is full; then none of them is stored.
         """
-        texts = [event.text for event in events]
 
         def work(connection: sqlite3.Connection) -> tuple[Receipt, ...]:
-            writer = _Chain(connection, self._now().isoformat(timespec="microseconds"))
-            return tuple(writer.add(event, text, keep_first=keep_first) for event, text in zip(events, texts))
+            chain = _Chain(connection, self._now().isoformat(timespec="microseconds"), keep_first=keep_first)
+            return tuple(chain.add(event, one_actor=one_actor) for event in events)
 
         return self.write(work) if events else ()
 
     def append_votes(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
         """Stores votes durably, in order; the same `(id, rev)` again gives the first receipt."""
-        return self.append([vote_event(vote) for vote in votes])
+        return self.append([vote_event(vote) for vote in votes], one_actor=True)
 
     def show_trials(self, trials: Sequence[Trial], *, rater: str) -> tuple[Receipt, ...]:
         """Journals each trial when it is first shown to anybody; later showings give the first receipt."""
@@ -252,16 +253,20 @@ class Journal(JournalReader):
 class _Chain:
     """Adds rows behind the last one, within one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, server_time: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, server_time: str, *, keep_first: bool) -> None:
+        self._keep_first = keep_first
         self._run = connection.execute
         self._head = _last(connection)
         self._server_time = server_time
 
-    def add(self, event: Event, text: str, *, keep_first: bool) -> Receipt:
-        key = (event.kind, event.id)
-        (newest,) = self._run("select max(rev) from events where kind = ? and id = ?", key).fetchone()
+    def add(self, event: Event, *, one_actor: bool) -> Receipt:
+        newest, actor = self._run(
+            "select max(rev), actor from events where kind = ? and id = ?", (event.kind, event.id)
+        ).fetchone()
+        if one_actor and newest is not None and actor != event.actor:
+            raise EventRefused(f"{event.kind} {event.id} is not {event.actor}'s to change; send it under a new id")
         if newest is not None and newest >= event.rev:
-            known = self._known(event, text, keep_first=keep_first)
+            known = self._known(event)
             if known is not None:
                 return known
         row = StoredEvent(
@@ -270,7 +275,7 @@ class _Chain:
             event.rev,
             event.kind,
             event.actor,
-            text,
+            event.text,
             event.client_time,
             self._server_time,
             SCHEMA_VERSION,
@@ -282,7 +287,7 @@ class _Chain:
         self._head = Head(row.seq, row.hash)
         return Receipt(id=row.id, rev=row.rev, seq=row.seq, hash=row.hash, applied=newest is None or newest < event.rev)
 
-    def _known(self, event: Event, text: str, *, keep_first: bool) -> Receipt | None:
+    def _known(self, event: Event) -> Receipt | None:
         found = self._run(
             "select seq, hash, actor, body, exists(select 1 from events as other where other.kind = events.kind and "
             "other.id = events.id and other.rev > events.rev and other.seq < events.seq) "
@@ -292,7 +297,7 @@ class _Chain:
         if found is None:
             return None
         seq, stored_hash, actor, body, was_stale = found
-        if not keep_first and (actor, body) != (event.actor, text):
+        if not self._keep_first and (actor, body) != (event.actor, event.text):
             raise EventRefused(
                 f"{event.kind} {event.id} rev {event.rev} is already stored as event {seq} with other content; "
                 "send the change with a higher rev"

@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -199,7 +198,11 @@ def head_path(journal: Path) -> Path:
 
 
 def inspect_file(path: Path) -> None:
-    """Raises ProjectError when a path cannot be a journal, before SQLite sees it: some of these would make it wait."""
+    """Raises ProjectError when a path cannot be a journal, before SQLite sees it: some of these would make it wait.
+
+    The file is not opened: closing it would drop every lock that this process's own connections hold on it
+    (sqlite.org/howtocorrupt.html, section 2.2), and another program could then delete the log under the writer.
+    """
     if not path.parent.is_dir():
         raise ProjectError(f"{path.parent} is not a folder, so that no journal can stand there; make it first")
     remote = network_filesystem(path.parent)
@@ -208,19 +211,9 @@ def inspect_file(path: Path) -> None:
             f"{path} lies on a {remote} file system, where SQLite's log is not safe (it needs shared memory and exact "
             "locks); put the project on a local disk and back it up to the network instead"
         )
-    if not path.exists():
-        return
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "not a regular file"
         raise ProjectError(f"{path} is {what}, not a journal; move it away")
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise ProjectError(f"{path} cannot be read: {error.strerror}; check who owns it") from error
-    if start and start != b"SQLite format 3\x00":
-        raise StoreError(f"{path} is not a journal (it begins with {start!r}); move it away or restore a backup")
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -256,6 +249,8 @@ def explained(error: BaseException, path: Path, *, doing: str) -> StudioError:
             return ProjectError(f"{text}. Give yourself the right to write this file and its folder")
         case sqlite3.SQLITE_MISUSE:
             return ProjectError(f"{text}. It was closed before; open it again")
+        case sqlite3.SQLITE_NOTADB:
+            return StoreError(f"{path} is not a journal ({error}); move it away or restore a backup")
         case sqlite3.SQLITE_CONSTRAINT:
             return StoreError(f"{text}. That breaks a rule of the journal's tables")
         case _ if isinstance(error, sqlite3.ProgrammingError):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -78,6 +80,13 @@ def test_other_content_under_a_stored_revision_is_refused_with_its_whole_call(jo
     assert journal.append_votes([vote("v2")])[0].seq == 2
 
 
+def test_a_vote_is_changed_by_its_rater_alone(journal: Journal):
+    journal.append_votes([vote(rev=1)])
+    with pytest.raises(EventRefused, match="not bob's to change"):
+        journal.append_votes([replace(vote(rev=2), rater="bob")])
+    assert journal.append_votes([vote(rev=2)])[0].applied
+
+
 def test_ids_of_different_kinds_do_not_meet(journal: Journal):
     submitted = Event(kind="job_submitted", id="job1", actor="ann", body={"job": "curate"})
     finished = Event(kind="job_finished", id="job1", actor="store", body={"state": "done"})
@@ -139,6 +148,18 @@ def test_another_connection_reads_while_the_journal_is_written(journal: Journal)
         assert reader.head() == journal.head()
         journal.append_votes([vote("v2")])
         assert [event.id for event in reader.events()] == ["v1", "v2"]
+
+
+def test_reading_in_the_same_process_keeps_the_writers_locks(journal: Journal):
+    """Closing any handle on the file drops a process's locks; then another program would delete the log in use."""
+    journal.append_votes([vote("v1")])
+    with JournalReader(journal.path) as reader:
+        assert reader.head().seq == 1
+    other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('select 1 from events').fetchall(); c.close()"
+    subprocess.run([sys.executable, "-c", other, str(journal.path)], check=True, timeout=60)
+    assert Path(f"{journal.path}-wal").exists()
+    journal.append_votes([vote("v2")])
+    assert journal.verify_chain().events == 2
 
 
 def test_callers_at_once_share_commits(tmp_path: Path):
