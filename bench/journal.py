@@ -12,11 +12,13 @@ from backend.domain import Vote
 from backend.store.artifacts import Artifacts
 from backend.store.journal import Journal
 from backend.store.journal_schema import vote_of
+from studio.outbox import Outbox, send_pending
 
 NUM_SINGLE = 300
 NUM_CALLERS = 32
 NUM_EACH = 40
 NUM_READ = 50_000
+NUM_PUT = 500
 CROP_BYTES = 20_000  # a 128 x 128 RGBA crop as PNG
 NUM_CROPS = 500
 
@@ -29,7 +31,7 @@ def run(folder: Path | None = None) -> list[dict]:
     """
     with tempfile.TemporaryDirectory(dir=folder) as name:
         root = Path(name)
-        return [_row("disk: synced 4 KiB writes", _syncs(root), "1/s"), *_journal(root), *_artifacts(root)]
+        return [_row("disk: synced 4 KiB writes", _syncs(root), "1/s"), *_journal(root), *_outbox(root), *_artifacts(root)]
 
 
 def _journal(root: Path) -> list[dict]:
@@ -53,6 +55,27 @@ def _journal(root: Path) -> list[dict]:
         _row("votes read for a rebuild", rebuilt, "votes/s", target=66_667.0),  # 1 M in 15 s
         _row("hashes recomputed by verify", verified, "events/s"),
         _row(f"opening and closing with {total} events", opening * 1000, "ms"),
+    ]
+
+
+def _outbox(root: Path) -> list[dict]:
+    waits_ms: list[float] = []
+    with Outbox(root / "outbox.sqlite") as outbox, Journal(root / "service.sqlite") as journal:
+        for n in range(NUM_PUT):
+            started = time.perf_counter()
+            outbox.put(_vote(f"o{n}"))
+            waits_ms.append((time.perf_counter() - started) * 1000)
+
+        def empty() -> None:
+            while send_pending(outbox, journal.append_votes):
+                pass
+
+        synced = _rate(empty, NUM_PUT)
+    waits_ms.sort()
+    return [
+        _row("outbox put, median", waits_ms[NUM_PUT // 2], "ms"),
+        _row("outbox put, 99th percentile", waits_ms[NUM_PUT * 99 // 100], "ms", target=50.0),
+        _row("votes synced from a full outbox", synced, "votes/s", target=166.7),  # 10,000 in a minute
     ]
 
 

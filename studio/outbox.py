@@ -9,7 +9,8 @@ and a service that lost them (a restored backup, a damaged disk) stores them ane
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,18 @@ class Outbox:
         found: dict[str, int] = dict(self._run("select state, count(*) from votes group by state"))
         return OutboxCounts(pending=found.get("pending", 0), sent=found.get("sent", 0), attention=found.get("attention", 0))
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Makes the changes of the block one commit; other threads wait for its end."""
+        with self._lock:
+            self._run("begin immediate")
+            try:
+                yield
+                self._run("commit")
+            finally:
+                if self._connection.in_transaction:
+                    self._run("rollback")
+
     def _run(self, statement: str, *values: object) -> list[Any]:
         try:
             with self._lock:
@@ -191,8 +204,9 @@ def _send(outbox: Outbox, send: Send, votes: tuple[Vote, ...]) -> int:
             outbox.mark_attention(vote.id, vote.rev, str(error))
         return 0
     _require_match(votes, receipts)
-    for receipt in receipts:
-        outbox.mark_sent(receipt.id, receipt.rev, receipt)
+    with outbox.together():
+        for receipt in receipts:
+            outbox.mark_sent(receipt.id, receipt.rev, receipt)
     return len(receipts)
 
 

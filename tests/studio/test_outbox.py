@@ -128,6 +128,15 @@ def test_receipts_for_other_votes_mark_nothing(outbox: Outbox):
     assert outbox.counts().pending == 2
 
 
+def test_changes_together_are_all_made_or_none(outbox: Outbox):
+    outbox.put(vote("v1"))
+    outbox.put(vote("v2"))
+    with pytest.raises(ValueError, match="was given for"), outbox.together():
+        outbox.mark_sent("v1", 1, receipt(vote("v1")))
+        outbox.mark_sent("v2", 1, receipt(vote("v1")))
+    assert outbox.counts() == OutboxCounts(pending=2, sent=0, attention=0)
+
+
 def test_recheck_finds_what_the_service_lost_and_stores_it_anew(outbox: Outbox, tmp_path: Path):
     with Journal(tmp_path / "before.sqlite") as journal:
         for number in range(5):
