@@ -7,9 +7,10 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -34,8 +35,8 @@ def main(argv: list[str] | None = None) -> int:
         _require_qt()
         from backend.client import connect
 
-        api = connect(project, start=True)
-        return run(api, project=project, rater=args.rater, theme=args.theme)
+        reach = partial(connect, project, start=True)
+        return run(reach(), project=project, rater=args.rater, theme=args.theme, revive=reach)
     except StudioError as error:
         sys.stderr.write(f"studio: {error}\n")
         return 1
@@ -56,7 +57,7 @@ def find_project(given: str | None) -> Path:
     )
 
 
-def require_display(environ: "os._Environ[str] | dict[str, str]") -> None:
+def require_display(environ: Mapping[str, str]) -> None:
     """Raises ProjectError when there is no screen to show a window on."""
     if not sys.platform.startswith("linux") or environ.get("QT_QPA_PLATFORM", "").split(":")[0] in SCREENLESS:
         return
@@ -70,21 +71,34 @@ def require_display(environ: "os._Environ[str] | dict[str, str]") -> None:
         raise ProjectError(f"the display {display} does not answer; {advice}")
 
 
-def run(api: Api, *, project: Path, rater: str | None = None, theme: str | None = None, state: Path | None = None) -> int:
-    """Shows the window of a connected project until it is closed."""
+def run(
+    api: Api,
+    *,
+    project: Path,
+    rater: str | None = None,
+    theme: str | None = None,
+    revive: Callable[[], Api] | None = None,
+) -> int:
+    """Shows the window of a connected project until it is closed; `revive` connects anew after a loss."""
     from PySide6.QtWidgets import QApplication
 
     app = QApplication.instance() or QApplication(["studio"])
     assert isinstance(app, QApplication)
     app.setApplicationName("Subject Studio")
-    window = open_window(api, project=project, rater=rater, theme=theme, state=state)
-    install_crash_hook(window.state_dir, window.noticed.emit)
+    window = open_window(api, project=project, rater=rater, theme=theme, revive=revive)
+    install_crash_hook(window.state_dir, window.noticed.emit, describe=window.describe)
     window.show()
     return app.exec()
 
 
 def open_window(
-    api: Api, *, project: Path, rater: str | None = None, theme: str | None = None, state: Path | None = None
+    api: Api,
+    *,
+    project: Path,
+    rater: str | None = None,
+    theme: str | None = None,
+    state: Path | None = None,
+    revive: Callable[[], Api] | None = None,
 ) -> "Window":
     """The window with its outbox and threads, not yet shown. Raises StudioError."""
     from PySide6.QtCore import QSettings
@@ -100,7 +114,7 @@ def open_window(
     folder = state or state_folder(project)
     prefs = QSettings(str(folder.parent / "studio.ini"), QSettings.Format.IniFormat)
     name = theme or str(prefs.value("theme") or system_theme(app))
-    link = Link(api, Outbox(folder / "outbox.sqlite"))
+    link = Link(api, Outbox(folder / "outbox.sqlite"), revive=revive)
     return Window(
         link, project=str(project), rater=rater or getpass.getuser(), theme=load_theme(name), prefs=prefs, state_dir=folder
     )
@@ -114,14 +128,14 @@ def state_folder(project: Path) -> Path:
     return Path(root) / "subject-studio" / digest(str(project.resolve()), num_bytes=8)
 
 
-def install_crash_hook(folder: Path, notify: Callable[[str], None]) -> None:
-    """Records every unexpected error in FOLDER/crashes with its traceback, tells the person, and goes on."""
+def install_crash_hook(folder: Path, notify: Callable[[str], None], *, describe: Callable[[], str]) -> None:
+    """Records every unexpected error in FOLDER/crashes with its traceback and the ids on the screen, tells the person, and goes on."""
 
     def record(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
             return
-        text = "".join(traceback.format_exception(kind, error, trace))
+        text = f"{describe()}\n" + "".join(traceback.format_exception(kind, error, trace))
         sys.stderr.write(text)
         at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         path = folder / "crashes" / f"{at}.txt"

@@ -4,33 +4,32 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from backend.domain import Choice, Form, Question, Trial
-from studio.actions import shown_key
 from studio.panel_view import PanelView
 from studio.player.pane import Look, Pane
-from studio.prepare import Prepared
+from studio.prepare import Stills
 from studio.theme import Theme
-from studio.widgets import ChoiceButton, clear, label
+from studio.widgets import ChoiceButton, KeyButton, clear, label
 
 FLICKER_MS = 500  # two changes a second: below the three flashes a second of WCAG 2.2, 2.3.1
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2}
 
 
 class FormView(QWidget):
-    """Panels above, `middle` between, the open question below. Keys work while the focus is inside `keys_of`."""
+    """Panels above with `beside` at their right, `middle` between, the open question below. Keys work while the focus is inside `keys_of`."""
 
     chosen = Signal(str)
     reason_toggled = Signal(str)
     comment_changed = Signal(str)
 
-    def __init__(self, middle: QWidget, keys_of: QWidget, theme: Theme) -> None:
+    def __init__(self, keys_of: QWidget, theme: Theme, *, middle: QWidget, beside: QWidget | None) -> None:
         super().__init__()
         self.form: Form | None = None
         self.views: dict[str, PanelView] = {}
         self.buttons: dict[str, ChoiceButton] = {}
-        self.reason_buttons: dict[str, QPushButton] = {}
+        self.reason_buttons: dict[str, KeyButton] = {}
         self.zoom_linked = True
         self._keys_of, self._theme = keys_of, theme
         self._question: Question | None = None
@@ -66,7 +65,12 @@ class FormView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        column.addWidget(top, 1)
+        above = QHBoxLayout()
+        above.setSpacing(16)
+        above.addWidget(top, 1)
+        if beside is not None:
+            above.addWidget(beside)
+        column.addLayout(above, 1)
         column.addWidget(middle)
         column.addWidget(self._choices)
         column.addWidget(self._reasons)
@@ -93,18 +97,24 @@ class FormView(QWidget):
         reasons = question.reasons if self.reasons_open else ()
         return tuple(choice.key for choice in (*question.choices, *reasons))
 
-    def show_trial(self, form: Form, trial: Trial, prepared: Prepared) -> None:
+    def show_trial(self, form: Form, trial: Trial, stills: Stills) -> None:
         """Shows a trial; panels stand in its shown order."""
         slots = tuple(stimulus.slot for stimulus in trial.stimuli)
         if form != self.form or slots != tuple(self.views):
             self._build_panels(form, slots)
         for stimulus in trial.stimuli:
-            self.views[stimulus.slot].show_stimulus(stimulus, prepared)
+            self.views[stimulus.slot].show_stimulus(stimulus, stills)
         for pane in self.panes:
             pane.set_look(Look())
-        if self.flickering:
-            self._flick_side = 1
-            self._flick_on()
+        self.refresh_flicker()
+
+    def blank(self, sentence: str) -> None:
+        """Takes everything of the last trial away."""
+        for view in self.views.values():
+            view.words.setText("")
+            for pane in view.panes:
+                pane.show_sentence(sentence if pane is view.main else "")
+        self.refresh_flicker()
 
     def ask(self, question: Question, *, ticked: tuple[str, ...] = (), comment: str = "") -> None:
         """Shows the open question with what is ticked already."""
@@ -147,6 +157,17 @@ class FormView(QWidget):
             self._flick_timer.start()
         else:
             self._flick_timer.stop()
+
+    def refresh_flicker(self) -> None:
+        """Shows the side of the moment as it is now."""
+        if not self.flickering:
+            return
+        view = list(self.views.values())[self._flick_side]
+        if view.main.image.isNull():
+            self._flick.show_sentence("This side has no picture.")
+        else:
+            self._flick.show_image(view.main.image.copy())
+        self._flick.set_badge(view.panel.label)
 
     def link_zoom(self, linked: bool) -> None:
         """Whether zooming one side zooms the others."""
@@ -208,11 +229,9 @@ class FormView(QWidget):
         shortcut.activated.connect(lambda: act(choice.value))
         return shortcut
 
-    def _reason_button(self, reason: Choice) -> QPushButton:
-        button = QPushButton(f"{shown_key(reason.key)}  {reason.label}")
-        button.setObjectName("reason")
+    def _reason_button(self, reason: Choice) -> KeyButton:
+        button = KeyButton(reason.key, reason.label, name="reason")
         button.setCheckable(True)
-        button.setAccessibleName(f"{reason.label}, key {shown_key(reason.key)}")
         button.clicked.connect(lambda: self.reason_toggled.emit(reason.value))
         return button
 
@@ -230,11 +249,5 @@ class FormView(QWidget):
             self._flick.set_look(look)
 
     def _flick_on(self) -> None:
-        views = list(self.views.values())
-        self._flick_side = (self._flick_side + 1) % len(views)
-        view = views[self._flick_side]
-        if view.main.image.isNull():
-            self._flick.show_sentence("This side has no picture.")
-        else:
-            self._flick.show_image(view.main.image.copy())
-        self._flick.set_badge(view.panel.label)
+        self._flick_side = (self._flick_side + 1) % len(self.views)
+        self.refresh_flicker()

@@ -1,42 +1,60 @@
 """The way from the GUI thread to the service and back: calls on worker threads, answers as Qt signals."""
 
+import logging
 import sys
+import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from backend.api import Api
-from backend.domain import StudioError, Vote
+from backend.domain import ServiceError, StudioError, Vote
 from studio.outbox import Outbox
 from studio.sync import FIRST_WAIT_S, SyncState, VoteSync
 
 T = TypeVar("T")
-CALLS_AT_ONCE = 3
-"""So that a preview being made holds up neither the queue nor the other side's picture."""
+log = logging.getLogger(__name__)
+QUICK_CALLS, SLOW_CALLS = 2, 2
+"""Threads for each: a preview being made holds up neither the queue nor a picture."""
+REVIVE_PAUSE_S = 2.0
 
 
 class Link(QObject):
-    """Owns the worker threads. Every signal and callback comes in the GUI thread."""
+    """Owns the worker threads. Every signal and callback comes in the GUI thread.
+
+    `revive` connects anew (and starts the service again) when it was lost; it is called on a worker thread.
+    """
 
     vote_saved = Signal(object)
     vote_not_saved = Signal(object, str)
     votes_sent = Signal(object)
     sync_changed = Signal(object)
+    revived = Signal()
     _answered = Signal(object, object, object)
 
-    def __init__(self, api: Api, outbox: Outbox, *, first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(
+        self,
+        api: Api,
+        outbox: Outbox,
+        *,
+        revive: Callable[[], Api] | None = None,
+        first_wait_s: float = FIRST_WAIT_S,
+    ) -> None:
         super().__init__()
-        self.api = api
-        self.outbox = outbox
+        self.api, self.outbox, self._revive = api, outbox, revive
         self.sync_state = SyncState()
-        self._pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE, thread_name_prefix="api")
+        self._closed = False
+        self._reviving = False
+        self._revived_at_s = float("-inf")
+        self._quick = ThreadPoolExecutor(max_workers=QUICK_CALLS, thread_name_prefix="api")
+        self._slow = ThreadPoolExecutor(max_workers=SLOW_CALLS, thread_name_prefix="media")
         self._answered.connect(self._deliver)
         self.sync_changed.connect(self._keep_state)
         self._sync = VoteSync(
             outbox=outbox,
-            submit=lambda votes: api.submit_votes(votes=votes),
+            submit=lambda votes: self.api.submit_votes(votes=votes),
             saved=self.vote_saved.emit,
             not_saved=self.vote_not_saved.emit,
             sent=self.votes_sent.emit,
@@ -45,9 +63,18 @@ class Link(QObject):
         )
         self._sync.start()
 
-    def ask(self, work: Callable[[], T], done: Callable[[T], object], failed: Callable[[StudioError], object]) -> None:
+    def ask(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Callable[[StudioError], object],
+        *,
+        slow: bool = False,
+    ) -> None:
         """Runs `work` on a worker thread; then `done` with its result, or `failed` with what a person can mend."""
-        future = self._pool.submit(work)
+        if self._closed:
+            return
+        future = (self._slow if slow else self._quick).submit(work)
         future.add_done_callback(lambda finished: self._answered.emit(finished, done, failed))
 
     def write(self, vote: Vote) -> None:
@@ -56,19 +83,46 @@ class Link(QObject):
 
     def close(self) -> None:
         """Ends all threads; what is in the outbox stays there for the next start."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._closed:
+            return
+        self._closed = True
+        for pool in (self._quick, self._slow):
+            pool.shutdown(wait=True, cancel_futures=True)
         self._sync.close()
+        self.outbox.close()
 
     def _deliver(self, future: Future[Any], done: Callable[[Any], object], failed: Callable[..., object]) -> None:
-        if future.cancelled():
+        if self._closed or future.cancelled():
             return
         error = future.exception()
         if error is None:
             done(future.result())
         elif isinstance(error, StudioError):
+            if isinstance(error, ServiceError):
+                self._come_back()
             failed(error)
-        elif not isinstance(error, CancelledError):
+        else:
             sys.excepthook(type(error), error, error.__traceback__)
 
     def _keep_state(self, state: SyncState) -> None:
         self.sync_state = state
+        if state.lost:
+            self._come_back()
+
+    def _come_back(self) -> None:
+        """Connects anew, one attempt at a time."""
+        if self._revive is None or self._reviving or time.monotonic() - self._revived_at_s < REVIVE_PAUSE_S:
+            return
+        self._reviving = True
+
+        def back(api: Api) -> None:
+            self._reviving, self._revived_at_s = False, time.monotonic()
+            self.api = api
+            self._sync.wake()
+            self.revived.emit()
+
+        def still_away(error: StudioError) -> None:
+            self._reviving, self._revived_at_s = False, time.monotonic()
+            log.info("the service is still away: %s", error)
+
+        self.ask(self._revive, back, still_away)

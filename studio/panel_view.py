@@ -1,11 +1,14 @@
 """One panel of a form: what is compared, large, with its clip and its words."""
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from backend.domain import Panel, Stimulus
 from studio.player.pane import Pane
-from studio.prepare import Prepared
+from studio.prepare import Stills
+
+MOVIE_SHARE = 62  # per cent of the width; the words stand in the rest
 
 
 class PanelView(QWidget):
@@ -37,12 +40,12 @@ class PanelView(QWidget):
         column.setSpacing(8)
         column.addLayout(head)
         if panel.shows == "image":
-            column.addWidget(self.still, 62)
+            column.addWidget(self.still, 1)
             below = QHBoxLayout()
             below.setSpacing(14)
-            below.addWidget(self.movie, 62)
-            below.addWidget(self.words, 38)
-            column.addLayout(below, 38)
+            below.addWidget(self.movie, MOVIE_SHARE)
+            below.addWidget(self.words, 100 - MOVIE_SHARE)
+            column.addLayout(below)
         elif panel.shows == "video":
             column.addWidget(self.movie, 1)
             column.addWidget(self.words)
@@ -59,18 +62,21 @@ class PanelView(QWidget):
     def panes(self) -> tuple[Pane, ...]:
         return {"image": (self.still, self.movie), "video": (self.movie,)}.get(self.panel.shows, ())
 
-    def show_stimulus(self, stimulus: Stimulus, prepared: Prepared) -> None:
-        """Shows what was loaded; words say what could not be. The deck fills the movie pane."""
-        missing = prepared.missing.get(self.panel.slot, "")
+    def show_stimulus(self, stimulus: Stimulus, stills: Stills) -> None:
+        """Shows the still and the words; the page and its deck fill the movie pane."""
         self.words.setText(stimulus.text)
         self.words.setVisible(bool(stimulus.text) or self.panel.shows == "text")
-        image = prepared.images.get(self.panel.slot)
+        if self.panel.shows != "image":
+            return
+        self.movie.setVisible(stimulus.clip_media is not None)
+        image = stills.images.get(self.panel.slot)
+        if image is None:
+            self.still.show_sentence(stills.missing.get(self.panel.slot, "This side has no picture."))
+        else:
+            self.still.show_image(image)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
         if self.panel.shows == "image":
-            if image is None:
-                self.still.show_sentence(missing or "This side has no picture.")
-            else:
-                self.still.show_image(image)
-            has_clip = stimulus.clip_media is not None
-            self.movie.setVisible(has_clip)
-        if self.panel.slot not in prepared.reels:
-            self.movie.show_sentence(missing or "This side has no clip.")
+            wide = (self.width() - 42) * MOVIE_SHARE // 100
+            self.movie.setFixedHeight(min(wide * 9 // 16, self.height() * 2 // 5))

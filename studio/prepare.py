@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QImageReader
 
 from backend.api import Api, PairRow, QueueState
-from backend.domain import VERIFY_STUDY, Form, MediaError, StudioError, Trial
+from backend.domain import VERIFY_STUDY, Form, MediaError, ServiceError, StudioError, Trial
 from studio.player.decoder import Reel
 from studio.sessions.verify import Wanted
 
@@ -22,13 +22,21 @@ class Batch:
     forms: dict[str, Form]
     state: QueueState
     pairs: dict[str, PairRow] = field(default_factory=dict)
+    """By trial id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Pictures and clips of one trial by slot; `missing` says in a sentence why one cannot be shown."""
+class Stills:
+    """Pictures of one trial by slot; `missing` says in a sentence why one cannot be shown."""
 
     images: dict[str, QImage]
+    missing: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clips:
+    """Clips of one trial by slot; `missing` says in a sentence why one cannot be played."""
+
     reels: dict[str, Reel]
     missing: dict[str, str]
 
@@ -39,28 +47,48 @@ def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted) -> Batch
     forms = {name: api.form(name=name) for name in sorted({trial.form for trial in trials})}
     pairs = {}
     if study_id == VERIFY_STUDY:
-        pairs = {trial.item_id: api.pair(pair_id=trial.item_id) for trial in trials}
+        pairs = {trial.id: api.pair(pair_id=trial.item_id) for trial in trials}
     return Batch(trials=trials, forms=forms, state=api.queue_state(study_id=study_id, rater=rater), pairs=pairs)
 
 
-def prepare(api: Api, trial: Trial) -> Prepared:
-    """Loads stills and finds the previews of a trial; a medium that cannot be had becomes a sentence, not an error."""
+def load_stills(api: Api, trial: Trial, form: Form) -> Stills:
+    """The pictures of a trial's image panels. Raises ServiceError; other failures become sentences."""
     images: dict[str, QImage] = {}
+    missing: dict[str, str] = {}
+    shows = {panel.slot: panel.shows for panel in form.panels}
+    for stimulus in trial.stimuli:
+        if stimulus.media is None or shows[stimulus.slot] != "image":
+            continue
+        try:
+            images[stimulus.slot] = _still(api.media(media_id=stimulus.media).path)
+        except ServiceError:
+            raise
+        except StudioError as error:
+            missing[stimulus.slot] = str(error)
+    return Stills(images=images, missing=missing)
+
+
+def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
+    """The previews of a trial, made by the service when first asked for. Raises ServiceError, as `load_stills`."""
     reels: dict[str, Reel] = {}
     missing: dict[str, str] = {}
+    shows = {panel.slot: panel.shows for panel in form.panels}
     for stimulus in trial.stimuli:
-        for media_id in (stimulus.media, stimulus.clip_media):
-            if media_id is None:
-                continue
-            try:
-                file = api.media(media_id=media_id)
-                if file.num_frames > 0:
-                    reels[stimulus.slot] = Reel(path=file.path, num_frames=file.num_frames, fps=file.fps)
-                else:
-                    images[stimulus.slot] = _still(file.path)
-            except StudioError as error:
-                missing[stimulus.slot] = str(error)
-    return Prepared(images=images, reels=reels, missing=missing)
+        media_id = stimulus.media if shows[stimulus.slot] == "video" else stimulus.clip_media
+        if media_id is None:
+            continue
+        try:
+            file = api.media(media_id=media_id)
+        except ServiceError:
+            raise
+        except StudioError as error:
+            missing[stimulus.slot] = str(error)
+            continue
+        if file.num_frames > 0 and file.fps > 0:
+            reels[stimulus.slot] = Reel(path=file.path, num_frames=file.num_frames, fps=file.fps)
+        else:
+            missing[stimulus.slot] = f"The preview is a still ({file.mime}), not a clip."
+    return Clips(reels=reels, missing=missing)
 
 
 def _still(path: str) -> QImage:
@@ -72,4 +100,4 @@ def _still(path: str) -> QImage:
     image = reader.read()
     if image.isNull():
         raise MediaError(f"the picture cannot be shown: {reader.errorString()}; run the stage that made it again")
-    return image
+    return image.convertToFormat(QImage.Format.Format_RGB32)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backend.domain import Receipt, StudioError, Vote
+from backend.domain import Receipt, ServiceError, StudioError, Vote
 from studio.outbox import Outbox, Send, recheck, send_pending
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -25,6 +25,8 @@ class SyncState:
     waiting: int = 0
     refused: int = 0
     trouble: str = ""
+    lost: bool = False
+    """Whether the trouble is that the service cannot be reached."""
 
     @property
     def text(self) -> str:
@@ -32,7 +34,8 @@ class SyncState:
         if self.refused:
             return f"{self.refused} refused"
         if self.trouble:
-            return f"Offline · {self.waiting} waiting" if self.waiting else "Offline"
+            word = "Offline" if self.lost else "Not sent"
+            return f"{word} · {self.waiting} waiting" if self.waiting else word
         return f"{self.waiting} waiting" if self.waiting else "Saved"
 
 
@@ -65,6 +68,10 @@ class VoteSync:
         """Hands a vote over; `saved` or `not_saved` tells the outcome."""
         self._to_write.put(vote)
 
+    def wake(self) -> None:
+        """Tries again now instead of after the pause."""
+        self._wake.set()
+
     def close(self) -> None:
         """Writes what was handed over, tries once to send it, ends the threads and waits for them."""
         self._to_write.put(None)
@@ -87,8 +94,8 @@ class VoteSync:
     def _send_all(self) -> None:
         wait_s, rechecked = self.first_wait_s, False
         while True:
-            last = self._closing.is_set()
             self._wake.clear()
+            last = self._closing.is_set()
             try:
                 while self.outbox.counts().pending:
                     send_pending(self.outbox, self._send, limit=BATCH)
@@ -101,25 +108,24 @@ class VoteSync:
                 pause_s = None
             except StudioError as error:
                 log.info("votes wait: %s", error)
-                self._tell(trouble=str(error))
+                self._tell(error)
                 pause_s = wait_s * random.uniform(0.8, 1.2)  # spread, so that raters do not all come back at once
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             if last:
                 return
-            if pause_s is None:
-                self._wake.wait()
-            else:
-                self._closing.wait(pause_s)
+            self._wake.wait(pause_s)
 
     def _send(self, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
         receipts = self.submit(votes)
         self.sent(tuple((receipt.id, receipt.rev) for receipt in receipts))
         return receipts
 
-    def _tell(self, *, trouble: str = "") -> None:
+    def _tell(self, trouble: StudioError | None = None) -> None:
         try:
             counts = self.outbox.counts()
         except StudioError as error:
             self.state(SyncState(trouble=str(error)))
             return
-        self.state(SyncState(waiting=counts.pending, refused=counts.attention, trouble=trouble))
+        lost = isinstance(trouble, ServiceError)
+        words = "" if trouble is None else str(trouble)
+        self.state(SyncState(waiting=counts.pending, refused=counts.attention, trouble=words, lost=lost))

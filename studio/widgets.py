@@ -97,6 +97,32 @@ def tool_button(name: str, tip: str, *, checkable: bool = False) -> QToolButton:
     return button
 
 
+class KeyButton(QPushButton):
+    """A key and what it does, in a quiet row; a click does it too. `name` is what the style sheet calls it."""
+
+    def __init__(self, key: str, words: str, *, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAccessibleName(f"{words}, key {shown_key(key)}")
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._row = row = QHBoxLayout(self)
+        row.setContentsMargins(6, 3, 10, 3)
+        row.setSpacing(7)
+        row.addWidget(Keycap(key))
+        self._words = label(words, "hint")
+        row.addWidget(self._words)
+        for child in self.findChildren(QLabel):
+            child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def set_words(self, words: str) -> None:
+        """Other words, when what the key does has changed."""
+        self._words.setText(words)
+
+    def sizeHint(self) -> QSize:
+        return self._row.sizeHint()
+
+
 def label(text: str, name: str) -> QLabel:
     """Plain text whose look the style sheet takes from `name`."""
     widget = QLabel(text)

@@ -102,8 +102,15 @@ class Window(QMainWindow):
             page.set_theme(self.theme)
         self.prefs.setValue("theme", name)
 
+    def describe(self) -> str:
+        """Which page and trial stand on the screen, for crash records."""
+        held = self.page.session.current
+        where = f"trial {held.trial.id}, item {held.trial.item_id}" if held else "no trial"
+        return f"page {self.page.study_id}, {where}, {self.page.session.phase}"
+
     def closeEvent(self, event: QCloseEvent) -> None:
         self.prefs.setValue("geometry", self.saveGeometry())
+        self.hide()
         for page in self.pages.values():
             page.close_page()
         self.link.close()

@@ -1,7 +1,7 @@
 """Compare: two takes of one prompt, frame by frame side by side; which is better?"""
 
+from backend.api import PairRow
 from studio.pages.judge import JudgePage
-from studio.prepare import Batch
 from studio.sessions.verify import Held
 
 STUDY = "compare"
@@ -16,6 +16,9 @@ class ComparePage(JudgePage):
     max_edge_px = 1280
     watch_first = True
 
-    def show_extras(self, held: Held, batch: Batch) -> None:
+    def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.hide()
-        self.about.setText(held.form.title)
+        self.about.setText("Names are hidden; judge what you see.")
+
+    def trouble_words(self) -> tuple[str, str]:
+        return "There is no comparison to judge", f"{self.session.trouble}."

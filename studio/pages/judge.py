@@ -9,18 +9,30 @@ from datetime import UTC, datetime
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
+from backend.api import PairRow
 from backend.domain import ServiceError, StudioError, Trial, Vote
 from studio.actions import ActionSet
 from studio.form_view import FormView
 from studio.link import Link
+from studio.loader import TrialLoader
 from studio.player.deck import Deck
 from studio.player.transport import Transport
-from studio.prepare import Batch, Prepared, fetch_batch, prepare
+from studio.prepare import Batch, Stills, fetch_batch
 from studio.sessions.verify import Held, Phase, VerifySession
 from studio.theme import Theme
-from studio.widgets import Chip, label
+from studio.widgets import Chip, KeyButton, label
 
 RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
+REST_WIDTH_PX = 560  # about 75 letters a line
+HINT_WORDS = (
+    ("reasons", "Reasons"),
+    ("undo", "Undo"),
+    ("play", "Play"),
+    ("step_back", "Frame back"),
+    ("step_on", "Frame on"),
+    ("flicker", "Flicker"),
+    ("zoom_link", "Zoom linked"),
+)
 EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
 
 
@@ -41,6 +53,7 @@ class JudgePage(QWidget):
     study_id = ""
     align = "time"
     max_edge_px = 960
+    hint_words = HINT_WORDS
     watch_first = False
     """Whether verdicts wait until everything was played once."""
 
@@ -60,11 +73,10 @@ class JudgePage(QWidget):
         self.session.restore(self.link.outbox.unsent(10_000))
         self.deck = Deck(align=self.align, max_edge_px=self.max_edge_px)
         self.transport = Transport(self.deck, self.run)
-        self.form_view = FormView(self.transport, self, context.theme)
+        self.form_view = FormView(self, context.theme, middle=self.transport, beside=self.side())
         self.actions_ = ActionSet("judge", self, self._handlers())
-        self._batches: dict[str, Batch] = {}
-        self._prepared: dict[str, Prepared] = {}
-        self._preparing: set[str] = set()
+        self.loader = TrialLoader(self.link)
+        self._pairs: dict[str, PairRow] = {}
         self._shown: Trial | None = None
         self._awaited: tuple[str, int] | None = None
         self._build()
@@ -89,6 +101,8 @@ class JudgePage(QWidget):
         """Takes other colours."""
         self.form_view.set_theme(theme)
         self.transport.set_theme(theme)
+        if self._shown is not None:
+            self._show_current()
 
     def side(self) -> QWidget | None:
         """A widget to the right of the panels."""
@@ -97,14 +111,21 @@ class JudgePage(QWidget):
     def toggle_side(self) -> None:
         """Shows or hides it."""
 
-    def show_extras(self, held: Held, batch: Batch) -> None:
+    def show_extras(self, held: Held, pair: PairRow | None) -> None:
         """Shows what this page adds to the form."""
+
+    def clear_extras(self) -> None:
+        """Takes it away while the next trial is loading."""
 
     def empty_words(self, *, total: int) -> tuple[str, str]:
         """A headline and what to do, for a queue with nothing to judge."""
         if total == 0:
             return "Nothing to judge yet", f"The study {self.study_id} has no trials; this page looks again by itself."
         return "All done", f"You have judged all {total} trials that were left for you. Thank you."
+
+    def trouble_words(self) -> tuple[str, str]:
+        """The same for a queue that cannot be had now."""
+        return "The queue cannot be opened", f"{self.session.trouble}. It is tried again by itself."
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         return {
@@ -140,21 +161,15 @@ class JudgePage(QWidget):
         for widget in (self.title, self.category, self.about):
             head.addWidget(widget)
         head.addStretch(1)
-        head.addWidget(self.hint)
-        head.addSpacing(12)
         head.addWidget(self.progress_text)
         head.addWidget(self.progress)
-        body = QHBoxLayout()
-        body.setSpacing(16)
-        body.addWidget(self.form_view, 1)
-        if (side := self.side()) is not None:
-            body.addWidget(side)
         judging = QWidget()
         column = QVBoxLayout(judging)
-        column.setContentsMargins(24, 14, 24, 18)
+        column.setContentsMargins(24, 14, 24, 10)
         column.setSpacing(12)
         column.addLayout(head)
-        column.addLayout(body, 1)
+        column.addWidget(self.form_view, 1)
+        column.addLayout(self._build_hints())
         self._stack = QStackedLayout(self)
         self._stack.addWidget(judging)
         self._stack.addWidget(self._build_rest())
@@ -162,12 +177,26 @@ class JudgePage(QWidget):
         self._retry = QTimer(self, singleShot=True)
         self._retry.timeout.connect(self._look_again)
 
+    def _build_hints(self) -> QHBoxLayout:
+        """A quiet row of the keys that help to decide; each works by a click as well."""
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self.hints = {
+            name: KeyButton(self.actions_.rows[name].keys[0], words, name="hint_button") for name, words in self.hint_words
+        }
+        for name, button in self.hints.items():
+            button.clicked.connect(lambda _=False, name=name: self.run(name))
+            row.addWidget(button)
+        row.addStretch(1)
+        row.addWidget(self.hint)
+        return row
+
     def _build_rest(self) -> QWidget:
         """What stands there when there is nothing to judge."""
         rest = QWidget()
         self.rest_head, self.rest_words = label("", "title"), label("", "muted")
         self.rest_words.setWordWrap(True)
-        self.rest_words.setMaximumWidth(560)
+        self.rest_words.setFixedWidth(REST_WIDTH_PX)
         for words in (self.rest_head, self.rest_words):
             words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.rest_button = QPushButton("Look again (F5)")
@@ -190,7 +219,11 @@ class JudgePage(QWidget):
         self.link.vote_saved.connect(self._on_saved)
         self.link.vote_not_saved.connect(self._on_not_saved)
         self.link.votes_sent.connect(lambda sent: self.session.synced(sent))
-        self.deck.changed.connect(self._refresh_lock)
+        self.link.revived.connect(self._look_again)
+        self.loader.stills_ready.connect(self._show_current)
+        self.loader.clips_ready.connect(self._on_clips)
+        self.loader.failed.connect(self._on_load_failed)
+        self.deck.moved.connect(self.form_view.refresh_flicker)
 
     def _choose(self, choice: str) -> None:
         if self.watch_first and not self.deck.watched:
@@ -237,7 +270,7 @@ class JudgePage(QWidget):
 
     def _toggle_zoom_link(self) -> None:
         self.form_view.link_zoom(not self.form_view.zoom_linked)
-        self.hint.setText("Zoom linked" if self.form_view.zoom_linked else "Zoom not linked")
+        self.hints["zoom_link"].set_words("Zoom linked" if self.form_view.zoom_linked else "Zoom apart")
 
     def _look_again(self) -> None:
         self.session.ask_again()
@@ -245,83 +278,98 @@ class JudgePage(QWidget):
 
     def _advance(self) -> None:
         """Brings the screen in line with the session, and asks for what comes next."""
-        wanted = self.session.wanted()
+        session = self.session
+        wanted = session.wanted()
         if wanted is not None:
-            api, study, rater = self.link.api, self.study_id, self.context.rater
-            self.link.ask(lambda: fetch_batch(api, study, rater, wanted=wanted), self._on_batch, self._on_unreachable)
-        held = (*((self.session.current,) if self.session.current else ()), *self.session.upcoming)
-        for each in held:
-            self._prepare(each.trial)
-        self._forget_others({each.trial.id for each in held})
+            study, rater = self.study_id, self.context.rater
+            self.link.ask(
+                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted), self._on_batch, self._on_unreachable
+            )
+        recent = session.recent
+        self.loader.keep((*((session.current,) if session.current else ()), *session.upcoming), also=recent[:1])
+        known = {trial.id for trial in recent} | {held.trial.id for held in session.upcoming}
+        if session.current is not None:
+            known.add(session.current.trial.id)
+        self._pairs = {trial_id: pair for trial_id, pair in self._pairs.items() if trial_id in known}
         self._show_current()
         self._prefetch_clips()
 
     def _on_batch(self, batch: Batch) -> None:
-        for trial in batch.trials:
-            self._batches[trial.id] = batch
+        self._pairs.update(batch.pairs)
         self.session.arrived(batch.trials, batch.forms, batch.state)
         self._advance()
-        if self.session.phase is Phase.EMPTY:
-            self._retry.start(EMPTY_POLL_MS)
 
     def _on_unreachable(self, error: StudioError) -> None:
         self.session.unreachable(str(error))
         self._show_current()
         self._retry.start(RETRY_MS if isinstance(error, ServiceError) else EMPTY_POLL_MS)
 
-    def _prepare(self, trial: Trial) -> None:
-        if trial.id in self._prepared or trial.id in self._preparing:
-            return
-        self._preparing.add(trial.id)
+    def _on_load_failed(self, reason: str) -> None:
+        self.session.trouble = reason
+        self._show_current()
+        self._retry.start(RETRY_MS)
 
-        def done(prepared: Prepared) -> None:
-            self._preparing.discard(trial.id)
-            self._prepared[trial.id] = prepared
-            self._show_current()
-            self._prefetch_clips()
-
-        def failed(error: StudioError) -> None:
-            self._preparing.discard(trial.id)
-            self.context.notify(str(error))
-
-        self.link.ask(lambda: prepare(self.link.api, trial), done, failed)
-
-    def _forget_others(self, kept: set[str]) -> None:
-        for store in (self._prepared, self._batches):
-            for trial_id in set(store) - kept:
-                del store[trial_id]
+    def _on_clips(self, trial_id: str) -> None:
+        if self._shown is not None and self._shown.id == trial_id:
+            self._play(self._shown)
+        self._prefetch_clips()
 
     def _prefetch_clips(self) -> None:
-        ready = [self._prepared.get(held.trial.id) for held in self.session.upcoming]
-        self.deck.prefetch([reel for prepared in ready if prepared for reel in prepared.reels.values()])
+        ready = [self.loader.clips.get(held.trial.id) for held in self.session.upcoming]
+        self.deck.prefetch([reel for clips in ready if clips for reel in clips.reels.values()])
 
     def _show_current(self) -> None:
         session, held = self.session, self.session.current
         self._refresh_progress()
         if held is None:
             self._show_rest()
-            return
-        self._stack.setCurrentIndex(0)
-        prepared = self._prepared.get(held.trial.id)
-        if prepared is not None and (self._shown is not held.trial or session.phase is Phase.OPENING):
-            self._show_trial(held, prepared)
-        question = held.open_question
-        if question is not None and self._shown is held.trial:
-            self.title.setText(question.text)
-            self.form_view.ask(question, ticked=session.reasons, comment=session.comment)
-            self.actions_.yield_keys(self.form_view.keys)
+        elif (stills := self.loader.stills.get(held.trial.id)) is None:
+            self._show_opening()
+        else:
+            self._retry.stop()
+            self._stack.setCurrentIndex(0)
+            if self._shown is not held.trial or session.phase is Phase.OPENING:
+                self._show_trial(held, stills)
+            question = held.open_question
+            if question is not None:
+                self.title.setText(question.text)
+                self.form_view.ask(question, ticked=session.reasons, comment=session.comment)
+                self.actions_.yield_keys(self.form_view.keys)
         self._refresh_lock()
 
-    def _show_trial(self, held: Held, prepared: Prepared) -> None:
-        self.form_view.show_trial(held.form, held.trial, prepared)
-        sides = [(self.form_view.views[slot].movie, reel) for slot, reel in prepared.reels.items()]
-        self.deck.load(sides, play=True)
-        if (batch := self._batches.get(held.trial.id)) is not None:
-            self.show_extras(held, batch)
+    def _show_trial(self, held: Held, stills: Stills) -> None:
+        self.form_view.show_trial(held.form, held.trial, stills)
         self._shown = held.trial
+        self._play(held.trial)
+        self.show_extras(held, self._pairs.get(held.trial.id))
         recalled = self.session.taken_back
         self.hint.setText(f"You said: {self._choice_label(held, recalled)}" if recalled else "")
         self.session.shown()
+
+    def _play(self, trial: Trial) -> None:
+        clips = self.loader.clips.get(trial.id)
+        for slot, view in self.form_view.views.items():
+            if clips is None or slot in clips.reels:
+                view.movie.show_sentence("Preparing the clip …" if clips is None else "Loading the clip …")
+            else:
+                view.movie.show_sentence(clips.missing.get(slot, "This side has no clip."))
+        reels = clips.reels if clips else {}
+        self.deck.load([(self.form_view.views[slot].movie, reel) for slot, reel in reels.items()], play=True)
+
+    def _show_opening(self) -> None:
+        """Nothing of the last trial may stand under the next one's question."""
+        self._shown = None
+        self.deck.load((), play=False)
+        if self.session.trouble:
+            self._rest(*self.trouble_words())
+            return
+        self._stack.setCurrentIndex(0)
+        self.form_view.blank("Loading …")
+        self.title.setText("Loading the next one …")
+        self.category.hide()
+        self.about.setText("")
+        self.hint.setText("")
+        self.clear_extras()
 
     def _choice_label(self, held: Held, vote: Vote) -> str:
         question = next(q for q in held.form.questions if q.name == vote.question)
@@ -330,13 +378,17 @@ class JudgePage(QWidget):
     def _show_rest(self) -> None:
         session = self.session
         self._shown = None
-        self.deck.pause()
+        self.deck.load((), play=False)
         if session.phase is Phase.EMPTY:
-            head, words = self.empty_words(total=session.total)
+            self._rest(*self.empty_words(total=session.total))
+            if not self._retry.isActive():
+                self._retry.start(EMPTY_POLL_MS)
         elif session.trouble:
-            head, words = "The service cannot be reached", f"{session.trouble} It is tried again by itself."
+            self._rest(*self.trouble_words())
         else:
-            head, words = "", ""
+            self._rest("", "")
+
+    def _rest(self, head: str, words: str) -> None:
         self.rest_head.setText(head)
         self.rest_words.setText(words)
         self.rest_button.setVisible(bool(head))

@@ -3,9 +3,9 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
+from backend.api import PairRow
 from backend.domain import VERIFY_STUDY
 from studio.pages.judge import JudgePage
-from studio.prepare import Batch
 from studio.sessions.verify import Held
 from studio.widgets import label
 
@@ -21,6 +21,7 @@ class VerifyPage(JudgePage):
     """The standing queue of candidate pairs, with what machines measured beside it."""
 
     study_id = VERIFY_STUDY
+    hint_words = (*JudgePage.hint_words, ("scores", "Scores"))
 
     def side(self) -> QWidget:
         self.scores = QFrame()
@@ -41,20 +42,20 @@ class VerifyPage(JudgePage):
         column.setSpacing(10)
         column.addWidget(label("Scores", "slot"))
         column.addWidget(area, 1)
-        foot = label("H hides the scores", "hint")
-        column.addWidget(foot)
         return self.scores
 
     def toggle_side(self) -> None:
         self.scores.setVisible(self.scores.isHidden())
 
-    def show_extras(self, held: Held, batch: Batch) -> None:
-        pair = batch.pairs.get(held.trial.item_id)
+    def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.setText((pair.category if pair else None) or "")
         self.category.setVisible(bool(pair and pair.category))
         words = [pair.phrase or "", KINDS.get(pair.kind, pair.kind)] if pair else []
         self.about.setText(" · ".join(word for word in words if word))
         self._show_scores(held.trial.scores)
+
+    def clear_extras(self) -> None:
+        self._clear_scores()
 
     def empty_words(self, *, total: int) -> tuple[str, str]:
         if total == 0:
@@ -68,11 +69,14 @@ class VerifyPage(JudgePage):
             return "Nothing for you just now", f"{left} of {total} pairs are with other people or were judged by them."
         return "All pairs are judged", f"You have judged all {total} pairs. New ones appear here by themselves."
 
-    def _show_scores(self, scores: tuple[tuple[str, float | None], ...]) -> None:
+    def _clear_scores(self) -> None:
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
+
+    def _show_scores(self, scores: tuple[tuple[str, float | None], ...]) -> None:
+        self._clear_scores()
         for row, (name, value) in enumerate(scores):
             words = label(name.replace("_", " "), "score_name")
             words.setWordWrap(True)

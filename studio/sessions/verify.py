@@ -89,7 +89,11 @@ class VerifySession:
     def restore(self, unsent: Iterable[Vote]) -> None:
         """Tells of votes that an earlier run left in the outbox, so that their items are not offered again."""
         for vote in unsent:
-            if vote.study_id == self.study_id and vote.choice is not None:
+            if vote.study_id != self.study_id or vote.rater != self.rater:
+                continue
+            if vote.choice is None:
+                self._unsynced.pop(vote.id, None)
+            else:
                 self._unsynced[vote.id] = vote
 
     def wanted(self) -> Wanted | None:
@@ -114,8 +118,7 @@ class VerifySession:
         self._spent = not fresh
         at_s = self.clock()
         self.upcoming.extend(Held(trial=t, form=forms[t.form], leased_at_s=at_s) for t in fresh)
-        if self.current is None:
-            self._open_next()
+        self._open_if_idle()
 
     def unreachable(self, reason: str) -> None:
         """The queue could not be asked; what is held stays usable."""
@@ -200,18 +203,25 @@ class VerifySession:
         assert self._pending is not None, "saved() without a vote given out"
         act, self._pending = self._pending, None
         act()
+        self._open_if_idle()
 
     def not_saved(self) -> None:
         """The vote could not be written: the same question stays open, nothing is forgotten."""
         assert self._pending is not None, "not_saved() without a vote given out"
         self._pending = None
         self.phase = self._before_saving
+        self._open_if_idle()
 
     def synced(self, sent: Iterable[tuple[str, int]]) -> None:
         """The service has these votes, as (id, rev): their items need not be named in `Wanted.skip` any more."""
         for vote_id, rev in sent:
             if vote_id in self._unsynced and self._unsynced[vote_id].rev <= rev:
                 del self._unsynced[vote_id]
+
+    @property
+    def recent(self) -> tuple[Trial, ...]:
+        """Trials that undo can bring back, latest first."""
+        return tuple({held.trial.id: held.trial for held, _ in reversed(self._history)}.values())
 
     @property
     def position(self) -> int:
@@ -247,6 +257,11 @@ class VerifySession:
         if self.current is not None:
             self.upcoming.appendleft(self.current)
         self._open(held)
+
+    def _open_if_idle(self) -> None:
+        """What arrived while nothing was open is opened, but never under a vote that is being saved."""
+        if self.current is None and self.phase is not Phase.SAVING:
+            self._open_next()
 
     def _open_next(self) -> None:
         if self.upcoming:

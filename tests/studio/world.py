@@ -5,6 +5,7 @@ It answers as `Api` does for the operations that Studio calls. `away` makes it u
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -130,7 +131,7 @@ class World:
     """Item ids whose votes are refused."""
     _leases: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _making: threading.Lock = field(default_factory=threading.Lock)
+    _making: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     @property
     def api(self) -> Api:
@@ -187,7 +188,7 @@ class World:
         kind, number, side = self.number_of(media_id)
         suffix = "png" if kind == "crop" else "mp4"
         path = self.folder / f"{media_id}.{suffix}"
-        with self._making:
+        with self._making[media_id]:
             if not path.exists():
                 if kind == "crop":
                     Image.fromarray(self.crop(number, side)).save(path)
@@ -265,8 +266,8 @@ def draw(number: int, side: str, size: tuple[int, int], *, at: tuple[float, floa
 @lru_cache(maxsize=8)
 def _background(number: int, side: str, size: tuple[int, int]) -> Image.Image:
     rng = np.random.default_rng(int(digest((number, side), num_bytes=4), 16))
-    coarse = rng.integers(70, 190, (5, 7, 3))
-    warm = np.array([14, 4, -10]) if side == "target" else np.array([-12, 8, 6])
+    coarse = rng.integers(105, 190, (5, 7, 1)) + rng.integers(-12, 13, (5, 7, 3))
+    warm = np.array([14, 4, -14]) if side == "target" else np.array([-22, 6, -2])
     field_ = Image.fromarray(np.clip(coarse + warm, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     picture = field_.filter(ImageFilter.GaussianBlur(size[0] / 40))
     table = ImageDraw.Draw(picture)
