@@ -1,0 +1,8 @@
+"""Reports: one HTML file that opens offline, prints well and runs no script.
+
+A report is sections of blocks (`backend.report.page`); a new kind of block is a dataclass and a template of its KIND.
+"""
+
+from backend.report.curation import CurationData, Distribution, PairCard, ScoreLine, ShotCard, SubjectCard, curation_report
+from backend.report.page import Bar, Bars, Figure, ImageGrid, PairGrid, Report, Section, Table, Tile, Tiles, render
+from backend.report.pictures import Picture

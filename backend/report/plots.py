@@ -1,0 +1,129 @@
+"""Plots as inline SVG whose colours follow the page's light or dark theme."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+# Stand-ins that no plot uses by chance; in the SVG they become the page's custom properties.
+THEME = {
+    "#010203": "var(--ink)",
+    "#040506": "var(--muted)",
+    "#070809": "var(--rule)",
+    "#0a0b0c": "var(--accent)",
+    "#0d0e0f": "var(--bad)",
+    "#101112": "var(--faded)",
+}
+INK, MUTED, RULE, ACCENT, BAD, FADED = THEME
+STYLE: dict[Any, Any] = {
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "text.color": INK,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "path.simplify": True,
+}
+
+SIGNS = {">=": "≥", "<=": "≤"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A gate in a histogram: `comparison` says which side is kept (`>=`, `>`, `<=`, `<`)."""
+
+    comparison: str
+    value: float
+
+    def keeps(self, values: np.ndarray) -> np.ndarray:
+        """bool of the shape of `values`."""
+        match self.comparison:
+            case ">=":
+                return values >= self.value
+            case ">":
+                return values > self.value
+            case "<=":
+                return values <= self.value
+            case "<":
+                return values < self.value
+        raise ValueError(f"comparison {self.comparison!r} is none of >=, >, <=, <")
+
+
+def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num_bins: int = 36) -> Markup:
+    """A histogram of float `(N,)` with gates; the bins that a gate drops are faded. Deterministic SVG."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    with rc_context({**STYLE, "svg.hashsalt": label}):
+        figure = Canvas(figsize=(4.6, 1.9), layout="constrained")
+        axes = figure.add_subplot()
+        edges = _edges(values, lines, num_bins)
+        counts, _ = np.histogram(values, bins=edges)
+        centres = (edges[:-1] + edges[1:]) / 2
+        kept = np.ones(len(centres), bool)
+        for line in lines:
+            kept &= line.keeps(centres)
+        width = (edges[1] - edges[0]) * 0.86
+        axes.bar(centres[kept], counts[kept], width=width, color=ACCENT, linewidth=0)
+        axes.bar(centres[~kept], counts[~kept], width=width, color=FADED, linewidth=0)
+        top = max(1, int(counts.max(initial=0)))
+        for line in lines:
+            axes.axvline(line.value, color=BAD, linewidth=1.2, linestyle=(0, (4, 2)))
+            axes.annotate(
+                f"{SIGNS.get(line.comparison, line.comparison)} {line.value:g}",
+                (line.value, top * 1.04),
+                xytext=(4, 0),
+                textcoords="offset points",
+                color=BAD,
+                fontsize=8.5,
+                va="bottom",
+            )
+        axes.set_ylim(0, top * 1.22)
+        axes.set_xlabel(label)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+        axes.grid(axis="y", color=RULE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        return _svg(figure, f"Histogram of {label}, {len(values)} values")
+
+
+def _edges(values: np.ndarray, lines: Sequence[Line], num_bins: int) -> np.ndarray:
+    """Edges of equal bins; the first gate is one of them, so that no bin of it is half kept."""
+    marks = [line.value for line in lines]
+    if len(values):
+        # One far-off value must not squeeze the rest into one bin
+        marks += [float(mark) for mark in np.quantile(values, (0.002, 0.998))]
+    low, high = (min(marks), max(marks)) if marks else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 0.5
+    width = (high - low + 2 * margin) / num_bins
+    anchor = lines[0].value if lines else low - margin
+    before = int(np.ceil((anchor - (low - margin)) / width))
+    return anchor + width * np.arange(-before, num_bins + 1 - before)
+
+
+def _svg(figure: Canvas, label: str) -> Markup:
+    text = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for stand_in, name in THEME.items():
+        svg = svg.replace(stand_in, name)
+    # The page sets the font; sizes stay in the plot's own units.
+    svg = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", svg)
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(label)}" ', 1))
