@@ -1,0 +1,40 @@
+# Subject Studio. `make demo` and `make test` do their own set-up.
+VIDEOS ?=
+PYTEST = .venv/bin/python -m pytest
+
+.PHONY: help demo test check bench chaos format clean
+
+help:  ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studio
+	@sh packaging/setup.sh gui
+	@.venv/bin/studio-backend demo $(VIDEOS); code=$$?; \
+	if [ $$code -eq 1 ]; then echo "Some inputs could not be used: they are listed above, the rest is done."; \
+	elif [ $$code -ne 0 ]; then exit $$code; fi
+
+test: check  ## everything: checks, fast tests, then slow, browser and server tests
+	$(PYTEST) -q -m "slow or browser or server" --durations=15
+
+check:  ## ruff, pyright, import contracts, fast tests
+	@sh packaging/setup.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/pyright
+	$(PYTEST) -q -m "not slow and not browser and not server and not gpu"
+
+bench:  ## benchmarks: prints the table, writes bench/results
+	@sh packaging/setup.sh dev
+	.venv/bin/python -m bench
+
+chaos:  ## long fault tests
+	@sh packaging/setup.sh dev
+	$(PYTEST) -q tests/chaos -m chaos
+
+format:  ## put the code in shape
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+clean:  ## remove what was built here
+	rm -rf .venv build dist .ruff_cache .import_linter_cache demo-project

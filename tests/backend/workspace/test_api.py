@@ -1,0 +1,137 @@
+"""The Api on both transports, over a project of three pairs with similarities .9, .6 and .3 and a gate at .5."""
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.api import Api, GateChange
+from backend.domain import VERIFY_STUDY, ProjectError, SettingsError, Trial, Vote
+
+
+def vote_on(trial: Trial, choice: str | None, *, rater: str = "ann", rev: int = 0, id: str = "") -> Vote:
+    return Vote(
+        id=id or uuid.uuid4().hex,
+        rev=rev,
+        study_id=trial.study_id,
+        trial_id=trial.id,
+        item_id=trial.item_id,
+        rater=rater,
+        rater_kind="person",
+        question="same",
+        choice=choice,
+    )
+
+
+def test_status_counts_what_the_gates_keep(curated_api: Api) -> None:
+    status = curated_api.status()
+    assert status.counts["clips"] == 3
+    assert status.counts["pairs"] == 2
+    assert status.counts["verdicts"] == 0
+    assert status.states == {"ok": 1, "skipped": 1, "failed(empty)": 1}
+    assert [row.name for row in status.failures if row.state == "failed"] == ["broken.mp4"]
+
+
+def test_gates_can_be_tried_and_saved(curated_api: Api) -> None:
+    change = GateChange(gate="pair.similarity.min", value=0.7)
+    assert curated_api.try_gates(changes=(change,)).counts["pairs"] == 1
+    assert curated_api.status().counts["pairs"] == 2
+    with pytest.raises(SettingsError, match="did you mean pair.similarity.min"):
+        curated_api.try_gates(changes=(replace(change, gate="pair.similarty.min"),))
+
+
+def test_pages_are_stable_and_complete(curated_api: Api) -> None:
+    first = curated_api.pairs(order="best", limit=1)
+    second = curated_api.pairs(order="best", limit=1, after=first.next_after)
+    assert [row.scores["similarity"] for row in (*first.rows, *second.rows)] == [0.9, 0.6]
+    assert first.total == 2
+    assert second.next_after is None
+    assert curated_api.pairs(where="similarity < .7").total == 1
+    with pytest.raises(SettingsError, match="similarty"):
+        curated_api.pairs(where="similarty < .7")
+
+
+def test_pair_shows_crops_clips_and_captions(curated_api: Api) -> None:
+    row = curated_api.pairs(order="best").rows[0]
+    assert row.target.text == "A red mug, take 0."
+    assert row.target.media is not None
+    assert Path(curated_api.media(media_id=row.target.media).path).read_bytes().startswith(b"\x89PNG")
+    assert curated_api.pair(pair_id=row.pair_id) == row
+
+
+def test_preview_has_the_clips_frames(curated_api: Api) -> None:
+    row = curated_api.pairs(order="best").rows[0]
+    assert row.reference.clip_media is not None
+    preview = curated_api.media(media_id=row.reference.clip_media)
+    assert (preview.num_frames, preview.mime) == (10, "video/mp4")
+    assert Path(preview.path).stat().st_size > 0
+
+
+@pytest.mark.parametrize("media_id", ["../../etc/passwd", "a-../x", "a-" + "0" * 64 + ".png", "p-clip_" + "0" * 20, ""])
+def test_media_gives_nothing_that_it_does_not_own(curated_api: Api, media_id: str) -> None:
+    with pytest.raises(ProjectError):
+        curated_api.media(media_id=media_id)
+
+
+def test_queue_gives_each_pair_once_and_never_to_two(curated_api: Api) -> None:
+    first = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+    other = curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5)
+    assert len(first) == len(other) == 1
+    assert first[0].item_id != other[0].item_id
+    curated_api.submit_votes(votes=(vote_on(first[0], "same"),))
+    assert curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=5) == ()
+    state = curated_api.queue_state(study_id=VERIFY_STUDY, rater="ann")
+    assert (state.total, state.judged, state.left) == (2, 1, 1)
+
+
+def test_verdict_is_in_the_catalog_and_can_be_undone(curated_api: Api) -> None:
+    (trial, *_) = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann")
+    vote = vote_on(trial, "same")
+    (receipt,) = curated_api.submit_votes(votes=(vote,))
+    assert receipt.applied
+    assert curated_api.submit_votes(votes=(vote,)) == (receipt,)
+    row = curated_api.pair(pair_id=trial.item_id)
+    assert (row.status, row.verdict, row.num_votes) == ("one", "same", 1)
+    curated_api.submit_votes(votes=(replace(vote, rev=1, choice=None),))
+    row = curated_api.pair(pair_id=trial.item_id)
+    assert (row.status, row.verdict, row.num_votes) == ("machine", None, 0)
+    assert curated_api.votes(study_id=VERIFY_STUDY) == ()
+
+
+def test_raters_who_differ_make_a_pair_disputed(curated_api: Api) -> None:
+    (trial, *_) = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann")
+    curated_api.submit_votes(votes=(vote_on(trial, "same"), vote_on(trial, "same", rater="bob")))
+    assert curated_api.pair(pair_id=trial.item_id).status == "agreed"
+    curated_api.submit_votes(votes=(vote_on(trial, "different", rater="eve"),))
+    row = curated_api.pair(pair_id=trial.item_id)
+    assert (row.status, row.verdict, row.num_votes) == ("disputed", None, 3)
+
+
+def test_rebuild_gives_the_equal_catalog(curated_api: Api) -> None:
+    (trial, *_) = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann")
+    curated_api.submit_votes(votes=(vote_on(trial, "same"),))
+    before = curated_api.verify()
+    assert before.ok, before.problems
+    assert curated_api.rebuild() == before
+    assert curated_api.journal_tail(limit=1)[0]["kind"] == "vote"
+
+
+def test_export_holds_the_chosen_pairs(curated_api: Api, tmp_path: Path) -> None:
+    done = curated_api.export(format="manifest", out=str(tmp_path / "out"), where="similarity > .8")
+    assert done.pairs == 1
+    assert Path(done.manifest).exists()
+    assert len((tmp_path / "out" / "pairs.jsonl").read_text().splitlines()) == 1
+
+
+def test_ingesting_again_takes_nothing(curated_api: Api, tmp_path: Path) -> None:
+    found = curated_api.ingest(paths=(str(tmp_path / "videos"),))
+    assert (found.taken, found.known) == (0, 3)
+    with pytest.raises(ProjectError, match="does not exist"):
+        curated_api.ingest(paths=(str(tmp_path / "nowhere"),))
+
+
+def test_form_is_the_shipped_one(api: Api) -> None:
+    assert [choice.value for choice in api.form(name="identity").questions[0].choices][:2] == ["same", "different"]
+    with pytest.raises(ProjectError):
+        api.form(name="../../secrets")
