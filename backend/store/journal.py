@@ -218,10 +218,11 @@ class Journal(JournalReader):
         except (StudioError, sqlite3.Error, OSError) as error:
             failure = _unwritable(error, self.path)
             _log.error("journal %s: %s requests refused: %s", self.path, len(group), error)
-            if self._writing.in_transaction:
-                self._writing.execute("rollback")
         finally:
             if failure is not None:
+                if self._writing.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):  # SQLite then undoes it when the next one begins
+                        self._writing.execute("rollback")
                 outcomes = [(request, None, failure) for request in group]
             for request, result, refusal in outcomes:
                 if refusal is None:

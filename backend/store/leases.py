@@ -7,6 +7,7 @@ no lease may reach further than `LONGEST_S` ahead.
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from backend.store.journal import Journal
 
@@ -46,8 +47,8 @@ class Leases:
             held: dict[str, set[str]] = {}
             for item, holder in connection.execute("select item_id, rater from leases where study_id = ?", (study_id,)):
                 held.setdefault(item, set()).add(holder)
-            free = [item for item in dict.fromkeys(items) if len(held.get(item, set()) - {rater}) < holders]
-            taken = tuple(free[:limit])
+            free = (item for item in dict.fromkeys(items) if len(held.get(item, set()) - {rater}) < holders)
+            taken = tuple(islice(free, limit))
             for item in taken:
                 connection.execute("insert or replace into leases values (?, ?, ?, ?)", (study_id, item, rater, until))
             return taken

@@ -213,6 +213,24 @@ def test_a_closed_journal_says_so(tmp_path: Path):
         journal.head()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_the_writer_leaves_nobody_waiting_and_nothing_half_done(tmp_path: Path):
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.append_votes([vote("v1")])
+
+    def faulty(connection: sqlite3.Connection) -> None:
+        connection.execute("insert into leases values ('s', 'p', 'ann', 1)")
+        raise TypeError("a fault in the caller's code")
+
+    with pytest.raises(ProjectError, match="the journal stopped"):
+        journal.write(faulty)
+    with pytest.raises(ProjectError, match=r"the journal stopped|is closed"):
+        journal.append_votes([vote("v2")])
+    with Journal(tmp_path / "journal.sqlite") as again:
+        assert again.append_votes([vote("v2")])[0].seq == 2
+        assert again.write(lambda connection: connection.execute("select count(*) from leases").fetchone()) == (0,)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
