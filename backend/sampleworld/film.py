@@ -1,7 +1,7 @@
 """Renders planned shots to frames, and says what is on each: the compositor."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,10 +18,13 @@ from backend.sampleworld.truth import SubjectFrame
 
 PLACE_MARGIN = 1.35  # the painted place is this much larger than the frame, so that cameras can move
 TURN_STEP_DEG = 3.0
-PHASE_STEPS = {"walk": 20, "wave": 14, "talk": 12, "reach": 14, "look": 14, "idle": 8}
+PHASE_STEPS = {"walk": 16, "wave": 12, "talk": 8, "reach": 12, "look": 12, "idle": 6}
+POSE_EVERY = 2  # bodies change on every second frame, as in most drawn films; places and cameras move on every frame
+SOFTNESS = 1.15  # subjects are drawn a little smaller than shown: as soft as the place, which is enlarged as much
 MASK_STRIDE = 4
 SAMPLE_POINTS = (0.05, 0.5, 0.95)  # Phantom-Data, section 3.2: where subjects are looked for
 SEEN_ALPHA = 128
+SHADOW_PX = 64
 NOISE_SIGMA = 2.2  # of 255: a small sensor at ISO 400
 
 
@@ -42,13 +45,14 @@ class ShotStage:
         self._width, self._height = size
         self._wardrobe = wardrobe
         canvas = (round(size[0] * PLACE_MARGIN), round(size[1] * PLACE_MARGIN))
-        self._place: Place = paint_place(plan.place, plan.place_seed, canvas)
+        self._place = _white_balanced(paint_place(plan.place, plan.place_seed, canvas), plan.warmth)
         picture = self._place.picture
         if plan.blur:
             picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, plan.blur * size[1]))
         self._picture = picture
         self._front = paint_front(plan.front, plan.seed, canvas) if plan.front else None
         self._sprites: dict[tuple, Sprite] = {}
+        self._sizes = [size_of(s.identity.look, azimuth_deg=s.azimuth_deg[0]) for s in plan.subjects]
         self._noise = _noise_tiles(plan.seed, size)
         self._shake = _shake_path(plan)
         self._kept = _mask_frames(plan)
@@ -62,8 +66,8 @@ class ShotStage:
         self._pan_blur(picture, frame)
         layers = []
         for number, subject in enumerate(self.plan.subjects):
-            sprite, warp, state = self._pose(subject, frame, camera)
-            self._cast_shadow(picture, subject, frame, camera)
+            sprite, warp, state = self._pose(number, frame, camera)
+            self._cast_shadow(picture, number, frame, camera)
             layers.append((number, subject, state, sprite, *_paste(picture, sprite.rgba, warp)))
         cover = self._paste_front(picture, camera) if self._front is not None else None
         self._develop(picture, frame)
@@ -124,58 +128,52 @@ class ShotStage:
             case _:
                 return None
 
-    def _pose(self, subject: SubjectPlan, frame: int, camera: np.ndarray):
+    def _pose(self, number: int, frame: int, camera: np.ndarray):
+        subject, (_, tall) = self.plan.subjects[number], self._sizes[number]
         t = float(np.clip(self._time(frame), -0.1, 1.1))
         azimuth = subject.azimuth_deg[0] + (subject.azimuth_deg[1] - subject.azimuth_deg[0]) * t
         azimuth = round(azimuth / TURN_STEP_DEG) * TURN_STEP_DEG
-        state = self._state(subject, frame)
+        state = self._state(subject, frame - (frame - self.plan.start_frame) % POSE_EVERY)
         key = (subject.identity.id, azimuth, state)
         if key not in self._sprites:
-            scale, lowest = self._sprite_scale(subject)
+            scale, lowest = self._sprite_scale(subject, tall)
             self._sprites[key] = draw_sprite(
                 subject.identity, state, self._wardrobe,
                 azimuth_deg=azimuth, elevation_deg=subject.elevation_deg, scale=scale, light=self._place.light, lowest=lowest,
             )  # fmt: skip
         sprite = self._sprites[key]
         canvas_w, canvas_h = self._picture.shape[1], self._picture.shape[0]
-        _, tall = size_of(subject.identity.look)
         size = (subject.height[0] + (subject.height[1] - subject.height[0]) * t) * canvas_h / (tall * sprite.scale)
         x = (subject.x[0] + (subject.x[1] - subject.x[0]) * t) * canvas_w
         y = subject.foot * canvas_h
         place = np.array([[size, 0, x - size * sprite.foot[0]], [0, size, y - size * sprite.foot[1]], [0, 0, 1.0]])
         return sprite, (camera @ place)[:2], (azimuth, state)
 
-    def _sprite_scale(self, subject: SubjectPlan) -> tuple[float, float]:
+    def _sprite_scale(self, subject: SubjectPlan, tall: float) -> tuple[float, float]:
         """Pixels per metre at which the subject is drawn, and the lowest metre worth drawing."""
-        _, tall = size_of(subject.identity.look)
         zoom = max(abs(self._camera(f)[0, 0]) for f in (self.plan.start_frame, self.plan.stop_frame))
         height_px = max(subject.height) * self._picture.shape[0] * zoom
         framed = {"full": -1e9, "medium": 0.05 * tall, "close": 0.42 * tall}[subject.framing]
-        return height_px / tall, framed
+        return height_px / tall / SOFTNESS, framed
 
-    def _cast_shadow(self, picture: np.ndarray, subject: SubjectPlan, frame: int, camera: np.ndarray) -> None:
+    def _cast_shadow(self, picture: np.ndarray, number: int, frame: int, camera: np.ndarray) -> None:
+        subject, (wide, tall) = self.plan.subjects[number], self._sizes[number]
         t = float(np.clip(self._time(frame), -0.1, 1.1))
         canvas_w, canvas_h = self._picture.shape[1], self._picture.shape[0]
-        wide, tall = size_of(subject.identity.look, azimuth_deg=subject.azimuth_deg[0])
         metre = (subject.height[0] + (subject.height[1] - subject.height[0]) * t) * canvas_h / tall * camera[0, 0]
         x = (subject.x[0] + (subject.x[1] - subject.x[0]) * t) * canvas_w
         foot = camera @ np.array([x, subject.foot * canvas_h, 1.0])
-        half_w, half_h = 0.55 * wide * metre, 0.13 * wide * metre
-        side = -self._place.light.toward[0] * 0.35 * wide * metre
-        box = [foot[0] + side - 1.6 * half_w, foot[1] - 1.8 * half_h, foot[0] + side + 1.6 * half_w, foot[1] + 1.8 * half_h]
-        x0, y0, x1, y1 = (
-            max(0, round(box[0])),
-            max(0, round(box[1])),
-            min(self._width, round(box[2])),
-            min(self._height, round(box[3])),
-        )
+        half_w, half_h = 0.88 * wide * metre, 0.23 * wide * metre
+        middle = foot[0] - self._place.light.toward[0] * 0.35 * wide * metre
+        grow = np.array([[2 * half_w / SHADOW_PX, 0, middle - half_w], [0, 2 * half_h / SHADOW_PX, foot[1] - half_h]])
+        x0, y0 = max(0, int(middle - half_w)), max(0, int(foot[1] - half_h))
+        x1, y1 = min(self._width, int(middle + half_w) + 1), min(self._height, int(foot[1] + half_h) + 1)
         if x0 >= x1 or y0 >= y1:
             return
-        ys, xs = np.arange(y0, y1, dtype=np.float32)[:, None], np.arange(x0, x1, dtype=np.float32)[None, :]
-        away = ((xs - foot[0] - side) / half_w) ** 2 + ((ys - foot[1]) / half_h) ** 2
-        dark = 1 - 0.55 * np.exp(-1.6 * away)
+        grow[:, 2] -= (x0, y0)
+        dark = cv2.warpAffine(_SHADOW, grow, (x1 - x0, y1 - y0), borderValue=255)
         area = picture[y0:y1, x0:x1]
-        np.copyto(area, (area * dark[..., None]).astype(np.uint8))
+        cv2.multiply(area, cv2.cvtColor(dark, cv2.COLOR_GRAY2BGR), dst=area, scale=1 / 255)
 
     def _paste_front(self, picture: np.ndarray, camera: np.ndarray):
         """Things before the subjects move 1.3 times as far as the place: parallax."""
@@ -187,16 +185,11 @@ class ShotStage:
         return _paste(picture, self._front, near[:2])
 
     def _develop(self, picture: np.ndarray, frame: int) -> None:
-        """Exposure and colour drift, then sensor noise."""
-        t = self._time(frame)
-        gain = (self.plan.retake or Retake()).gain * (
-            1 + self.plan.light_swing * np.sin(2 * np.pi * (0.8 * t + self.plan.seed % 7 / 7))
-        )
-        levels = np.arange(256, dtype=np.float32)
-        table = np.stack(
-            [np.clip(levels * gain * (1 + w), 0, 255) for w in (self.plan.warmth, 0, -self.plan.warmth)], axis=1
-        )
-        cv2.LUT(picture, np.round(table).astype(np.uint8)[None], dst=picture)
+        """Exposure drift, then sensor noise."""
+        swing = self.plan.light_swing * np.sin(2 * np.pi * (0.8 * self._time(frame) + self.plan.seed % 7 / 7))
+        gain = (self.plan.retake or Retake()).gain * (1 + swing)
+        if gain != 1:
+            cv2.convertScaleAbs(picture, dst=picture, alpha=gain)
         rng = np.random.default_rng([self.plan.seed, frame, 8])
         dy, dx = rng.integers(0, 64, 2)
         plus, minus = self._noise
@@ -258,6 +251,16 @@ def film(
             for frame in range(start, stop):
                 yield _blend(kind, number, frame, start, stop, picture_of), frame, None, []
         stages.pop(number)
+
+
+def _white_balanced(place: Place, warmth: float) -> Place:
+    """The place as a camera set warmer (positive) or colder sees it."""
+    gains = (1 + warmth, 1.0, 1 - warmth)
+    table = np.clip(np.arange(256)[:, None] * np.array(gains), 0, 255).round().astype(np.uint8)
+    light = place.light
+    key = (light.key[0] * gains[0], light.key[1], light.key[2] * gains[2])
+    sky = (light.sky[0] * gains[0], light.sky[1], light.sky[2] * gains[2])
+    return replace(place, picture=cv2.LUT(place.picture, table[None]), light=replace(light, key=key, sky=sky))
 
 
 def content_box(video: VideoPlan, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -342,3 +345,13 @@ def _mask_frames(plan: ShotPlan) -> set[int]:
     n = plan.stop_frame - plan.start_frame
     points = {plan.start_frame + int(p * (n - 1)) for p in SAMPLE_POINTS}
     return points | set(range(plan.start_frame, plan.stop_frame, MASK_STRIDE)) | {plan.stop_frame - 1}
+
+
+def _soft_spot() -> np.ndarray:
+    """A shadow's darkness, uint8 (64, 64): 255 is none."""
+    y, x = np.mgrid[-1 : 1 : SHADOW_PX * 1j, -1 : 1 : SHADOW_PX * 1j]
+    away = x**2 + y**2
+    return np.round(255 * (1 - 0.58 * np.exp(-3.5 * away) * np.clip(1.6 * (1 - away), 0, 1))).astype(np.uint8)
+
+
+_SHADOW = _soft_spot()

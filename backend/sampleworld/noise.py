@@ -49,8 +49,10 @@ def patch(
 
 def tint(shade: np.ndarray, low: Color, high: Color) -> np.ndarray:
     """Maps a field (H, W) to colours: -1.5 gives `low`, 1.5 gives `high`; float32 (H, W, 3)."""
-    t = np.clip(shade / 3 + 0.5, 0, 1)[..., None]
-    return (np.array(low, np.float32) * (1 - t) + np.array(high, np.float32) * t).astype(np.float32)
+    steps = np.linspace(0, 1, 1024, dtype=np.float32)[:, None]
+    table = np.array(low, np.float32) * (1 - steps) + np.array(high, np.float32) * steps
+    level = np.clip(shade * np.float32(1023 / 3) + np.float32(512), 0, 1023).astype(np.int16)
+    return np.take(table, level, axis=0)
 
 
 def vary(rng: np.random.Generator, color: Color, amount: float) -> Color:

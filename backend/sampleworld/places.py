@@ -152,29 +152,29 @@ def _park(rng: np.random.Generator, h: int, w: int) -> tuple[np.ndarray, Light]:
 
 
 def _tree(canvas: np.ndarray, rng: np.random.Generator, x: float, foot: float) -> None:
-    h, w = canvas.shape[:2]
-    ys, xs = np.mgrid[0:h, 0:w].astype(np.float32)
-    trunk = w * rng.uniform(0.008, 0.016)
-    sway = np.sin(ys / h * 5 + x * 9) * w * 0.006
-    mask = np.clip((trunk - np.abs(xs - x * w - sway)) / 2, 0, 1) * (ys < foot * h) * (ys > 0.2 * h)
-    bark = tint(patch(rng, (h, w), slope=0.8, stretch=0.2), (0.10, 0.07, 0.05), (0.34, 0.26, 0.18))
-    _over(canvas, bark, mask)
-    radius = rng.uniform(0.16, 0.26) * h
-    crown = (
-        1 - (((xs - x * w) / (1.25 * radius)) ** 2 + ((ys - 0.22 * h) / radius) ** 2) + 0.28 * patch(rng, (h, w), slope=1.0)
-    )
+    full_h, full_w = canvas.shape[:2]
+    radius = float(rng.uniform(0.16, 0.26)) * full_h
+    x0, x1 = max(0, int(x * full_w - 2 * radius)), min(full_w, int(x * full_w + 2 * radius) + 1)
+    area = canvas[: int(foot * full_h) + 2, x0:x1]
+    h, w = area.shape[:2]
+    ys, xs = np.arange(h, dtype=np.float32)[:, None], np.arange(x0, x1, dtype=np.float32)[None, :] - x * full_w
+    trunk = full_w * float(rng.uniform(0.008, 0.016))
+    sway = np.sin(ys / full_h * 5 + x * 9) * full_w * 0.006
+    mask = np.clip((trunk - np.abs(xs - sway)) / 2, 0, 1) * (ys < foot * full_h) * (ys > 0.2 * full_h)
+    _over(area, tint(patch(rng, (h, w), slope=0.8, stretch=0.2), (0.10, 0.07, 0.05), (0.34, 0.26, 0.18)), mask)
+    crown = 1 - ((xs / (1.25 * radius)) ** 2 + ((ys - 0.22 * full_h) / radius) ** 2) + 0.28 * patch(rng, (h, w), slope=1.0)
     leaves = _foliage(rng, h, w, (0.04, 0.10, 0.03), (0.34, 0.46, 0.15))
-    leaves *= np.clip(1.15 - (ys - 0.1 * h) / h, 0.5, 1.3)[..., None]
-    _over(canvas, leaves, np.clip(crown * 9, 0, 1))
+    leaves *= np.clip(1.15 - (ys - 0.1 * full_h) / full_h, 0.5, 1.3)[..., None]
+    _over(area, leaves, np.clip(crown * 9, 0, 1))
 
 
 def _beach(rng: np.random.Generator, h: int, w: int) -> tuple[np.ndarray, Light]:
     canvas = _sky(rng, h, w, (0.86, 0.84, 0.80), vary(rng, (0.36, 0.58, 0.82), 0.06), cloud=0.35)
     horizon, shore = int(h * 0.42), int(h * 0.56)
-    waves = _lay(rng, shore - horizon, w, lambda a, b: patch(rng, (a, b), slope=0.9, stretch=0.12), near=5)
+    waves = patch(rng, (shore - horizon, w), slope=0.9, stretch=7.0) * np.linspace(0.5, 1.2, shore - horizon)[:, None]
     canvas[horizon:shore] = tint(waves, vary(rng, (0.05, 0.26, 0.36), 0.04), (0.46, 0.66, 0.70))
     foam = np.clip(
-        patch(rng, (shore - horizon, w), slope=1.0, stretch=0.2) - 1.1 + np.linspace(-1, 1.1, shore - horizon)[:, None],
+        patch(rng, (shore - horizon, w), slope=1.0, stretch=5.0) - 1.1 + np.linspace(-1, 1.1, shore - horizon)[:, None],
         0,
         1,
     )
@@ -327,18 +327,21 @@ def _kitchen(rng: np.random.Generator, h: int, w: int) -> tuple[np.ndarray, Ligh
 def _forest(rng: np.random.Generator, h: int, w: int) -> tuple[np.ndarray, Light]:
     canvas = _foliage(rng, h, w, (0.10, 0.18, 0.08), (0.52, 0.62, 0.34))
     canvas = cv2.GaussianBlur(canvas, (0, 0), h / 120)
-    y, xs = np.mgrid[0:h, 0:w].astype(np.float32)
+    y = np.arange(h, dtype=np.float32)[:, None]
     for k in range(int(rng.integers(9, 15))):
         near = k / 14
-        x, half = rng.uniform(0, w), w * (0.006 + 0.018 * near)
-        lean = rng.uniform(-0.06, 0.06) * (y - h / 2)
-        across = (xs - x - lean) / half
-        bark = (
-            tint(patch(rng, (h, w), slope=0.8, stretch=0.25), (0.09, 0.07, 0.05), (0.36, 0.29, 0.22))
-            * (0.45 + 0.7 * np.sqrt(np.clip(1 - (across + 0.2) ** 2, 0, 1)))[..., None]
-        )
+        x, half = float(rng.uniform(0, w)), w * (0.006 + 0.018 * near)
+        lean = float(rng.uniform(-0.06, 0.06)) * (y - h / 2)
+        reach = half + 0.03 * h + 2
+        x0, x1 = max(0, int(x - reach)), min(w, int(x + reach))
+        if x1 - x0 < 2:
+            continue
+        across = (np.arange(x0, x1, dtype=np.float32)[None, :] - x - lean) / half
+        bark = tint(patch(rng, (h, x1 - x0), slope=0.8, stretch=0.25), (0.09, 0.07, 0.05), (0.36, 0.29, 0.22))
+        bark *= (0.45 + 0.7 * np.sqrt(np.clip(1 - (across + 0.2) ** 2, 0, 1)))[..., None]
         bark = bark * near + (1 - near) * (0.5 * bark + 0.16)
-        _over(canvas, bark, np.clip((1 - np.abs(across)) * half / 1.5, 0, 1) * (y < h * (0.56 + 0.08 * near)))
+        mask = np.clip((1 - np.abs(across)) * half / 1.5, 0, 1) * (y < h * (0.56 + 0.08 * near))
+        _over(canvas[:, x0:x1], bark, mask)
     ground = int(h * 0.56)
     low, high = vary(rng, (0.14, 0.11, 0.06), 0.03), vary(rng, (0.46, 0.36, 0.20), 0.05)
     floor = _lay(
@@ -436,10 +439,13 @@ def _night(rng: np.random.Generator, h: int, w: int) -> tuple[np.ndarray, Light]
     )
     for _ in range(26):
         centre = (int(rng.uniform(0, w)), int(rng.uniform(0.30, 0.62) * h))
-        dot = np.zeros((h, w), np.float32)
-        cv2.circle(dot, centre, int(h * rng.uniform(0.008, 0.022)), 1.0, -1, cv2.LINE_AA)
+        radius = max(1, int(h * rng.uniform(0.008, 0.022)))
+        x0, y0 = max(0, centre[0] - radius - 1), max(0, centre[1] - radius - 1)
+        area = canvas[y0 : centre[1] + radius + 2, x0 : centre[0] + radius + 2]
+        dot = np.zeros(area.shape[:2], np.float32)
+        cv2.circle(dot, (centre[0] - x0, centre[1] - y0), radius, 1.0, -1, cv2.LINE_AA)
         color = [(1.0, 0.75, 0.4), (0.9, 0.3, 0.2), (0.4, 0.7, 1.0), (0.9, 0.9, 0.8)][int(rng.integers(4))]
-        canvas += (dot * 0.5)[..., None] * np.array(color, np.float32)
+        area += (dot * 0.5)[..., None] * np.array(color, np.float32)
     return np.clip(canvas * 1.25, 0.01, 1), Light(
         toward=(0.8, 0.4, 0.5), key=(0.90, 0.72, 0.50), sky=(0.24, 0.25, 0.36), ground=(0.18, 0.15, 0.16)
     )

@@ -70,14 +70,14 @@ def ball(centre: Vector, radii: Vector, material: int, *, turn: np.ndarray = IDE
 
 def limb(start: Vector, stop: Vector, radii: tuple[float, float], material: int, *, flat: float = 1.0) -> Solid:
     """A round cone from start to stop; `flat` scales its depth (the axis nearest to z)."""
-    a, b = np.array(start), np.array(stop)
-    length = float(np.linalg.norm(b - a))
-    along = (b - a) / max(length, 1e-6)
-    forward = np.array([0.0, 0.0, 1.0]) if abs(along[2]) < 0.95 else np.array([0.0, 1.0, 0.0])
-    side = np.cross(along, forward)
-    side /= np.linalg.norm(side)
-    front = np.cross(side, along)
-    axes = np.stack([side, along, front * flat], axis=1)
+    x, y, z = stop[0] - start[0], stop[1] - start[1], stop[2] - start[2]
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / max(length, 1e-6), y / max(length, 1e-6), z / max(length, 1e-6)
+    # side = along x forward, front = side x along, with z (or y, for limbs along z) as forward.
+    side = np.array([y, -x, 0.0]) if abs(z) < 0.95 else np.array([-z, 0.0, x])
+    side /= math.sqrt(float(side @ side))
+    front = np.array([side[1] * z - side[2] * y, side[2] * x - side[0] * z, side[0] * y - side[1] * x])
+    axes = np.array([[side[0], x, front[0] * flat], [side[1], y, front[1] * flat], [side[2], z, front[2] * flat]])
     return Solid(shape="cone", centre=start, material=material, axes=axes, length=length, radii=radii)
 
 

@@ -48,35 +48,43 @@ def shade(
 ) -> np.ndarray:
     """The sprite, uint8 (H, W, 4) RGBA, colours not premultiplied. `scale` is pixels per metre."""
     covered = buffer.solid >= 0
+    spots = np.flatnonzero(covered)
     h, w = covered.shape
-    albedo = np.zeros((h, w, 3), np.float32)
-    gloss = np.zeros((h, w), np.float32)
-    normal = buffer.normal
-    kinds = np.array([solid.material for solid in solids] or [0], np.int16)
-    kind = np.where(covered, kinds[np.maximum(buffer.solid, 0)], -1)
+    if not len(spots):
+        return np.zeros((h, w, 4), np.uint8)
+    solid = buffer.solid.reshape(-1)[spots]
+    kinds = np.array([s.material for s in solids], np.int16)[solid]
+    local = buffer.local.reshape(3, -1)[:, spots]
+    normal = buffer.normal.reshape(3, -1)[:, spots]
+    albedo = np.empty((len(spots), 3), np.float32)
+    gloss = np.zeros(len(spots), np.float32)
     fray = np.zeros((h, w), np.float32)
-    for number in np.unique(kind[covered]) if covered.any() else ():
+    rough = field(3, 0.6).reshape(-1)
+    for number in np.unique(kinds):
         material = materials[int(number)]
-        rows, columns = np.nonzero(kind == number)
-        local = buffer.local[:, rows, columns]
-        albedo[rows, columns] = _textured(material, local, buffer.solid[rows, columns], solids)
-        gloss[rows, columns] = material.gloss
+        own = np.flatnonzero(kinds == number)
+        albedo[own] = _textured(material, local[:, own])
+        gloss[own] = material.gloss
         if material.grain:
-            rough = field(3, 0.6)
-            tilt = rough[(rows * 2) % 512, (columns + 7 * int(number)) % 512] * material.grain
-            normal[0, rows, columns] += tilt
-            normal[1, rows, columns] += rough[(columns * 3) % 512, rows % 512] * material.grain
+            at = spots[own]
+            normal[0, own] += rough[(at * 2 + 7 * int(number)) % rough.size] * material.grain
+            normal[1, own] += rough[(at * 3 + 991) % rough.size] * material.grain
         if material.fuzz:
-            fray[rows, columns] = material.fuzz * scale
-    lit = albedo * _diffuse(buffer, normal, covered, light, scale) + _glossy(normal, gloss, light)
-    return _finish(lit, covered, fray)
+            fray.reshape(-1)[spots[own]] = material.fuzz * scale
+    smooth = _smoothed(normal, spots, covered, scale)
+    lit = albedo * _diffuse(smooth, light, _hollow(buffer, covered, scale)[spots])
+    lit += _glossy(normal, gloss, light)
+    color = np.zeros((h * w, 3), np.uint8)
+    color[spots] = np.clip(lit * 255, 0, 255)
+    return _finish(color.reshape(h, w, 3), covered, fray)
 
 
-def _textured(material: Material, local: np.ndarray, solid: np.ndarray, solids: Sequence[Solid]) -> np.ndarray:
+def _textured(material: Material, local: np.ndarray) -> np.ndarray:
+    """Colours float32 (N, 3) at local coordinates (3, N)."""
     low, high = material.span
     v = (high - local[1]) / (high - low)
     if material.mapping == "wrap":
-        u = np.arctan2(local[0], local[2]) / (2 * np.pi) + 0.5
+        u = np.arctan2(local[0], local[2]) / np.float32(2 * np.pi) + np.float32(0.5)
     elif material.mapping == "front":
         u = np.clip(local[0] / (2 * material.half_width) + 0.5, 0.004, 0.996)
         u = np.where(local[2] < 0, 0.004, u)
@@ -100,7 +108,8 @@ def _sample(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     h, w = texture.shape[:2]
     width = 1024
     height = -(-len(u) // width)
-    maps = np.zeros((2, height * width), np.float32)
+    maps = np.empty((2, height * width), np.float32)
+    maps[:, len(u) :] = 0
     maps[0, : len(u)] = np.clip(u, 0, 1) * w - 0.5
     maps[1, : len(v)] = np.clip(v, 0, 1) * h - 0.5
     maps = maps.reshape(2, height, width)
@@ -108,42 +117,52 @@ def _sample(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return out.reshape(-1, 3)[: len(u)]
 
 
-def _diffuse(buffer: Buffer, normal: np.ndarray, covered: np.ndarray, light: Light, scale: float) -> np.ndarray:
-    weight = covered.astype(np.float32)
+def _smoothed(normal: np.ndarray, spots: np.ndarray, covered: np.ndarray, scale: float) -> np.ndarray:
+    """Unit normals (3, N) with the creases between solids rounded."""
+    picture = np.zeros((covered.size, 3), np.float32)
+    picture[spots] = normal.T
     sigma = max(0.8, 0.008 * scale)
-    smooth = [cv2.GaussianBlur(n * weight, (0, 0), sigma) for n in normal]
-    length = np.sqrt(smooth[0] ** 2 + smooth[1] ** 2 + smooth[2] ** 2) + 1e-6
-    toward = np.array(light.toward) / np.linalg.norm(light.toward)
-    facing = (smooth[0] * toward[0] + smooth[1] * toward[1] + smooth[2] * toward[2]) / length
-    key = np.clip(facing * 0.8 + 0.2, 0, 1)
-    up = (smooth[1] / length + 1) / 2
-    hollow = _hollow(buffer, weight, scale)
-    out = np.empty((*covered.shape, 3), np.float32)
-    for c in range(3):
-        out[..., c] = (light.key[c] * key + light.ground[c] + (light.sky[c] - light.ground[c]) * up) * hollow
-    return out
+    size = 2 * round(2 * sigma) + 1
+    blurred = cv2.GaussianBlur(picture.reshape(*covered.shape, 3), (size, size), sigma).reshape(-1, 3)[spots].T
+    return blurred / (np.sqrt((blurred * blurred).sum(axis=0)) + 1e-6)
 
 
-def _hollow(buffer: Buffer, weight: np.ndarray, scale: float) -> np.ndarray:
-    """1 in the open, less where nearer surfaces stand around (screen-space occlusion)."""
-    depth = np.where(weight > 0, buffer.depth, 0).astype(np.float32)
-    small = cv2.resize(np.dstack([depth, weight]), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(small, (0, 0), max(0.6, 0.06 * scale / 4))
-    around = cv2.resize(blurred, (depth.shape[1], depth.shape[0]), interpolation=cv2.INTER_LINEAR)
-    mean = around[..., 0] / np.maximum(around[..., 1], 1e-3)
-    return 1 - np.clip((mean - depth) * 5.0, 0, 0.55)
+def _diffuse(normal: np.ndarray, light: Light, hollow: np.ndarray) -> np.ndarray:
+    toward = np.array(light.toward, np.float32) / np.float32(np.linalg.norm(light.toward))
+    key = np.clip((toward @ normal) * np.float32(0.8) + np.float32(0.2), 0, 1)
+    up = (normal[1] + 1) / 2
+    strength = np.stack([key, up, np.ones_like(up)], axis=1) * hollow[:, None]
+    sky, ground = np.array(light.sky), np.array(light.ground)
+    return strength @ np.stack([np.array(light.key), sky - ground, ground]).astype(np.float32)
+
+
+def _hollow(buffer: Buffer, covered: np.ndarray, scale: float) -> np.ndarray:
+    """(H * W,): 1 in the open, less where nearer surfaces stand around (screen-space occlusion)."""
+    h, w = covered.shape
+    depth = np.where(covered, buffer.depth, 0)
+    small = [
+        cv2.GaussianBlur(
+            cv2.resize(plane, (max(1, w // 4), max(1, h // 4)), interpolation=cv2.INTER_AREA),
+            (0, 0),
+            max(0.6, 0.015 * scale),
+        )
+        for plane in (depth, covered.astype(np.float32))
+    ]
+    around = cv2.resize(small[0] / np.maximum(small[1], 1e-3), (w, h), interpolation=cv2.INTER_LINEAR)
+    return (1 - np.clip((around - depth) * 5.0, 0, 0.55)).reshape(-1)
 
 
 def _glossy(normal: np.ndarray, gloss: np.ndarray, light: Light) -> np.ndarray:
     half = np.array(light.toward) / np.linalg.norm(light.toward) + np.array([0, 0, 1.0])
-    half /= np.linalg.norm(half)
-    facing = np.clip(normal[0] * half[0] + normal[1] * half[1] + normal[2] * half[2], 0, 1)
-    shine = gloss * facing**24
-    return shine[..., None] * np.array(light.key, np.float32)
+    half = (half / np.linalg.norm(half)).astype(np.float32)
+    facing = np.clip(half @ normal, 0, 1)
+    power = facing**2
+    power = power**2 * power  # to the sixth
+    shine = gloss * (power**2) ** 2
+    return shine[:, None] * np.array(light.key, np.float32)
 
 
-def _finish(lit: np.ndarray, covered: np.ndarray, fray_px: np.ndarray) -> np.ndarray:
-    color = cv2.convertScaleAbs(lit, alpha=255)
+def _finish(color: np.ndarray, covered: np.ndarray, fray_px: np.ndarray) -> np.ndarray:
     alpha = covered.astype(np.uint8) * 255
     spread = cv2.dilate(color, np.ones((3, 3), np.uint8))
     color[~covered] = spread[~covered]
