@@ -13,6 +13,7 @@ from backend.report.page import (
     Figure,
     Gauge,
     ImageGrid,
+    Note,
     PairGrid,
     PairView,
     Plot,
@@ -27,7 +28,7 @@ from backend.report.pictures import Picture, data_uri, masked_uri
 from backend.report.plots import SIGNS, Line, histogram
 
 FUNNEL = ("videos", "clips", "subjects", "appearances", "anchors", "pairs", "verdicts")
-"""The counts of `Status` in the order of work; others follow by name."""
+"""The counts of `Status` that head the report, in the order of work; the others are named in passing."""
 
 OPENINGS = {"gradual": "after a dissolve or fade", "split": "goes on from the one before"}
 
@@ -183,13 +184,16 @@ def _sentence(status: Status) -> str:
 
 
 def _overview(status: Status) -> list[Block]:
-    names = [*(n for n in FUNNEL if n in status.counts), *sorted(set(status.counts) - set(FUNNEL))]
+    names = [name for name in FUNNEL if name in status.counts]
     tones = {"pairs": "good", "verdicts": "good"}
     tiles = [Tile(f"{status.counts[n]:,}", _noun(n, status.counts[n]), tone=tones.get(n, "plain")) for n in names]
     failed = status.states.get("failed", 0) + sum(n for name, n in status.states.items() if name.startswith("failed("))
     if failed:
         tiles.append(Tile(f"{failed:,}", "failed", tone="bad"))
-    blocks: list[Block] = [Tiles(tuple(tiles))]
+    blocks: list[Block] = [Tiles(tuple(tiles))] if tiles else []
+    others = [f"{n:,} {_noun(_spaced(name), n)}" for name, n in sorted(status.counts.items()) if name not in FUNNEL]
+    if others:
+        blocks.append(Note(f"Also made: {_listed(others)}."))
     if status.gates:
         blocks.append(_gates(status.gates))
     return blocks
@@ -314,7 +318,7 @@ def _shots(data: CurationData) -> list[Block]:
     ]
     more = (data.num_shots or 0) - len(data.shots)
     if more > 0:
-        blocks.append(Table(head=(), rows=(), empty=f"{more:,} more {_noun('shots', more)}, not shown."))
+        blocks.append(Note(f"and {more:,} more {_noun('shots', more)}, not shown."))
     return blocks
 
 

@@ -68,6 +68,14 @@ class Table:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence in passing."""
+
+    KIND: ClassVar[str] = "note"
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
     """An inline SVG with its title and a remark."""

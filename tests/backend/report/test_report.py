@@ -46,7 +46,7 @@ def disc(height: int = 90, width: int = 160) -> np.ndarray:
 def status(**changes: object) -> Status:
     return replace(
         Status(
-            counts={"videos": 2, "clips": 9, "subjects": 4, "pairs": 1},
+            counts={"videos": 2, "clips": 9, "subjects": 4, "pairs": 1, "in_pairs": 1, "masks": 1200},
             states={"ok": 1, "failed": 1},
             failures=(
                 FailureRow(
@@ -192,6 +192,7 @@ def test_equal_data_give_equal_pages() -> None:
 def test_headline_gates_stages_and_failures_are_told() -> None:
     text = page().text
     assert "2 videos, 9 clips and 4 subjects gave 1 accepted pair. 1 input failed; they are listed at the end." in text
+    assert "9 clips 4 subjects 1 pair 1 failed Also made: 1 in pair and 1,200 masks." in text
     assert "clip: motion > 0.004 OpenS2V-Nexus, 1 unmeasured 6 of 10" in text
     assert "split shots video 2 – – 1 – 1.7 min" in text
     assert "broken.mp4 probe source failed truncated the index is missing" in text
