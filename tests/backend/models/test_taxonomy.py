@@ -1,10 +1,14 @@
 """The shipped table, its contradictions, and the noun phrases built on it."""
 
+import hashlib
+import json
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.domain import SettingsError
+from backend.domain import SettingsError, resource
 from backend.models.classical_captions import RulePhrases
 from backend.models.taxonomy import Taxonomy, load_taxonomy
 
@@ -31,6 +35,16 @@ def test_the_table_has_120_categories_and_1000_forms() -> None:
     taxonomy = load_taxonomy()
     assert len(taxonomy.categories) >= 120
     assert sum(len(category.forms) for category in taxonomy.categories.values()) >= 1000
+
+
+def test_a_changed_table_raises_its_version() -> None:
+    """Phrases are kept by `RulePhrases.model_id`: when this fails, raise `version` and the id, then note the digest."""
+    digests = {1: "d8667f0f0d195404"}
+    taxonomy = load_taxonomy()
+    table = yaml.load(resource("taxonomy.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)
+    found = hashlib.blake2b(json.dumps(table, sort_keys=True).encode(), digest_size=8).hexdigest()
+    assert found == digests[taxonomy.version]
+    assert RulePhrases.model_id.endswith(f"-table-{taxonomy.version}")
 
 
 def test_every_category_has_known_values_and_a_way_to_a_root() -> None:

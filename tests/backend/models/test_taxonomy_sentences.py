@@ -39,6 +39,7 @@ SENTENCES: list[tuple[str, str]] = [
     ("A person of interest was mentioned.", ""),
     ("A shallow depth of field blurs the background.", ""),
     ("The camera zooms in slowly and the camera angle changes.", ""),
+    ("The camera pans to show two pans.", "pans:pot+"),
     ("A static camera captures a vintage camera.", "vintage camera:camera"),
     ("He is a movie star and a role model.", ""),
     ("The lion dance starts at the zebra crossing.", "zebra crossing:street"),
