@@ -35,6 +35,7 @@ from backend.workspace.media import MediaLibrary
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
 from backend.workspace.projection import Projection
 from backend.workspace.queue import VerifyQueue
+from backend.workspace.reporting import write_report
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
 
@@ -199,8 +200,9 @@ class Workspace:
 
     def report(self, *, out: str | None = None) -> str:
         path = Path(out) if out else self.layout.root / "report.html"
+        status = self.status()
         with self._now() as now:
-            exporting.write_report(now, self.plan, self.artifacts, path, title=self.layout.root.name)
+            write_report(now, self.plan, self.settings, self.artifacts, status, path, title=self.layout.root.name)
         return str(path)
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:

@@ -37,7 +37,7 @@ def test_gates_can_be_tried_and_saved(curated_api: Api) -> None:
     change = GateChange(gate="pair.similarity.min", value=0.7)
     assert curated_api.try_gates(changes=(change,)).counts["pairs"] == 1
     assert curated_api.status().counts["pairs"] == 2
-    with pytest.raises(SettingsError, match="did you mean pair.similarity.min"):
+    with pytest.raises(SettingsError, match=r"did you mean pair\.similarity\.min"):
         curated_api.try_gates(changes=(replace(change, gate="pair.similarty.min"),))
 
 
