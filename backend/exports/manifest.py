@@ -144,9 +144,9 @@ def _write_files(
         "num_pairs_by_split": dict(sorted(counts.items())),
         "about": ABOUT.dump_python(about),
     }
-    put("about.json", (json.dumps(header, ensure_ascii=False, indent=2) + "\n").encode())
+    put("about.json", (json.dumps(header, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace"))
     put("schema.json", (json.dumps(schema(), ensure_ascii=False, indent=2) + "\n").encode())
-    put("README.md", card(pairs, videos, about).encode())
+    put("README.md", card(pairs, videos, about).encode(errors="replace"))
     listing = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
     (folder / MANIFEST).write_bytes(listing.encode())
     return len(hashes) + 1

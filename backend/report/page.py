@@ -174,8 +174,12 @@ class Report:
 
 
 def render(report: Report) -> str:
-    """The report as one HTML document that needs nothing else: no script, no font, no address outside itself."""
-    return _environment().get_template("page.html").render(report=report)
+    """The report as one HTML document that needs nothing else: no script, no font, no address outside itself.
+
+    Can always be written as UTF-8: what is left of a file name in another encoding is shown as `?`.
+    """
+    html = _environment().get_template("page.html").render(report=report)
+    return html.encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=1)

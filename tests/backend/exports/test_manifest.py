@@ -236,7 +236,10 @@ def test_a_file_name_that_is_not_utf8_survives(tmp_path: Path) -> None:
     artifacts = store(tmp_path)
     pair = made_pair(0, 0, artifacts)
     pair = replace(pair, target=replace(pair.target, source_uri="/films/caf\udce9.mp4"))
-    ExportManifest().write([pair], [made_video(0)], out=tmp_path / "out", artifacts=artifacts, about=SPLIT)
+    video = replace(made_video(0), attribution="caf\udce9")
+    about = replace(SPLIT, project="caf\udce9")
+    ExportManifest().write([pair], [video], out=tmp_path / "out", artifacts=artifacts, about=about)
+    assert read_manifest(tmp_path / "out").about == about
     assert next(read_manifest(tmp_path / "out").pairs()).target.source_uri == "/films/caf\udce9.mp4"
 
 

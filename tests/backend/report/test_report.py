@@ -260,6 +260,12 @@ def test_names_from_outside_stay_text() -> None:
     assert hostile.text.count("{{ 7 * 7 }}") >= 7
 
 
+def test_a_file_name_in_another_encoding_is_shown_as_far_as_it_can_be() -> None:
+    shot = ShotCard(image=scenery(), video="caf\udce9.mp4", start_s=0, stop_s=1, opens_with="start")
+    html = render(curation_report(data(shots=[shot])))
+    assert b"caf?.mp4" in html.encode("utf-8")
+
+
 def test_a_block_of_a_new_kind_needs_only_its_template() -> None:
     table = Table(head=("A", "B"), rows=(("x", "1"),), numeric=frozenset({1}), note="counted by hand")
     report = Report(title="t", kicker="k", sections=[Section(anchor="a", title="Own", blocks=[table])])
