@@ -10,6 +10,7 @@ import pytest
 from backend.domain import Absent, Caption, Clip, Context, Filtered, Footage, Item, Ok, Video
 from backend.models.classical_captions import RulePhrases, TemplateCaptioner
 from backend.stages.captions import CaptionClips, language_of
+from backend.stages.sidecars import SidecarReader
 from tests.backend.stages.footage_in_memory import ArrayReader
 
 FPS = 25.0
@@ -188,6 +189,23 @@ def test_a_folder_named_like_a_sidecar_is_no_sidecar(tmp_path: Path) -> None:
 
 def test_languages_are_told_by_script() -> None:
     assert [language_of(t) for t in ("a dog", "一只狗", "犬がいる", "개가 있다")] == ["en", "zh", "ja", "ko"]
+
+
+@pytest.mark.real
+def test_the_outputs_of_the_opens2v_pipeline_are_read(real_media: Path, tmp_path: Path) -> None:
+    """Step 0 as shared metadata, step 3 as a per-sample file: two captions, of which one stands in both."""
+    demo = real_media / "dev" / "opens2v_demo"
+    stem = "gm1252760410-365677148_part2"
+    (tmp_path / "metadata.json").write_bytes((demo / "step0__merge_final_json__dataset1.json").read_bytes())
+    step3 = f"step3__final_output__dataset1__{stem}_step1-0-95_step2-0-95_step4.json"
+    (tmp_path / f"{stem}_step1-0-95_step2-0-95_step4.json").write_bytes((demo / step3).read_bytes())
+    told, remarks = SidecarReader().read(tmp_path / f"{stem}.mp4")
+    assert remarks == []
+    assert [(one.text[:26], one.span) for one in told] == [
+        ("Three women are seen outdo", (0.0, 95.0)),
+        ("The video features three i", (0.0, 95.0)),
+    ]
+    assert not SidecarReader().read(tmp_path / "another.mp4")[0]
 
 
 # The template
