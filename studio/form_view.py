@@ -204,6 +204,7 @@ class FormView(QWidget):
         clear(self._choices)
         clear(self._chips)
         for key in (*self._choice_keys, *self._reason_keys):
+            key.setEnabled(False)  # at once: two keys of one name would cancel each other until the deletion
             key.deleteLater()
         self.buttons = {choice.value: ChoiceButton(choice, self._theme) for choice in question.choices}
         row = self._choices.layout()

@@ -82,6 +82,11 @@ class Pane(QWidget):
         return self._image
 
     @property
+    def sentence(self) -> str:
+        """What is said in place of a picture; empty while one is shown."""
+        return self._sentence
+
+    @property
     def look(self) -> Look:
         return self._look
 
