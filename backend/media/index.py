@@ -28,6 +28,7 @@ MAGIC = b"SSFI"
 VERSION = 1
 ASSUMED_RATE = Fraction(25)
 """Frames per second for a stream that states no timing (the rate that FFmpeg assumes for raw streams)."""
+FIRST_FRAME_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,50 +193,22 @@ def build_index(path: FilePath) -> FrameIndex:
     """
     with open_container(path) as container:
         stream, num_streams = choose_stream(container, path)
-        packets = _read_packets(container, stream)
+        packets, first = _read_packets(container, stream)
         if not len(packets.pts):
             raise MediaError(f"{display_name(path)}: no picture data", kind="truncated")
-        return _index(path, container, stream, num_streams, packets)
-
-
-def _index(
-    path: FilePath, container: InputContainer, stream: VideoStream, num_streams: int, packets: "_Packets"
-) -> FrameIndex:
-    first = next(decode_all(path), None)
-    if first is None:
-        raise MediaError(f"{display_name(path)}: no frame of its video stream can be decoded", kind="undecodable")
-    width, height, rotation, mirrored = first.width, first.height, *orientation(first)
-    if rotation % 180:
-        width, height = height, width
+        first = first or next(decode_all(path), None)
+        if first is None:
+            raise MediaError(f"{display_name(path)}: no frame of its video stream can be decoded", kind="undecodable")
+        facts = _facts(container, stream, first)
+    facts = replace(facts, num_video_streams=num_streams)
     shown = _shown_packets(packets)
     timed = not packets.untimed and len(np.unique(packets.pts[shown])) == len(shown)
-    rate = stream.average_rate or stream.guessed_rate or ASSUMED_RATE
-    base = stream.time_base or Fraction(1, 1000)
-    if not timed:
-        count = sum(1 for _ in decode_all(path))
-        rate, base = (stream.average_rate or ASSUMED_RATE), 1 / (stream.average_rate or ASSUMED_RATE)
-        shown = np.arange(count)
-    sar = stream.sample_aspect_ratio or Fraction(1)
-    facts = StreamFacts(
-        stream=stream.index,
-        num_video_streams=num_streams,
-        container=container.format.name,
-        codec=stream.codec_context.codec.canonical_name,
-        pixel_format=first.format.name,
-        width=width,
-        height=height,
-        rotation=rotation,
-        mirrored=mirrored,
-        sar=(sar.numerator, sar.denominator),
-        interlaced=bool(first.interlaced_frame) or stream.codec_context.field_order > 1,
-        timed=timed,
-        transfer=int(first.color_trc),
-        hidden=len(packets.pts) - len(shown),
-        time_base=(base.numerator, base.denominator),
-        rate=(rate.numerator, rate.denominator),
-        promised=stream.frames,
-        last_duration=_last_duration(packets, shown) if timed else 1,
-    )
+    if timed:
+        facts = replace(facts, last_duration=_last_duration(packets, shown))
+    else:
+        shown = np.arange(sum(1 for _ in decode_all(path)))
+        facts = replace(facts, timed=False, time_base=facts.rate[::-1], last_duration=1)
+    facts = replace(facts, hidden=max(0, len(packets.pts) - len(shown)))
     key = packets.key.copy()
     key[0] = key[0] or not key.any()
     return FrameIndex(facts, packets.pts, packets.dts, key, shown)
@@ -274,17 +247,45 @@ class _Packets:
     untimed: bool
 
 
-def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
+def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame) -> StreamFacts:
+    """What the header and the first frame say; `build_index` puts in what the packets say."""
+    rotation, mirrored = orientation(first)
+    width, height = (first.height, first.width) if rotation % 180 else (first.width, first.height)
+    rate = stream.average_rate or stream.guessed_rate or ASSUMED_RATE
+    base = stream.time_base or Fraction(1, 1000)
+    sar = stream.sample_aspect_ratio or Fraction(1)
+    return StreamFacts(
+        stream=stream.index,
+        num_video_streams=1,
+        container=container.format.name,
+        codec=stream.codec_context.codec.canonical_name,
+        pixel_format=first.format.name,
+        width=width,
+        height=height,
+        rotation=rotation,
+        mirrored=mirrored,
+        sar=(sar.numerator, sar.denominator),
+        interlaced=bool(first.interlaced_frame) or stream.codec_context.field_order > 1,
+        timed=True,
+        transfer=int(first.color_trc),
+        hidden=0,
+        time_base=(base.numerator, base.denominator),
+        rate=(rate.numerator, rate.denominator),
+        promised=stream.frames,
+    )
+
+
+def _read_packets(container: InputContainer, stream: VideoStream) -> tuple[_Packets, av.VideoFrame | None]:
+    """Every packet, and the first key picture that can be decoded by itself, for the facts that only frames tell."""
     rows: list[tuple[int, int, bool, bool, int]] = []
-    untimed = False
+    untimed, first, tries = False, None, 0
     is_vp8 = stream.codec_context.name == "vp8"
+    stream.codec_context.thread_count = 1
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
-        except StopIteration:
-            break
-        except FFmpegError:
+        except (StopIteration, FFmpegError):
             break
         if not packet.size:
             continue
@@ -295,8 +296,20 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
         # VP8 keeps its alternate reference pictures in packets of their own; bit 4 of the first byte says "shown".
         hidden = packet.is_discard or (is_vp8 and not bytes(packet)[0] & 0x10)
         rows.append((pts, dts, packet.is_keyframe, hidden, packet.duration or 0))
+        if first is None and packet.is_keyframe and not packet.is_discard and tries < FIRST_FRAME_TRIES:
+            first, tries = _decoded_alone(stream, packet), tries + 1
     table = np.array(rows, dtype=np.int64).reshape(-1, 5)
-    return _Packets(table[:, 0], table[:, 1], table[:, 2] > 0, table[:, 3] > 0, table[:, 4], untimed)
+    return _Packets(table[:, 0], table[:, 1], table[:, 2] > 0, table[:, 3] > 0, table[:, 4], untimed), first
+
+
+def _decoded_alone(stream: VideoStream, packet: av.Packet) -> av.VideoFrame | None:
+    context = stream.codec_context
+    try:
+        frames = [*context.decode(packet), *context.decode(None)]
+    except FFmpegError:
+        frames = []
+    context.flush_buffers()
+    return frames[0] if frames else None
 
 
 def _shown_packets(packets: _Packets) -> np.ndarray:
