@@ -1,16 +1,19 @@
 """Embeddings without learned weights: appearance by colour, texture and shape; background by colour and texture."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import cv2
 import numpy as np
 
-from backend.domain import Absent, Box
+from backend.domain import Absent, Box, resource
 from backend.measures import descriptors
 from backend.measures.retrieval import Fusion
 
-BLOCKS: tuple[tuple[str, int, float], ...] = (("colour", 168, 0.5), ("texture", 60, 0.25), ("shape", 288, 0.25))
+BLOCKS: tuple[tuple[str, int, float], ...] = (("colour", 168, 0.6), ("texture", 60, 0.2), ("shape", 288, 0.2))
 """Name, length and share of the cosine of each block of an appearance vector, in order."""
 MIN_MASK_PX = 256
 MIN_REST = 0.05
@@ -34,12 +37,19 @@ class ClassicalAppearance:
         if cut is None or inside.sum() < MIN_MASK_PX:
             return Absent(f"the mask holds {int(inside.sum())} px, needs {MIN_MASK_PX}")
         crop, shape = cut
-        blocks = (
-            descriptors.colour_bands(crop, shape, descriptors.lighting_gains(frame)),
-            descriptors.texture_bands(crop, shape),
-            descriptors.shape_grid(crop, shape),
-        )
-        return descriptors.unit(np.concatenate([np.sqrt(share) * b for (_, _, share), b in zip(BLOCKS, blocks)]))
+        blocks = raw_blocks(crop, shape, descriptors.lighting_gains(frame))
+        means = calibration().means
+        parts = [np.sqrt(share) * descriptors.unit(blocks[name] - means[name]) for name, _, share in BLOCKS]
+        return descriptors.unit(np.concatenate(parts))
+
+
+def raw_blocks(crop: np.ndarray, mask: np.ndarray, gains: np.ndarray) -> dict[str, np.ndarray]:
+    """Each block of a cut-out before what subjects have in common is taken away."""
+    return {
+        "colour": descriptors.colour_bands(crop, mask, gains),
+        "texture": descriptors.texture_bands(crop, mask),
+        "shape": descriptors.shape_grid(crop, mask),
+    }
 
 
 def appearance_parts(a: np.ndarray, b: np.ndarray) -> Mapping[str, np.ndarray]:
@@ -52,30 +62,27 @@ def appearance_parts(a: np.ndarray, b: np.ndarray) -> Mapping[str, np.ndarray]:
     return parts
 
 
-FUSION = Fusion(
-    weights={
-        "colour_cosine": 12.0,
-        "texture_cosine": 4.0,
-        "shape_cosine": 3.0,
-        "subject_cosine": 6.0,
-        "face_cosine": 4.0,
-        "log_inliers": 1.0,
-    },
-    bias=-22.5,
-    means={
-        "colour_cosine": 0.7,
-        "texture_cosine": 0.95,
-        "shape_cosine": 0.85,
-        "subject_cosine": 0.78,
-        "face_cosine": 0.7,
-        "log_inliers": 0.3,
-    },
-)
-
-
 def same_subject(evidence: Mapping[str, np.ndarray]) -> np.ndarray:
     """The chance in [0, 1] that two appearances show one subject, from the evidence that `PairSubjects` gathers."""
-    return FUSION({**evidence, "log_inliers": np.log1p(np.asarray(evidence["keypoint_inliers"], np.float64))})
+    fusion = calibration().fusion
+    return fusion({**evidence, "log_inliers": np.log1p(np.asarray(evidence["keypoint_inliers"], np.float64))})
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted on sample worlds: the mean of each block, and the fusion of evidence."""
+
+    means: Mapping[str, np.ndarray]
+    """What subjects have in common, float32 of each block's length; a block is measured as its departure from it."""
+    fusion: Fusion
+
+
+@cache
+def calibration() -> Calibration:
+    """The shipped calibration. `python -m bench.accuracy_pairs --fit` makes it again from sample worlds."""
+    raw = json.loads(resource("classical_appearance.json").read_text(encoding="utf-8"))
+    means = {name: np.array(raw["means"][name], np.float32) for name, _, _ in BLOCKS}
+    return Calibration(means, Fusion(weights=raw["weights"], bias=raw["bias"], means=raw["evidence_means"]))
 
 
 class ClassicalBackground:

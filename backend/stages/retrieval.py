@@ -27,11 +27,15 @@ from backend.domain import (
     Subject,
     Video,
 )
+from backend.geometry import boxes
 from backend.measures import diversity, keypoints
 from backend.measures.retrieval import in_group
 from backend.media.images import read_rgba
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import cosine, identity_evidence
+from backend.stages.retrieval_evidence import SubjectLikeness, cosine, identity_evidence
+
+APART = 0.3
+"""Two boxes of a frame that share more of the smaller one may be of one subject, found twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ class PairSubjects:
     `cross_frame` pairs join subjects of different clips, so that living subjects keep to one long video
     (Phantom-Data, section 4.2.3); `in_pair` pairs join two frames of one subject. The target is the earlier one.
     Scores: `similarity` (chance of one identity, in [0, 1]), `appearance_cosine`, `subject_cosine` (over all frames of
-    both subjects), the blocks of the vector, `face_cosine`, `keypoint_inliers`, `keypoint_ratio` and `prior`.
+    both subjects), the blocks of the vector, `face_cosine`, `keypoint_inliers`, `keypoint_ratio`, `prior`, and
+    `rival_margin`: how much liker the two are than either is to whoever stands beside the other. A clip shows nobody
+    twice, so that of two look-alikes side by side only the liker can be the one.
     """
 
     name: ClassVar[str] = "pair_subjects"
@@ -52,7 +58,7 @@ class PairSubjects:
     roles: ClassVar[tuple[str, ...]] = ("AppearanceEmbedder",)
     resources: ClassVar[Resources] = Resources(ram_gib=1.0)
 
-    store_floor: float = 0.5
+    store_floor: float = 0.2
     """Cosine under which a candidate is not stored."""
     pairs_per_link: int = 2
     """Pairs of frames kept for two subjects: the likest first, then the likest in other surroundings."""
@@ -74,7 +80,7 @@ class PairSubjects:
         if not chosen:
             return Ok(item.id)
         rows: list[Record] = []
-        evidence = bank.evidence(chosen)
+        evidence = bank.evidence(chosen) | {"rival_margin": bank.rival_margins(chosen)}
         for k, (i, j) in enumerate(chosen):
             pair = bank.pair(i, j)
             rows.append(pair)
@@ -205,6 +211,31 @@ class _Bank:
             chosen, model=self.model, vectors=self.vectors, subjects=self.subjects, faces=self._faces, points=points
         )
 
+    def rival_margins(self, chosen: Sequence[tuple[int, int]]) -> np.ndarray:
+        """For each cross-clip pair its subject cosine less the best of its rivals, NaN without a rival."""
+        likeness = SubjectLikeness(self.vectors, self.subjects)
+        beside = self._beside()
+        margins = []
+        for i, j in chosen:
+            a, b = self.subjects[i], self.subjects[j]
+            rivals = [likeness(a, other) for other in beside[b]] + [likeness(b, other) for other in beside[a]]
+            margins.append(likeness(a, b) - max(rivals) if rivals and self.clips[i] != self.clips[j] else np.nan)
+        return np.array(margins)
+
+    def _beside(self) -> dict[int, set[int]]:
+        """For each subject the others that stand apart from it on a frame of its clip."""
+        frames: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for row, view in enumerate(self.views):
+            frames[int(self.clips[row]), view.appearance.frame or 0].append(row)
+        beside: dict[int, set[int]] = defaultdict(set)
+        for rows in frames.values():
+            for i in rows:
+                for j in rows:
+                    a, b = self.views[i].appearance.box, self.views[j].appearance.box
+                    if self.subjects[i] != self.subjects[j] and max(boxes.contain(a, b), boxes.contain(b, a)) < APART:
+                        beside[self.subjects[i]].add(self.subjects[j])
+        return beside
+
     def _keypoints(self, i: int) -> keypoints.Keypoints:
         mask = self.views[i].mask
         if mask is None:
@@ -293,6 +324,7 @@ _WHY_ABSENT: dict[str, str] = {
     "face_cosine": "no frontal face on both sides",
     "background_cosine": "a subject fills its frame",
     "context_diversity": "a subject fills its frame",
+    "rival_margin": "nobody stands beside either subject",
 }
 
 
