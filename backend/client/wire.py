@@ -46,16 +46,15 @@ def error_body(error: errors.StudioError) -> dict[str, str]:
 
 
 def error_of(body: Any, *, status: int) -> errors.StudioError:
-    """The failure that a service reported; ServiceError when it is none of ours."""
+    """The failure that a service reported, with its kind; ServiceError when it gave none (worth trying again)."""
     if not isinstance(body, dict) or "message" not in body:
         return errors.ServiceError(f"the service answered {status} without a reason; see its log")
-    kind = getattr(errors, str(body.get("type")), None)
-    message = str(body["message"])
-    if kind is errors.MediaError:
-        return errors.MediaError(message, kind=str(body.get("kind", "unreadable")))
-    if isinstance(kind, type) and issubclass(kind, errors.StudioError):
-        return kind(message)
-    return errors.ServiceError(message)
+    known = getattr(errors, str(body.get("type")), errors.StudioError)
+    if not (isinstance(known, type) and issubclass(known, errors.StudioError)):
+        known = errors.StudioError
+    error = known(str(body["message"]))
+    error.kind = str(body.get("kind", known.kind))
+    return error
 
 
 def _operation(name: str, function: Any) -> Operation:

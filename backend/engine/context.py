@@ -41,7 +41,7 @@ class WorkContext:
     """`backend.domain.Context` over a project's artifacts. Holds open readers, decoded frames and loaded models."""
 
     def __init__(self, settings: WorkerSettings) -> None:
-        self.artifacts = Artifacts(settings.artifacts)
+        self.artifacts = Artifacts(settings.artifacts, durable=False)  # the owner settles them before it commits
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
         self._models: dict[str, object] = {}

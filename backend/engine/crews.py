@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 2  # batches at a worker: one worked on, one waiting, so that it never idles while the owner commits
 DEATHS = 2  # of a single item before it fails
 SECONDS_PER_ITEM = 120.0  # a batch that takes longer is taken for hung
+START_S = 60.0  # to spawn and import; torch alone takes 3 s, a busy machine many times that
+READY = "ready"
 GRACE_S = 5.0  # between asking a worker to stop and killing it
 
 
@@ -62,7 +64,8 @@ class _Worker:
     pipe: Connection
     stderr: Path
     batches: deque[Batch] = field(default_factory=deque)
-    since: float = 0.0
+    ready: bool = False
+    since: float = field(default_factory=time.monotonic)
 
 
 class Process:
@@ -95,8 +98,10 @@ class Process:
             ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], timeout=0.5)
             for worker in busy:
                 if worker.pipe in ready and (outcome := self._receive(worker)) is not None:
-                    yield worker.batches.popleft(), outcome
                     worker.since = time.monotonic()
+                    if isinstance(outcome, Outcome):
+                        yield worker.batches.popleft(), outcome
+                    worker.ready = True
                 elif not worker.process.is_alive() or self._hangs(worker):
                     yield from self._bury(worker, again, deaths)
 
@@ -137,14 +142,14 @@ class Process:
         except (BrokenPipeError, ConnectionResetError):
             log.debug("worker %s died before it took a batch", worker.process.pid)
 
-    def _receive(self, worker: _Worker) -> Outcome | None:
+    def _receive(self, worker: _Worker) -> Outcome | str | None:
         try:
             return worker.pipe.recv()
         except (EOFError, ConnectionResetError):
             return None
 
     def _hangs(self, worker: _Worker) -> bool:
-        limit = self._seconds_per_item * len(worker.batches[0].items)
+        limit = self._seconds_per_item * len(worker.batches[0].items) if worker.ready else START_S
         return time.monotonic() - worker.since > limit
 
     def _bury(self, worker: _Worker, again: deque[Batch], deaths: dict[str, int]) -> Iterator[tuple[Batch, Outcome]]:
@@ -203,6 +208,7 @@ def _serve(pipe: Connection, settings: WorkerSettings, stderr: str, owner: int) 
     descriptor = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(descriptor, 2)
     context = WorkContext(settings)
+    pipe.send(READY)
     while True:
         try:
             batch = pipe.recv()

@@ -10,6 +10,7 @@ rows of a record type that the current work keys made, whose parents are kept an
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import duckdb
 
@@ -26,6 +27,14 @@ class GateCount:
     entering: int
     dropped: int
     unmeasured: int
+
+
+class Pending(NamedTuple):
+    """An item without finished work. Items of one `group` (a video) are worked on together."""
+
+    item_id: str
+    work_key: str
+    group: str
 
 
 class PlanTables:
@@ -73,16 +82,17 @@ class PlanTables:
                 ) g ON g.item_id = k.id"""
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source}")
 
-    def pending(self, step: Step, *, retry_failed: bool = False) -> list[tuple[str, str, str]]:
-        """`(item_id, work_key, group)` of items without finished work, ordered by group (the video) and id."""
+    def pending(self, step: Step, *, retry_failed: bool = False) -> list[Pending]:
+        """Items without finished work, ordered by group and id."""
         stage = step.stage
         group = "k.video_id" if "video_id" in _columns(stage.over) else "k.id"
         done = "state <> 'failed'" if retry_failed else "true"
-        return self._connection.execute(
+        rows = self._connection.execute(
             f"""SELECT i.item_id, i.work_key, {group} FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
             WHERE i.work_key NOT IN (SELECT work_key FROM work WHERE stage = ? AND {done}) ORDER BY 3, 1""",
             [stage.name],
         ).fetchall()
+        return [Pending(*row) for row in rows]
 
     def leave(self, step: Step) -> None:
         """Adds the stage's rows to `kept_KIND` and applies its gates."""
@@ -152,7 +162,9 @@ class PlanTables:
         scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
             WHERE {self._made_by(stage)} AND r.name IN ({", ".join(f"'{g.score}'" for g in gates)})"""
         violated = [f"count(*) FILTER (r.name = '{g.score}' AND {_violates(g)})" for g in gates]
-        rows = run(f"SELECT r.name, count(*), count(*) FILTER (r.value IS NULL), {', '.join(violated)} {scored} GROUP BY 1").fetchall()
+        rows = run(
+            f"SELECT r.name, count(*), count(*) FILTER (r.value IS NULL), {', '.join(violated)} {scored} GROUP BY 1"
+        ).fetchall()
         seen = {row[0]: row[1:] for row in rows}
         for n, gate in enumerate(gates):
             entering, unmeasured, *dropped = seen.get(gate.score, (0, 0, *([0] * len(gates))))

@@ -96,7 +96,7 @@ def _bad_request(name: str, error: Exception) -> JSONResponse:
         message = f"{name}: {place}: {first['msg']}" if place else f"{name}: {first['msg']}"
     else:
         message = f"{name}: the body is not JSON: {type(error).__name__}"
-    body = {"error": {"type": "ServiceError", "kind": "bad_request", "message": message}}
+    body = {"error": {"type": "StudioError", "kind": "bad_request", "message": message}}
     return JSONResponse(json.loads(json.dumps(body).encode("ascii")), status_code=422)
 
 
@@ -107,4 +107,4 @@ async def _studio_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": {"type": "ServiceError", "kind": "refused", "message": str(error)}}, status_code=413)
+    return JSONResponse({"error": {"type": "StudioError", "kind": "refused", "message": str(error)}}, status_code=413)

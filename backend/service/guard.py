@@ -77,7 +77,7 @@ def _bounded(receive: Receive) -> Receive:
 
 
 async def _refuse(send: Send, status: int, message: str) -> None:
-    body = json.dumps({"error": {"type": "ServiceError", "kind": "refused", "message": message}}).encode()
+    body = json.dumps({"error": {"type": "StudioError", "kind": "refused", "message": message}}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,7 @@
-"""The catalog's tables, derived from the records: one append-only table per record type, `id` and `work_key` first."""
+"""The catalog's tables, derived from the records: one append-only table per record type.
+
+`work_key` names the work that made a row, `stage_key` is its first part (low-cardinality, so scans by it are cheap).
+"""
 
 import dataclasses
 import types
@@ -15,6 +18,9 @@ SCHEMA_VERSION = 1
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
+
+ARTIFACT_COLUMNS = (("video", "index"), ("mask", "crop"), ("score", "evidence"))
+"""Columns that name artifacts; these files are on the disk before the rows are committed."""
 
 WORK_SCHEMA = pa.schema(
     [
@@ -55,9 +61,9 @@ VOTE_SCHEMA = pa.schema(
 
 @cache
 def record_schema(record: type) -> pa.Schema:
-    """Arrow schema of a record's table: id, work_key, then the record's fields in their order."""
+    """Arrow schema of a record's table: id, work_key, stage_key, then the record's fields in their order."""
     hints = get_type_hints(record)
-    fields = [pa.field("id", pa.string()), pa.field("work_key", pa.string())]
+    fields = [pa.field(name, pa.string()) for name in ("id", "work_key", "stage_key")]
     fields += [pa.field(f.name, _arrow_type(hints[f.name])) for f in dataclasses.fields(record)]
     return pa.schema(fields)
 
@@ -66,6 +72,7 @@ def to_arrow(record: type, rows: Sequence[Record], work_keys: Sequence[str]) -> 
     """Records as an Arrow table of `record_schema`; `work_keys[i]` is the work that made `rows[i]`."""
     schema = record_schema(record)
     columns: dict[str, Any] = {"id": [row.id for row in rows], "work_key": list(work_keys)}
+    columns["stage_key"] = [key.partition(":")[0] for key in work_keys]
     for field in dataclasses.fields(record):
         columns[field.name] = [getattr(row, field.name) for row in rows]
     return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()}, schema=schema)

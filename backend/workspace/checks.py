@@ -8,6 +8,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.backups import backup_project, new_backup_path, prune_backups, read_table, restore_project
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
+from backend.store.schema import ARTIFACT_COLUMNS
 from backend.workspace.layout import Layout
 from backend.workspace.snapshot import Snapshot
 
@@ -18,7 +19,7 @@ def verify(now: Snapshot, journal: Journal, artifacts: Artifacts) -> Check:
     problems = list(chain.problems)
     problems += artifacts.verify_all()
     stored = set(artifacts.names())
-    for table, column in (("mask", "crop"), ("video", "index"), ("score", "evidence")):
+    for table, column in ARTIFACT_COLUMNS:
         rows = now.query(f"SELECT DISTINCT {column} FROM {table} WHERE {column} NOTNULL")
         missing = sorted(name for (name,) in rows if name not in stored)
         problems += [f"artifact {name} is missing; a {table} names it" for name in missing]

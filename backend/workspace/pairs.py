@@ -6,9 +6,8 @@ from backend.api import PairPage, PairRow
 from backend.domain import VERIFY_STUDY, SettingsError, Stimulus
 from backend.exports.where import EXPORT_COLUMNS, parse_where
 from backend.settings import nearest
+from backend.studies.forms import IDENTITY_QUESTION
 from backend.workspace.snapshot import Snapshot
-
-IDENTITY_QUESTION = "same"
 
 _STATUS = f"""
 CREATE OR REPLACE TEMP VIEW pair_status AS

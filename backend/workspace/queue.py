@@ -8,10 +8,9 @@ from backend.stages.audit import audit_sample
 from backend.store.journal import Journal
 from backend.store.leases import Leases
 from backend.store.schema import VOTE_SCHEMA
+from backend.studies.forms import IDENTITY_FORM
 from backend.workspace.pairs import pair_rows
 from backend.workspace.snapshot import Snapshot
-
-FORM = "identity"
 
 
 class VerifyQueue:
@@ -33,7 +32,7 @@ class VerifyQueue:
             Trial(
                 study_id=study_id,
                 item_id=row.pair_id,
-                form=FORM,
+                form=IDENTITY_FORM,
                 stimuli=(row.target, row.reference),
                 scores=tuple(sorted(row.scores.items())),
             )
@@ -52,8 +51,11 @@ class VerifyQueue:
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
         """Stores votes durably, then gives judged items back."""
         receipts = self._journal.append_votes(votes)
+        judged: dict[tuple[str, str], list[str]] = {}
         for vote in votes:
-            self._leases.release(vote.study_id, [vote.item_id], rater=vote.rater)
+            judged.setdefault((vote.study_id, vote.rater), []).append(vote.item_id)
+        for (study_id, rater), items in judged.items():
+            self._leases.release(study_id, items, rater=rater)
         return receipts
 
     def votes(self, now: Snapshot, *, study_id: str, item_id: str | None) -> tuple[Vote, ...]:

@@ -21,15 +21,16 @@ from backend.api import (
     Status,
 )
 from backend.client import connect
-from backend.domain import Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote, form_from_json, resource
+from backend.domain import Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
 from backend.engine.plan import Plan
+from backend.jobs.board import JobBoard
 from backend.recipes import doctor_of, plan_for, settings_schema, worker_settings
 from backend.settings import ProjectSettings, nearest, read_settings, write_settings
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
+from backend.studies.forms import load_form
 from backend.workspace import checks, exporting, ingesting
-from backend.workspace.curation import Curation
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
@@ -71,12 +72,12 @@ class Workspace:
         self._projection = Projection(self.journal, self.catalog)
         self._snapshot = Snapshot(self.catalog, prepare=create_pair_tables)
         self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews)
-        self._curation = Curation(self.catalog, self.journal)
+        self._jobs = JobBoard(self.journal)
         self._queue = VerifyQueue(self.journal)
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
-        self._curation.stop()
+        self._jobs.stop()
         self._snapshot.close()
         self.catalog.close()
         self.journal.close()
@@ -128,20 +129,26 @@ class Workspace:
         return ingesting.ingest(self.catalog, paths, licence=licence, attribution=attribution, project=self.layout.root)
 
     def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:
-        return self._curation.start(
-            self.plan,
-            worker_settings(self.settings, self.layout.artifacts),
-            engine=engine or self.settings.engine,
-            num_workers=self.settings.workers if workers is None else workers,
+        engine = engine or self.settings.engine
+        num_workers = self.settings.workers if workers is None else workers
+        return self._jobs.submit(
+            "curate",
             actor="user",
+            about={"engine": engine, "workers": num_workers, "stages": [s.stage.name for s in self.plan.steps]},
+            catalog=self.catalog,
+            artifacts=self.artifacts,
+            plan=self.plan,
+            workers=worker_settings(self.settings, self.layout.artifacts),
+            engine=engine,
+            num_workers=num_workers,
             retry_failed=retry_failed,
         )
 
     def progress(self, *, job_id: str) -> Progress:
-        return self._curation.progress(job_id)
+        return self._jobs.progress(job_id)
 
     def cancel(self, *, job_id: str) -> Progress:
-        return self._curation.cancel(job_id)
+        return self._jobs.cancel(job_id)
 
     def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
         with self._now() as now:
@@ -155,13 +162,7 @@ class Workspace:
         return rows[0]
 
     def form(self, *, name: str) -> Form:
-        if not name.replace("_", "").isalnum():
-            raise ProjectError(f"form {name[:80]!r} does not exist; forms are named by letters, digits and _")
-        try:
-            path = resource(f"forms/{name}.json")
-        except FileNotFoundError as error:
-            raise ProjectError(f"form {name!r} does not exist; the shipped ones are identity and ab") from error
-        return form_from_json(path.read_text(encoding="utf-8"), origin=name)
+        return load_form(name)
 
     def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
         with self._now() as now:

@@ -1,13 +1,12 @@
 """What the current plan shows, worked out by hand for 2 distinct videos of 4 clips each (positions 0, 1, none, 3)."""
 
-from threading import Event
-
 import pytest
 
 from backend.engine.context import WorkerSettings
 from backend.engine.crews import Inline
 from backend.engine.plan import Gate, Plan, Step
-from backend.engine.run import RunSummary, run_plan
+from backend.engine.run import PlanRun, RunSummary
+from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
 from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly
@@ -22,7 +21,8 @@ def plan(*gates: Gate, frames: int = 25) -> Plan:
 
 
 def run(catalog: Catalog, plan: Plan, settings: WorkerSettings) -> RunSummary:
-    return run_plan(catalog, plan, Inline(settings), cancelled=Event())
+    artifacts = Artifacts(settings.artifacts)
+    return PlanRun(catalog=catalog, artifacts=artifacts, plan=plan, crew=Inline(settings))()
 
 
 def test_exact_copies_are_one_video(catalog: Catalog, worker_settings: WorkerSettings) -> None:

@@ -23,13 +23,14 @@ class MakeVideo:
     resources: ClassVar[Resources] = Resources()
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        return [self._one(item) for item in items]
+        index = context.artifacts.put(b"toy", "index")
+        return [self._one(item, index) for item in items]
 
-    def _one(self, item: Item) -> Result:
+    def _one(self, item: Item, index: str) -> Result:
         source = item.one(Source)
         if source.uri.endswith(".txt"):
             return Filtered(item.id, "not media: text")
-        return Ok(item.id, (video(source.uri.removeprefix("copy-of-"), source_id=source.id),))
+        return Ok(item.id, (video(source.uri.removeprefix("copy-of-"), source_id=source.id, index=index),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ def source(name: str) -> Source:
     return Source(uri=name, num_bytes=1, modified_ns=1)
 
 
-def video(name: str, *, source_id: str) -> Video:
+def video(name: str, *, source_id: str, index: str) -> Video:
     return Video(
         content_hash=name,
         source_id=source_id,
@@ -140,5 +141,5 @@ def video(name: str, *, source_id: str) -> Video:
         rotation=0,
         codec="toy",
         has_audio=False,
-        index="",
+        index=index,
     )

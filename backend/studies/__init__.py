@@ -1,0 +1,1 @@
+"""Human studies: what people are asked, and what follows from their answers."""

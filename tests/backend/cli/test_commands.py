@@ -1,0 +1,152 @@
+"""The command line: its surface is frozen, its answers are one JSON document, its exit codes mean what they say."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from backend.cli.app import app, main
+
+COMMANDS = {
+    "backup": {"--project", "--out", "--json"},
+    "curate": {
+        "--project",
+        "--profile",
+        "--recipe",
+        "--engine",
+        "--workers",
+        "--set",
+        "--retry-failed",
+        "--json",
+    },
+    "demo": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json", "--no-open"},
+    "doctor": {"--project", "--json"},
+    "export": {"--project", "--out", "--where", "--split", "--json"},
+    "ingest": {"--project", "--licence", "--attribution", "--json"},
+    "init": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json"},
+    "rebuild": {"--project", "--json"},
+    "report": {"--project", "--out", "--json"},
+    "restore": {"--project", "--json"},
+    "sample-world": {"--seed", "--videos", "--duration", "--cases", "--json"},
+    "serve": {"--project", "--with-parent"},
+    "status": {"--project", "--json"},
+    "verify": {"--project", "--json"},
+    "journal tail": {"--project", "--limit", "--json"},
+    "journal export": {"--project", "--json"},
+}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    monkeypatch.setattr(sys, "argv", ["studio-backend", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    found = capsys.readouterr()
+    return int(ended.value.code or 0), found.out, found.err
+
+
+def test_commands_and_options_are_the_frozen_ones() -> None:
+    found: dict[str, set[str]] = {}
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # pyright: ignore[reportAttributeAccessIssue]
+        parts = getattr(command, "commands", None)
+        for path, leaf in ((f"{name} {sub}", part) for sub, part in parts.items()) if parts else [(name, command)]:
+            found[path] = {option for p in leaf.params for option in p.opts if option.startswith("--")} - {"--help"}
+    assert found == COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["statuss"], 2, "No such command"),
+        (["curate", "--wrokers", "2"], 2, "No such option"),
+        (["status", "--project", "nowhere"], 1, "studio-backend init --project nowhere"),
+        (["init", "--project", "p", "--set", "stages.split_shots.max=3"], 1, "did you mean max_s"),
+        (["init", "--project", "p", "--set", "gates.clip.duration_s.min=x"], 1, "a gate needs a number"),
+        (["init", "--project", "p", "--profile", "embeded"], 1, "did you mean embedded"),
+        (["init", "--project", "p", "--recipe", "ful"], 1, "did you mean full"),
+        (["init", "--project", "p", "--set", "roles.Detectr=embedded"], 1, "did you mean Detector"),
+    ],
+)
+def test_wrong_calls_say_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, out, err = run(monkeypatch, capsys, *arguments)
+    assert found == code
+    assert words in err
+    assert out == ""
+
+
+def test_json_is_one_document_also_on_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = run(monkeypatch, capsys, "status", "--project", tmp_path / "none", "--json")
+    assert code == 1
+    assert json.loads(out)["error"]["kind"] == "project"
+
+
+def test_project_with_a_broken_file_lists_it_and_keeps_the_rest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    project = tmp_path / "проект 项目"
+    videos = tmp_path / "видео files"
+    videos.mkdir()
+    (videos / "broken.mp4").write_bytes(b"")
+    (videos / "notes.txt").write_text("hello")
+    assert run(monkeypatch, capsys, "init", "--project", project)[0] == 0
+    assert run(monkeypatch, capsys, "ingest", videos, "--project", project)[0] == 0
+    code, out, err = run(monkeypatch, capsys, "curate", "--project", project, "--engine", "inline", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["states"] == {"failed(empty)": 1, "skipped": 1}
+    assert all(json.loads(line)["kind"] == "curate" for line in err.splitlines())
+    code, out, _ = run(monkeypatch, capsys, "verify", "--project", project, "--json")
+    assert code == 0
+    assert json.loads(out)["ok"] is True
+
+
+def test_empty_folder_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    run(monkeypatch, capsys, "init", "--project", tmp_path / "p")
+    code, _, err = run(monkeypatch, capsys, "ingest", tmp_path / "empty", "--project", tmp_path / "p")
+    assert code == 1
+    assert "no file found" in err
+
+
+def test_doctor_names_every_bound_role(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run(monkeypatch, capsys, "init", "--project", tmp_path / "p")
+    code, out, _ = run(monkeypatch, capsys, "doctor", "--project", tmp_path / "p", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["missing"] == []
+    assert found["roles"]["Segmenter"]["implementation"] == "embedded"
+
+
+def test_backup_restores_votes_and_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"not a video at all, but listed")
+    run(monkeypatch, capsys, "init", "--project", tmp_path / "p")
+    run(monkeypatch, capsys, "ingest", tmp_path / "clip.mp4", "--project", tmp_path / "p")
+    run(monkeypatch, capsys, "curate", "--project", tmp_path / "p", "--engine", "inline")
+    before = json.loads(run(monkeypatch, capsys, "verify", "--project", tmp_path / "p", "--json")[1])
+    out = tmp_path / "saved"
+    assert run(monkeypatch, capsys, "backup", "--project", tmp_path / "p", "--out", out)[0] == 0
+    code, text, err = run(monkeypatch, capsys, "restore", out, "--project", tmp_path / "again", "--json")
+    assert code == 0, err
+    assert json.loads(text)["catalog_hash"] == before["catalog_hash"]
+    code, _, err = run(monkeypatch, capsys, "restore", out, "--project", tmp_path / "again")
+    assert code == 1
+    assert "again" in err
