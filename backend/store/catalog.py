@@ -46,7 +46,7 @@ class Catalog:
         self._settings = {"threads": threads, "memory_limit": memory_limit, "preserve_insertion_order": False}
         self._connection = self._open()
         self.version = 0
-        """Rises with every change, so that readers know when to look again."""
+        """Rises with every change of the machines' part, so that readers know when to evaluate a plan again."""
 
     def close(self) -> None:
         with self._lock:
@@ -90,21 +90,8 @@ class Catalog:
 
     def append(self, tables: Mapping[str, pa.Table]) -> None:
         """Adds rows to several tables in one transaction. Raises ProjectError on a full disk, with nothing added."""
-        with self.session() as connection:
-            connection.begin()
-            try:
-                for name, rows in tables.items():
-                    if rows.num_rows:
-                        connection.register("incoming", rows)
-                        connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
-                        connection.unregister("incoming")
-                connection.commit()
-                self.version += 1
-            except duckdb.FatalException:
-                raise
-            except duckdb.Error as error:
-                connection.rollback()
-                raise _refused(self.path, error) from error
+        self._insert(tables)
+        self.version += 1
 
     def add_records(self, rows: Sequence[Record], *, work_key: str) -> None:
         """Adds records that no stage made (listed sources)."""
@@ -135,7 +122,7 @@ class Catalog:
     def project(self, votes: Sequence[Mapping[str, Any]], *, seq: int, hash: str) -> None:
         """Adds vote events and moves the watermark to `seq`, in one transaction."""
         columns = {name: [vote[name] for vote in votes] for name in VOTE_SCHEMA.names}
-        self.append(
+        self._insert(
             {
                 "vote": pa.table(columns, schema=VOTE_SCHEMA),
                 "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]}),
@@ -149,12 +136,27 @@ class Catalog:
             connection.execute("TRUNCATE vote")
             connection.execute("TRUNCATE watermark")
             connection.commit()
-            self.version += 1
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file."""
         with self.session() as connection:
             connection.execute("CHECKPOINT")
+
+    def _insert(self, tables: Mapping[str, pa.Table]) -> None:
+        with self.session() as connection:
+            connection.begin()
+            try:
+                for name, rows in tables.items():
+                    if rows.num_rows:
+                        connection.register("incoming", rows)
+                        connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
+                        connection.unregister("incoming")
+                connection.commit()
+            except duckdb.FatalException:
+                raise
+            except duckdb.Error as error:
+                connection.rollback()
+                raise _refused(self.path, error) from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
