@@ -14,6 +14,7 @@ Grammar (keywords in any case):
 Comparing with a missing value is neither true nor false, as in SQL; a row is taken when the whole is true.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -165,10 +166,10 @@ def _value(found: re.Match[str], at: int) -> Value:
             return raw[1:-1].replace(raw[0] * 2, raw[0])
         case "number":
             number = float(raw)
-            if abs(number) > EXACT_INT and number == int(number) and "e" not in raw.lower():
-                _fail(at, f"{raw} is too large to compare exactly")
-            if number in (float("inf"), float("-inf")):
+            if math.isinf(number):
                 _fail(at, f"{raw} is too large")
+            if abs(number) > EXACT_INT and number.is_integer() and "e" not in raw.lower():
+                _fail(at, f"{raw} is too large to compare exactly")
             return number
     return raw
 

@@ -88,6 +88,7 @@ def test_values_become_parameters_and_never_sql() -> None:
         ("name not = 'x'", "column 6: after not comes in or contains"),
         ("size contains 'x'", "column 1: contains asks for text"),
         ("size = 99999999999999999999", "column 8: .* too large"),
+        ("size < 1e999", "column 8: 1e999 is too large"),
         ("and", "column 1: a column or a value is missing before and"),
         ("not", "column 4: a column or a value is missing before the end"),
         ("(" * 100 + "good" + ")" * 100, "more than 60 levels"),
