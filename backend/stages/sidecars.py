@@ -13,6 +13,8 @@ from typing import Any
 PLAIN_KEYS = ("caption", "text", "prompt", "description")
 SPAN_KEYS = {"cap": "cut", "face_cap_qwen": "face_cut"}
 """OpenS2V-Nexus, data_process steps 0 and 3: which span of frames each caption of the metadata describes."""
+MAX_PLACE = 10**12
+"""Frames and seconds of a span lie below it; JSON has integers that no float holds."""
 SHARED_NAMES = ("metadata.json", "captions.json")
 
 
@@ -148,7 +150,7 @@ def _spanned(one: Mapping[str, Any]) -> Iterator[Told]:
 def _span(value: Any) -> tuple[float, float] | None:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
         return None
-    numbers = [part for part in value if isinstance(part, (int, float)) and not isinstance(part, bool)]
+    numbers = [part for part in value if isinstance(part, (int, float)) and abs(part) < MAX_PLACE]
     return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 and numbers[0] < numbers[1] else None
 
 

@@ -101,6 +101,44 @@ def test_an_error_names_its_place(text: str, says: str) -> None:
         parse_where(text, COLUMNS)
 
 
+PIECES = st.sampled_from(
+    [
+        "name",
+        "size",
+        "good",
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "null",
+        "(",
+        ")",
+        ",",
+        "=",
+        "<",
+        "'a'",
+        "3",
+        "contains",
+        "nmae",
+        "'",
+        ";",
+        "é",
+        "-",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=9).map(" ".join) | st.text(max_size=12))
+def test_any_text_is_an_expression_or_named_as_wrong(text: str) -> None:
+    try:
+        where = parse_where(text, COLUMNS)
+    except SettingsError as error:
+        assert str(error).startswith("--where")
+    else:
+        assert where.sql.count("?") == len(where.parameters)
+
+
 def test_every_documented_column_has_a_type_and_a_meaning() -> None:
     for name, column in EXPORT_COLUMNS.items():
         assert column.type in ("text", "number", "bool"), name

@@ -6,6 +6,8 @@ from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from backend.domain import Absent, Caption, Clip, Context, Filtered, Footage, Item, Ok, Video
 from backend.models.classical_captions import RulePhrases, TemplateCaptioner
@@ -189,6 +191,29 @@ def test_a_folder_named_like_a_sidecar_is_no_sidecar(tmp_path: Path) -> None:
 
 def test_languages_are_told_by_script() -> None:
     assert [language_of(t) for t in ("a dog", "一只狗", "犬がいる", "개가 있다")] == ["en", "zh", "ja", "ko"]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["caption", "captions", "metadata", "cap", "cut", "path", "start_s", "stop_s", "walk"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(JSON_VALUES.map(json.dumps).map(str.encode) | st.binary(max_size=40))
+def test_no_sidecar_stops_the_reader(tmp_path: Path, content: bytes) -> None:
+    for name in ("walk.json", "walk.txt", "metadata.json"):
+        (tmp_path / name).write_bytes(content)
+    told, _ = SidecarReader().read(tmp_path / "walk.mp4")
+    assert all(one.text for one in told)
 
 
 @pytest.mark.real
