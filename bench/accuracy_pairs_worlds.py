@@ -1,6 +1,5 @@
 """Curated records to be judged: of whole files through the engine, or of a sample world's true boxes."""
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from backend.domain import (
 )
 from backend.engine.context import load
 from backend.engine.crews import Inline
-from backend.engine.run import run_plan
+from backend.engine.run import PlanRun
 from backend.engine.tables import PlanTables
 from backend.geometry import rle
 from backend.measures import descriptors
@@ -44,6 +43,7 @@ from backend.sampleworld.script import plan_world
 from backend.settings import ProjectSettings
 from backend.stages.embedding import EmbedAppearances
 from backend.stages.retrieval import DiverseContexts, PairSubjects
+from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 
 SAMPLE_AT = (0.05, 0.5, 0.95)
@@ -92,7 +92,7 @@ def curate(files: Sequence[Path], scratch: Path) -> Curated:
     sources = [Source(uri=str(f.resolve()), num_bytes=f.stat().st_size, modified_ns=f.stat().st_mtime_ns) for f in files]
     catalog.add_records(sources, work_key="listed")
     crew = Inline(worker_settings(settings, scratch / "artifacts"))
-    run_plan(catalog, plan, crew, cancelled=threading.Event())
+    PlanRun(catalog=catalog, artifacts=Artifacts(scratch / "artifacts"), plan=plan, crew=crew)()
     crew.close()
     kept = Curated()
     kept.add(sources)

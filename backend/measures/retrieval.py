@@ -33,7 +33,7 @@ def in_group(vectors: np.ndarray, groups: np.ndarray, *, lo: float, hi: float = 
         members = order[starts[sizes == size][:, None] + np.arange(size)]
         step = max(1, MAX_SCORES_AT_ONCE // int(size * size))
         for chunk in (members[i : i + step] for i in range(0, len(members), step)):
-            found.extend(_band(vectors[chunk], chunk, lo=lo, hi=hi))
+            found.extend(_band(_rows(vectors, chunk), chunk, lo=lo, hi=hi))
     if not found:
         return Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
     first, second, cosine = (np.concatenate(column) for column in zip(*found))
@@ -117,6 +117,14 @@ def identity_components(
         for i in members[left]:
             member_of[i] = left
     return sorted((group for group in members.values() if len(group) > 1), key=lambda group: (-len(group), group))
+
+
+def _rows(vectors: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """`vectors[names]`; a bank stored group by group is not copied, which costs as much as the products."""
+    first, num = int(names[0, 0]), names.size
+    if (names.ravel() == np.arange(first, first + num)).all():
+        return vectors[first : first + num].reshape(*names.shape, -1)
+    return vectors[names]
 
 
 def _band(rows: np.ndarray, names: np.ndarray, *, lo: float, hi: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
