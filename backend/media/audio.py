@@ -1,5 +1,6 @@
 """Sound of a file as samples."""
 
+import itertools
 from dataclasses import dataclass
 
 import av
@@ -7,7 +8,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from backend.domain import Absent
-from backend.media.container import FilePath, display_name, open_container
+from backend.media.container import FilePath, display_name, open_container, packets_of
 
 SILENCE = 10 ** (-60 / 20)
 """Peak below which a sound counts as silent: -60 dB of full scale, the floor of broadcast silence detectors."""
@@ -37,17 +38,16 @@ def read_audio(path: FilePath, rate: int = 16_000, *, max_s: float | None = None
         if not container.streams.audio:
             return Absent(f"{display_name(path)} has no audio stream")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            return Absent(f"{display_name(path)}: the codec of its audio stream is not known")
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
         pieces: list[np.ndarray] = []
         start_s, length = None, 0
-        packets = container.demux(stream)
-        while max_s is None or length < max_s * rate:
-            try:
-                packet = next(packets)
-            except (StopIteration, FFmpegError):
+        for packet in itertools.chain(packets_of(container, stream), (None,)):
+            if max_s is not None and length >= max_s * rate:
                 break
             try:
-                frames = packet.decode()
+                frames = stream.codec_context.decode(packet)
             except FFmpegError:
                 continue
             for frame in frames:

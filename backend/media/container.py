@@ -2,12 +2,14 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import av.logging
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Stream
 
 from backend.domain import MediaError
 
@@ -41,6 +43,8 @@ FilePath = str | os.PathLike[str]
 # Decoder errors are counted through `av.logging.Capture`, which sees nothing while PyAV's logging is off.
 av.logging.set_level(av.logging.ERROR)
 av.logging.set_skip_repeated(False)
+# Their lines are counted where they matter; a log of the application is no place for them.
+logging.getLogger("libav").propagate = False
 logging.getLogger("libav").addHandler(logging.NullHandler())
 
 
@@ -67,6 +71,20 @@ def open_container(path: FilePath, *, is_known: bool = False) -> InputContainer:
         raise MediaError(
             f"{display_name(path)}: not a video, image or sound that can be read", kind="unreadable"
         ) from error
+
+
+def packets_of(container: InputContainer, stream: Stream) -> Iterator[av.Packet]:
+    """Every packet of a stream that holds data, to the end of the file or of its readable part."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, FFmpegError):
+            return
+        except IndexError:  # PyAV, when a damaged transport stream takes back the streams that it announced
+            return
+        if packet.size:
+            yield packet
 
 
 def display_name(path: FilePath) -> str:

@@ -77,6 +77,13 @@ def image_size(source: FilePath | bytes) -> tuple[int, int, str]:
         return (height, width, picture.format or "") if turned else (width, height, picture.format or "")
 
 
+def num_pictures(source: FilePath | bytes) -> int:
+    """How many pictures an animation or a document of several pages holds; 1 for a plain picture. Raises as `read_image`."""
+    with _opened(source) as picture, _damage_named(source):
+        # A phone's JPEG may carry a preview as a second picture (MPO): that is still one picture.
+        return 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
+
+
 def _encode(pixels: np.ndarray, format: str, **options: object) -> bytes:
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, format=format, **options)

@@ -4,6 +4,7 @@ Made from packets alone, without decoding (one key frame apart), and kept as byt
 numbered in presentation order after edit lists; what an edit list hides is not numbered.
 """
 
+import itertools
 import json
 import struct
 import zlib
@@ -22,7 +23,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, display_name, open_container
+from backend.media.container import FilePath, display_name, open_container, packets_of
 
 MAGIC = b"SSFI"
 VERSION = 1
@@ -219,6 +220,9 @@ def choose_stream(container: InputContainer, path: FilePath) -> tuple[VideoStrea
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise MediaError(f"{display_name(path)}: no video stream", kind="no_video")
+    streams = [s for s in streams if s.codec_context is not None]
+    if not streams:
+        raise MediaError(f"{display_name(path)}: the codec of its video stream is not known", kind="unknown_codec")
     default = [s for s in streams if s.disposition & Disposition.default]
     return (default or streams)[0], len(streams)
 
@@ -281,14 +285,7 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> tuple[_Pack
     untimed, first, tries = False, None, 0
     is_vp8 = stream.codec_context.name == "vp8"
     stream.codec_context.thread_count = 1
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, FFmpegError):
-            break
-        if not packet.size:
-            continue
+    for packet in packets_of(container, stream):
         untimed = untimed or packet.pts is None
         number = len(rows)
         pts = number if packet.pts is None else packet.pts
@@ -336,14 +333,9 @@ def decode_all(path: FilePath) -> Iterator[av.VideoFrame]:
     with open_container(path) as container:
         stream, _ = choose_stream(container, path)
         stream.codec_context.thread_count = 1
-        packets = container.demux(stream)
-        while True:
+        for packet in itertools.chain(packets_of(container, stream), (None,)):
             try:
-                packet = next(packets)
-            except (StopIteration, FFmpegError):
-                return
-            try:
-                frames = stream.codec_context.decode(packet if packet.size else None)
+                frames = stream.codec_context.decode(packet)
             except FFmpegError:
                 continue
             yield from frames

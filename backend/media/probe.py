@@ -12,7 +12,7 @@ import numpy as np
 from backend.domain import Absent, MediaError
 from backend.media.audio import read_audio
 from backend.media.container import FilePath, display_name, open_container
-from backend.media.images import image_size, read_rgba
+from backend.media.images import image_size, num_pictures, read_rgba
 from backend.media.index import FrameIndex, build_index, choose_stream
 from backend.media.mp4 import check_mp4, is_mp4
 from backend.media.reader import VideoReader
@@ -123,7 +123,7 @@ def probe(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> Probe:
 
     Raises MediaError with a one-line reason. Kinds: `missing`, `permission`, `not_a_file`, `empty`, `lfs_pointer`,
     `text`, `unreadable`, `truncated`, `no_header`, `fragment`, `header`, `too_large`, `too_small`, `no_video`,
-    `undecodable`, `damaged`, `changing`. Text files and unknown files whose names do not claim to be media are
+    `unknown_codec`, `undecodable`, `damaged`, `changing`. Text files and unknown files whose names do not claim to be media are
     of kind `other`. Run it through `guard.guarded_probe` for files from outside.
     """
     name = display_name(path)
@@ -132,7 +132,7 @@ def probe(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> Probe:
     if head.startswith(LFS_POINTER):
         raise MediaError(f"{name}: a Git LFS pointer, not the media; fetch it with git lfs pull", kind="lfs_pointer")
     content_hash = _hash(path)
-    if _is_image(head):
+    if _is_image(head) or (head.startswith(b"GIF8") and num_pictures(path) == 1):
         found = _probe_image(path, content_hash, limits)
     elif Path(path).suffix.lower() not in MEDIA_SUFFIXES and not is_mp4(head) and not head.startswith(b"\x1aE\xdf\xa3"):
         return Probe(kind="other", content_hash=content_hash)
@@ -208,8 +208,16 @@ def _probe_image(path: FilePath, content_hash: str, limits: Limits) -> Probe:
     width, height, codec = image_size(path)
     _check_side(path, width, height, limits)
     read_rgba(path)
+    several = num_pictures(path)
     return Probe(
-        kind="image", content_hash=content_hash, container=codec, codec=codec, num_frames=1, width=width, height=height
+        kind="image",
+        content_hash=content_hash,
+        container=codec,
+        codec=codec,
+        num_frames=1,
+        width=width,
+        height=height,
+        warnings=(f"{several} pictures in one file: the first is used",) if several > 1 else (),
     )
 
 

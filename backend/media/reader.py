@@ -17,7 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, display_name, open_container
+from backend.media.container import FilePath, display_name, open_container, packets_of
 from backend.media.index import FrameIndex, build_index
 
 SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
@@ -197,23 +197,13 @@ class VideoReader:
                 self._container.seek(int(clock[key]), stream=self._stream, backward=True)
             except FFmpegError:
                 break
-            packets = self._packets()
+            packets = packets_of(self._container, self._stream)
             packet = next(packets, None)
             number = -1 if packet is None else self._number(packet)
             if packet is not None and 0 <= number <= start:
                 return number, itertools.chain((packet,), packets)
         self._reopen()
-        return 0, self._packets()
-
-    def _packets(self) -> Iterator[av.Packet]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, FFmpegError):
-                return
-            if packet.size:
-                yield packet
+        return 0, packets_of(self._container, self._stream)
 
     def _number(self, packet: av.Packet) -> int:
         found = np.flatnonzero(self.index.packet_pts == packet.pts) if packet.pts is not None else ()
@@ -231,7 +221,7 @@ class VideoReader:
     def _decode_untimed(self, wanted: Sequence[int], strict: bool) -> Iterator[tuple[int, av.VideoFrame]]:
         self._reopen()
         due, number = deque(wanted), 0
-        for packet in itertools.chain(self._packets(), (None,)):
+        for packet in itertools.chain(packets_of(self._container, self._stream), (None,)):
             for frame in self._decode_packet(packet):
                 if due and number == self.index.frame_packet[due[0]]:
                     yield due.popleft(), frame

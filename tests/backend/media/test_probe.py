@@ -10,12 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.domain import MediaError
 from backend.media.container import FORMATS
 from backend.media.guard import guarded_probe
 from backend.media.images import encode_png
 from backend.media.probe import Limits, probe
+from backend.media.reader import VideoReader
 from backend.media.writer import write_video
 from tests.backend.media.counted_clips import (
     barcode,
@@ -184,6 +186,57 @@ def test_oddities_are_accepted_with_a_warning_each(tmp_path: Path) -> None:
     assert probe(wide).warnings == ("extreme shape: 1600x16",)
     slow = encode(tmp_path / "slow.mp4", (barcode(i) for i in range(4)), pts=[0, 1, 2, 30 * 3600])
     assert "implausible rate" in probe(slow).warnings[0]
+
+
+def test_a_still_gif_is_an_image_and_an_animated_one_a_video(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(barcode(i)) for i in (1, 2, 3)]
+    pictures[0].save(tmp_path / "still.gif")
+    pictures[0].save(tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=100)
+    pictures[0].save(tmp_path / "moving.webp", save_all=True, append_images=pictures[1:], duration=100)
+    assert (probe(tmp_path / "still.gif").kind, probe(tmp_path / "still.gif").warnings) == ("image", ())
+    assert (probe(tmp_path / "moving.gif").kind, probe(tmp_path / "moving.gif").num_frames) == ("video", 3)
+    assert probe(tmp_path / "moving.webp").warnings == ("3 pictures in one file: the first is used",)
+
+
+def test_of_a_long_video_only_groups_spread_over_it_are_decoded_for_damage(clip: Path, tmp_path: Path) -> None:
+    limits = Limits(check_pixels=320 * 176 * 30)
+    assert probe(clip, limits=limits).warnings == ()
+    path = tmp_path / "hurt.mp4"
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mdat") + 4
+    for place in range(start + 1500, data.index(b"moov") - 4, 211):
+        data[place] ^= 0x55
+    path.write_bytes(data)
+    assert "damaged" in probe(path, limits=limits).warnings[-1]
+
+
+def test_a_name_that_is_not_utf8_is_probed_in_the_child_too(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff\xfe.mp4")
+    path.write_bytes(clip.read_bytes())
+    assert guarded_probe(path).num_frames == 70
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [constant_rate, webm_vp9, edit_list])
+def test_mutants_of_a_file_are_probed_or_refused_and_never_hurt_the_caller(make, tmp_path: Path) -> None:
+    whole = make(tmp_path).read_bytes()
+    rng = np.random.default_rng(11)
+    path = tmp_path / f"mutant{make.__name__}.mp4"
+    for round_ in range(40):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data) if round_ % 2 else 900, rng.integers(1, 30)):
+            data[place] = rng.integers(0, 256)
+        path.write_bytes(data[: rng.integers(200, len(data))] if round_ % 4 == 0 else data)
+        started = time.monotonic()
+        try:
+            found = guarded_probe(path)
+        except MediaError as error:
+            assert error.kind != "crash", error
+        else:
+            if found.index is not None:
+                with VideoReader(path, found.index) as reader:
+                    assert reader.at([0, found.num_frames - 1], size=(64, 36)).shape == (2, 36, 64, 3)
+        assert time.monotonic() - started < 30
 
 
 def test_silent_and_late_audio_are_told_apart(tmp_path: Path) -> None:
