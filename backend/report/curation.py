@@ -186,7 +186,12 @@ def _sentence(status: Status) -> str:
 def _overview(status: Status) -> list[Block]:
     names = [name for name in FUNNEL if name in status.counts]
     tones = {"pairs": "good", "verdicts": "good"}
-    tiles = [Tile(f"{status.counts[n]:,}", _noun(n, status.counts[n]), tone=tones.get(n, "plain")) for n in names]
+    tiles = [
+        Tile(
+            f"{status.counts[n]:,}", _noun(n, status.counts[n]), tone=tones.get(n, "plain") if status.counts[n] else "plain"
+        )
+        for n in names
+    ]
     failed = status.states.get("failed", 0) + sum(n for name, n in status.states.items() if name.startswith("failed("))
     if failed:
         tiles.append(Tile(f"{failed:,}", "failed", tone="bad"))

@@ -106,13 +106,14 @@ class Thumb:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageGrid:
-    """Pictures under a heading; `more` counts those not shown."""
+    """Pictures under a heading. Those after the first `fold` open on request; `more` counts those not shown."""
 
     KIND: ClassVar[str] = "images"
     thumbs: tuple[Thumb, ...]
     title: str = ""
     remark: str = ""
     more: int = 0
+    fold: int = 36
     size: str = "medium"
     """medium or small."""
 

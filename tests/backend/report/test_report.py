@@ -223,6 +223,14 @@ def test_a_score_outside_its_gates_is_marked(value: float, fails: bool) -> None:
     assert any(a.get("class") == "fails" for tag, a in found.tags if tag == "tr") is fails
 
 
+def test_a_long_grid_is_folded() -> None:
+    card = SubjectCard(image=scenery(18, 32), mask=None, label="dog", where="a.mp4")
+    found = page(subjects=[card] * 40, num_subjects=50)
+    assert [tag for tag, _ in found.tags].count("details") == 1
+    assert "4 more dog" in found.text
+    assert "and 10 more, not shown." in found.text
+
+
 def test_nothing_curated_is_said_and_not_left_blank() -> None:
     empty = CurationData(
         project="new",
