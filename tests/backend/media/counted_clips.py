@@ -184,6 +184,66 @@ def raw_h264(folder: Path) -> Path:
     return encode(folder / "raw.h264", _numbers(30), options={"g": "12"}, container_options={})
 
 
+def depth_of_reordering_unstated(folder: Path) -> Path:
+    """B-frames that refer to B-frames, in a stream whose parameters do not say how deep they are nested."""
+    options = {"g": "24", "profile": "main", "x264-params": "b-pyramid=normal:bframes=4:b-adapt=0:ref=4"}
+    path = encode(folder / "unstated.mp4", _numbers(), options=options)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"avcC") + 12
+    _clear_restrictions(data, start, int.from_bytes(data[start - 2 : start], "big"))
+    path.write_bytes(data)
+    return path
+
+
+def _clear_restrictions(data: bytearray, start: int, size: int) -> None:
+    """Clears bitstream_restriction_flag in the parameter set at `start` (ITU-T H.264, 7.3.2.1.1 and E.1.1, main profile)."""
+    places = [i for i in range(start + 4, start + size) if not (data[i] == 3 and data[i - 2 : i] == b"\0\0")]
+    bits = "".join(f"{data[i]:08b}" for i in places)
+    at = 0
+
+    def fixed(count: int) -> int:
+        nonlocal at
+        at += count
+        return int(bits[at - count : at], 2)
+
+    def golomb() -> int:
+        zeros = bits.index("1", at) - at
+        return fixed(2 * zeros + 1) - 1
+
+    golomb()  # seq_parameter_set_id
+    golomb()  # log2_max_frame_num
+    if golomb() == 0:  # pic_order_cnt_type
+        golomb()
+    golomb()  # max_num_ref_frames
+    fixed(1)
+    golomb()  # width
+    golomb()  # height
+    if not fixed(1):  # frame_mbs_only
+        fixed(1)
+    fixed(1)
+    if fixed(1):  # cropping
+        for _ in range(4):
+            golomb()
+    assert fixed(1), "no video usability information"
+    if fixed(1) and fixed(8) == 255:  # aspect ratio
+        fixed(32)
+    if fixed(1):  # overscan
+        fixed(1)
+    if fixed(1):  # video signal type
+        fixed(4)
+        if fixed(1):
+            fixed(24)
+    if fixed(1):  # chroma location
+        golomb()
+        golomb()
+    if fixed(1):  # timing
+        fixed(65)
+    assert not fixed(2), "buffering parameters are not expected"
+    fixed(1)  # pic_struct_present
+    assert bits[at] == "1", "the restrictions are not stated in the first place"
+    data[places[at // 8]] &= ~(0x80 >> at % 8)
+
+
 CLIPS: dict[str, tuple[Callable[[Path], Path], list[int]]] = {
     make.__name__: (make, list(numbers))
     for make, numbers in (
@@ -191,6 +251,7 @@ CLIPS: dict[str, tuple[Callable[[Path], Path], list[int]]] = {
         (no_b_frames, range(LONG)),
         (one_key_frame, range(LONG)),
         (open_gop, range(LONG)),
+        (depth_of_reordering_unstated, range(LONG)),
         (variable_rate, range(LONG)),
         (edit_list, range(HIDDEN, LONG)),
         (rotated_90, range(20)),
