@@ -44,10 +44,11 @@ class PairSubjects:
 
     `cross_frame` pairs join subjects of different clips, so that living subjects keep to one long video
     (Phantom-Data, section 4.2.3); `in_pair` pairs join two frames of one subject. The target is the earlier one.
-    Scores: `similarity` (chance of one identity, in [0, 1]), `appearance_cosine`, `subject_cosine` (over all frames of
-    both subjects), the blocks of the vector, `face_cosine`, `keypoint_inliers`, `keypoint_ratio`, `prior`, and
-    `rival_margin`: how much liker the two are than either is to whoever stands beside the other. A clip shows nobody
-    twice, so that of two look-alikes side by side only the liker can be the one.
+    Scores: `appearance_cosine` of the two frames; and of the two subjects over all their frames: `similarity` (chance of
+    one identity, in [0, 1]), `subject_cosine`, the blocks of the vector, `face_cosine`, `keypoint_inliers` and
+    `keypoint_ratio` of their best match, `prior`, and `rival_margin`: how much liker the two are than either is to whoever
+    stands beside the other. A clip shows nobody twice, so that of two look-alikes side by side only the liker can be the
+    one.
     """
 
     name: ClassVar[str] = "pair_subjects"
@@ -205,8 +206,8 @@ class _Bank:
 
     def evidence(self, chosen: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
         """Each score's values over the chosen pairs, NaN where it does not exist."""
-        needed = sorted({row for pair in chosen for row in pair})
-        points = {row: self._keypoints(row) for row in needed}
+        needed = {self.subjects[row] for pair in chosen for row in pair}
+        points = {row: self._keypoints(row) for row, subject in enumerate(self.subjects) if subject in needed}
         return identity_evidence(
             chosen, model=self.model, vectors=self.vectors, subjects=self.subjects, faces=self._faces, points=points
         )

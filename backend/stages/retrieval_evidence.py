@@ -22,28 +22,45 @@ def identity_evidence(
 ) -> dict[str, np.ndarray]:
     """Values by name over the chosen pairs of rows; NaN where a value does not exist.
 
-    `vectors` float32 `(N, D)` are of `model`, `subjects` gives each row's subject, `faces` its face vector. Vectors of
-    the classical model are taken apart and fused (`same_subject`); of any other model the cosine is the similarity.
+    `vectors` float32 `(N, D)` are of `model`, `subjects` gives each row's subject, `faces` its face vector, `points` the
+    keypoints of every row of a chosen subject. `appearance_cosine` is of the two rows; everything else is of the two
+    subjects, over all their rows: one bad cut-out, or one turned head, does not decide. Vectors of the classical model
+    are taken apart and fused (`same_subject`); of any other model the subjects' cosine is the similarity.
     """
     likeness = SubjectLikeness(vectors, subjects)
-    found: dict[str, np.ndarray] = {
-        "appearance_cosine": np.array([vectors[i] @ vectors[j] for i, j in chosen]),
-        "subject_cosine": np.array([likeness(subjects[i], subjects[j]) for i, j in chosen]),
-        "face_cosine": np.array([cosine(faces[i], faces[j]) for i, j in chosen]),
-    }
-    matches = [keypoints.match(points[i], points[j]) for i, j in chosen]
-    found["keypoint_inliers"] = np.array([match.inliers for match in matches], float)
-    found["keypoint_ratio"] = np.array([match.ratio for match in matches], float)
-    if model != ClassicalAppearance.model_id:
-        return found | {"similarity": np.clip(found["appearance_cosine"], 0.0, 1.0)}
-    parts = [appearance_parts(vectors[i : i + 1], vectors[j : j + 1]) for i, j in chosen]
-    for name in parts[0]:
-        found[f"{name}_cosine"] = np.array([float(part[name][0, 0]) for part in parts])
-    return found | {"similarity": same_subject(found)}
+    links = {(subjects[i], subjects[j]) for i, j in chosen}
+    rows = {subject: [k for k in points if subjects[k] == subject] for link in links for subject in link}
+    matches = {link: _best_match([points[i] for i in rows[link[0]]], [points[j] for j in rows[link[1]]]) for link in links}
+    known: dict[tuple[int, int], dict[str, float]] = {}
+    for a, b in links:
+        values = {
+            "subject_cosine": likeness(a, b),
+            "face_cosine": max(
+                (cosine(faces[i], faces[j]) for i in rows[a] for j in rows[b] if i != j), key=_nan_last, default=np.nan
+            ),
+            "keypoint_inliers": float(matches[a, b].inliers),
+            "keypoint_ratio": matches[a, b].ratio,
+        }
+        if model == ClassicalAppearance.model_id:
+            parts = appearance_parts(vectors[rows[a]], vectors[rows[b]])
+            values |= {f"{name}_cosine": upper_half(part, same=a == b) for name, part in parts.items()}
+        known[a, b] = values
+    columns = [known[subjects[i], subjects[j]] for i, j in chosen]
+    found = {name: np.array([values[name] for values in columns]) for name in (columns[0] if columns else ())}
+    found["appearance_cosine"] = np.array([vectors[i] @ vectors[j] for i, j in chosen])
+    if model == ClassicalAppearance.model_id:
+        return found | {"similarity": same_subject(found)}
+    return found | {"similarity": np.clip(found["subject_cosine"], 0.0, 1.0)}
+
+
+def upper_half(cosines: np.ndarray, *, same: bool = False) -> float:
+    """Mean of the upper half of a table of cosines; of a subject with itself without the diagonal."""
+    every = cosines[~np.eye(len(cosines), dtype=bool)] if same and len(cosines) > 1 else cosines.ravel()
+    return float(np.sort(every)[len(every) // 2 :].mean())
 
 
 class SubjectLikeness:
-    """Mean of the upper half of the cosines between all rows of two subjects: one bad cut-out does not decide."""
+    """Cosine of two subjects: the mean of the upper half of the cosines between their rows."""
 
     def __init__(self, vectors: np.ndarray, subjects: Sequence[int]) -> None:
         self._rows: dict[int, list[int]] = defaultdict(list)
@@ -55,8 +72,8 @@ class SubjectLikeness:
     def __call__(self, a: int, b: int) -> float:
         key = (min(a, b), max(a, b))
         if key not in self._known:
-            every = np.sort((self._vectors[self._rows[a]] @ self._vectors[self._rows[b]].T).ravel())
-            self._known[key] = float(every[len(every) // 2 :].mean())
+            cosines = self._vectors[self._rows[a]] @ self._vectors[self._rows[b]].T
+            self._known[key] = upper_half(cosines, same=a == b)
         return self._known[key]
 
 
@@ -147,3 +164,13 @@ def judge_pair(a: Sequence[View], b: Sequence[View], embedders: Sequence[Embedde
 def _crop_points(view: View) -> keypoints.Keypoints:
     x0, y0, x1, y1 = (max(0, round(edge)) for edge in view.box)
     return keypoints.describe(view.frame[y0:y1, x0:x1], view.mask[y0:y1, x0:x1])
+
+
+def _best_match(a: Sequence[keypoints.Keypoints], b: Sequence[keypoints.Keypoints]) -> keypoints.Match:
+    """The match with the most inliers between different pictures of two subjects."""
+    matches = [keypoints.match(x, y) for x in a for y in b if x is not y]
+    return max(matches, key=lambda match: match.inliers, default=keypoints.Match(0, 0))
+
+
+def _nan_last(value: float) -> float:
+    return -np.inf if np.isnan(value) else value
