@@ -123,7 +123,7 @@ def _skin(shape: FaceShape, mood: _Mood, rng: np.random.Generator) -> np.ndarray
     grain = 1 + 0.02 * patch(rng, size, slope=0.5) + 0.025 * patch(rng, size, slope=1.5)
     canvas = np.array(shape.skin, np.float32) * grain[..., None].astype(np.float32)
     red = (min(1.0, shape.skin[0] * 1.04), shape.skin[1] * 0.80, shape.skin[2] * 0.78)
-    bright = _brighter(shape.skin, 1.14)
+    bright = _brighter(shape.skin, 1.16 if max(shape.skin) > 0.6 else 1.32)
     lift = 0.05 if mood.curve > 0.1 else 0.0
     for side in (-1, 1):
         _stamp(canvas, _oval(side * 0.47, -0.24 + lift, 0.22, 0.16), red, blur=16, opacity=0.40)
@@ -317,7 +317,7 @@ def _glasses(canvas: np.ndarray, shape: FaceShape) -> None:
         ring = _oval(side * shape.eye_x, shape.eye_y - 0.02, 0.27, 0.20)
         pixels = np.array([_point(x, y) for x, y in ring])
         layer = np.zeros(canvas.shape[:2], np.float32)
-        cv2.polylines(layer, [np.round(pixels * 16).astype(np.int32)], True, 1.0, 6, cv2.LINE_8, 4)
+        cv2.polylines(layer, [np.round(pixels * 16).astype(np.int32)], True, 1.0, 4, cv2.LINE_8, 4)
         layer = cv2.GaussianBlur(layer, (0, 0), 0.9)[..., None]
         canvas += (np.array(frame, np.float32) - canvas) * layer
         _stroke(canvas, [(side * 0.66, shape.eye_y), (side * 0.98, shape.eye_y + 0.02)], frame, width=0.05)

@@ -117,7 +117,7 @@ def draw_person_look(rng: np.random.Generator, kind: str) -> PersonLook:
         mouth_y=float(rng.uniform(-0.56, -0.49)),
         mouth_width=float(rng.uniform(0.26, 0.34)),
         lip_height=float(rng.uniform(0.045, 0.075) if kind == "woman" else rng.uniform(0.035, 0.055)),
-        beard=float(rng.uniform(0.55, 0.85)) if kind == "man" and rng.random() < 0.3 else 0.0,
+        beard=float(rng.uniform(0.45, 0.7)) if kind == "man" and rng.random() < 0.3 else 0.0,
         glasses=bool(rng.random() < 0.25),
         freckles=float(rng.uniform(0.5, 1)) if not dark and rng.random() < 0.3 else 0.0,
         wrinkles=0.7 if hair_word == "grey" else 0.0,
@@ -147,7 +147,7 @@ def draw_person_look(rng: np.random.Generator, kind: str) -> PersonLook:
 def similar_person(look: PersonLook, rng: np.random.Generator) -> PersonLook:
     """Somebody else who dresses in the same colours: another face, hairstyle and pattern."""
     other = draw_person_look(rng, look.kind)
-    patterns = [p for p in PATTERN_WORDS if p != look.top_pattern]
+    patterns = [p for p in PATTERN_WORDS if p not in (look.top_pattern, "plain")]
     styles = [s for s in HAIRSTYLES[look.kind] if s != look.hairstyle]
     face = replace(other.face, skin=vary(rng, look.face.skin, 0.02), hair=look.face.hair)
     return replace(
@@ -156,7 +156,10 @@ def similar_person(look: PersonLook, rng: np.random.Generator) -> PersonLook:
         hair_word=look.hair_word,
         hairstyle=str(rng.choice(styles)),
         top_word=look.top_word,
-        top_colors=look.top_colors,
+        # A plain shirt shows one colour only, so its look-alike's second colour must be near that one.
+        top_colors=(look.top_colors[0], vary(rng, look.top_colors[0], 0.18))
+        if look.top_pattern == "plain"
+        else look.top_colors,
         top_pattern=str(rng.choice(patterns)),
         bottom_word=look.bottom_word,
         bottom_color=look.bottom_color,
@@ -393,8 +396,8 @@ def _hair(look: PersonLook, at, turn: np.ndarray, high: float) -> list[Solid]:
             fringe = ball(at(0.02, high - 0.012, 0.045), (0.070, 0.030, 0.055), HAIR, turn=turn @ rotation(z_deg=-14))
             return [cap, nape, fringe]
         case "cap":
-            brim = ball(at(0, middle + 0.040, 0.10), (0.075, 0.010, 0.075), HAIR, turn=turn @ rotation(x_deg=8))
-            return [ball(at(0, middle + 0.030, -0.006), (r * 1.08, r * 1.0, r * 1.17), HAIR, turn=turn), brim]
+            brim = ball(at(0, middle + 0.052, 0.10), (0.075, 0.010, 0.075), HAIR, turn=turn @ rotation(x_deg=8))
+            return [ball(at(0, middle + 0.040, -0.008), (r * 1.07, r * 0.95, r * 1.15), HAIR, turn=turn), brim]
         case "curly":
             spots: Sequence[Vector] = [
                 (x * 0.075, middle + 0.075 - 0.055 * abs(x) - 0.02 * (z < 0), z * 0.07 - 0.02)

@@ -47,18 +47,26 @@ def draw_product_look(rng: np.random.Generator, kind: str) -> ProductLook:
     first, second = (str(w) for w in rng.choice([w for w in CLOTHES if w != "grey"], 2, replace=False))
     if abs(sum(CLOTHES[first]) - sum(CLOTHES[second])) < 0.5:
         second = "white" if sum(CLOTHES[first]) < 1.4 else "black"
+    main = vary(rng, CLOTHES[first], 0.04)
     return ProductLook(
         kind=kind,
         name="".join(rng.choice(SYLLABLES, int(rng.integers(2, 4)), replace=False)).upper(),
         emblem=str(rng.choice(EMBLEMS)),
         font=int(rng.choice(FONTS)),
         color_words=(first, second),
-        colors=(vary(rng, CLOTHES[first], 0.04), vary(rng, CLOTHES[second], 0.04), vary(rng, (0.5, 0.5, 0.5), 0.4)),
+        colors=(main, vary(rng, CLOTHES[second], 0.04), _shade_of(main)),
         layout=int(rng.integers(3)),
         slim=float(rng.uniform(0.88, 1.14)),
         tall=float(rng.uniform(0.9, 1.12)),
         seed=int(rng.integers(1 << 30)),
     )
+
+
+def _shade_of(color: Color) -> Color:
+    """A lighter shade of a dark colour, a darker one of a light colour: still called by its name."""
+    if max(color) < 0.4:
+        return color[0] * 0.75 + 0.16, color[1] * 0.75 + 0.16, color[2] * 0.75 + 0.16
+    return color[0] * 0.62, color[1] * 0.62, color[2] * 0.62
 
 
 def similar_product(look: ProductLook, rng: np.random.Generator) -> ProductLook:

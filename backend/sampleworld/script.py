@@ -171,6 +171,45 @@ def plan_world(seed: int, videos: int, duration_s: float, fps: int) -> WorldPlan
     return WorldPlan(identities=identities, videos=tuple(plans), duplicates=tuple(duplicates))
 
 
+def draw_shot(rng: np.random.Generator, place: str, who: tuple[Identity, ...]) -> ShotPlan:
+    """A random shot of some identities in a place; products often move indoors."""
+    if who and not who[0].is_living and place not in INDOORS:
+        place = INDOORS[int(rng.integers(3))] if rng.random() < 0.6 else place
+    span = float(rng.uniform(0.60, 0.86))
+    left, top = float(rng.uniform(0.02, 0.98 - span)), 0.98 - span
+    drift = float(rng.choice([0.0, -1.0, 1.0])) * float(rng.uniform(0.05, 0.13))
+    zoom = float(rng.choice([0.0, 0.0, -0.09, 0.08]))
+    x1 = float(np.clip(left + drift, 0.0, 1 - span - max(zoom, 0)))
+    camera = CameraPlan(
+        span=(span, float(np.clip(span + zoom, 0.5, 0.97))),
+        x=(left, x1),
+        y=(top, float(np.clip(top - zoom * 0.8, 0.0, 1 - span - max(zoom, 0)))),
+        shake=float(rng.choice([0.0, 0.0012, 0.0035])),
+        seed=int(rng.integers(1 << 30)),
+    )
+    subjects = []
+    spots = (
+        [0.5 + float(rng.uniform(-0.16, 0.16))]
+        if len(who) == 1
+        else [float(rng.uniform(0.24, 0.34)), float(rng.uniform(0.64, 0.76))]
+    )
+    for k, identity in enumerate(who):
+        subjects.append(_draw_subject(rng, identity, camera, spots[k], alone=len(who) == 1))
+    close = max((s.height[0] / camera.span[0] for s in subjects), default=0.0)
+    product = bool(who) and not who[0].is_living
+    return ShotPlan(
+        place=place,
+        place_seed=int(rng.integers(1000)),
+        subjects=tuple(sorted(subjects, key=lambda s: s.foot)),
+        camera=camera,
+        front=str(rng.choice(["bush", "post", "ledge"])) if who and rng.random() < 0.16 else None,
+        blur=0.004 if close > 1.1 or product else float(rng.choice([0.0, 0.0012])),
+        light_swing=float(rng.choice([0.0, 0.05, 0.14])),
+        warmth=float(rng.uniform(-0.05, 0.05)),
+        seed=int(rng.integers(1 << 30)),
+    )
+
+
 def caption_of(shot: ShotPlan) -> str:
     """A sentence or two about a shot, naming its subjects by their phrases."""
     where = PLACES[shot.place][0]
@@ -217,45 +256,7 @@ def _draw_shots(
         story[n - 1] = ()
     story = [story[k] for k in rng.permutation(n)]
     kinds = [str(k) for k in rng.permutation(list(PLACES))]
-    return [_draw_shot(rng, kinds[k % len(kinds)], who) for k, who in enumerate(story)]
-
-
-def _draw_shot(rng: np.random.Generator, place: str, who: tuple[Identity, ...]) -> ShotPlan:
-    if who and not who[0].is_living and place not in INDOORS:
-        place = INDOORS[int(rng.integers(3))] if rng.random() < 0.6 else place
-    span = float(rng.uniform(0.60, 0.86))
-    left, top = float(rng.uniform(0.02, 0.98 - span)), 0.98 - span
-    drift = float(rng.choice([0.0, -1.0, 1.0])) * float(rng.uniform(0.05, 0.13))
-    zoom = float(rng.choice([0.0, 0.0, -0.09, 0.08]))
-    x1 = float(np.clip(left + drift, 0.0, 1 - span - max(zoom, 0)))
-    camera = CameraPlan(
-        span=(span, float(np.clip(span + zoom, 0.5, 0.97))),
-        x=(left, x1),
-        y=(top, float(np.clip(top - zoom * 0.8, 0.0, 1 - span - max(zoom, 0)))),
-        shake=float(rng.choice([0.0, 0.0012, 0.0035])),
-        seed=int(rng.integers(1 << 30)),
-    )
-    subjects = []
-    spots = (
-        [0.5 + float(rng.uniform(-0.16, 0.16))]
-        if len(who) == 1
-        else [float(rng.uniform(0.24, 0.34)), float(rng.uniform(0.64, 0.76))]
-    )
-    for k, identity in enumerate(who):
-        subjects.append(_draw_subject(rng, identity, camera, spots[k], alone=len(who) == 1))
-    close = max((s.height[0] / camera.span[0] for s in subjects), default=0.0)
-    product = bool(who) and not who[0].is_living
-    return ShotPlan(
-        place=place,
-        place_seed=int(rng.integers(1000)),
-        subjects=tuple(sorted(subjects, key=lambda s: s.foot)),
-        camera=camera,
-        front=str(rng.choice(["bush", "post", "ledge"])) if who and rng.random() < 0.16 else None,
-        blur=0.004 if close > 1.1 or product else float(rng.choice([0.0, 0.0012])),
-        light_swing=float(rng.choice([0.0, 0.05, 0.14])),
-        warmth=float(rng.uniform(-0.05, 0.05)),
-        seed=int(rng.integers(1 << 30)),
-    )
+    return [draw_shot(rng, kinds[k % len(kinds)], who) for k, who in enumerate(story)]
 
 
 def _draw_subject(

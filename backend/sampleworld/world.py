@@ -13,11 +13,13 @@ import numpy as np
 
 from backend.domain import content_id
 from backend.media.writer import write_video
+from backend.sampleworld.cases import CASES_NAME, CASES_TRUTH_NAME, VOTES_NAME, render_cases
 from backend.sampleworld.cast import Wardrobe
 from backend.sampleworld.film import content_box, film
 from backend.sampleworld.script import OverlayPlan, ShotPlan, VideoPlan, WorldPlan, caption_of, plan_world
 from backend.sampleworld.sound import SAMPLE_RATE, draw_speech, speak
 from backend.sampleworld.truth import (
+    INDEX_NAME,
     Duplicate,
     IdentityTruth,
     OverlayTruth,
@@ -46,6 +48,7 @@ class WorldSummary:
     folder: Path
     videos: tuple[Path, ...]
     truth: Path
+    cases: Path | None
     num_frames: int
     rendered: bool
 
@@ -59,6 +62,7 @@ class WorldSettings:
     duration_s: float
     size: tuple[int, int]
     fps: int
+    cases: int
     renderer_version: int = RENDERER_VERSION
 
     @property
@@ -74,10 +78,12 @@ def render_world(
     duration_s: float = 15.0,
     size: tuple[int, int] = (1280, 720),
     fps: int = 24,
+    cases: int = 0,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> WorldSummary:
-    """Renders a world: OUT/videos/*.mp4 with sidecar captions, OUT/truth.json.
+    """Renders a world: OUT/videos/*.mp4 with sidecar captions, OUT/truth.json; with `cases` a small benchmark
+    beside them (`backend.sampleworld.cases`).
 
     Deterministic per settings and renderer version. A folder finished with equal settings is left as it is; one of
     other settings is rendered anew. `progress` is told (done, total, name). Raises ValueError for sizes that are odd or
@@ -90,7 +96,9 @@ def render_world(
             "give even sizes from 160x90 on, at least one video and one second"
         )
     out = Path(out)
-    settings = WorldSettings(seed=seed, videos=videos, duration_s=float(duration_s), size=(width, height), fps=fps)
+    settings = WorldSettings(
+        seed=seed, videos=videos, duration_s=float(duration_s), size=(width, height), fps=fps, cases=cases
+    )
     stamp = out / STAMP_NAME
     plan = plan_world(seed, videos, float(duration_s), fps)
     rendered = not (stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")).get("stamp") == settings.stamp)
@@ -98,11 +106,14 @@ def render_world(
         _clear(out)
         _render_videos(out, settings, plan, workers, progress)
         _write_truth(out, settings, plan)
+        if cases:
+            render_cases(out, plan.identities, seed=seed, count=cases)
         stamp.write_text(json.dumps({"stamp": settings.stamp, "settings": asdict(settings)}, indent=1), encoding="utf-8")
     return WorldSummary(
         folder=out,
         videos=tuple(out / "videos" / f"{v.name}.mp4" for v in plan.videos),
         truth=out / "truth.json",
+        cases=out / CASES_NAME if cases else None,
         num_frames=sum(v.num_frames for v in plan.videos),
         rendered=rendered,
     )
@@ -113,7 +124,7 @@ def _clear(out: Path) -> None:
     (out / STAMP_NAME).unlink(missing_ok=True)
     for name in ("videos", "truth", "references", "systems"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("truth.json", "cases.json", "votes.jsonl", "cases_truth.json"):
+    for name in (INDEX_NAME, CASES_NAME, VOTES_NAME, CASES_TRUTH_NAME):
         (out / name).unlink(missing_ok=True)
     (out / "videos").mkdir(parents=True, exist_ok=True)
 
