@@ -12,6 +12,7 @@ from backend.models.classical_cut import grab_cut
 from backend.models.classical_views import View
 
 HISTOGRAM_BINS = 8
+SAME_THING = 0.7  # IoU of a moving part and what it grew into, below which both stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,24 @@ def seeds(view: View) -> Iterator[Seed]:
     """Seeds of a view, the surest source first."""
     for face, score in view.faces:
         yield Seed("face", _body(face, view.bounds), _body_prior(face, view.blocked.shape), score)
-    both = 1 - (1 - view.motion) * (1 - _sharpened(view.saliency))
+    standing_out = _sharpened(view.saliency)
+    both = 1 - (1 - view.motion) * (1 - standing_out)
     for kind, prior, levels in (
         ("motion", view.motion, (0.35, 0.7)),
-        ("saliency", _sharpened(view.saliency), (0.35, 0.65)),
         ("both", both, (0.5, 0.8)),
+        ("saliency", standing_out, (0.35, 0.65)),
     ):
         for level in levels:
-            for box, part in _parts(prior >= level):
-                yield Seed(kind, box, np.where(part, prior, prior * 0.3).astype(np.float32))
+            for part in _parts(prior >= level):
+                yield _seed(kind, prior, part)
+                for piece in _pieces(part, view.flow if kind == "motion" else None):
+                    yield _seed(kind + "_piece", prior, piece)
+
+
+def _seed(kind: str, prior: np.ndarray, part: np.ndarray) -> Seed:
+    box = boxes.of_mask(part)
+    assert box is not None, "a part has pixels"
+    return Seed(kind, box, np.where(part, np.maximum(prior, 0.5), prior * 0.3).astype(np.float32))
 
 
 def candidates(view: View, *, most: int = 14) -> list[Candidate]:
@@ -61,19 +71,70 @@ def candidates(view: View, *, most: int = 14) -> list[Candidate]:
             break
         if all(boxes.iou(seed.box, other.box) < 0.8 for other in taken):
             taken.append(seed)
-    grown = (_grown(view, seed) for seed in taken)
-    return [candidate for candidate in grown if candidate is not None]
+    found: list[Candidate] = []
+    for seed in taken:
+        whole = grown(view, seed)
+        if whole is not None:
+            found.append(whole)
+        if seed.kind.startswith("motion") and (whole is None or boxes.iou(whole.box, seed.box) < SAME_THING):
+            found.append(_candidate(view, seed, seed.prior >= 0.5))
+    return found
 
 
-def _parts(mask: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
-    """Connected parts of 1.5 to 92 per cent of the picture, largest first, small gaps closed."""
+def _parts(mask: np.ndarray) -> Iterator[np.ndarray]:
+    """Connected parts whose box is 1.5 to 92 per cent of the picture, largest first, small gaps closed."""
     closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     num, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     for i in sorted(range(1, num), key=lambda i: -stats[i, cv2.CC_STAT_AREA]):
-        x, y, w, h, _ = (float(v) for v in stats[i])
+        w, h = float(stats[i, cv2.CC_STAT_WIDTH]), float(stats[i, cv2.CC_STAT_HEIGHT])
         if 0.015 <= w * h / mask.size <= 0.92:
-            yield (x, y, x + w, y + h), labels == i
+            yield labels == i
+
+
+def _pieces(part: np.ndarray, flow: np.ndarray | None) -> list[np.ndarray]:
+    """The things that a part may be made of: split where it is narrow, and where its motion differs."""
+    found = _split_at_necks(part)
+    if flow is not None and part.sum() >= 0.03 * part.size:
+        found += _split_by_flow(part, flow)
+    return found
+
+
+def _split_at_necks(part: np.ndarray) -> list[np.ndarray]:
+    """Pieces around the thick places of a part that hang together by less than half their thickness."""
+    depth = cv2.distanceTransform(np.pad(part, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    cores = depth >= 0.55 * depth.max()
+    num, labels, stats, _ = cv2.connectedComponentsWithStats(cores.astype(np.uint8), connectivity=8)
+    large = [i for i in range(1, num) if stats[i, cv2.CC_STAT_AREA] >= 0.004 * part.size]
+    if not 2 <= len(large) <= 4:
+        return []
+    distances = np.stack([cv2.distanceTransform((labels != i).astype(np.uint8), cv2.DIST_L2, 3) for i in large])
+    nearest = distances.argmin(axis=0)
+    return [part & (nearest == i) for i in range(len(large))]
+
+
+def _split_by_flow(part: np.ndarray, flow: np.ndarray) -> list[np.ndarray]:
+    """Two pieces that move apart: k-means of flow and place, kept when the flows differ more than they scatter."""
+    rows, columns = np.nonzero(part)
+    vectors = flow[rows, columns]
+    spread = float(vectors.std(axis=0).max())
+    if spread < 0.3:
+        return []
+    places = np.stack([columns, rows], axis=1) / max(part.shape)
+    samples = np.hstack([vectors / spread, 2.0 * places]).astype(np.float32)
+    cv2.setRNGSeed(0)
+    criteria = (cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 15, 0.01)
+    _, labels, centres = cv2.kmeans(samples, 2, np.zeros((0, 0), np.int32), criteria, 1, cv2.KMEANS_PP_CENTERS)
+    sides = labels.ravel() == 1
+    scatter = np.mean([samples[sides == side, :2].std() for side in (False, True)])
+    if np.linalg.norm(centres[0, :2] - centres[1, :2]) < 2.0 * scatter:
+        return []
+    pieces = []
+    for side in (False, True):
+        mask = np.zeros(part.shape, bool)
+        mask[rows[sides == side], columns[sides == side]] = True
+        pieces += list(_parts(mask))[:1]
+    return pieces
 
 
 def _sharpened(saliency: np.ndarray) -> np.ndarray:
@@ -114,12 +175,19 @@ def _body_prior(face: Box, shape: tuple[int, int]) -> np.ndarray:
     return prior
 
 
-def _grown(view: View, seed: Seed) -> Candidate | None:
+def grown(view: View, seed: Seed) -> Candidate | None:
+    """The thing around a seed, None when nothing of size is left of it."""
     mask = _cut(view, seed)
     mask = _main_part(mask & ~view.blocked, seed.prior)
     box = boxes.of_mask(mask)
     if box is None or boxes.area(box) < 0.02 * mask.size:
         return None
+    return _candidate(view, seed, mask)
+
+
+def _candidate(view: View, seed: Seed, mask: np.ndarray) -> Candidate:
+    box = boxes.of_mask(mask)
+    assert box is not None, "a candidate has pixels"
     features, colours = _evidence(view, mask, box)
     return Candidate(view, seed.kind, mask, box, seed.face, features, colours)
 
@@ -156,12 +224,13 @@ def _evidence(view: View, mask: np.ndarray, box: Box) -> tuple[dict[str, float],
     height, width = mask.shape
     reach = max(3, round(0.12 * max(box[2] - box[0], box[3] - box[1])))
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)).astype(bool) & ~mask & ~view.blocked
-    codes = _colour_codes(view.rgb)
+    codes = colour_codes(view.rgb)
     inside, outside = _histogram(codes[mask]), _histogram(codes[ring])
     features = {
         "separation": 1 - float(np.sqrt(inside * outside).sum()),
         "motion": float(view.motion[mask].mean()),
         "motion_contrast": float(view.motion[mask].mean() - (view.motion[ring].mean() if ring.any() else 0)),
+        "motion_share": float(view.motion[mask].sum() / (view.motion[mask | ring].sum() + 0.05 * mask.sum())),
         "saliency": float(view.saliency[mask].mean()),
         "saliency_contrast": float(view.saliency[mask].mean() - (view.saliency[ring].mean() if ring.any() else 0)),
         "fill": float(mask.sum() / boxes.area(box)),
@@ -173,7 +242,8 @@ def _evidence(view: View, mask: np.ndarray, box: Box) -> tuple[dict[str, float],
     return features, inside
 
 
-def _colour_codes(rgb: np.ndarray) -> np.ndarray:
+def colour_codes(rgb: np.ndarray) -> np.ndarray:
+    """Which of the 8 x 8 x 8 bins of Lab each pixel falls into, int32 `(H, W)`."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab).astype(np.int32)
     lightness = lab[..., 0] * HISTOGRAM_BINS // 256
     # Colour offsets lie in the middle third of the range, so that they are spread before binning.

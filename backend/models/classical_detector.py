@@ -9,8 +9,27 @@ import numpy as np
 from backend.domain import Detection, Footage
 from backend.geometry import boxes
 from backend.models.classical_candidates import Candidate, candidates
-from backend.models.classical_linking import linked
-from backend.models.classical_views import Viewer
+from backend.models.classical_following import followed
+from backend.models.classical_linking import likeness, linked
+from backend.models.classical_views import View, Viewer
+
+# Logistic regression over 1,700 candidates of 29 labelled real clips and 40 shots of the sample world (seeds 0 and 1);
+# area under the curve .87 on held-out real clips, .88 on held-out shots.
+WEIGHTS = {
+    "separation": 1.8,
+    "motion": 5.6,
+    "motion_contrast": 0.7,
+    "motion_share": 0.4,
+    "saliency_contrast": 3.1,
+    "fill": 1.6,
+    "border": -2.2,
+    "area": 13.7,
+    "area_squared": -12.5,
+    "edge": 1.0,
+    "face_seed": 4.6,
+    "saliency_seed": -1.5,
+}
+INTERCEPT = -9.9
 
 PERSON_FACE = 0.5
 """Least face score that makes a candidate a person."""
@@ -21,12 +40,14 @@ class ClassicalDetector:
     """Candidate boxes by motion against the camera, boundary saliency and faces, refined by GrabCut."""
 
     model_id: ClassVar[str] = "embedded-candidates-1"
-    min_score: float = 0.4
+    min_score: float = 0.2
     max_iou: float = 0.55
     """Two boxes of one frame that overlap more are one candidate."""
     most_per_frame: int = 5
     min_likeness: float = 0.55
     """Least likeness of two candidates on different frames that are one subject."""
+    follow_score: float = 0.5
+    """Least score of a candidate that is looked for on the frames where it was not found."""
     min_area: float = 0.025
     """Smallest box, as a share of the picture: a little under what curation keeps, to see what lies near its edge."""
     viewer: Viewer = field(default_factory=Viewer)
@@ -37,30 +58,41 @@ class ClassicalDetector:
         Phrases are not looked for: no embedded measure tells what a word looks like. Who is a person is known from
         a face; everything else is unlabelled.
         """
-        kept: list[Candidate] = []
-        for view in self.viewer.views(footage, frames):
-            kept += self._best(candidates(view))
+        views = self.viewer.views(footage, frames)
+        found = [candidate for view in views for candidate in candidates(view)]
+        found += self._followed([c for view in views for c in self._best(found, view)], views)
+        kept = [candidate for view in views for candidate in self._best(found, view)]
         numbers = linked(kept, min_likeness=self.min_likeness)
         return [_detection(candidate, number) for candidate, number in zip(kept, numbers, strict=True)]
 
-    def _best(self, found: list[Candidate]) -> list[Candidate]:
-        found = [c for c in found if score(c) >= self.min_score and c.features["area"] >= self.min_area]
+    def _followed(self, kept: list[Candidate], views: Sequence[View]) -> list[Candidate]:
+        """What was found on some frames only, on the others."""
+        numbers = linked(kept, min_likeness=self.min_likeness)
+        more: list[Candidate] = []
+        for number in sorted(set(numbers)):
+            group = [c for c, n in zip(kept, numbers, strict=True) if n == number]
+            surest = max(group, key=score)
+            if score(surest) < self.follow_score:
+                continue
+            for view in views:
+                if view.frame not in {c.view.frame for c in group}:
+                    other = followed(surest, view)
+                    if other is not None and likeness(surest, other) >= self.min_likeness:
+                        more.append(other)
+        return more
+
+    def _best(self, found: list[Candidate], view: View) -> list[Candidate]:
+        found = [c for c in found if c.view is view and score(c) >= self.min_score and c.features["area"] >= self.min_area]
         order = boxes.nms([c.box for c in found], [score(c) for c in found], max_iou=self.max_iou)
         return [found[i] for i in order[: self.most_per_frame]]
 
 
 def score(candidate: Candidate) -> float:
-    """How firmly the evidence speaks for a subject, in [0, 1]."""
+    """The chance in [0, 1] that the candidate's box is a subject's (IoU of at least one half)."""
     f = candidate.features
-    evidence = (
-        -2.2
-        + 2.0 * f["separation"]
-        + 2.5 * f["motion_contrast"]
-        + 2.5 * f["saliency_contrast"]
-        + 2.0 * candidate.face
-        + 1.0 * f["edge"]
-        - 2.0 * max(0.0, f["border"] - 0.35)
-    )
+    values = f | {"face_seed": candidate.face, "area_squared": f["area"] ** 2}
+    values["saliency_seed"] = float(candidate.kind.startswith("saliency"))
+    evidence = INTERCEPT + sum(weight * values[name] for name, weight in WEIGHTS.items())
     return float(1 / (1 + np.exp(-evidence)))
 
 

@@ -48,24 +48,34 @@ def residual_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
         other, model, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     flow = np.zeros((height, width, 2), np.float32)
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(gray, steady, flow)
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(gray, steady, flow)
     inside = cv2.warpPerspective(np.ones_like(gray), model, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     return flow * inside[..., None]
 
 
-def motion_map(gray: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndarray:
-    """Motion against the background, float32 `(H, W)` in pixels over the noise, at the place it has in `gray`.
+def motion_map(
+    gray: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Motion against the background at the place it has in `gray`: float32 `(H, W)` in multiples of the noise, and
+    the flow `(H, W, 2)` in pixels toward the nearest frame after (or away from the nearest before).
 
     `before` and `after` are neighbouring frames, nearest first. Flow toward both sides must agree that a pixel moves:
     what is only uncovered or hidden moves toward one side alone. A clip's first or last frame has one side.
     """
-    sides = [[np.linalg.norm(residual_flow(gray, other), axis=-1) for other in side] for side in (before, after)]
-    paired = [np.sqrt(a * b) for a, b in zip(*sides, strict=False)]
-    if not paired:
-        paired = sides[0] or sides[1]
-    if not paired:
-        return np.zeros(gray.shape, np.float32)
-    return np.max([_over_noise(magnitude) for magnitude in paired], axis=0).astype(np.float32)
+    back = [residual_flow(gray, other) for other in before]
+    forth = [residual_flow(gray, other) for other in after]
+    if not back and not forth:
+        return np.zeros(gray.shape, np.float32), np.zeros((*gray.shape, 2), np.float32)
+    lengths = [np.sqrt(_length(a) * _length(b)) for a, b in zip(back, forth, strict=False)]
+    lengths += [_length(flow) for flow in (*back[len(forth) :], *forth[len(back) :])]
+    strength = np.max([_over_noise(length) for length in lengths], axis=0)
+    longest = min(len(back), len(forth)) - 1
+    direction = (forth[longest] - back[longest]) / 2 if longest >= 0 else forth[-1] if forth else -back[-1]
+    return strength.astype(np.float32), direction.astype(np.float32)
+
+
+def _length(flow: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(flow, axis=-1)
 
 
 def _over_noise(magnitude: np.ndarray) -> np.ndarray:

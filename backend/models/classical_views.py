@@ -15,6 +15,9 @@ from backend.models.classical_motion import motion_map
 FULL_MOTION = 4.0  # times the noise: compensated flow of a walking person at 320 px is beyond it
 
 
+LEAST_MOTION = 1.5  # times the noise: what a still picture reaches by chance
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One frame inside the clip's borders, scaled by `factor`; everything below is in its pixels."""
@@ -24,6 +27,8 @@ class View:
     """uint8 `(H, W, 3)`."""
     motion: np.ndarray
     """float32 `(H, W)` in [0, 1]: moves otherwise than the camera."""
+    flow: np.ndarray
+    """float32 `(H, W, 2)`: where it moves, in pixels of the motion search."""
     saliency: np.ndarray
     """float32 `(H, W)` in [0, 1]: unlike what holds on to the edge."""
     blocked: np.ndarray
@@ -57,7 +62,7 @@ class Viewer:
     view_px: int = 160
     motion_px: int = 320
     face_px: int = 480
-    offsets_s: tuple[float, ...] = (0.08, 0.25)
+    offsets_s: tuple[float, ...] = (0.12, 0.4, 0.8)
     """How far before and after a frame motion is looked for: a step of a walk, and the slower sway of a talker."""
 
     def views(self, footage: Footage, frames: Sequence[int]) -> list[View]:
@@ -84,13 +89,16 @@ class Viewer:
         size, _ = _scaled(picture.shape[1], picture.shape[0], self.motion_px)
         return cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
 
-    def _view(self, footage: Footage, frame: int, picture: np.ndarray, motion: np.ndarray, factor: float) -> View:
+    def _view(
+        self, footage: Footage, frame: int, picture: np.ndarray, moved: tuple[np.ndarray, np.ndarray], factor: float
+    ) -> View:
         size, shrink = _scaled(picture.shape[1], picture.shape[0], self.view_px)
         rgb = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         blank = View(
             frame=frame,
             rgb=rgb,
-            motion=np.clip(cv2.resize(motion, size, interpolation=cv2.INTER_AREA) / FULL_MOTION, 0, 1),
+            motion=_unit(cv2.resize(moved[0], size, interpolation=cv2.INTER_AREA)),
+            flow=cv2.resize(moved[1], size, interpolation=cv2.INTER_AREA),
             saliency=background_saliency(rgb),
             blocked=np.zeros(size[::-1], bool),
             faces=(),
@@ -105,6 +113,7 @@ class Viewer:
             frame=frame,
             rgb=rgb,
             motion=np.where(blank.blocked, 0, blank.motion).astype(np.float32),
+            flow=blank.flow,
             saliency=np.where(blank.blocked, 0, blank.saliency).astype(np.float32),
             blocked=blank.blocked,
             faces=tuple(
@@ -118,6 +127,11 @@ class Viewer:
 def _scaled(width: int, height: int, long_side: int) -> tuple[tuple[int, int], float]:
     factor = min(1.0, long_side / max(width, height))
     return (max(1, round(width * factor)), max(1, round(height * factor))), factor
+
+
+def _unit(motion: np.ndarray) -> np.ndarray:
+    """Motion in [0, 1]: full where the picture moves most, if that is well over the noise."""
+    return np.clip(motion / min(max(float(np.percentile(motion, 98)), LEAST_MOTION), FULL_MOTION), 0, 1)
 
 
 def _picked(gray: dict[int, np.ndarray], around: tuple[list[int], list[int]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
