@@ -138,6 +138,30 @@ def _skin(shape: FaceShape, mood: _Mood, rng: np.random.Generator) -> np.ndarray
         )
     _stamp(canvas, _oval(0, 0.60, 0.45, 0.20), bright, blur=18, opacity=0.45)
     _stamp(canvas, _oval(0, -0.80, 0.20, 0.09), bright, blur=10, opacity=0.35)
+    _marks(canvas, shape, rng)
+    for side in (-1, 1):
+        fold = [(side * 0.19, -0.28), (side * 0.33, -0.42), (side * (0.38 + 0.1 * max(mood.curve, 0)), -0.55)]
+        _stroke(
+            canvas,
+            fold,
+            _darker(shape.skin, 0.66),
+            width=0.02,
+            opacity=0.28 + 0.4 * mood.wrinkle + 0.4 * shape.wrinkles + max(0, mood.curve),
+        )
+    if mood.wrinkle:
+        for side in (-1, 1):
+            _stroke(
+                canvas,
+                [(side * 0.05, 0.14), (side * 0.07, 0.30)],
+                _darker(shape.skin, 0.5),
+                width=0.02,
+                opacity=0.7 * mood.wrinkle,
+            )
+    return canvas
+
+
+def _marks(canvas: np.ndarray, shape: FaceShape, rng: np.random.Generator) -> None:
+    """Freckles, wrinkles of the forehead and a beard."""
     if shape.freckles:
         for x, y in rng.uniform((-0.6, -0.4), (0.6, 0.0), (int(40 * shape.freckles), 2)):
             _stamp(canvas, _oval(x, y, 0.012, 0.012), _darker(shape.skin, 0.6), blur=0.8, opacity=0.6)
@@ -165,26 +189,7 @@ def _skin(shape: FaceShape, mood: _Mood, rng: np.random.Generator) -> np.ndarray
             ]
         )
         _stamp(canvas, jaw, _darker(shape.hair, 1.1), blur=7, opacity=shape.beard)
-        canvas *= 1 + 0.03 * patch(rng, size, slope=0.2)[..., None]
-    for side in (-1, 1):
-        fold = [(side * 0.19, -0.28), (side * 0.33, -0.42), (side * (0.38 + 0.1 * max(mood.curve, 0)), -0.55)]
-        _stroke(
-            canvas,
-            fold,
-            _darker(shape.skin, 0.66),
-            width=0.02,
-            opacity=0.28 + 0.4 * mood.wrinkle + 0.4 * shape.wrinkles + max(0, mood.curve),
-        )
-    if mood.wrinkle:
-        for side in (-1, 1):
-            _stroke(
-                canvas,
-                [(side * 0.05, 0.14), (side * 0.07, 0.30)],
-                _darker(shape.skin, 0.5),
-                width=0.02,
-                opacity=0.7 * mood.wrinkle,
-            )
-    return canvas
+        canvas *= 1 + 0.03 * patch(rng, (FACE_PX, FACE_PX), slope=0.2)[..., None]
 
 
 def _stroke(

@@ -296,9 +296,8 @@ def _draw_subject(
         azimuth, turn = float(rng.choice([90, -90, 65, -65, 0, 120, 180])) + float(rng.uniform(-8, 8)), 0.0
     wide, tall = cast_module.size_of(identity.look, azimuth_deg=azimuth)
     limit = 0.62 if alone else 0.40
-    # The place has the frame's proportions, so a width in heights is divided by 16/9 to become a share of the width.
     if framing == "full":
-        fill = min(fill, limit * 16 / 9 * tall / wide)
+        fill = min(fill, limit * 16 / 9 * tall / wide)  # the share of the frame's width, in heights of a 16:9 frame
     start = camera.x[0] + spot * camera.span[0]
     stop = camera.x[1] + (0.5 + 0.6 * (spot - 0.5)) * camera.span[1]
     if action == "walk":
