@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from backend.domain import Pair, Subject
+from backend.models.classical_embedder import CHANCE_INLIERS
 from bench.accuracy_pairs_worlds import GivenWorld
 
 EVIDENCE = ("colour_cosine", "texture_cosine", "shape_cosine", "log_inliers")
@@ -74,9 +75,13 @@ def evidence_rows(world: GivenWorld) -> list[tuple[dict[str, float], bool, bool]
         if pair.kind == "cross_frame" and comparable and frozenset((place[a], place[b])) not in world.copies:
             values = {name: value if value is not None else np.nan for name, value in world.curated.scores[pair.id].items()}
             rows.append(
-                (values | {"log_inliers": float(np.log1p(values["keypoint_inliers"]))}, identity[a] == identity[b], within)
+                (values | {"log_inliers": _log_excess(values["keypoint_inliers"])}, identity[a] == identity[b], within)
             )
     return rows
+
+
+def _log_excess(inliers: float) -> float:
+    return float(np.log1p(max(0.0, inliers - CHANCE_INLIERS)))
 
 
 def _bias(scores: np.ndarray, same: np.ndarray) -> float:

@@ -16,6 +16,8 @@ from backend.measures.retrieval import Fusion
 BLOCKS: tuple[tuple[str, int, float], ...] = (("colour", 168, 0.6), ("texture", 60, 0.2), ("shape", 288, 0.2))
 """Name, length and share of the cosine of each block of an appearance vector, in order."""
 MIN_MASK_PX = 256
+CHANCE_INLIERS = 4
+"""Unrelated cut-outs share up to this many inliers: two points fix the mapping, and one or two more fall in by chance."""
 MIN_REST = 0.05
 MASK_MARGIN = 0.04
 """How far the mask is widened before it is cut from the background, as a share of the box's longer side."""
@@ -63,9 +65,9 @@ def appearance_parts(a: np.ndarray, b: np.ndarray) -> Mapping[str, np.ndarray]:
 
 
 def same_subject(evidence: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The chance in [0, 1] that two appearances show one subject, from the evidence that `PairSubjects` gathers."""
-    fusion = calibration().fusion
-    return fusion({**evidence, "log_inliers": np.log1p(np.asarray(evidence["keypoint_inliers"], np.float64))})
+    """The chance in [0, 1] that two subjects of one long video are one, from the evidence that `PairSubjects` gathers."""
+    excess = np.maximum(0.0, np.asarray(evidence["keypoint_inliers"], np.float64) - CHANCE_INLIERS)
+    return calibration().fusion({**evidence, "log_inliers": np.log1p(excess)})
 
 
 @dataclass(frozen=True, slots=True)

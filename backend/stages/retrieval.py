@@ -62,7 +62,7 @@ class PairSubjects:
     store_floor: float = 0.2
     """Cosine under which a candidate is not stored."""
     pairs_per_link: int = 2
-    """Pairs of frames kept for two subjects: the likest first, then the likest in other surroundings."""
+    """Pairs of frames kept for two subjects: the likest first, then those in the most different surroundings."""
     links_per_subject: int = 8
     """Other subjects kept for one subject, the likest first (Phantom-Data sends few candidates to its judge)."""
     rigid_inliers: float = 12.0
@@ -287,15 +287,14 @@ class _Scenes:
 
 
 def _frames_of_link(bank: _Bank, rows: list[tuple[int, int, float]], num: int) -> list[tuple[int, int]]:
-    """The likest two frames, then those that are like and stand in other surroundings than each other."""
-    rows = sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
-    first, rest = rows[0], rows[1:]
+    """The likest two frames first, then those in the most different surroundings: the link is judged as a whole."""
 
-    def gain(row: tuple[int, int, float]) -> float:
+    def surroundings(row: tuple[int, int, float]) -> float:
         background = cosine(bank.backgrounds[row[0]], bank.backgrounds[row[1]])
-        return row[2] + (0.0 if np.isnan(background) else 0.5 * (1.0 - background))
+        return 1.0 if np.isnan(background) else background
 
-    rest = sorted(rest, key=lambda row: (-gain(row), row[0], row[1]))
+    first = min(rows, key=lambda row: (-row[2], row[0], row[1]))
+    rest = sorted((row for row in rows if row != first), key=lambda row: (surroundings(row), row[0], row[1]))
     return [(i, j) for i, j, _ in [first, *rest[: num - 1]]]
 
 
