@@ -16,7 +16,7 @@ def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: Expo
     seconds = sum(video.duration_s for video in videos)
     subjects = {side.subject_id for side in sides if side.subject_id}
     parts = [
-        f"# {_plain(about.project)}: subject-to-video pairs",
+        f"# {_plain(about.project) or 'Subject Studio'}: subject-to-video pairs",
         "",
         f"{len(pairs)} pairs of a target and a reference that show the same subject, from {len(videos)} videos "
         f"({seconds / 60:.1f} minutes), {len(subjects)} subjects.",
