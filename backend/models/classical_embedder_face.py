@@ -11,6 +11,7 @@ from backend.measures import descriptors
 
 FACE_PX = 64
 MIN_SIDE_PX = 48
+SEARCH_PX = 240
 FRONTAL = "haarcascade_frontalface_alt2.xml"
 
 
@@ -37,7 +38,7 @@ class ClassicalFace:
     def _largest(self, region: np.ndarray) -> tuple[int, int, int, int] | None:
         if min(region.shape[:2]) < MIN_SIDE_PX:
             return None
-        scale = min(1.0, 320 / max(region.shape[:2]))
+        scale = min(1.0, SEARCH_PX / max(region.shape[:2]))
         grey = cv2.cvtColor(cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         side = max(20, round(MIN_SIDE_PX * scale))
         found = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=4, minSize=(side, side))

@@ -123,7 +123,8 @@ class DiverseContexts:
     """How far the surroundings of each pair differ, and whether its clips are copies of each other.
 
     Scores: `background_cosine`, `context_diversity` (1 - that), `phash_distance` of the two frames (0 to 64),
-    `scale_ratio` (>= 1), `time_gap_s`, `near_duplicate` (likest sampled frames of the two clips, in [0, 1]).
+    `scale_ratio` (>= 1), `time_gap_s`, `near_duplicate` (likest sampled frames of the two clips, in [0, 1]). In-pairs have
+    no `context_diversity` and no `near_duplicate`.
     """
 
     name: ClassVar[str] = "diverse_contexts"
@@ -154,8 +155,10 @@ class DiverseContexts:
                 "phash_distance": scenes.hash_distance(a, b),
                 "scale_ratio": diversity.scale_ratio(a.box, b.box, frame_area_a=area, frame_area_b=area),
                 "time_gap_s": abs(scenes.seconds(a) - scenes.seconds(b)),
-                "near_duplicate": scenes.copy_likeness(pair, a, b),
+                "near_duplicate": scenes.copy_likeness(a, b),
             }
+            if pair.kind == "in_pair":  # one clip is one context by definition, so that no gate should ask for two
+                values |= {"context_diversity": np.nan, "near_duplicate": np.nan}
             rows.extend(_scores(pair.id, values, f"{self.name}/{self.version}"))
         return Ok(item.id, rows)
 
@@ -273,10 +276,9 @@ class _Scenes:
         clip = self._clip[a.subject_id or ""]
         return clip.start_s + ((a.frame or 0) - clip.start_frame) / self._fps
 
-    def copy_likeness(self, pair: Pair, a: Appearance, b: Appearance) -> float:
+    def copy_likeness(self, a: Appearance, b: Appearance) -> float:
         """Of the likest two frames on which the subjects stand: a copied clip may be out of step by some frames."""
-        firsts = [a] if pair.kind == "in_pair" else self._of_subject[a.subject_id or ""]
-        seconds = [b] if pair.kind == "in_pair" else self._of_subject[b.subject_id or ""]
+        firsts, seconds = self._of_subject[a.subject_id or ""], self._of_subject[b.subject_id or ""]
         likeness = []
         for x in firsts:
             for y in seconds:
@@ -323,7 +325,8 @@ def _vectors_by_space(item: Item) -> dict[str, dict[str, Embedding]]:
 _WHY_ABSENT: dict[str, str] = {
     "face_cosine": "no frontal face on both sides",
     "background_cosine": "a subject fills its frame",
-    "context_diversity": "a subject fills its frame",
+    "context_diversity": "a subject fills its frame, or both frames are of one clip",
+    "near_duplicate": "both frames are of one clip",
     "rival_margin": "nobody stands beside either subject",
 }
 
