@@ -24,7 +24,7 @@ QUALIFY row_number() OVER (PARTITION BY m.appearance_id ORDER BY m.id) = 1
 
 _SIDES = """
 SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.video_id, v.content_hash, k.clip_id,
-    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, m.height, m.width, m.counts, m.crop, w.text, w.author, w.caption_id
+    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, a.frame / v.fps AS time_s, m.height, m.width, m.counts, m.crop, w.text, w.author, w.caption_id
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
 JOIN kept_clip kc ON kc.id = k.clip_id JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
 JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
@@ -40,6 +40,7 @@ def export(
     settings: ProjectSettings,
     artifacts: Artifacts,
     *,
+    project: str,
     format: str,
     out: Path,
     where: str,
@@ -54,7 +55,7 @@ def export(
     ]
     total = now.query("SELECT count(*) FROM export_ready")[0][0]
     about = ExportAbout(
-        project="",
+        project=project,
         version=importlib.metadata.version("subject-studio"),
         recipe=settings.recipe,
         profile=settings.profile,
@@ -131,7 +132,7 @@ def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide
         )
     found = {}
     for row in rows:
-        height, width, counts = row[15:18]
+        height, width, counts = row[16:19]
         found[row[0]] = ExportSide(
             appearance_id=row[0],
             origin=row[1],
@@ -148,10 +149,11 @@ def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide
             start_s=row[12],
             stop_s=row[13],
             frame=row[14],
+            time_s=row[15],
             mask=None if counts is None else ExportMask(height=height, width=width, counts=counts.decode("ascii")),
-            crop=row[18],
-            caption=row[19],
-            caption_author=row[20],
-            phrases=tuple(phrases.get(row[21], ())),
+            crop=row[19],
+            caption=row[20],
+            caption_author=row[21],
+            phrases=tuple(phrases.get(row[22], ())),
         )
     return found

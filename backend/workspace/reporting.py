@@ -76,7 +76,7 @@ def _shots(now: Snapshot, artifacts: Artifacts) -> list[ShotCard]:
         for (_, _, _, _, start_s, stop_s, opens_with, gate), thumb in zip(shots, thumbs, strict=True):
             cards.append(
                 ShotCard(
-                    image=decode_image(thumb),
+                    image=thumb,
                     video=Path(uri).name,
                     start_s=start_s,
                     stop_s=stop_s,
@@ -99,7 +99,7 @@ def _subjects(now: Snapshot, artifacts: Artifacts) -> list[SubjectCard]:
     )
     cards = []
     for crop, label, uri, seconds in rows:
-        image = _crop(artifacts, crop)
+        image = decode_image(artifacts.get(crop))
         where = f"{Path(uri).name}, {seconds:.1f} s"
         cards.append(SubjectCard(image=image[..., :3], mask=image[..., 3] > 127, label=label, where=where))
     return cards
@@ -130,8 +130,8 @@ def _pairs(now: Snapshot, plan: Plan, artifacts: Artifacts) -> list[PairCard]:
         where = [f"{Path(side.source_uri).name}, {side.start_s or 0:.1f} s" for side in (pair.target, pair.reference)]
         cards.append(
             PairCard(
-                target=_crop(artifacts, pair.target.crop)[..., :3],
-                reference=_crop(artifacts, pair.reference.crop)[..., :3],
+                target=artifacts.get(pair.target.crop),
+                reference=artifacts.get(pair.reference.crop),
                 target_where=where[0],
                 reference_where=where[1],
                 target_caption=pair.target.caption or "",
@@ -166,7 +166,3 @@ def _distributions(now: Snapshot, plan: Plan) -> list[Distribution]:
             )
         )
     return found
-
-
-def _crop(artifacts: Artifacts, name: str) -> np.ndarray:
-    return decode_image(artifacts.get(name))

@@ -196,7 +196,15 @@ class Workspace:
     def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary:
         with self._now() as now:
             return exporting.export(
-                now, self.plan, self.settings, self.artifacts, format=format, out=Path(out), where=where, split=split
+                now,
+                self.plan,
+                self.settings,
+                self.artifacts,
+                project=self.layout.root.name,
+                format=format,
+                out=Path(out),
+                where=where,
+                split=split,
             )
 
     def report(self, *, out: str | None = None) -> str:
