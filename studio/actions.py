@@ -5,6 +5,7 @@ Verdicts are not here: a form brings its own choices and keys (`form_view`).
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
@@ -63,6 +64,7 @@ class ActionSet:
         assert not missing, f"context {context}: actions and handlers disagree on {sorted(missing)}"
         self.rows = {row.id: row for row in rows}
         self.qt: dict[str, QAction] = {}
+        self._gone: set[str] | None = None
         for row in rows:
             action = QAction(row.title, owner)
             action.setObjectName(row.id)
@@ -76,11 +78,15 @@ class ActionSet:
     def yield_keys(self, taken: Iterable[str]) -> None:
         """Leaves keys to a form that uses them; the actions stay in the menu and keep their other keys."""
         gone = {canonical_key(key) for key in taken}
+        if gone == self._gone:
+            return
+        self._gone = gone
         for name, action in self.qt.items():
             free = [key for key in self.rows[name].keys if canonical_key(key) not in gone]
             action.setShortcuts([QKeySequence(key) for key in free])
 
 
+@lru_cache
 def canonical_key(key: str) -> str:
     """One spelling of a Qt key name. Raises ValueError for a name that Qt does not know."""
     text = QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)

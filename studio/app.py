@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -87,8 +87,9 @@ def run(
     app.setApplicationName("Subject Studio")
     window = open_window(api, project=project, rater=rater, theme=theme, revive=revive)
     install_crash_hook(window.state_dir, window.noticed.emit, describe=window.describe)
-    window.show()
-    return app.exec()
+    with closing(window):
+        window.show()
+        return app.exec()
 
 
 def open_window(
@@ -113,11 +114,15 @@ def open_window(
     assert isinstance(app, QApplication), "open_window needs a QApplication"
     folder = state or state_folder(project)
     prefs = QSettings(str(folder.parent / "studio.ini"), QSettings.Format.IniFormat)
-    name = theme or str(prefs.value("theme") or system_theme(app))
+    colours = load_theme(theme or str(prefs.value("theme") or system_theme(app)))
     link = Link(api, Outbox(folder / "outbox.sqlite"), revive=revive)
-    return Window(
-        link, project=str(project), rater=rater or getpass.getuser(), theme=load_theme(name), prefs=prefs, state_dir=folder
-    )
+    with ExitStack() as undo:
+        undo.callback(link.close)
+        window = Window(
+            link, project=str(project), rater=rater or getpass.getuser(), theme=colours, prefs=prefs, state_dir=folder
+        )
+        undo.pop_all()
+    return window
 
 
 def state_folder(project: Path) -> Path:

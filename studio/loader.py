@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
-from backend.domain import StudioError, Trial
+from backend.domain import StudioError
 from studio.link import Link
 from studio.prepare import Clips, Stills, find_clips, load_stills
 from studio.sessions.verify import Held
@@ -24,10 +24,10 @@ class TrialLoader(QObject):
         self.clips: dict[str, Clips] = {}
         self._asked: set[tuple[str, str]] = set()
 
-    def keep(self, held: Iterable[Held], *, also: Iterable[Trial] = ()) -> None:
+    def keep(self, held: Iterable[Held], *, also: Iterable[Held] = ()) -> None:
         """Loads what is missing for the held trials, in their order; keeps what is there for `also`."""
         wanted = list(held)
-        kept = {each.trial.id for each in wanted} | {trial.id for trial in also}
+        kept = {each.id for each in (*wanted, *also)}
         for store in (self.stills, self.clips):
             for trial_id in set(store) - kept:
                 del store[trial_id]
@@ -37,15 +37,15 @@ class TrialLoader(QObject):
             self._ask("clips", each, self.clips, find_clips, self.clips_ready)
 
     def _ask(self, kind: str, held: Held, store: dict, load: Callable, ready: SignalInstance) -> None:
-        trial, form, key = held.trial, held.form, (kind, held.trial.id)
-        if trial.id in store or key in self._asked:
+        trial, form, key = held.trial, held.form, (kind, held.id)
+        if held.id in store or key in self._asked:
             return
         self._asked.add(key)
 
         def done(found: object) -> None:
             self._asked.discard(key)
-            store[trial.id] = found
-            ready.emit(trial.id)
+            store[held.id] = found
+            ready.emit(held.id)
 
         def refused(error: StudioError) -> None:
             self._asked.discard(key)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Template
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
@@ -57,7 +58,19 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
 
 def icon(name: str, colour: QColor, *, size_px: int = 20) -> QIcon:
     """resources/icons/NAME.svg with `currentColor` replaced."""
-    renderer = QSvgRenderer(QByteArray(_drawing(name).replace("currentColor", colour.name()).encode()))
+    return _drawn(name, colour.name(), size_px)
+
+
+def contrast(ink: str, paper: str) -> float:
+    """WCAG 2.2 contrast ratio of two `#rrggbb` colours, 1 to 21."""
+    lighter, darker = sorted((_luminance(ink), _luminance(paper)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@lru_cache(maxsize=256)
+def _drawn(name: str, colour: str, size_px: int) -> QIcon:
+    drawing = resource(f"icons/{name}.svg").read_text("utf-8").replace("currentColor", colour)
+    renderer = QSvgRenderer(QByteArray(drawing.encode()))
     picture = QIcon()
     for ratio in (1, 2):
         pixmap = QPixmap(QSize(size_px, size_px) * ratio)
@@ -68,16 +81,6 @@ def icon(name: str, colour: QColor, *, size_px: int = 20) -> QIcon:
         pixmap.setDevicePixelRatio(ratio)
         picture.addPixmap(pixmap)
     return picture
-
-
-def contrast(ink: str, paper: str) -> float:
-    """WCAG 2.2 contrast ratio of two `#rrggbb` colours, 1 to 21."""
-    lighter, darker = sorted((_luminance(ink), _luminance(paper)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _drawing(name: str) -> str:
-    return resource(f"icons/{name}.svg").read_text("utf-8")
 
 
 def _palette(theme: Theme) -> QPalette:

@@ -105,7 +105,7 @@ class Window(QMainWindow):
     def describe(self) -> str:
         """Which page and trial stand on the screen, for crash records."""
         held = self.page.session.current
-        where = f"trial {held.trial.id}, item {held.trial.item_id}" if held else "no trial"
+        where = f"trial {held.id}, item {held.trial.item_id}" if held else "no trial"
         return f"page {self.page.study_id}, {where}, {self.page.session.phase}"
 
     def closeEvent(self, event: QCloseEvent) -> None:

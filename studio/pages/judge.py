@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from backend.api import PairRow
-from backend.domain import ServiceError, StudioError, Trial, Vote
+from backend.domain import ServiceError, StudioError, Vote
 from studio.actions import ActionSet
 from studio.form_view import FormView
 from studio.link import Link
@@ -77,7 +77,7 @@ class JudgePage(QWidget):
         self.actions_ = ActionSet("judge", self, self._handlers())
         self.loader = TrialLoader(self.link)
         self._pairs: dict[str, PairRow] = {}
-        self._shown: Trial | None = None
+        self._shown: Held | None = None
         self._awaited: tuple[str, int] | None = None
         self._build()
         self._connect()
@@ -91,6 +91,7 @@ class JudgePage(QWidget):
     def close_page(self) -> None:
         """Stops timers and decoder threads."""
         self._retry.stop()
+        self._look_ahead_soon.stop()
         self.deck.close()
 
     def run(self, name: str) -> None:
@@ -113,6 +114,11 @@ class JudgePage(QWidget):
 
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         """Shows what this page adds to the form."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether the clips of the trial on the screen are there and were played to their end once."""
+        return self._shown is not None and self._shown.id in self.loader.clips and self.deck.watched
 
     def clear_extras(self) -> None:
         """Takes it away while the next trial is loading."""
@@ -176,6 +182,8 @@ class JudgePage(QWidget):
         self._judging = judging
         self._retry = QTimer(self, singleShot=True)
         self._retry.timeout.connect(self._look_again)
+        self._look_ahead_soon = QTimer(self, singleShot=True, interval=0)
+        self._look_ahead_soon.timeout.connect(self._look_ahead)
 
     def _build_hints(self) -> QHBoxLayout:
         """A quiet row of the keys that help to decide; each works by a click as well."""
@@ -226,7 +234,7 @@ class JudgePage(QWidget):
         self.deck.moved.connect(self.form_view.refresh_flicker)
 
     def _choose(self, choice: str) -> None:
-        if self.watch_first and not self.deck.watched:
+        if self.watch_first and not self.watched:
             self.hint.setText("Watch to the end once, then judge")
             return
         vote = self.session.answer(choice)
@@ -277,7 +285,11 @@ class JudgePage(QWidget):
         self._advance()
 
     def _advance(self) -> None:
-        """Brings the screen in line with the session, and asks for what comes next."""
+        """Brings the screen in line with the session, then (after the paint) asks for what comes next."""
+        self._show_current()
+        self._look_ahead_soon.start()
+
+    def _look_ahead(self) -> None:
         session = self.session
         wanted = session.wanted()
         if wanted is not None:
@@ -286,12 +298,10 @@ class JudgePage(QWidget):
                 lambda: fetch_batch(self.link.api, study, rater, wanted=wanted), self._on_batch, self._on_unreachable
             )
         recent = session.recent
-        self.loader.keep((*((session.current,) if session.current else ()), *session.upcoming), also=recent[:1])
-        known = {trial.id for trial in recent} | {held.trial.id for held in session.upcoming}
-        if session.current is not None:
-            known.add(session.current.trial.id)
+        held = (*((session.current,) if session.current else ()), *session.upcoming)
+        self.loader.keep(held, also=recent[:1])
+        known = {each.id for each in (*recent, *held)}
         self._pairs = {trial_id: pair for trial_id, pair in self._pairs.items() if trial_id in known}
-        self._show_current()
         self._prefetch_clips()
 
     def _on_batch(self, batch: Batch) -> None:
@@ -315,7 +325,7 @@ class JudgePage(QWidget):
         self._prefetch_clips()
 
     def _prefetch_clips(self) -> None:
-        ready = [self.loader.clips.get(held.trial.id) for held in self.session.upcoming]
+        ready = [self.loader.clips.get(held.id) for held in self.session.upcoming]
         self.deck.prefetch([reel for clips in ready if clips for reel in clips.reels.values()])
 
     def _show_current(self) -> None:
@@ -323,12 +333,12 @@ class JudgePage(QWidget):
         self._refresh_progress()
         if held is None:
             self._show_rest()
-        elif (stills := self.loader.stills.get(held.trial.id)) is None:
+        elif (stills := self.loader.stills.get(held.id)) is None:
             self._show_opening()
         else:
             self._retry.stop()
             self._stack.setCurrentIndex(0)
-            if self._shown is not held.trial or session.phase is Phase.OPENING:
+            if self._shown is not held or session.phase is Phase.OPENING:
                 self._show_trial(held, stills)
             question = held.open_question
             if question is not None:
@@ -339,15 +349,15 @@ class JudgePage(QWidget):
 
     def _show_trial(self, held: Held, stills: Stills) -> None:
         self.form_view.show_trial(held.form, held.trial, stills)
-        self._shown = held.trial
-        self._play(held.trial)
-        self.show_extras(held, self._pairs.get(held.trial.id))
+        self._shown = held
+        self._play(held)
+        self.show_extras(held, self._pairs.get(held.id))
         recalled = self.session.taken_back
         self.hint.setText(f"You said: {self._choice_label(held, recalled)}" if recalled else "")
         self.session.shown()
 
-    def _play(self, trial: Trial) -> None:
-        clips = self.loader.clips.get(trial.id)
+    def _play(self, held: Held) -> None:
+        clips = self.loader.clips.get(held.id)
         for slot, view in self.form_view.views.items():
             if clips is None or slot in clips.reels:
                 view.movie.show_sentence("Preparing the clip …" if clips is None else "Loading the clip …")

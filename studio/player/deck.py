@@ -114,7 +114,9 @@ class Deck(QObject):
         self.changed.emit()
 
     def close(self) -> None:
-        """Stops the clock and the threads."""
+        """Stops the clock and the threads; frames that are still on their way are shown nowhere."""
+        self._sides, self._asked, self._play_when_shown = [], None, False
+        self.clock.pause()
         self._timer.stop()
         self._decoder.close()
 

@@ -60,8 +60,10 @@ class Decoder:
         with self._changed:
             self._wants = tuple(wants)
             self._changed.notify_all()
-        if not self._workers:
-            self._workers = [threading.Thread(target=self._work, name=f"decoder-{n}") for n in range(self.threads)]
+        if not self._workers and not self._closing:
+            self._workers = [
+                threading.Thread(target=self._work, name=f"decoder-{n}", daemon=True) for n in range(self.threads)
+            ]
             for worker in self._workers:
                 worker.start()
 

@@ -82,6 +82,11 @@ class Pane(QWidget):
         return self._image
 
     @property
+    def frame(self) -> np.ndarray | None:
+        """The frame that is shown, uint8 `(H, W, 3)` RGB; None for a still."""
+        return self._frame
+
+    @property
     def sentence(self) -> str:
         """What is said in place of a picture; empty while one is shown."""
         return self._sentence

@@ -42,6 +42,11 @@ class Held:
     form: Form
     leased_at_s: float
     answers: dict[str, Vote] = field(default_factory=dict)
+    id: str = ""
+    """The trial's id, derived once."""
+
+    def __post_init__(self) -> None:
+        self.id = self.trial.id
 
     @property
     def open_question(self) -> Question | None:
@@ -170,7 +175,7 @@ class VerifySession:
             id=earlier.id if earlier else self.new_id(),
             rev=earlier.rev + 1 if earlier else 1,
             study_id=self.study_id,
-            trial_id=held.trial.id,
+            trial_id=held.id,
             item_id=held.trial.item_id,
             rater=self.rater,
             rater_kind="person",
@@ -219,9 +224,9 @@ class VerifySession:
                 del self._unsynced[vote_id]
 
     @property
-    def recent(self) -> tuple[Trial, ...]:
-        """Trials that undo can bring back, latest first."""
-        return tuple({held.trial.id: held.trial for held, _ in reversed(self._history)}.values())
+    def recent(self) -> tuple[Held, ...]:
+        """What undo can bring back, latest first."""
+        return tuple({held.id: held for held, _ in reversed(self._history)}.values())
 
     @property
     def position(self) -> int:

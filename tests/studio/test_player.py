@@ -158,12 +158,25 @@ def test_both_sides_show_the_same_frame_at_every_step_and_seek(qtbot, two_sides)
 def test_both_sides_show_the_same_frame_while_playing(qtbot, two_sides) -> None:
     deck, left, right = two_sides
     pairs: list[tuple[int, int]] = []
-    deck.moved.connect(lambda _: pairs.append((read_barcode(left._frame), read_barcode(right._frame))))
+    deck.moved.connect(lambda _: pairs.append((read_barcode(left.frame), read_barcode(right.frame))))
     deck.toggle()
     qtbot.waitUntil(lambda: deck.watched, timeout=20_000)
     deck.pause()
     assert len(pairs) > 20
     assert [a for a, _ in pairs] == [b for _, b in pairs]
+
+
+def test_a_closed_deck_shows_nothing_more(qtbot, tmp_path: Path) -> None:
+    file = World(folder=tmp_path, num_frames=30, size=(160, 90)).make("clip_0_target")
+    deck, pane = Deck(), Pane("A")
+    qtbot.addWidget(pane)
+    deck.load([(pane, Reel(path=file.path, num_frames=30, fps=24.0))], play=True)
+    deck.close()
+    shown = pane.shown_index
+    deck._ready.emit(file.path)
+    qtbot.wait(50)
+    assert pane.shown_index == shown
+    assert not deck._timer.isActive()
 
 
 def test_clips_of_different_rates_show_the_same_second(qtbot, tmp_path: Path) -> None:

@@ -265,12 +265,24 @@ def test_two_videos_are_compared_only_after_both_were_watched(qtbot, opened: Ope
     page = window.page
     press(window, "a")
     assert "Watch" in page.hint.text()
-    qtbot.waitUntil(lambda: page.deck.watched, timeout=10_000)
+    qtbot.waitUntil(lambda: page.watched, timeout=10_000)
     press(window, "a")
     wait_for(qtbot, window, 1)
     qtbot.waitUntil(lambda: len(world.stored) == 1, timeout=5000)
     (vote,) = world.stored.values()
     assert (vote.study_id, vote.item_id, vote.choice) == ("compare", "case_0000", "a")
+
+
+def test_videos_that_are_not_there_yet_cannot_be_compared(qtbot, opened: Open, world: World) -> None:
+    window = opened(world)
+    world.clip_delay_s = 1.0
+    window.open_page("Compare")
+    page = window.page
+    wait_for(qtbot, window, 0)
+    assert page.loader.clips == {}
+    press(window, "a")
+    assert "Watch" in page.hint.text()
+    assert page.session.phase is Phase.JUDGING
 
 
 def test_votes_survive_a_window_that_never_reached_the_service(qtbot, opened: Open, world: World, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A small service in this process, over pictures and clips drawn on the spot: leases, votes and queues for real.
 
-It answers as `Api` does for the operations that Studio calls. `away` makes it unreachable, `delay_s` slow.
+It answers as `Api` does for the operations that Studio calls. `away` makes it unreachable.
 """
 
 import threading
@@ -113,6 +113,8 @@ class World:
 
     folder: Path
     num_pairs: int = 12
+    num_scenes: int = 12
+    """Pairs beyond this many show the files of the first ones again."""
     num_frames: int = 36
     size: tuple[int, int] = (640, 360)
     fps: float = 24.0
@@ -120,7 +122,8 @@ class World:
     form: Form = IDENTITY
     clock: Callable[[], float] = time.monotonic
     away: bool = False
-    delay_s: float = 0.0
+    clip_delay_s: float = 0.0
+    """How long the service takes for a preview."""
     stored: dict[str, Vote] = field(default_factory=dict)
     """Current vote by id, highest revision."""
     journal: list[Vote] = field(default_factory=list)
@@ -139,14 +142,15 @@ class World:
 
     def trial(self, number: int, study_id: str = VERIFY_STUDY) -> Trial:
         """Trial `number` of a study; even pairs share their subject."""
+        scene = number % self.num_scenes
         if study_id != VERIFY_STUDY:
             return Trial(
                 study_id=study_id,
                 item_id=f"case_{number:04d}",
                 form=COMPARE.name,
                 stimuli=(
-                    Stimulus(slot="a", media=f"clip_{number}_target"),
-                    Stimulus(slot="b", media=f"clip_{number}_reference"),
+                    Stimulus(slot="a", media=f"clip_{scene}_target"),
+                    Stimulus(slot="b", media=f"clip_{scene}_reference"),
                 ),
             )
         phrase = SUBJECTS[number % len(SUBJECTS)][0]
@@ -157,14 +161,14 @@ class World:
             stimuli=(
                 Stimulus(
                     slot="target",
-                    media=f"crop_{number}_target",
-                    clip_media=f"clip_{number}_target",
+                    media=f"crop_{scene}_target",
+                    clip_media=f"clip_{scene}_target",
                     text=f"A {phrase} stands on a table by the window while the camera moves slowly to the left.",
                 ),
                 Stimulus(
                     slot="reference",
-                    media=f"crop_{number}_reference",
-                    clip_media=f"clip_{number}_reference",
+                    media=f"crop_{scene}_reference",
+                    clip_media=f"clip_{scene}_reference",
                     text=f"Someone puts a {phrase} down in the garden; late light, leaves moving behind it.",
                 ),
             ),
@@ -338,6 +342,8 @@ class _Calls:
 
     def media(self, *, media_id: str) -> MediaFile:
         self._arrive("media")
+        if media_id.startswith("clip"):
+            time.sleep(self.world.clip_delay_s)
         if media_id in self.world.broken:
             raise MediaError(f"{media_id}: the source was moved; put it back or ingest it again")
         return self.world.make(media_id)
@@ -363,8 +369,6 @@ class _Calls:
 
     def _arrive(self, name: str) -> None:
         self.world.calls.append(name)
-        if self.world.delay_s:
-            time.sleep(self.world.delay_s)
         if self.world.away:
             raise ServiceError("the service does not answer; it is started again by itself")
 
