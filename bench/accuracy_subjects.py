@@ -119,13 +119,11 @@ def _judge(
     tally.hit += len(matches)
     best = kept[: MAX_PER_SUBJECT * len(shown)]
     tally.hit_within_three += len(list(_matches(_overlaps(best, [shown[i] for i in wanted]))))
-    picture = footage.reader.at([frame])[0] if matches else None
     for row, column in matches:
-        assert picture is not None, "there is a picture where there are matches"
         mask = _mask_at(shot, wanted[column], frame, truth)
         if mask is not None:
             started = time.process_time()
-            cut = ClassicalSegmenter().segment(picture, [kept[row].box])[0][0]
+            cut = ClassicalSegmenter().segment_moving(footage, frame, [kept[row].box])[0][0]
             tally.segment_s += time.process_time() - started
             tally.mask_ious += (float((cut & mask).sum() / max((cut | mask).sum(), 1)),)
         yield wanted[column], kept[row]

@@ -10,6 +10,8 @@ MIN_POINTS = 12  # four determine a homography; three times as many leave room f
 EDGE_BAND = 0.22  # share of each side that mostly shows background
 INLIER_PX = 1.0  # at 320 px; measured on hand-held clips: compensated background stays below
 NOISE_PX = 0.35  # at 320 px: DIS flow on a still camera's compressed picture seldom exceeds it
+FULL_MOTION = 4.0  # times the noise: compensated flow of a walking person at 320 px is beyond it
+LEAST_MOTION = 1.5  # times the noise: what a still picture reaches by chance
 
 
 def camera_motion(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -72,6 +74,11 @@ def motion_map(
     longest = min(len(back), len(forth)) - 1
     direction = (forth[longest] - back[longest]) / 2 if longest >= 0 else forth[-1] if forth else -back[-1]
     return strength.astype(np.float32), direction.astype(np.float32)
+
+
+def unit_motion(motion: np.ndarray) -> np.ndarray:
+    """Motion in [0, 1]: full where the picture moves most, if that is well over the noise."""
+    return np.clip(motion / min(max(float(np.percentile(motion, 98)), LEAST_MOTION), FULL_MOTION), 0, 1)
 
 
 def _length(flow: np.ndarray) -> np.ndarray:

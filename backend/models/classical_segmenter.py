@@ -7,14 +7,19 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from backend.domain import Box
+from backend.domain import Box, Footage
 from backend.geometry.boxes import expand, scale, to_pixels
-from backend.measures.saliency import background_saliency
 from backend.models.classical_cut import grab_cut
+from backend.models.classical_motion import motion_map, unit_motion
 
 SURROUND = 0.3
 """How much of the box's own size around it serves as an example of background."""
 COLOUR_BINS = 16
+NUM_BANDS = 5
+START_FILL = 0.5
+LEAST_FILL = 0.12  # less than the thinnest body's share of its box: the cut has lost its subject
+PLACE_WEIGHT = 0.4
+MOTION_WEIGHT = 1.6  # at most .8 of the prior: motion blurs over thin limbs, colours do not
 
 
 @dataclass(frozen=True)
@@ -28,80 +33,126 @@ class ClassicalSegmenter:
     edge_radius: float = 0.02
     """Radius of the edge refinement as a share of the box's longer side."""
 
+    motion_px: int = 320
+    offset_s: float = 0.4
+    """How far before and after the frame motion is looked for."""
+
     def segment(self, frame: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
         """Masks bool `(N, H, W)` of an RGB uint8 frame and qualities float32 `(N,)`.
 
         The quality is 0 for an empty mask, and 1 for one that differs from its surroundings in all its colours and
         fills its box like a body does.
         """
+        return self._segment(frame, boxes, np.zeros(frame.shape[:2], np.float32))
+
+    def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
+        """As `segment`, helped by what moves otherwise than the camera around that frame. Raises MediaError."""
+        return self._segment(footage.reader.at([frame])[0], boxes, self._motion(footage, frame))
+
+    def _motion(self, footage: Footage, frame: int) -> np.ndarray:
+        """Motion in [0, 1], float32, at the size of the motion search."""
+        step = max(1, round(self.offset_s * footage.video.fps))
+        before = [frame - step] if frame - step >= footage.clip.start_frame else []
+        after = [frame + step] if frame + step < footage.clip.stop_frame else []
+        factor = min(1.0, self.motion_px / max(footage.reader.width, footage.reader.height))
+        size = round(footage.reader.width * factor), round(footage.reader.height * factor)
+        frames = footage.reader.at([frame, *before, *after], size=size)
+        gray, *around = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames)
+        return unit_motion(motion_map(gray, around[: len(before)], around[len(before) :])[0])
+
+    def _segment(self, frame: np.ndarray, boxes: Sequence[Box], motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         masks = np.zeros((len(boxes), *frame.shape[:2]), bool)
         qualities = np.zeros(len(boxes), np.float32)
         for i, box in enumerate(boxes):
-            masks[i], qualities[i] = self._cut(frame, box)
+            masks[i], qualities[i] = self._cut(frame, box, motion)
         return masks, qualities
 
-    def _cut(self, frame: np.ndarray, box: Box) -> tuple[np.ndarray, float]:
+    def _cut(self, frame: np.ndarray, box: Box, motion: np.ndarray) -> tuple[np.ndarray, float]:
         height, width = frame.shape[:2]
         x0, y0, x1, y1 = to_pixels(expand(box, SURROUND), width, height)
         view = np.ascontiguousarray(frame[y0:y1, x0:x1])
         factor = min(1.0, self.work_px / max(view.shape[:2]))
         small = cv2.resize(view, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else view
+        across, down = motion.shape[1] / width, motion.shape[0] / height
+        mx0, my0, mx1, my1 = to_pixels(scale((x0, y0, x1, y1), across, down), motion.shape[1], motion.shape[0])
+        moving = cv2.resize(motion[my0:my1, mx0:mx1], small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         inner = to_pixels(scale((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0), factor, factor), *small.shape[1::-1])
-        rough = _grabcut(small, inner, self.rounds)
+        rough = _rough(small, inner, moving, self.rounds)
         radius = max(2, round(self.edge_radius * max(box[2] - box[0], box[3] - box[1])))
-        inside = _sharp(view, rough, radius)
         mask = np.zeros((height, width), bool)
+        mask[y0:y1, x0:x1] = _sharp(view, rough, radius)
         bx0, by0, bx1, by1 = to_pixels(box, width, height)
-        mask[y0:y1, x0:x1] = inside
         clipped = np.zeros_like(mask)
         clipped[by0:by1, bx0:bx1] = mask[by0:by1, bx0:bx1]
         return clipped, _quality(small, rough, inner)
 
 
-def _grabcut(rgb: np.ndarray, inner: tuple[int, int, int, int], rounds: int) -> np.ndarray:
+def _rough(rgb: np.ndarray, inner: tuple[int, int, int, int], motion: np.ndarray, rounds: int) -> np.ndarray:
     """Bool mask inside `inner`; everything outside is background."""
-    height, width = rgb.shape[:2]
     x0, y0, x1, y1 = inner
-    prior = _prior(rgb, inner)
-    labels = np.full((height, width), cv2.GC_BGD, np.uint8)
-    labels[y0:y1, x0:x1] = np.where(prior[y0:y1, x0:x1] >= 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    prior = _with_motion(_prior(rgb, inner), motion, inner)
+    # A body fills about half of its box: the likelier half starts as foreground, whatever the prior's scale.
+    level = max(0.4, float(np.quantile(prior[y0:y1, x0:x1], 1 - START_FILL)))
+    labels = np.full(rgb.shape[:2], cv2.GC_BGD, np.uint8)
+    labels[y0:y1, x0:x1] = np.where(prior[y0:y1, x0:x1] >= level, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     start = labels == cv2.GC_PR_FGD
     if not start.any():
         start[y0:y1, x0:x1] = True
         return start
     cut = grab_cut(rgb, labels, rounds=rounds)
-    return _tidy(cut if cut.sum() >= 0.3 * start.sum() else start, inner)
+    return _tidy(cut if cut.sum() >= LEAST_FILL * (x1 - x0) * (y1 - y0) else start, inner)
+
+
+def _with_motion(prior: np.ndarray, motion: np.ndarray, inner: tuple[int, int, int, int]) -> np.ndarray:
+    """The prior mixed with motion, as far as motion tells the box from its surroundings."""
+    x0, y0, x1, y1 = inner
+    inside = np.zeros(prior.shape, bool)
+    inside[y0:y1, x0:x1] = True
+    if inside.all():
+        return prior
+    weight = float(np.clip(motion[inside].mean() - motion[~inside].mean(), 0, 0.5)) * MOTION_WEIGHT
+    return np.where(inside, (1 - weight) * prior + weight * motion, 0)
 
 
 def _prior(rgb: np.ndarray, inner: tuple[int, int, int, int]) -> np.ndarray:
-    """How likely each pixel is the subject: place in the box, colours seldom outside it, saliency."""
+    """How likely each pixel is the subject, in [0, 1]: its place in the box, and colours seldom outside it."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = inner
     y, x = np.mgrid[:height, :width].astype(np.float32)
     across = (x + 0.5 - (x0 + x1) / 2) / ((x1 - x0) / 2)
     down = (y + 0.5 - (y0 + y1) / 2) / ((y1 - y0) / 2)
-    place = np.clip(1.35 - (np.abs(across) ** 2.5 + np.abs(down) ** 2.5), 0, 1)
+    place = np.clip(1.2 - (np.abs(across) ** 2 + np.abs(down) ** 3), 0, 1)
     inside = np.zeros((height, width), bool)
     inside[y0:y1, x0:x1] = True
     ratio = _colour_ratio(rgb, place * inside, ~inside)
-    saliency = background_saliency(rgb)
-    level = max(float(np.percentile(saliency[inside], 90)), 1e-3)
-    mixed = 0.45 * place + 0.4 * ratio + 0.15 * np.clip(saliency / level, 0, 1)
-    return np.where(inside, mixed, 0)
+    return np.where(inside, PLACE_WEIGHT * place + (1 - PLACE_WEIGHT) * ratio, 0)
 
 
 def _colour_ratio(rgb: np.ndarray, weight: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Share of each pixel's colour that lies inside, in [0, 1]; one half where there is nothing outside."""
-    bins = rgb.astype(np.int64) // (256 // COLOUR_BINS)
-    codes = (bins[..., 0] * COLOUR_BINS + bins[..., 1]) * COLOUR_BINS + bins[..., 2]
-    num = COLOUR_BINS**3
-    inner = _smooth(np.bincount(codes.ravel(), weights=weight.ravel(), minlength=num))
-    outer = _smooth(np.bincount(codes[outside], minlength=num).astype(np.float64))
+    """Share of each pixel's colour that lies inside, in [0, 1]; one half where there is nothing outside.
+
+    Backgrounds are layered (sky, wall, ground), so that colours outside count most at the pixel's own height.
+    """
     if not outside.any():
         return np.full(rgb.shape[:2], 0.5, np.float32)
-    inner, outer = inner / max(inner.sum(), 1e-9), outer / max(outer.sum(), 1e-9)
-    share = (inner + 1e-6) / (inner + outer + 2e-6)
-    return cv2.blur(share[codes].astype(np.float32), (3, 3))
+    bins = rgb.astype(np.int64) // (256 // COLOUR_BINS)
+    codes = (bins[..., 0] * COLOUR_BINS + bins[..., 1]) * COLOUR_BINS + bins[..., 2]
+    height = rgb.shape[0]
+    ratio = np.zeros(rgb.shape[:2], np.float32)
+    total = np.zeros((height, 1), np.float32)
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    for middle in np.linspace(0, height - 1, NUM_BANDS):
+        near = np.exp(-(((rows - middle) / (height / NUM_BANDS)) ** 2))
+        inner = _histogram(codes, weight * (near + 0.1))
+        outer = _histogram(codes, outside * (near + 0.1))
+        ratio += near * ((inner + 1e-6) / (inner + outer + 2e-6))[codes].astype(np.float32)
+        total += near
+    return cv2.blur(ratio / total, (3, 3))
+
+
+def _histogram(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    counts = _smooth(np.bincount(codes.ravel(), weights=weights.ravel(), minlength=COLOUR_BINS**3))
+    return counts / max(float(counts.sum()), 1e-9)
 
 
 def _smooth(histogram: np.ndarray) -> np.ndarray:

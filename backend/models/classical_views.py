@@ -10,12 +10,7 @@ from backend.domain import Box, Footage
 from backend.geometry import boxes
 from backend.measures.saliency import background_saliency
 from backend.models.classical_faces import ClassicalFaceAnalyzer
-from backend.models.classical_motion import motion_map
-
-FULL_MOTION = 4.0  # times the noise: compensated flow of a walking person at 320 px is beyond it
-
-
-LEAST_MOTION = 1.5  # times the noise: what a still picture reaches by chance
+from backend.models.classical_motion import motion_map, unit_motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class Viewer:
         blank = View(
             frame=frame,
             rgb=rgb,
-            motion=_unit(cv2.resize(moved[0], size, interpolation=cv2.INTER_AREA)),
+            motion=unit_motion(cv2.resize(moved[0], size, interpolation=cv2.INTER_AREA)),
             flow=cv2.resize(moved[1], size, interpolation=cv2.INTER_AREA),
             saliency=background_saliency(rgb),
             blocked=np.zeros(size[::-1], bool),
@@ -127,11 +122,6 @@ class Viewer:
 def _scaled(width: int, height: int, long_side: int) -> tuple[tuple[int, int], float]:
     factor = min(1.0, long_side / max(width, height))
     return (max(1, round(width * factor)), max(1, round(height * factor))), factor
-
-
-def _unit(motion: np.ndarray) -> np.ndarray:
-    """Motion in [0, 1]: full where the picture moves most, if that is well over the noise."""
-    return np.clip(motion / min(max(float(np.percentile(motion, 98)), LEAST_MOTION), FULL_MOTION), 0, 1)
 
 
 def _picked(gray: dict[int, np.ndarray], around: tuple[list[int], list[int]]) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from backend.domain import (
     Appearance,
+    Box,
     Context,
     Failed,
     Filtered,
+    Footage,
     Item,
     Mask,
     MediaError,
@@ -25,6 +27,13 @@ from backend.measures import crops
 from backend.media.images import encode_webp
 
 CROP_QUALITY = 92  # WebP: below the eye's threshold beside PNG, a tenth of its bytes
+
+
+@runtime_checkable
+class MovingSegmenter(Protocol):
+    """A Segmenter that also looks at the frames around: what moves together belongs together."""
+
+    def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,12 @@ class SegmentSubjects:
             return Filtered(item.id, "the appearance is a picture of its own, not a frame")
         try:
             frame = context.frames(item).at([appearance.frame])[0]
+            if isinstance(segmenter, MovingSegmenter):
+                masks, qualities = segmenter.segment_moving(context.footage(item), appearance.frame, [appearance.box])
+            else:
+                masks, qualities = segmenter.segment(frame, [appearance.box])
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
-        masks, qualities = segmenter.segment(frame, [appearance.box])
         mask = masks[0]
         if not mask.any():
             return Filtered(item.id, "the segmenter found nothing in the box")
