@@ -33,6 +33,8 @@ from bench.accuracy_pairs_worlds import Curated, GivenWorld, curate, given_world
 PRECISION, RECALL = 0.95, 0.70
 LINK_IDENTITIES = ("man_cap", "woman_jeans", "dog_spotted", "tennis_player", "woman_d3")
 MAX_WRONG_LINKS = 0.10
+STILL_MARGIN = 0.06
+"""What a reference picture leaves free on each side of its subject, as a share of the side."""
 Row = dict[str, Any]
 Link = tuple[str, int, int, str]
 """Video, shot, later shot, and who is joined with whom."""
@@ -275,12 +277,16 @@ def _views(path: Path, span: str) -> list[View]:
         last = min(last, reader.num_frames - 1)
     footage = whole_footage(reader, first, last + 1)
     frames = sorted(set(footage.fractions((0.05, 0.5, 0.95))))
+    found = [(d.frame, d.box, d.track or 0) for d in detector.detect(footage, frames, ())]
+    if not found and not span:  # a reference picture shows its subject, wherever a detector of video sees none
+        margin_x, margin_y = reader.width * STILL_MARGIN, reader.height * STILL_MARGIN
+        found = [(0, (margin_x, margin_y, reader.width - margin_x, reader.height - margin_y), 0)]
     views = []
-    for detection in detector.detect(footage, frames, ()):
-        frame = reader.at([detection.frame])[0]
-        mask = segmenter.segment(frame, [detection.box])[0][0]
+    for index, box, track in found:
+        frame = reader.at([index])[0]
+        mask = segmenter.segment(frame, [box])[0][0]
         if mask.any():
-            views.append(View(frame, mask, detection.box, detection.track or 0))
+            views.append(View(frame, mask, box, track))
     return views
 
 
