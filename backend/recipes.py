@@ -18,7 +18,16 @@ from backend.stages import STAGES
 def full() -> tuple[Step, ...]:
     """Everything that the four papers' curation has in common, computed once."""
     return (
-        _step("probe_source"),
+        _step(
+            "probe_source",
+            Gate(
+                record="video",
+                score="short_side_px",
+                comparison=">=",
+                value=64,
+                source="half of Phantom-Data's smallest subject",
+            ),
+        ),
         _step(
             "split_shots",
             Gate(

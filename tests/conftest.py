@@ -22,3 +22,10 @@ def real_media() -> Path:
     if not REAL_MEDIA.is_dir():
         pytest.skip("real media folder ../shared/data is absent")
     return REAL_MEDIA
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many tests of real media did not run, so that a green run cannot hide it."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "real media" in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests of real media were skipped: ../shared/data is absent")

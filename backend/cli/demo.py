@@ -19,7 +19,7 @@ def run(videos: Sequence[Path], project: Path, *, overrides: Overrides, as_json:
             world = project / "sample-world"
             warn(f"rendering the sample world into {world} (kept for the next time)")
             render_world(world)
-            videos = [world]
+            videos = [world / "videos"]
         found = api.ingest(paths=tuple(str(path) for path in videos))
         for remark in found.remarks:
             warn(remark)

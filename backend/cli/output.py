@@ -80,13 +80,17 @@ def show_status(status: Status) -> None:
 
 def show_failures(status: Status) -> None:
     """Every source that did not end ok, and every failed item, one line each."""
-    rows = [row for row in status.failures if row.state != "skipped"]
+    order = ("failed", "filtered", "ok_with_warning")
+    rows = sorted(
+        (row for row in status.failures if row.state in order), key=lambda row: (order.index(row.state), row.name)
+    )
     if not rows:
         return
     say("\nNot ok:")
     for row in rows:
-        kind = f"({row.kind})" if row.kind else ""
-        say(f"  {row.state}{kind:<16} {row.name}: {row.message.splitlines()[0] if row.message else row.stage}")
+        state = f"{row.state}({row.kind})" if row.kind else row.state.replace("_", " ")
+        message = row.message.strip().splitlines()[-1] if row.message.strip() else row.stage
+        say(f"  {state:<22} {row.name}: {message.removeprefix(f'{row.name}: ')}")
 
 
 def _follow_lines(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:

@@ -14,6 +14,7 @@ from backend.domain import (
     Ok,
     Resources,
     Result,
+    Score,
     Source,
     Video,
 )
@@ -33,7 +34,7 @@ class ProbeSource:
     version: ClassVar[int] = 1
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = ()
-    makes: ClassVar[tuple[type, ...]] = (Video, Appearance)
+    makes: ClassVar[tuple[type, ...]] = (Video, Appearance, Score)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources(ram_gib=2.0)
 
@@ -47,7 +48,10 @@ class ProbeSource:
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
         if found.kind == "video":
-            return Ok(item.id, (_video(source, found, context),), found.warnings)
+            video = _video(source, found, context)
+            side = float(min(video.width, video.height))
+            score = Score(target=video.id, name="short_side_px", value=side, producer=f"{self.name}/{self.version}")
+            return Ok(item.id, (video, score), found.warnings)
         if found.kind == "image":
             return Ok(item.id, (_picture(found),), found.warnings)
         if found.kind == "audio":

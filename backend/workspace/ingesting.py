@@ -9,6 +9,7 @@ from backend.media.listing import scan
 from backend.store.catalog import Catalog
 
 OWN = ("artifacts", "index", "exports", "runs", "backups")
+SIDECARS = (".txt", ".json")
 LISTED = "listed"  # the work key of sources: no stage made them
 
 
@@ -24,6 +25,7 @@ def ingest(
             raise ProjectError(f"{path} does not exist; name a video or a folder with videos")
     files, remarks = scan([Path(path) for path in paths])
     files = tuple(file for file in files if not _is_own(Path(file).resolve(), project))
+    files = _without_sidecars(files)
     if not files:
         hint = f" ({remarks[0]})" if remarks else ""
         raise ProjectError(f"no file found in {', '.join(paths)}{hint}; name a video or a folder with videos")
@@ -49,3 +51,9 @@ def _is_own(file: Path, project: Path) -> bool:
         return False
     below = file.relative_to(project).parts
     return len(below) == 1 or below[0] in OWN
+
+
+def _without_sidecars(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Leaves out `NAME.txt` and `NAME.json` beside a file `NAME.*`: the caption stage reads those with their video."""
+    media = {file.with_suffix("") for file in files if file.suffix.lower() not in SIDECARS}
+    return tuple(file for file in files if file.suffix.lower() not in SIDECARS or file.with_suffix("") not in media)

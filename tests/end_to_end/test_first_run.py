@@ -1,0 +1,109 @@
+"""The first run on a small sample world: pairs, a report, a verdict that outlives a kill, and nothing done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from backend.client import RemoteApi, ServicePlace
+from backend.domain import VERIFY_STUDY, ServiceError, Vote
+from backend.sampleworld import render_world
+
+COMMAND = [sys.executable, "-m", "backend.cli"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    render_world(folder, seed=3, videos=2, duration_s=8.0, size=(640, 360), workers=2)
+    return folder / "videos"
+
+
+@pytest.fixture(scope="module")
+def project(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project on which `demo` has run."""
+    folder = tmp_path_factory.mktemp("demo") / "demo-project"
+    done = run("demo", world, "--project", folder, "--no-open", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.slow
+def test_demo_finds_subjects_and_writes_an_offline_report(project: Path) -> None:
+    status = json.loads(run("status", "--project", project, "--json").stdout)
+    assert status["counts"]["videos"] == 2
+    assert status["counts"]["clips"] >= 4
+    assert status["counts"]["masks"] > 0
+    assert all(row["pending"] == 0 for row in status["stages"])
+    page = (project / "report.html").read_text()
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.slow
+def test_demo_again_works_on_nothing(project: Path, world: Path) -> None:
+    before = json.loads(run("verify", "--project", project, "--json").stdout)
+    seconds = [row["seconds"] for row in json.loads(run("status", "--project", project, "--json").stdout)["stages"]]
+    assert run("demo", world, "--project", project, "--no-open", "--json").returncode == 0
+    assert [row["seconds"] for row in json.loads(run("status", "--project", project, "--json").stdout)["stages"]] == seconds
+    after = json.loads(run("verify", "--project", project, "--json").stdout)
+    assert (after["ok"], after["catalog_hash"]) == (True, before["catalog_hash"])
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_verdict_is_there_after_kill_minus_nine(project: Path) -> None:
+    api, service = served(project)
+    trials = api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+    assert trials, "the demo gave no pair to verify"
+    vote = Vote(
+        id=uuid.uuid4().hex,
+        rev=0,
+        study_id=VERIFY_STUDY,
+        trial_id=trials[0].id,
+        item_id=trials[0].item_id,
+        rater="ann",
+        rater_kind="person",
+        question="same",
+        choice="same",
+    )
+    assert api.submit_votes(votes=(vote,))[0].applied
+    service.send_signal(signal.SIGKILL)
+    service.wait(10)
+    api.close()
+    again, service = served(project)
+    try:
+        assert [found.id for found in again.votes(study_id=VERIFY_STUDY)] == [vote.id]
+        assert again.pair(pair_id=vote.item_id).verdict == "same"
+        assert again.verify().ok
+        assert again.status().counts["verdicts"] == 1
+    finally:
+        again.close()
+        os.kill(service.pid, signal.SIGTERM)
+        service.wait(20)
+
+
+def served(project: Path):
+    """A service of the project in a process of its own, and its client."""
+    service = subprocess.Popen(
+        [*COMMAND, "serve", "--project", str(project)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for _ in range(400):
+        try:
+            api = RemoteApi(ServicePlace(project))
+            api.about()
+            return api, service
+        except ServiceError:
+            time.sleep(0.05)
+    service.kill()
+    raise AssertionError("the service did not start within 20 s")
