@@ -31,6 +31,8 @@ WEIGHTS = {
 }
 INTERCEPT = -9.9
 
+PART_SCORE = 0.85  # a body's own halves score less than this share of the whole
+
 PERSON_FACE = 0.5
 """Least face score that makes a candidate a person."""
 
@@ -62,12 +64,12 @@ class ClassicalDetector:
         found = [candidate for view in views for candidate in candidates(view)]
         found += self._followed([c for view in views for c in self._best(found, view)], views)
         kept = [candidate for view in views for candidate in self._best(found, view)]
-        numbers = linked(kept, min_likeness=self.min_likeness)
+        numbers = linked(kept, [score(c) for c in kept], min_likeness=self.min_likeness)
         return [_detection(candidate, number) for candidate, number in zip(kept, numbers, strict=True)]
 
     def _followed(self, kept: list[Candidate], views: Sequence[View]) -> list[Candidate]:
         """What was found on some frames only, on the others."""
-        numbers = linked(kept, min_likeness=self.min_likeness)
+        numbers = linked(kept, [score(c) for c in kept], min_likeness=self.min_likeness)
         more: list[Candidate] = []
         for number in sorted(set(numbers)):
             group = [c for c, n in zip(kept, numbers, strict=True) if n == number]
@@ -83,8 +85,26 @@ class ClassicalDetector:
 
     def _best(self, found: list[Candidate], view: View) -> list[Candidate]:
         found = [c for c in found if c.view is view and score(c) >= self.min_score and c.features["area"] >= self.min_area]
+        found = [c for c in found if not _is_pair(c, found)]
         order = boxes.nms([c.box for c in found], [score(c) for c in found], max_iou=self.max_iou)
         return [found[i] for i in order[: self.most_per_frame]]
+
+
+def _is_pair(candidate: Candidate, found: list[Candidate]) -> bool:
+    """Whether the candidate is but two others side by side, each about as sure as itself."""
+    parts = [
+        c
+        for c in found
+        if c is not candidate
+        and boxes.contain(c.box, candidate.box) >= 0.85
+        and boxes.area(c.box) < 0.75 * boxes.area(candidate.box)
+        and score(c) >= PART_SCORE * score(candidate)
+    ]
+    return any(
+        boxes.iou(a.box, b.box) < 0.1 and boxes.iou(boxes.union(a.box, b.box), candidate.box) >= 0.8
+        for n, a in enumerate(parts)
+        for b in parts[:n]
+    )
 
 
 def score(candidate: Candidate) -> float:

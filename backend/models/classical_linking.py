@@ -8,23 +8,23 @@ from backend.geometry import boxes
 from backend.models.classical_candidates import Candidate
 
 
-def linked(candidates: Sequence[Candidate], *, min_likeness: float) -> list[int]:
+def linked(candidates: Sequence[Candidate], scores: Sequence[float], *, min_likeness: float) -> list[int]:
     """A subject number for each candidate, dense from 0 in order of appearance; one candidate a frame has a number.
 
-    Pairs are joined greedily, the most alike first, while no frame occurs twice in a group.
+    Pairs are joined greedily while no frame occurs twice in a group, the most alike first; doubtful candidates wait,
+    so that a loose box around a thing does not take the place of a tight one.
     """
     group = list(range(len(candidates)))
     frames = {i: {c.view.frame} for i, c in enumerate(candidates)}
     pairs = [
-        (likeness(a, b), i, j)
+        (likeness(a, b), min(scores[i], scores[j]), i, j)
         for i, a in enumerate(candidates)
         for j, b in enumerate(candidates[:i])
         if a.view.frame != b.view.frame
     ]
-    for value, i, j in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+    alike = [pair for pair in pairs if pair[0] >= min_likeness]
+    for _, _, i, j in sorted(alike, key=lambda pair: (-pair[0] * pair[1], pair[2], pair[3])):
         a, b = group[i], group[j]
-        if value < min_likeness:
-            break
         if a != b and not frames[a] & frames[b]:
             frames[a] |= frames.pop(b)
             group = [a if g == b else g for g in group]

@@ -1,11 +1,12 @@
 """Procedural footage for tests of detection: textured things that move over a textured, panning background."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from backend.domain import Box, Clip, Footage, Item, Region, Source, Video
+from backend.domain import Box, Clip, Footage, FrameReader, Item, Region, Source, Video
 
 
 def natural(rng: np.random.Generator, height: int, width: int, *, exponent: float = 1.2) -> np.ndarray:
@@ -87,6 +88,13 @@ WHOLE = (0.0, 0.0, 480.0, 270.0)
 
 def footage_of(reader: MovingThings, *, overlays: tuple[Box, ...] = ()) -> Footage:
     return Footage(VIDEO, CLIP, reader, WHOLE, overlays)
+
+
+def footage_of_file(reader: FrameReader) -> Footage:
+    """A whole file as one clip at 24 frames a second."""
+    video = replace(VIDEO, num_frames=reader.num_frames, width=reader.width, height=reader.height)
+    clip = replace(CLIP, stop_frame=reader.num_frames)
+    return Footage(video, clip, reader, (0.0, 0.0, float(reader.width), float(reader.height)))
 
 
 def clip_item(*records: object) -> Item:
