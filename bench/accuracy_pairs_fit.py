@@ -26,7 +26,9 @@ def fit_means(worlds: Sequence[Mapping[str, Sequence[np.ndarray]]]) -> dict[str,
     means = {}
     for name in ("colour", "texture", "shape"):
         blocks = np.stack([block for world in worlds for block in world[name]])
-        means[name] = (blocks.mean(axis=0) * (COLOUR_SHARE if name == "colour" else 1.0)).round(4).tolist()
+        means[name] = (
+            (blocks.mean(axis=0, dtype=np.float64) * (COLOUR_SHARE if name == "colour" else 1.0)).round(4).tolist()
+        )
     return means
 
 
