@@ -7,14 +7,15 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from backend.domain import Choice, Form, Question, Trial
-from studio.panel_view import PanelView
+from studio.panel_view import PanelView, layout_of
 from studio.player.pane import Look, Pane
 from studio.prepare import Stills
 from studio.theme import Theme
 from studio.widgets import ChoiceButton, KeyButton, clear, label
 
 FLICKER_MS = 500  # two changes a second: below the three flashes a second of WCAG 2.2, 2.3.1
-COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2}
+MOVIE_STRETCH, STILL_STRETCH = 3, 2  # beside a video, a reference picture needs less room
+REASONS_IN_ROW = 6
 
 
 class FormView(QWidget):
@@ -48,7 +49,7 @@ class FormView(QWidget):
         self._choices = QWidget()
         QHBoxLayout(self._choices).setContentsMargins(0, 0, 0, 0)
         self._chips = QWidget()
-        QHBoxLayout(self._chips).setContentsMargins(0, 0, 0, 0)
+        QGridLayout(self._chips).setContentsMargins(0, 0, 0, 0)
         self.comment = QLineEdit()
         self.comment.setPlaceholderText("Note (Tab to reach, Enter when done)")
         self.comment.setAccessibleName("Note")
@@ -89,6 +90,12 @@ class FormView(QWidget):
         return tuple(pane for view in self.views.values() for pane in view.panes)
 
     @property
+    def _compared(self) -> list[PanelView]:
+        """The sides: the videos where there are two or more, else all that is not words."""
+        movies = [view for view in self.views.values() if view.layout_of == "movie"]
+        return movies if len(movies) > 1 else [view for view in self.views.values() if view.layout_of != "words"]
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The keys that the open question takes for itself."""
         question = self._question
@@ -99,9 +106,13 @@ class FormView(QWidget):
 
     def show_trial(self, form: Form, trial: Trial, stills: Stills) -> None:
         """Shows a trial; panels stand in its shown order."""
-        slots = tuple(stimulus.slot for stimulus in trial.stimuli)
-        if form != self.form or slots != tuple(self.views):
-            self._build_panels(form, slots)
+        panels = {panel.slot: panel for panel in form.panels}
+        unknown = {stimulus.slot for stimulus in trial.stimuli} ^ set(panels)
+        assert not unknown, f"form {form.name} and trial {trial.id} disagree on slots {sorted(unknown)}"
+        shape = [(stimulus.slot, layout_of(panels[stimulus.slot], stimulus)) for stimulus in trial.stimuli]
+        if form != self.form or shape != [(slot, view.layout_of) for slot, view in self.views.items()]:
+            self.form = form
+            self._build_panels([PanelView(panels[stimulus.slot], stimulus) for stimulus in trial.stimuli])
         for stimulus in trial.stimuli:
             self.views[stimulus.slot].show_stimulus(stimulus, stills)
         for pane in self.panes:
@@ -149,7 +160,7 @@ class FormView(QWidget):
 
     def set_flicker(self, on: bool) -> None:
         """Shows the sides in turn in one place, so that the eye sees what changes."""
-        on = on and len(self.views) > 1
+        on = on and len(self._compared) > 1
         self._stack.setCurrentWidget(self._flick if on else self._grid)
         if on:
             self._flick_side = 1
@@ -162,7 +173,7 @@ class FormView(QWidget):
         """Shows the side of the moment as it is now."""
         if not self.flickering:
             return
-        view = list(self.views.values())[self._flick_side]
+        view = self._compared[self._flick_side % len(self._compared)]
         if view.main.image.isNull():
             self._flick.show_sentence("This side has no picture.")
         else:
@@ -175,26 +186,31 @@ class FormView(QWidget):
 
     def zoom(self, factor: float) -> None:
         """Zooms what is compared, about the middle; 0 fits everything."""
-        for view in self.views.values():
+        for view in self._compared:
             view.main.set_look(Look()) if factor == 0 else view.main.zoom_by(factor)
             if self.zoom_linked:
                 self._follow(view.main, view.main.look)
                 return
 
-    def _build_panels(self, form: Form, slots: tuple[str, ...]) -> None:
-        panels = {panel.slot: panel for panel in form.panels}
-        unknown = set(slots) ^ set(panels)
-        assert not unknown, f"form {form.name} and its trial disagree on slots {sorted(unknown)}"
-        self.form = form
+    def _build_panels(self, views: list[PanelView]) -> None:
+        """Words above in full width; below them pictures and videos side by side, four or more in two columns."""
         clear(self._grid)
-        self.views = {slot: PanelView(panels[slot]) for slot in slots}
+        self.views = {view.panel.slot: view for view in views}
         grid = self._grid.layout()
         assert isinstance(grid, QGridLayout)
         grid.setSpacing(16)
-        width = COLUMNS.get(len(slots), 3)
-        for place, view in enumerate(self.views.values()):
-            grid.addWidget(view, place // width, place % width)
-            grid.setColumnStretch(place % width, 1)
+        words = [view for view in views if view.layout_of == "words"]
+        seen = [view for view in views if view.layout_of != "words"]
+        width = max(1, len(seen) if len(seen) < 4 else 2)
+        for row, view in enumerate(words):
+            grid.addWidget(view, row, 0, 1, width)
+        for column in range(grid.columnCount()):
+            grid.setColumnStretch(column, 0)
+        for place, view in enumerate(seen):
+            row, column = len(words) + place // width, place % width
+            grid.addWidget(view, row, column)
+            grid.setRowStretch(row, 1)
+            grid.setColumnStretch(column, MOVIE_STRETCH if view.layout_of == "movie" else STILL_STRETCH)
             for pane in view.panes:
                 pane.set_colours(self._theme.colour("well"), self._theme.colour("muted"))
                 pane.looked.connect(lambda look, source=pane: self._follow(source, look))
@@ -214,12 +230,12 @@ class FormView(QWidget):
             row.addWidget(button)
             button.clicked.connect(lambda _=False, value=button.choice.value: self.chosen.emit(value))
         self._choice_keys = [self._key(choice, self.chosen.emit) for choice in question.choices]
-        row = self._chips.layout()
-        assert row is not None
-        row.setSpacing(8)
+        grid = self._chips.layout()
+        assert isinstance(grid, QGridLayout)
+        grid.setSpacing(8)
         self.reason_buttons = {reason.value: self._reason_button(reason) for reason in question.reasons}
-        for button in self.reason_buttons.values():
-            row.addWidget(button)
+        for place, button in enumerate(self.reason_buttons.values()):
+            grid.addWidget(button, place // REASONS_IN_ROW, place % REASONS_IN_ROW)
         self._reason_keys = [self._key(reason, self._toggle_reason) for reason in question.reasons]
         self.open_reasons(self.reasons_open)
 
@@ -242,7 +258,7 @@ class FormView(QWidget):
 
     def _follow(self, source: Pane, look: Look) -> None:
         """Gives the look of one main pane to the others while zoom is linked."""
-        mains = [view.main for view in self.views.values()]
+        mains = [view.main for view in self._compared]
         if self.zoom_linked and source in mains:
             for pane in mains:
                 if pane is not source:
@@ -250,5 +266,5 @@ class FormView(QWidget):
             self._flick.set_look(look)
 
     def _flick_on(self) -> None:
-        self._flick_side = (self._flick_side + 1) % len(self.views)
+        self._flick_side = (self._flick_side + 1) % len(self._compared)
         self.refresh_flicker()

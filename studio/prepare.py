@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QImageReader
 
 from backend.api import Api, PairRow, QueueState
-from backend.domain import VERIFY_STUDY, Form, MediaError, ServiceError, StudioError, Trial
+from backend.domain import VERIFY_STUDY, Form, MediaError, Panel, ServiceError, Stimulus, StudioError, Trial
 from studio.player.decoder import Reel
 from studio.sessions.verify import Wanted
 
@@ -51,16 +51,30 @@ def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted) -> Batch
     return Batch(trials=trials, forms=forms, state=api.queue_state(study_id=study_id, rater=rater), pairs=pairs)
 
 
+def still_of(panel: Panel, stimulus: Stimulus) -> str | None:
+    """The picture of a panel: its medium, unless that is the video itself."""
+    shows_still = panel.shows == "image" or (panel.shows == "video" and stimulus.clip_media is not None)
+    return stimulus.media if shows_still else None
+
+
+def clip_of(panel: Panel, stimulus: Stimulus) -> str | None:
+    """The clip of a panel: the one under its picture, else its medium where the panel shows video."""
+    if panel.shows == "text":
+        return None
+    return stimulus.clip_media or (stimulus.media if panel.shows == "video" else None)
+
+
 def load_stills(api: Api, trial: Trial, form: Form) -> Stills:
     """The pictures of a trial's image panels. Raises ServiceError; other failures become sentences."""
     images: dict[str, QImage] = {}
     missing: dict[str, str] = {}
-    shows = {panel.slot: panel.shows for panel in form.panels}
+    panels = {panel.slot: panel for panel in form.panels}
     for stimulus in trial.stimuli:
-        if stimulus.media is None or shows[stimulus.slot] != "image":
+        media_id = still_of(panels[stimulus.slot], stimulus)
+        if media_id is None:
             continue
         try:
-            images[stimulus.slot] = _still(api.media(media_id=stimulus.media).path)
+            images[stimulus.slot] = _still(api.media(media_id=media_id).path)
         except ServiceError:
             raise
         except StudioError as error:
@@ -72,9 +86,9 @@ def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
     """The previews of a trial, made by the service when first asked for. Raises ServiceError, as `load_stills`."""
     reels: dict[str, Reel] = {}
     missing: dict[str, str] = {}
-    shows = {panel.slot: panel.shows for panel in form.panels}
+    panels = {panel.slot: panel for panel in form.panels}
     for stimulus in trial.stimuli:
-        media_id = stimulus.media if shows[stimulus.slot] == "video" else stimulus.clip_media
+        media_id = clip_of(panels[stimulus.slot], stimulus)
         if media_id is None:
             continue
         try:

@@ -239,6 +239,7 @@ class Sessions(RuleBasedStateMachine):
         self.asked = None
         self.next_number = 0
         self.doing = ""
+        self.pending = False
 
     @precondition(lambda self: self.asked is None)
     @rule()
@@ -274,6 +275,7 @@ class Sessions(RuleBasedStateMachine):
             assert held is not None
             assert vote.item_id == held.trial.item_id
             self.given_out.append(vote)
+            self.pending = True
             self.doing = "answer"
 
     @rule()
@@ -282,12 +284,14 @@ class Sessions(RuleBasedStateMachine):
         if vote is not None:
             assert (vote.item_id, vote.choice) == (self.said[-1][0], None)
             self.given_out.append(vote)
+            self.pending = True
             self.doing = "undo"
 
     @precondition(lambda self: self.session.phase is Phase.SAVING)
     @rule(fails=st.booleans())
     def write(self, fails: bool) -> None:
         vote = self.given_out[-1]
+        self.pending = False
         if fails:
             self.session.not_saved()
             return
@@ -300,6 +304,10 @@ class Sessions(RuleBasedStateMachine):
             assert vote.choice is not None
             self.said.append((vote.item_id, vote.choice))
         self.session.saved()
+
+    @invariant()
+    def a_vote_given_out_keeps_the_session_saving(self) -> None:
+        assert (self.session.phase is Phase.SAVING) == self.pending
 
     @invariant()
     def what_was_said_is_what_stands(self) -> None:
