@@ -71,10 +71,10 @@ def _lost(grey: np.ndarray, window: tuple[int, int]) -> float:
         return 1.0
     grey = np.ascontiguousarray(grey)
     mean = np.asarray(cv2.blur(grey, window))
-    steps, left = (np.asarray(cv2.absdiff(side[:, 1:], side[:, :-1])) for side in (grey, mean))
-    all_steps = float(cv2.sumElems(steps)[0])
+    steps, left = (cv2.absdiff(side[:, 1:], side[:, :-1]) for side in (grey, mean))
+    all_steps = float(np.sum(steps))
     # Saturated subtraction: where the mean varies more than the picture nothing was taken away.
-    return 1.0 - float(cv2.sumElems(cv2.subtract(steps, left))[0]) / all_steps if all_steps > 0 else 1.0
+    return 1.0 - float(np.sum(cv2.subtract(steps, left))) / all_steps if all_steps > 0 else 1.0
 
 
 def _grid_excess(steps: np.ndarray) -> float:

