@@ -8,7 +8,7 @@ import numpy as np
 FLOW_PX = 320  # longer side at which flow is taken: DIS fast needs 1.2 ms a pair there, 224 ms Farneback at 720p
 MIN_SIDE_PX = 32  # DIS refuses pictures under 12 px; smaller ones are continued at their edges
 GRID_PX = 4  # flow is read on every fourth pixel; DIS fast gives one vector for about as many
-FROZEN_LEVELS = 0.05  # mean |difference| of equal frames; real still cameras differ by .2 and more, repeats by .00
+FROZEN_LEVELS = 0.05  # mean |difference|: a still coded again differs by up to .05, the stillest real face by .3
 DARK_LEVEL = 40  # a lit pixel of a black frame: limited-range black is 16, compression and noise lift it
 BRIGHT_LEVEL = 215
 FLAT_STD = 1.0  # grey levels; below this a picture has no texture to correlate
@@ -20,7 +20,8 @@ _LEAST_SPREAD_PX = 0.05  # flow nearer to the fit than this is the fit
 class PairMotion:
     """Mean magnitudes of motion between two frames, as fractions of the picture's diagonal per second.
 
-    `total` is all of it; `camera` what one affine motion of the picture explains; `local` what it leaves over.
+    `total` is of the flow itself, `camera` of the one affine motion that fits it best, `local` of the difference; they
+    do not add up, since the three point in directions of their own.
     """
 
     total: float
