@@ -13,6 +13,9 @@ from backend.engine.plan import Gate, Plan, Step
 from backend.models import MODELS
 from backend.settings import ProjectSettings, assign, nearest
 from backend.stages import STAGES
+from backend.stages.retrieval_evidence import Bounds
+
+BOUNDS = Bounds()
 
 
 def full() -> tuple[Step, ...]:
@@ -20,32 +23,44 @@ def full() -> tuple[Step, ...]:
     return (
         _step(
             "probe_source",
-            Gate(
-                record="video",
-                score="short_side_px",
-                comparison=">=",
-                value=64,
-                source="half of Phantom-Data's smallest subject",
-            ),
+            _gate("video.short_side_px", ">=", 64, "half of Phantom-Data's smallest subject"),
         ),
+        _step("split_shots", _gate("clip.duration_s", ">=", 0.5, "shortest take worth a pair; cosmos-curate takes 2 s")),
+        _step("find_borders", _gate("clip.content_fraction", ">=", 0.5, "letterbox of 2.39:1 in 4:3 leaves .56")),
+        _step("find_overlays"),
         _step(
-            "split_shots",
-            Gate(
-                record="clip",
-                score="duration_s",
-                comparison=">=",
-                value=0.5,
-                source="shortest take worth a pair; cosmos-curate takes 2 s",
-            ),
+            "measure_motion",
+            _gate("clip.black_fraction", "<", 0.5, "half of the frames show something"),
+            _gate("clip.white_fraction", "<", 0.5, "half of the frames show something"),
+            _gate("clip.frozen_fraction", "<", 0.9, "a moving picture; a still repeats every frame"),
+            _gate("clip.temporal_correlation", ">=", 0.2, "neighbouring frames of noise correlate at 0"),
         ),
-        _step("find_borders"),
+        _step("score_quality"),
+        _step("hash_clips"),
         _step("caption_clips"),
         _step("extract_phrases"),
-        _step("find_subjects"),
+        _step(
+            "find_subjects",
+            _gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
+            _gate("appearance.area_fraction", "<=", 0.90, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
+            _gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.1"),
+            _gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.1"),
+            _gate("appearance.completeness", ">=", 0.7, "bench.accuracy_pairs: false links on long_contexts fall"),
+            _gate("appearance.specificity", ">=", 0.5, "bench.accuracy_pairs: false links on long_contexts fall"),
+        ),
         _step("segment_subjects"),
         _step("embed_appearances"),
-        _step("pair_subjects"),
-        _step("diverse_contexts"),
+        _step(
+            "pair_subjects",
+            _gate("pair.similarity", ">=", BOUNDS.similarity, "backend.stages.retrieval_evidence.Bounds"),
+            _gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
+            _gate("pair.prior", ">=", BOUNDS.prior, "12 inliers at a ratio of .3 for rigid things"),
+        ),
+        _step(
+            "diverse_contexts",
+            _gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: between .247 and .319"),
+            _gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
+        ),
         _step("select_anchors"),
         _step("audit_pairs"),
     )
@@ -160,6 +175,11 @@ def settings_schema(settings: ProjectSettings) -> dict[str, Any]:
 
 def _step(name: str, *gates: Gate) -> Step:
     return Step(load(STAGES[name])(), gates)
+
+
+def _gate(name: str, comparison: str, value: float, source: str) -> Gate:
+    record, score = name.split(".")
+    return Gate(record=record, score=score, comparison=comparison, value=float(value), source=source)
 
 
 def _configured(stage: Any, overrides: Mapping[str, Mapping[str, Any]]) -> Any:

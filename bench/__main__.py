@@ -1,0 +1,109 @@
+"""`make bench`: speed, memory and accuracy, printed as one table and kept in bench/results as JSON.
+
+`python -m bench [PART…]` runs parts by name; `--seeds` chooses the sample worlds of the accuracy parts.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from backend.sampleworld import render_world
+from bench import (
+    accuracy_clips,
+    accuracy_pairs,
+    accuracy_subjects,
+    engine,
+    journal,
+    media,
+    plan,
+    retrieval,
+    sampleworld,
+    studio,
+)
+from bench.table import show
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "dev"
+RESULTS = Path(__file__).parent / "results"
+WORLDS = Path(tempfile.gettempdir()) / "subject-studio-bench-worlds"
+VIDEOS = 6
+Rows = list[dict[str, Any]]
+
+
+def main() -> None:
+    """Runs the parts asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)}")
+    parser.add_argument("--seeds", default="1000-1009", help="sample worlds of the accuracy parts, as 1000-1009 or 0,3")
+    parser.add_argument("--videos", type=int, default=VIDEOS, help="videos in each world")
+    parser.add_argument("--no-save", action="store_true", help="do not write bench/results")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no part is called {sorted(unknown)[0]!r}; there are {', '.join(PARTS)}")
+    worlds = _Worlds(arguments.seeds, arguments.videos)
+    for name in arguments.parts or PARTS:
+        started = time.perf_counter()
+        rows = [{"area": name, **row} for row in PARTS[name](worlds)]
+        show(rows, title=f"{name} ({time.perf_counter() - started:.0f} s)")
+        if not arguments.no_save:
+            _save(name, rows, arguments.seeds)
+
+
+class _Worlds:
+    """Sample worlds by seed, rendered when first asked for and kept in the temporary folder."""
+
+    def __init__(self, seeds: str, videos: int) -> None:
+        self.seeds, self._videos = list(_numbers(seeds)), videos
+
+    def folders(self) -> list[Path]:
+        folders = [WORLDS / f"{seed}-{self._videos}" for seed in self.seeds]
+        for seed, folder in zip(self.seeds, folders, strict=True):
+            render_world(folder, seed=seed, videos=self._videos)
+        return folders
+
+
+def _numbers(text: str) -> Iterable[int]:
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _save(name: str, rows: Rows, seeds: str) -> None:
+    """One file a part, replaced each time: history is git's."""
+    RESULTS.mkdir(exist_ok=True)
+    facts = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "machine": platform.machine(),
+    }
+    facts |= {"cores": len(os.sched_getaffinity(0)), "seeds": seeds}
+    (RESULTS / f"{name}.json").write_text(json.dumps({**facts, "rows": rows}, indent=1, default=str) + "\n")
+
+
+def _real() -> Path | None:
+    return REAL if REAL.is_dir() else None
+
+
+PARTS: dict[str, Callable[[_Worlds], Rows]] = {
+    "clips": lambda worlds: accuracy_clips.run(worlds.folders(), _real()),
+    "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
+    "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
+    "media": lambda worlds: media.run(),
+    "plan": lambda worlds: plan.run(),
+    "engine": lambda worlds: engine.run(),
+    "journal": lambda worlds: journal.run(),
+    "retrieval": lambda worlds: retrieval.run(),
+    "sampleworld": lambda worlds: sampleworld.run(),
+    "studio": lambda worlds: studio.run(),
+}
+
+if __name__ == "__main__":
+    main()
