@@ -6,24 +6,26 @@ from typing import ClassVar
 
 import numpy as np
 
-from backend.domain import ArtifactStore, Clip, Context, Failed, FrameReader, Item, MediaError, Ok, Resources, Result, Score
+from backend.domain import ArtifactStore, Clip, Context, Failed, Item, MediaError, Ok, Region, Resources, Result, Score
 from backend.measures import phash
+from backend.stages.motion import small_pictures
 
 HASHES_SCORE = "phash_frames"
-WIDTH_PX = 160  # frames are read at this width; hashes look at 32 x 32 cells
+READ_PX = 320  # longer side at which frames are read; hashes look at 32 x 32 cells of what lies inside the borders
 
 
 @dataclass(frozen=True)
 class HashClips:
     """The score `phash_frames`: how many distinct hashes 16 evenly spaced frames have; the hashes are its evidence.
 
-    Frames are hashed whole, without regard to borders: a copy with other borders is another picture to this hash.
+    Frames are hashed inside their borders. A copy that is scaled, coded again, letterboxed or of another frame rate
+    has nearly the same hashes; one that is cropped, mirrored or trimmed has not.
     """
 
     name: ClassVar[str] = "hash_clips"
     version: ClassVar[int] = 1
     over: ClassVar[type] = Clip
-    gathers: ClassVar[tuple[type, ...]] = ()
+    gathers: ClassVar[tuple[type, ...]] = (Region,)
     makes: ClassVar[tuple[type, ...]] = (Score,)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=0.5)
@@ -38,8 +40,7 @@ class HashClips:
         # Shorter clips repeat frames: all have equally many hashes, so that any two can be laid side by side.
         indices = np.linspace(clip.start_frame, clip.stop_frame - 1, self.num_frames).round().astype(int).tolist()
         try:
-            reader = context.frames(item)
-            hashes = phash.phashes(reader.at(indices, size=_small(reader)))
+            hashes = phash.phashes(small_pictures(context.footage(item), indices, longer_px=READ_PX))
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
         return Ok(
@@ -67,9 +68,3 @@ def near_duplicates(scores: Sequence[Score], artifacts: ArtifactStore) -> list[t
     """Pairs of clip ids with the share of frames they have in common, among the clips of `phash_frames` scores."""
     hashes: Mapping[str, np.ndarray] = {score.target: read_hashes(score, artifacts) for score in scores}
     return phash.near_duplicates(hashes)
-
-
-def _small(reader: FrameReader) -> tuple[int, int] | None:
-    if reader.width <= WIDTH_PX:
-        return None
-    return WIDTH_PX, max(1, round(reader.height * WIDTH_PX / reader.width))

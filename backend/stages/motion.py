@@ -1,5 +1,6 @@
 """Measures motion, and finds clips that show nothing: flat, frozen or random frames (S05)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +8,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from backend.domain import Box, Clip, Context, Failed, Footage, Item, MediaError, Ok, Region, Resources, Result, Score
+from backend.domain import Clip, Context, Failed, Footage, Item, MediaError, Ok, Region, Resources, Result, Score
 from backend.measures import motion
 
 
@@ -93,24 +94,27 @@ class MeasureMotion:
         return dict(zip(_PAIR_SCORES, values, strict=True))
 
 
+def small_pictures(footage: Footage, indices: Sequence[int], *, longer_px: int) -> np.ndarray:
+    """Frames uint8 `(T, H, W, 3)`, read with their longer side at `longer_px` and cut to what lies inside the borders.
+
+    Only whole pixels inside them are kept, but one at least each way. Raises MediaError.
+    """
+    reader = footage.reader
+    scale = min(1.0, longer_px / max(reader.width, reader.height))
+    width, height = max(1, round(reader.width * scale)), max(1, round(reader.height * scale))
+    across, down = width / reader.width, height / reader.height
+    x0, y0, x1, y1 = footage.content
+    left, top = math.ceil(x0 * across), math.ceil(y0 * down)
+    right, bottom = max(left + 1, int(x1 * across)), max(top + 1, int(y1 * down))
+    return reader.at(indices, size=(width, height))[:, top:bottom, left:right]
+
+
 _PAIR_SCORES = ("motion", "camera_motion", "local_motion", "static", "frozen_fraction", "temporal_correlation")
 
 
 def _greys(footage: Footage, indices: Sequence[int]) -> dict[int, np.ndarray]:
-    """Grey pictures inside the borders, uint8 `(H, W)`, of frames read small."""
-    reader = footage.reader
-    scale = min(1.0, motion.FLOW_PX / max(reader.width, reader.height))
-    size = max(1, round(reader.width * scale)), max(1, round(reader.height * scale))
-    frames = reader.at(indices, size=size)
-    x0, y0, x1, y1 = _inside(footage.content, size[0] / reader.width, size[1] / reader.height)
-    pictures = (np.ascontiguousarray(frame[y0:y1, x0:x1]) for frame in frames)
-    return {i: cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for i, picture in zip(indices, pictures, strict=True)}
-
-
-def _inside(box: Box, across: float, down: float) -> tuple[int, int, int, int]:
-    """The whole pixels of a scaled picture that lie within a box of the source, at least one."""
-    x0, y0 = int(np.ceil(box[0] * across)), int(np.ceil(box[1] * down))
-    return x0, y0, max(x0 + 1, int(box[2] * across)), max(y0 + 1, int(box[3] * down))
+    frames = small_pictures(footage, indices, longer_px=motion.FLOW_PX)
+    return {i: cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY) for i, f in zip(indices, frames, strict=True)}
 
 
 def _seconds(footage: Footage, start: int, gap: int) -> float:

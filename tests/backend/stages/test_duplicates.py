@@ -3,15 +3,15 @@ import dataclasses
 import cv2
 import numpy as np
 
-from backend.domain import Failed, Ok, Score
+from backend.domain import Box, Failed, Ok, Score
 from backend.measures.phash import phashes
 from backend.stages.duplicates import HashClips, near_duplicates, read_hashes
 from tests.backend.measures.moving_pictures import shot
 from tests.backend.stages.footage_in_memory import ArrayReader, MemoryArtifacts, StageContext, clip_item
 
 
-def hashed(frames: np.ndarray, artifacts: MemoryArtifacts) -> Score:
-    context = StageContext(ArrayReader(frames))
+def hashed(frames: np.ndarray, artifacts: MemoryArtifacts, *, content: Box | None = None) -> Score:
+    context = StageContext(ArrayReader(frames), content=content)
     context.artifacts = artifacts
     (result,) = HashClips()([clip_item(frames)], context)
     assert isinstance(result, Ok)
@@ -48,6 +48,18 @@ def test_a_smaller_and_compressed_copy_is_a_near_duplicate_and_another_place_is_
     ]
     ((a, b, share),) = near_duplicates(scores, artifacts)
     assert (a, b) == ("clip", "copy") and share >= 0.8
+
+
+def test_a_letterboxed_copy_of_another_frame_rate_is_a_near_duplicate():
+    clip = shot(6, 60, speed=1.0)
+    boxed = np.zeros((30, 240, 320, 3), np.uint8)
+    boxed[:, 30:210] = clip[::2]
+    artifacts = MemoryArtifacts()
+    scores = [
+        dataclasses.replace(hashed(clip, artifacts), target="clip"),
+        dataclasses.replace(hashed(boxed, artifacts, content=(0.0, 30.0, 320.0, 210.0)), target="boxed"),
+    ]
+    assert [pair[:2] for pair in near_duplicates(scores, artifacts)] == [("boxed", "clip")]
 
 
 def test_an_unreadable_frame_fails_the_clip_by_its_kind():
