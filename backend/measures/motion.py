@@ -82,13 +82,13 @@ def is_frozen(grey: np.ndarray, other: np.ndarray) -> bool:
 
 
 def is_black(grey: np.ndarray) -> bool:
-    """Whether a frame is dark all over: at most one pixel in a hundred is lit."""
-    return float(np.percentile(grey, 99)) < DARK_LEVEL
+    """Whether a frame is dark all over: at most one pixel in a thousand is lit."""
+    return float(np.percentile(grey, 99.9)) < DARK_LEVEL
 
 
 def is_white(grey: np.ndarray) -> bool:
-    """Whether a frame is bright all over: at most one pixel in a hundred is not."""
-    return float(np.percentile(grey, 1)) > BRIGHT_LEVEL
+    """Whether a frame is bright all over: at most one pixel in a thousand is not."""
+    return float(np.percentile(grey, 0.1)) > BRIGHT_LEVEL
 
 
 def correlation(grey: np.ndarray, other: np.ndarray) -> float | None:

@@ -104,18 +104,18 @@ def test_flat_frames_have_no_correlation():
     assert correlation(flat, flat) is None
 
 
-def test_compressed_black_is_black_and_a_lit_window_at_night_is_not():
+def test_compressed_black_is_black_and_a_small_lamp_at_night_is_not():
     rng = np.random.default_rng(9)
     night = rng.integers(14, 22, (90, 160), np.uint8)
     assert is_black(night) and not is_white(night)
-    night[40:52, 60:80] = 120
+    night[40:45, 60:65] = 120  # 25 of 14 400 pixels
     assert not is_black(night)
 
 
-def test_paper_white_is_white_and_a_line_of_print_on_it_is_not():
+def test_paper_white_is_white_and_a_word_on_it_is_not():
     page = np.full((90, 160), 235, np.uint8)
     assert is_white(page) and not is_black(page)
-    page[40:43, 20:140] = 30
+    page[40:43, 20:40] = 30
     assert not is_white(page)
 
 
