@@ -59,12 +59,17 @@ class ShotRules:
     """The same where one end is a flat picture (fades, titles on black)."""
     flat_contrast: float = 2.0
     """A picture is flat when its RMS contrast is under this."""
-    blend_residual: float = 0.25
+    blend_residual: float = 0.35
     """Greatest residual at the middle, as a part of the residual of a cut (which is 1)."""
+    dip_residual: float = 0.7
+    """The same where the contrast dips as a blend's does, however much the two shots move meanwhile."""
+    dip: tuple[float, float] = (0.7, 1.4)
+    """A blend loses a(1-a)d^2 of its variance at the part a of its way; the part of that loss to be seen."""
     blend_similarity: float = 0.6
     """Greatest correlation of the two ends; beyond it only a stationary change over the whole picture counts."""
-    blend_spread: float = 0.4
-    """Least part of the picture that takes part; in a title that appears it is the title. Fades are exempt."""
+    blend_spread: float = 0.15
+    """Least part of the change outside the fifth that changes most: .35 when differences are normally distributed,
+    near 0 when a title appears. Fades are exempt."""
     near_similarity: float = 0.8
     near_residual: float = 0.15
     near_drift: float = 0.35
@@ -164,7 +169,7 @@ def _gradual_changes(block: Signals, cuts: Sequence[int], fps: float, rules: Sho
         # A longer stretch gains some change from motion in the two shots: the shortest that has most of it is meant.
         peers = [b for b in blends if b.overlaps(largest) and b.change >= rules.same_change * largest.change]
         best = min(peers, key=lambda b: (b.last - b.first, b.residual))
-        found.append(Transition(best.first, best.last, "gradual", 1 / (1 + best.residual / rules.blend_residual)))
+        found.append(Transition(best.first, best.last, "gradual", 1 / (1 + best.residual)))
         blends = [b for b in blends if not (b.overlaps(best) or b.overlaps(largest))]
     return found
 
@@ -177,6 +182,7 @@ class _Blend:
     last: int
     change: float
     residual: float
+    """Relative to its limit."""
 
     def overlaps(self, other: "_Blend") -> bool:
         return self.first < other.last and other.first < self.last
@@ -198,18 +204,20 @@ def _blends(pictures: np.ndarray, half: int, rules: ShotRules) -> Iterator[_Blen
     contrast = np.sqrt((relief**2).mean(axis=1))
     flat = np.minimum(contrast[start], contrast[stop]) < rules.flat_contrast
     large = (change >= rules.blend_jump) | (flat & (change >= rules.flat_jump))
-    possible = large & (residual < rules.blend_residual) & (step < rules.max_step) & (similarity < rules.near_similarity)
+    possible = large & (residual < rules.dip_residual) & (step < rules.max_step) & (similarity < rules.near_similarity)
     for k in np.flatnonzero(possible):
         ends = int(start[k]), int(stop[k])
-        if not flat[k] and (_spread(pictures, *ends) < rules.blend_spread or _is_relit(relief, *ends, rules)):
+        if not flat[k] and _spread(pictures, *ends) < rules.blend_spread:
             continue
         if similarity[k] >= rules.blend_similarity and not (
             residual[k] < rules.near_residual and _stationary(pictures, *ends, half, rules)
         ):
             continue
         first, last, off, wander = _path(pictures, *ends)
-        if off < rules.blend_residual and wander < rules.max_wander:
-            yield _Blend(first, last, float(change[k]), max(off, float(residual[k])))
+        off = max(off, float(residual[k]), 0.0 if flat[k] else _relief_residual(relief, *ends, rules))
+        limit = rules.dip_residual if _dips(relief, *ends, rules) else rules.blend_residual
+        if off < limit and wander < rules.max_wander:
+            yield _Blend(first, last, float(change[k]), off / limit)
 
 
 def _path(pictures: np.ndarray, start: int, stop: int) -> tuple[int, int, float, float]:
@@ -235,19 +243,28 @@ def _stationary(pictures: np.ndarray, start: int, stop: int, half: int, rules: S
 
 
 def _spread(pictures: np.ndarray, start: int, stop: int) -> float:
-    """The part of the picture that takes part in a change."""
-    change = float(_distance(pictures[start], pictures[stop]))
-    return float((abs(pictures[start] - pictures[stop]) > change / 3).mean())
+    """The part of a change (in squares) that happens outside the fifth of the picture that changes most."""
+    squares = np.sort((pictures[start] - pictures[stop]) ** 2)
+    return float(squares[: len(squares) * 4 // 5].sum() / (squares.sum() + 1e-9))
 
 
-def _is_relit(relief: np.ndarray, start: int, stop: int, rules: ShotRules) -> bool:
-    """Whether only the light goes over evenly, while the relief (the picture less its mean colour) does not."""
+def _relief_residual(relief: np.ndarray, start: int, stop: int, rules: ShotRules) -> float:
+    """The residual of the relief (the picture less its mean colour): light that changes evenly is no blend."""
     change = float(_distance(relief[start], relief[stop]))
     if change < rules.blend_jump / 2:
-        return True
+        return float("inf")
     middle = relief[(start + stop) // 2]
     squares = float(_distance(relief[start], middle)) ** 2 + float(_distance(middle, relief[stop])) ** 2
-    return 2 * squares / change**2 - 1 > rules.blend_residual
+    return 2 * squares / change**2 - 1
+
+
+def _dips(relief: np.ndarray, start: int, stop: int, rules: ShotRules) -> bool:
+    """Whether the variance is as much lower along the way as that of a blend of the two ends."""
+    power = float(_distance(relief[start], relief[stop])) ** 2 + 1e-3
+    at = np.array([0.25, 0.5, 0.75])
+    variance = (relief[[start, *(start + np.round(at * (stop - start)).astype(int)), stop]] ** 2).mean(axis=1)
+    loss = ((1 - at) * variance[0] + at * variance[-1] - variance[1:-1]) / (at * (1 - at) * power)
+    return bool(((loss > rules.dip[0]) & (loss < rules.dip[1])).all())
 
 
 def _without_overlaps(changes: Sequence[Transition]) -> list[Transition]:
