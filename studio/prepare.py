@@ -74,7 +74,7 @@ def load_stills(api: Api, trial: Trial, form: Form) -> Stills:
         if media_id is None:
             continue
         try:
-            images[stimulus.slot] = _still(api.media(media_id=media_id).path)
+            images[stimulus.slot] = read_still(api.media(media_id=media_id).path)
         except ServiceError:
             raise
         except StudioError as error:
@@ -105,7 +105,8 @@ def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
     return Clips(reels=reels, missing=missing)
 
 
-def _still(path: str) -> QImage:
+def read_still(path: str) -> QImage:
+    """A picture, upright, at most LARGEST_STILL_PX long. Raises MediaError."""
     reader = QImageReader(path)
     reader.setAutoTransform(True)
     size = reader.size()
@@ -114,4 +115,6 @@ def _still(path: str) -> QImage:
     image = reader.read()
     if image.isNull():
         raise MediaError(f"the picture cannot be shown: {reader.errorString()}; run the stage that made it again")
-    return image.convertToFormat(QImage.Format.Format_RGB32)
+    # Crops are cut out along their masks: what lies under the transparent part is arbitrary and must not be seen.
+    alpha = image.hasAlphaChannel()
+    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied if alpha else QImage.Format.Format_RGB32)

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 MAX_ZOOM = 16.0
 CORNER_PX = 8.0
+BEHIND_CUT_OUT = QColor(118, 118, 118)
+"""Half as bright as white to the eye (L* 50), so that the edge of dark hair and of a white dress both show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,8 @@ class Pane(QWidget):
 
     def _paint_picture(self, painter: QPainter) -> None:
         where = self._target()
+        if self._image.hasAlphaChannel():
+            painter.fillRect(where, BEHIND_CUT_OUT)
         if self._frame is not None or self._look.zoom > 1.0:
             painter.drawImage(where, self._image)
             return

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from PySide6.QtGui import QImage
 
 from studio.player.cache import FrameCache
 from studio.player.clock import TransportClock
 from studio.player.deck import Deck
 from studio.player.decoder import CHUNK, Reel, Want, next_chunk
-from studio.player.pane import Look, Pane
+from studio.player.pane import BEHIND_CUT_OUT, Look, Pane
+from studio.prepare import read_still
 from tests.studio.world import World, read_barcode
 
 
@@ -228,3 +230,16 @@ def test_zoom_keeps_the_middle_and_ends_at_the_whole_picture(qtbot) -> None:
     assert pane.look == Look(zoom=4.0, x=0.25, y=0.75)
     pane.zoom_by(0.01)
     assert pane.look == Look()
+
+
+def test_what_lies_under_a_cut_out_is_not_seen(qtbot, tmp_path: Path) -> None:
+    junk = np.full((20, 20, 4), (250, 10, 10, 0), np.uint8)
+    junk[:, :10] = (10, 200, 10, 255)
+    Image.fromarray(junk).save(tmp_path / "crop.png")
+    pane = Pane("A")
+    qtbot.addWidget(pane)
+    pane.resize(100, 100)
+    pane.show_image(read_still(str(tmp_path / "crop.png")))
+    picture = pane.grab().toImage()
+    assert picture.pixelColor(25, 50).getRgb()[:3] == (10, 200, 10)
+    assert picture.pixelColor(75, 50) == BEHIND_CUT_OUT
