@@ -14,6 +14,7 @@ from backend.domain import errors
 
 MEDIA_PATH = "/media/"
 API_PATH = "/api/"
+NOT_OURS = (401, 421)  # another service answered than the one whose token was read: look for it again
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def error_of(body: Any, *, status: int) -> errors.StudioError:
     """The failure that a service reported, with its kind; ServiceError when it gave none (worth trying again)."""
     if not isinstance(body, dict) or "message" not in body:
         return errors.ServiceError(f"the service answered {status} without a reason; see its log")
+    if status in NOT_OURS:
+        return errors.ServiceError(str(body["message"]))
     known = getattr(errors, str(body.get("type")), errors.StudioError)
     if not (isinstance(known, type) and issubclass(known, errors.StudioError)):
         known = errors.StudioError

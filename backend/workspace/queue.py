@@ -34,7 +34,7 @@ class VerifyQueue:
                 item_id=row.pair_id,
                 form=IDENTITY_FORM,
                 stimuli=(row.target, row.reference),
-                scores=tuple(sorted(row.scores.items())),
+                scores=tuple(sorted((name, value) for name, value in row.scores.items() if not name.startswith("audit_"))),
             )
             for row in pair_rows(now, taken)
         )
