@@ -33,7 +33,7 @@ def call(
     """A call as our client makes it, with headers replaced (None leaves one out)."""
     usual: dict[str, str | None] = {
         "authorization": f"Bearer {place.token.read_text()}",
-        "content-type": "application/json",
+        "content_type": "application/json",
     }
     sent = {name.replace("_", "-"): value for name, value in {**usual, **headers}.items() if value is not None}
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(place.socket)), base_url="http://subject-studio") as client:
