@@ -29,6 +29,8 @@ class OverlayRules:
     """Least mean gradient of an edge; marks are sought at each, for strong ones stand free of what is faint."""
     min_steady: float = 0.75
     """Least part of an edge's gradient that survives the mean over time: 1 stands still, .2 is chance at 24 frames."""
+    min_elsewhere: float = 0.4
+    """What outlasts a shot has at least this part of its gradient on either side, whatever lies behind it."""
     noise_gradient: float = 1.0
     """Added to every gradient, so that noise in flat areas is not called steady."""
     flat_gradient: float = 3.0
@@ -45,6 +47,8 @@ class OverlayRules:
     """Strokes have two sides: greatest net gradient, relative to the sum of all. A step edge has 1."""
     min_density: float = 0.15
     """Least part of the box covered by steady edges."""
+    plate_gradient: float = 12.0
+    """Least mean gradient of a plate's side."""
     margin: float = 0.12
     """Overlays stand this near the upper or lower side as a rule (cosmos-curate, corner text: 10 %)."""
     lone_steadiness: float = 1.9
@@ -53,6 +57,8 @@ class OverlayRules:
     lone_sharpness: float = 0.4
     line_bonus: float = 0.6
     """Added for a line of letters in the margin."""
+    logo_malus: float = 0.3
+    """Taken off for any other mark in the margin."""
     outside_malus: float = 0.8
     """Taken off for a mark that stands in no margin."""
 
@@ -66,19 +72,25 @@ class Mark:
     """Logarithm of how much less its edges change over time than those around it."""
     sharpness: float
     """Logarithm of its mean gradient relative to what 95 % of the picture around it stay under."""
-    mix: float
-    """Energy of the weaker of horizontal and vertical gradients, relative to the stronger."""
-    polarity: float
-    density: float
+    num_edges: int
+    """How many of its pixels are steady edges."""
     in_margin: bool
     """Near the upper or lower side."""
     is_line: bool
     """At least twice as wide as tall."""
 
+    @property
+    def rank(self) -> float:
+        """Which of overlapping marks shows an overlay best: whole words before their letters, without scene beside them."""
+        return self.steadiness + self.sharpness + 0.5 * float(np.log(self.num_edges))
+
     def confidence(self, rules: OverlayRules) -> float:
         """In (0, 1); .5 where steadiness and sharpness together just suffice."""
         spare = self.steadiness - rules.lone_steadiness + self.sharpness - rules.lone_sharpness
-        spare += rules.line_bonus * self.is_line if self.in_margin else -rules.outside_malus
+        if not self.in_margin:
+            spare -= rules.outside_malus
+        else:
+            spare += rules.line_bonus if self.is_line else -rules.logo_malus
         return float(1 / (1 + np.exp(-2 * spare)))
 
 
@@ -93,22 +105,32 @@ class SteadyEdges:
 
 
 def find_overlays(
-    frames: Sequence[np.ndarray] | np.ndarray, *, min_confidence: float = 0.5, rules: OverlayRules | None = None
+    frames: np.ndarray,
+    *,
+    elsewhere: np.ndarray | None = None,
+    min_confidence: float = 0.5,
+    rules: OverlayRules | None = None,
 ) -> list[tuple[Box, float]]:
     """Overlays in frames uint8 `(T, H, W, 3)`, RGB, of one shot, as boxes in their pixels with confidence, best first.
 
-    The frames should lie over the whole shot, at about 640 pixels of width. Lines of one block share a box.
+    The frames should lie over the whole shot, at about 640 pixels of width. Frames of the same size from `elsewhere`
+    in the video, if any, show what outlasts the shot. Lines of one block share a box.
     """
     rules = rules or OverlayRules()
-    rated = [(mark.box, mark.confidence(rules)) for mark in marks_of(steady_edges(frames), rules=rules)]
+    edges = steady_edges(frames)
+    marks = marks_of(edges, rules=rules)
+    if elsewhere is not None and len(elsewhere):
+        marks += marks_of(_both(edges, steady_edges(elsewhere), rules.min_elsewhere), rules=rules)
+    steady = _steady(edges, rules)
     best: list[tuple[Box, float]] = []
-    for box, confidence in sorted(rated, key=lambda one: -one[1]):
-        if confidence >= min_confidence and not any(_same(box, other) for other, _ in best):
-            best.append((box, confidence))
+    for mark in sorted(marks, key=lambda mark: -mark.rank):
+        confidence = mark.confidence(rules)
+        if confidence >= min_confidence and not any(_same(mark.box, other) for other, _ in best):
+            best.append((_with_plate(mark.box, steady & (edges.length >= rules.plate_gradient)), confidence))
     return _blocks(best)
 
 
-def steady_edges(frames: Sequence[np.ndarray] | np.ndarray) -> SteadyEdges:
+def steady_edges(frames: np.ndarray) -> SteadyEdges:
     """What gradients have in common over frames uint8 `(T, H, W, 3)`, RGB. Raises ValueError without frames."""
     if not len(frames):
         raise ValueError("overlays are sought in at least one frame, got none")
@@ -128,13 +150,24 @@ def marks_of(edges: SteadyEdges, *, rules: OverlayRules | None = None) -> list[M
     """Groups of steady edges as wide, tall, dense and mixed in direction as text and logos; they may overlap."""
     rules = rules or OverlayRules()
     side = max(edges.length.shape)
-    steady = edges.length >= rules.min_steady * (edges.lengths + rules.noise_gradient)
+    steady = _steady(edges, rules)
     marks: list[Mark] = []
     for gradient in rules.gradients:
         mask = (steady & (edges.length >= gradient)).astype(np.uint8)
         mask = _without_lines(mask, max(8, round(rules.line_length * side)))
         marks += [mark for box in _words(mask, side, rules) if (mark := _mark(box, mask, edges, rules)) is not None]
     return marks
+
+
+def _steady(edges: SteadyEdges, rules: OverlayRules) -> np.ndarray:
+    return edges.length >= rules.min_steady * (edges.lengths + rules.noise_gradient)
+
+
+def _both(here: SteadyEdges, elsewhere: SteadyEdges, least_part: float) -> SteadyEdges:
+    """What both have, as if of equally many frames; what one has far weaker than the other has no steady gradient."""
+    shared = np.minimum(here.length, elsewhere.length) >= least_part * np.maximum(here.length, elsewhere.length)
+    across, down = (here.across + elsewhere.across) / 2 * shared, (here.down + elsewhere.down) / 2 * shared
+    return SteadyEdges(across, down, cv2.magnitude(across, down), (here.lengths + elsewhere.lengths) / 2)
 
 
 def _without_lines(mask: np.ndarray, length: int) -> np.ndarray:
@@ -162,14 +195,12 @@ def _mark(box: PixelBox, mask: np.ndarray, edges: SteadyEdges, rules: OverlayRul
     height, width = mask.shape
     inside = np.s_[y0:y1, x0:x1]
     own = mask[inside].astype(bool)
-    density = float(own.mean())
-    if density < rules.min_density:
+    if own.mean() < rules.min_density:
         return None
     across, down, length = edges.across[inside][own], edges.down[inside][own], edges.length[inside][own]
     energies = float((across**2).sum()), float((down**2).sum())
-    mix = min(energies) / max(energies)
-    polarity = float(np.hypot(across.sum(), down.sum()) / length.sum())
-    if mix < rules.min_mix or polarity > rules.max_polarity:
+    polarity = np.hypot(across.sum(), down.sum()) / length.sum()
+    if min(energies) < rules.min_mix * max(energies) or polarity > rules.max_polarity:
         return None
     # A plate ends within half a line's height of its text: what is around begins beyond.
     near, far = round(0.6 * (y1 - y0)) + 2, round(1.5 * (y1 - y0)) + 8
@@ -184,9 +215,7 @@ def _mark(box: PixelBox, mask: np.ndarray, edges: SteadyEdges, rules: OverlayRul
         box=(float(x0), float(y0), float(x1), float(y1)),
         steadiness=float(np.log((1 - steady_around + 0.02) / (1 - steady + 0.02))),
         sharpness=float(np.log(length.mean() / (gradient_around + 4))),
-        mix=mix,
-        polarity=polarity,
-        density=density,
+        num_edges=int(own.sum()),
         in_margin=y0 <= rules.margin * height or y1 >= (1 - rules.margin) * height,
         is_line=x1 - x0 >= 2 * (y1 - y0),
     )
@@ -201,6 +230,31 @@ def _steadiness(length: np.ndarray, lengths: np.ndarray, flat: float) -> float:
 def _same(box: Box, other: Box) -> bool:
     shared = boxes.intersection(box, other)
     return shared is not None and boxes.area(shared) >= 0.3 * min(boxes.area(box), boxes.area(other))
+
+
+def _with_plate(box: Box, steady: np.ndarray) -> Box:
+    """The box of a plate whose straight sides stand round some words, else the box of the words.
+
+    At least three sides must be seen, each within a line's height of the words and along most of them.
+    """
+    x0, y0, x1, y1 = (int(edge) for edge in box)
+    reach = y1 - y0 + 2
+    rows, columns = steady[:, x0:x1].mean(axis=1) >= 0.6, steady[y0:y1].mean(axis=0) >= 0.6
+    sides = [
+        _first(columns[max(0, x0 - reach) : x0][::-1]),
+        _first(rows[max(0, y0 - reach) : y0][::-1]),
+        _first(columns[x1 : x1 + reach]),
+        _first(rows[y1 : y1 + reach]),
+    ]
+    if sum(side > 0 for side in sides) < 3:
+        return box
+    left, top, right, bottom = sides
+    return float(x0 - left), float(y0 - top), float(x1 + right), float(y1 + bottom)
+
+
+def _first(marked: np.ndarray) -> int:
+    """How far the first marked place is, counted from 1; 0 when there is none."""
+    return int(marked.argmax()) + 1 if marked.any() else 0
 
 
 def _blocks(found: Sequence[tuple[Box, float]]) -> list[tuple[Box, float]]:

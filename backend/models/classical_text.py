@@ -19,6 +19,9 @@ class ClassicalTextSpotter:
 
     num_frames: int = 24
     """Spread over the clip: text is artificial when it is stable for 10 frames and more (cosmos-curate)."""
+    num_elsewhere: int = 16
+    """Spread over the whole video, those outside the clip: a watermark outlasts a shot that stands still."""
+    min_elsewhere: int = 6
     side_px: int = 640
     """Longer side at which frames are read (cosmos-curate's text detector reads at 640)."""
     min_confidence: float = 0.5
@@ -28,10 +31,17 @@ class ClassicalTextSpotter:
         reader = footage.reader
         factor = min(1.0, self.side_px / max(reader.width, reader.height))
         size = max(1, round(reader.width * factor)), max(1, round(reader.height * factor))
-        frames = reader.at(footage.linspace(self.num_frames), size=None if factor == 1.0 else size)
+        here = footage.linspace(self.num_frames)
+        spread = (round(reader.num_frames * (k + 0.5) / self.num_elsewhere - 0.5) for k in range(self.num_elsewhere))
+        span = range(footage.clip.start_frame, footage.clip.stop_frame)
+        elsewhere = sorted({frame for frame in spread if frame not in span})
+        if len(elsewhere) < self.min_elsewhere:
+            elsewhere = []
+        frames = reader.at([*here, *elsewhere], size=None if factor == 1.0 else size)
         across, down = size[0] / reader.width, size[1] / reader.height
         x0, y0, x1, y1 = boxes.to_pixels(boxes.scale(footage.content, across, down), *size)
-        found = find_overlays(frames[:, y0:y1, x0:x1], min_confidence=self.min_confidence)
+        inside = frames[:, y0:y1, x0:x1]
+        found = find_overlays(inside[: len(here)], elsewhere=inside[len(here) :], min_confidence=self.min_confidence)
         return [
             (boxes.clip(_moved(box, (x0, y0), (1 / across, 1 / down)), footage.content), confidence)
             for box, confidence in found
