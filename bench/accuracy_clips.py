@@ -291,7 +291,7 @@ def _real_row(row: dict[str, str], box: Box, seen: dict[Span, tuple[Box, list[Bo
         return _row("real video", f"{name}, error px", max(errors, default=None), BORDER_PX, len(shots), right)
     ious = [_best_iou(box, overlays) for _, overlays in shots]
     target = None if row["kind"] == "picture_in_picture" else OVERLAY_IOU
-    note = "" if target else "panels are not looked for"
+    note = "" if target else "panels are found round steady marks only"
     return _row("real video", f"{name}, IoU", float(np.mean(ious)) if ious else None, target, len(shots), note)
 
 
