@@ -227,9 +227,7 @@ class Api(Protocol):
         """Lists files and folders as Sources. Raises ProjectError when a path does not exist or holds nothing."""
         ...
 
-    def curate(
-        self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False
-    ) -> Progress:
+    def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:
         """Starts (or joins) a job that works on everything pending; `progress` follows it."""
         ...
 
