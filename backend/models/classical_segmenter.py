@@ -1,4 +1,4 @@
-"""Masks without weights: GrabCut seeded by colours inside and around the box, edges refined on the full frame."""
+"""Masks without weights: what is unlike the surroundings of its box seeds GrabCut, edges refined on the full frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,26 +11,46 @@ from backend.domain import Box, Footage
 from backend.geometry.boxes import expand, scale, to_pixels
 from backend.models.classical_cut import grab_cut
 from backend.models.classical_motion import motion_map, unit_motion
+from backend.models.classical_novelty import novelty
+
+Pixels = tuple[int, int, int, int]
 
 SURROUND = 0.3
 """How much of the box's own size around it serves as an example of background."""
-COLOUR_BINS = 16
-NUM_BANDS = 5
-START_FILL = 0.5
 LEAST_FILL = 0.12  # less than the thinnest body's share of its box: the cut has lost its subject
-PLACE_WEIGHT = 0.4
-MOTION_WEIGHT = 1.6  # at most .8 of the prior: motion blurs over thin limbs, colours do not
+LEAST_PART = 0.02  # of the mask: smaller pieces apart from the rest are noise
+HOLE = 0.04  # of the mask: smaller gaps are spots of the subject, not a view past an arm
+SURE, DOUBTFUL = 0.9, 0.1  # chances beyond which GrabCut may not change its start
+
+# Logistic regression over pixels of 102 boxes found in the sample world (seeds 2 and 3). Each alone orders the pixels of
+# a box right with an area under the curve of .96 (novelty), .74 (place) and .78 (motion).
+NOVELTY_WEIGHT, MOTION_WEIGHT = 3.9, 2.0
+ACROSS_WEIGHT, DOWN_WEIGHT = -1.4, -2.2
+INTERCEPT = -1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a frame beside its pixels."""
+
+    motion: np.ndarray
+    """float32 in [0, 1], of the whole frame at any size: moves otherwise than the camera."""
+    content: Box
+    """The picture inside any borders."""
+    overlays: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
 class ClassicalSegmenter:
     """GrabCut at reduced size, then a guided filter along the edges of the full-size picture."""
 
-    model_id: ClassVar[str] = "embedded-grabcut-1"
+    model_id: ClassVar[str] = "embedded-grabcut-2"
     work_px: int = 192
     """Longer side of the box and its surroundings while cutting."""
-    rounds: int = 4
-    edge_radius: float = 0.02
+    novelty_px: int = 96
+    """Longer side while comparing with the surroundings."""
+    rounds: int = 2
+    edge_radius: float = 0.01
     """Radius of the edge refinement as a share of the box's longer side."""
 
     motion_px: int = 320
@@ -43,11 +63,13 @@ class ClassicalSegmenter:
         The quality is 0 for an empty mask, and 1 for one that differs from its surroundings in all its colours and
         fills its box like a body does.
         """
-        return self._segment(frame, boxes, np.zeros(frame.shape[:2], np.float32))
+        height, width = frame.shape[:2]
+        return self._segment(frame, boxes, Evidence(np.zeros((1, 1), np.float32), (0.0, 0.0, width, height)))
 
     def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
         """As `segment`, helped by what moves otherwise than the camera around that frame. Raises MediaError."""
-        return self._segment(footage.reader.at([frame])[0], boxes, self._motion(footage, frame))
+        evidence = Evidence(self._motion(footage, frame), footage.content, footage.overlays)
+        return self._segment(footage.reader.at([frame])[0], boxes, evidence)
 
     def _motion(self, footage: Footage, frame: int) -> np.ndarray:
         """Motion in [0, 1], float32, at the size of the motion search."""
@@ -60,24 +82,21 @@ class ClassicalSegmenter:
         gray, *around = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames)
         return unit_motion(motion_map(gray, around[: len(before)], around[len(before) :])[0])
 
-    def _segment(self, frame: np.ndarray, boxes: Sequence[Box], motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _segment(self, frame: np.ndarray, boxes: Sequence[Box], evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
         masks = np.zeros((len(boxes), *frame.shape[:2]), bool)
         qualities = np.zeros(len(boxes), np.float32)
         for i, box in enumerate(boxes):
-            masks[i], qualities[i] = self._cut(frame, box, motion)
+            masks[i], qualities[i] = self._cut(frame, box, evidence)
         return masks, qualities
 
-    def _cut(self, frame: np.ndarray, box: Box, motion: np.ndarray) -> tuple[np.ndarray, float]:
+    def _cut(self, frame: np.ndarray, box: Box, evidence: Evidence) -> tuple[np.ndarray, float]:
         height, width = frame.shape[:2]
         x0, y0, x1, y1 = to_pixels(expand(box, SURROUND), width, height)
         view = np.ascontiguousarray(frame[y0:y1, x0:x1])
-        factor = min(1.0, self.work_px / max(view.shape[:2]))
-        small = cv2.resize(view, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else view
-        across, down = motion.shape[1] / width, motion.shape[0] / height
-        mx0, my0, mx1, my1 = to_pixels(scale((x0, y0, x1, y1), across, down), motion.shape[1], motion.shape[0])
-        moving = cv2.resize(motion[my0:my1, mx0:mx1], small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        inner = to_pixels(scale((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0), factor, factor), *small.shape[1::-1])
-        rough = _rough(small, inner, moving, self.rounds)
+        small = _fitted(view, self.work_px)
+        inner = _within_view(box, (x0, y0, x1, y1), small.shape)
+        chance = self._chance(view, (x0, y0, x1, y1), box, evidence, frame.shape[:2])
+        rough = _rough(small, inner, cv2.resize(chance, small.shape[1::-1], interpolation=cv2.INTER_LINEAR), self.rounds)
         radius = max(2, round(self.edge_radius * max(box[2] - box[0], box[3] - box[1])))
         mask = np.zeros((height, width), bool)
         mask[y0:y1, x0:x1] = _sharp(view, rough, radius)
@@ -86,97 +105,72 @@ class ClassicalSegmenter:
         clipped[by0:by1, bx0:bx1] = mask[by0:by1, bx0:bx1]
         return clipped, _quality(small, rough, inner)
 
+    def _chance(
+        self, view: np.ndarray, place: Pixels, box: Box, evidence: Evidence, frame_shape: tuple[int, ...]
+    ) -> np.ndarray:
+        """The chance in [0, 1], float32, that each pixel of the view is the subject's, at the size of the comparison."""
+        small = _fitted(view, self.novelty_px)
+        inner = _within_view(box, place, small.shape)
+        inside = _filled(small.shape[:2], inner)
+        content = _filled(small.shape[:2], _within_view(evidence.content, place, small.shape))
+        # The outermost pixels inside borders are mixed with them.
+        background = ~inside & cv2.erode(content.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        for overlay in evidence.overlays:
+            background &= ~_filled(small.shape[:2], _within_view(overlay, place, small.shape))
+        across, down = evidence.motion.shape[1] / frame_shape[1], evidence.motion.shape[0] / frame_shape[0]
+        mx0, my0, mx1, my1 = to_pixels(scale(place, across, down), evidence.motion.shape[1], evidence.motion.shape[0])
+        moving = cv2.resize(evidence.motion[my0:my1, mx0:mx1], small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        x0, y0, x1, y1 = inner
+        y, x = np.mgrid[: small.shape[0], : small.shape[1]].astype(np.float32)
+        from_middle = np.abs(x + 0.5 - (x0 + x1) / 2) / ((x1 - x0) / 2), np.abs(y + 0.5 - (y0 + y1) / 2) / ((y1 - y0) / 2)
+        logit = NOVELTY_WEIGHT * np.log(novelty(small, inside, background) + 0.2) + MOTION_WEIGHT * moving
+        logit += ACROSS_WEIGHT * from_middle[0] ** 2 + DOWN_WEIGHT * from_middle[1] ** 3 + INTERCEPT
+        return np.where(inside, 1 / (1 + np.exp(-logit)), 0).astype(np.float32)
 
-def _rough(rgb: np.ndarray, inner: tuple[int, int, int, int], motion: np.ndarray, rounds: int) -> np.ndarray:
+
+def _fitted(picture: np.ndarray, long_side_px: int) -> np.ndarray:
+    factor = min(1.0, long_side_px / max(picture.shape[:2]))
+    size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if factor < 1 else picture
+
+
+def _within_view(box: Box, place: Pixels, shape: tuple[int, ...]) -> Pixels:
+    """A box of the frame in pixels of a view of that place, resized to the shape; never empty."""
+    x0, y0, x1, y1 = place
+    across, down = shape[1] / (x1 - x0), shape[0] / (y1 - y0)
+    return to_pixels(scale((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0), across, down), shape[1], shape[0])
+
+
+def _filled(shape: tuple[int, ...], inner: Pixels) -> np.ndarray:
+    filled = np.zeros(shape[:2], bool)
+    filled[inner[1] : inner[3], inner[0] : inner[2]] = True
+    return filled
+
+
+def _rough(rgb: np.ndarray, inner: Pixels, chance: np.ndarray, rounds: int) -> np.ndarray:
     """Bool mask inside `inner`; everything outside is background."""
-    x0, y0, x1, y1 = inner
-    prior = _with_motion(_prior(rgb, inner), motion, inner)
-    # A body fills about half of its box: the likelier half starts as foreground, whatever the prior's scale.
-    level = max(0.4, float(np.quantile(prior[y0:y1, x0:x1], 1 - START_FILL)))
-    labels = np.full(rgb.shape[:2], cv2.GC_BGD, np.uint8)
-    labels[y0:y1, x0:x1] = np.where(prior[y0:y1, x0:x1] >= level, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
-    start = labels == cv2.GC_PR_FGD
+    inside = _filled(rgb.shape, inner)
+    start = inside & (chance > 0.5)
+    labels = np.where(start, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[chance > SURE] = cv2.GC_FGD
+    labels[(chance < DOUBTFUL) | ~inside] = cv2.GC_BGD
     if not start.any():
-        start[y0:y1, x0:x1] = True
-        return start
+        return inside
     cut = grab_cut(rgb, labels, rounds=rounds)
-    return _tidy(cut if cut.sum() >= LEAST_FILL * (x1 - x0) * (y1 - y0) else start, inner)
+    return _tidy(cut if cut.sum() >= LEAST_FILL * inside.sum() else start, inner)
 
 
-def _with_motion(prior: np.ndarray, motion: np.ndarray, inner: tuple[int, int, int, int]) -> np.ndarray:
-    """The prior mixed with motion, as far as motion tells the box from its surroundings."""
-    x0, y0, x1, y1 = inner
-    inside = np.zeros(prior.shape, bool)
-    inside[y0:y1, x0:x1] = True
-    if inside.all():
-        return prior
-    weight = float(np.clip(motion[inside].mean() - motion[~inside].mean(), 0, 0.5)) * MOTION_WEIGHT
-    return np.where(inside, (1 - weight) * prior + weight * motion, 0)
-
-
-def _prior(rgb: np.ndarray, inner: tuple[int, int, int, int]) -> np.ndarray:
-    """How likely each pixel is the subject, in [0, 1]: its place in the box, and colours seldom outside it."""
-    height, width = rgb.shape[:2]
-    x0, y0, x1, y1 = inner
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    across = (x + 0.5 - (x0 + x1) / 2) / ((x1 - x0) / 2)
-    down = (y + 0.5 - (y0 + y1) / 2) / ((y1 - y0) / 2)
-    place = np.clip(1.2 - (np.abs(across) ** 2 + np.abs(down) ** 3), 0, 1)
-    inside = np.zeros((height, width), bool)
-    inside[y0:y1, x0:x1] = True
-    ratio = _colour_ratio(rgb, place * inside, ~inside)
-    return np.where(inside, PLACE_WEIGHT * place + (1 - PLACE_WEIGHT) * ratio, 0)
-
-
-def _colour_ratio(rgb: np.ndarray, weight: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Share of each pixel's colour that lies inside, in [0, 1]; one half where there is nothing outside.
-
-    Backgrounds are layered (sky, wall, ground), so that colours outside count most at the pixel's own height.
-    """
-    if not outside.any():
-        return np.full(rgb.shape[:2], 0.5, np.float32)
-    bins = rgb.astype(np.int64) // (256 // COLOUR_BINS)
-    codes = (bins[..., 0] * COLOUR_BINS + bins[..., 1]) * COLOUR_BINS + bins[..., 2]
-    height = rgb.shape[0]
-    ratio = np.zeros(rgb.shape[:2], np.float32)
-    total = np.zeros((height, 1), np.float32)
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    for middle in np.linspace(0, height - 1, NUM_BANDS):
-        near = np.exp(-(((rows - middle) / (height / NUM_BANDS)) ** 2))
-        inner = _histogram(codes, weight * (near + 0.1))
-        outer = _histogram(codes, outside * (near + 0.1))
-        ratio += near * ((inner + 1e-6) / (inner + outer + 2e-6))[codes].astype(np.float32)
-        total += near
-    return cv2.blur(ratio / total, (3, 3))
-
-
-def _histogram(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    counts = _smooth(np.bincount(codes.ravel(), weights=weights.ravel(), minlength=COLOUR_BINS**3))
-    return counts / max(float(counts.sum()), 1e-9)
-
-
-def _smooth(histogram: np.ndarray) -> np.ndarray:
-    cube = histogram.reshape(COLOUR_BINS, COLOUR_BINS, COLOUR_BINS)
-    for axis in range(3):
-        cube = cube + 0.5 * (np.roll(cube, 1, axis) + np.roll(cube, -1, axis))
-    return cube.ravel()
-
-
-def _tidy(mask: np.ndarray, inner: tuple[int, int, int, int]) -> np.ndarray:
-    """The largest part with what is at least a sixth as large, holes filled that are small against it."""
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    num, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-    if num <= 1:
-        return mask
-    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
-    areas[0] = 0
-    kept = np.isin(labels, np.flatnonzero(areas >= areas.max() / 6))
+def _tidy(mask: np.ndarray, inner: Pixels) -> np.ndarray:
+    """The mask without specks, holes filled that are small against it."""
+    num, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    large = [i for i in range(1, num) if stats[i, cv2.CC_STAT_AREA] >= LEAST_PART * mask.sum()]
+    kept = np.isin(labels, large)
     num, labels, stats, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
-    holes = [i for i in range(1, num) if stats[i, cv2.CC_STAT_AREA] < 0.04 * kept.sum() and _within(stats[i], inner)]
+    holes = [i for i in range(1, num) if stats[i, cv2.CC_STAT_AREA] < HOLE * kept.sum() and _within(stats[i], inner)]
     return kept | np.isin(labels, holes)
 
 
-def _within(stats: np.ndarray, inner: tuple[int, int, int, int]) -> bool:
+def _within(stats: np.ndarray, inner: Pixels) -> bool:
     x, y, w, h = (int(v) for v in stats[:4])
     return x > inner[0] and y > inner[1] and x + w < inner[2] and y + h < inner[3]
 
@@ -195,7 +189,7 @@ def _sharp(rgb: np.ndarray, rough: np.ndarray, radius: int) -> np.ndarray:
     return cv2.blur(slope, window) * guide + cv2.blur(offset, window) >= 0.5
 
 
-def _quality(rgb: np.ndarray, mask: np.ndarray, inner: tuple[int, int, int, int]) -> float:
+def _quality(rgb: np.ndarray, mask: np.ndarray, inner: Pixels) -> float:
     """Separation of colours across the outline, lowered when the mask fills too little or all of its box."""
     if not mask.any():
         return 0.0

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from backend.geometry import boxes
 from backend.models.classical_segmenter import ClassicalSegmenter
-from tests.backend.stages.moving_things import MovingThings, footage_of
+from tests.backend.stages.footage_in_memory import ArrayReader
+from tests.backend.stages.moving_things import MovingThings, footage_of, footage_of_file
 
 WORLD = MovingThings([((150, 140), (3, 0), (60, 90))])
 
@@ -56,3 +59,28 @@ def test_equal_frames_give_equal_masks():
     frame, box = WORLD.at([20])[0], WORLD.box(0, 20)
     first, again = (ClassicalSegmenter().segment(frame, [box])[0] for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+def two_tone():
+    """A figure, white above and black below, before sky and ground; and its mask."""
+    picture = np.zeros((200, 200, 3), np.uint8)
+    picture[:100], picture[100:] = (90, 140, 220), (130, 100, 60)
+    mask = np.zeros((200, 200), bool)
+    mask[50:150, 80:120] = True
+    picture[50:100, 80:120], picture[100:150, 80:120] = 245, 15
+    noise = np.random.default_rng(0).integers(-8, 9, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8), mask
+
+
+def test_a_two_tone_body_before_two_backgrounds_is_cut_whole():
+    picture, true = two_tone()
+    mask = ClassicalSegmenter().segment(picture, [(72.0, 42.0, 128.0, 158.0)])[0][0]
+    assert overlap(mask, true) >= 0.9
+
+
+def test_black_borders_are_no_example_of_background():
+    picture, true = two_tone()
+    bordered = np.pad(picture[30:170], ((30, 30), (0, 0), (0, 0)))
+    footage = replace(footage_of_file(ArrayReader(np.stack([bordered] * 20))), content=(0.0, 30.0, 200.0, 170.0))
+    mask = ClassicalSegmenter().segment_moving(footage, 5, [(72.0, 42.0, 128.0, 165.0)])[0][0]
+    assert overlap(mask, true) >= 0.9
