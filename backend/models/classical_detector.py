@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from backend.domain import Detection, Footage
+from backend.domain import Box, Detection, Footage
 from backend.geometry import boxes
 from backend.models.classical_candidates import Candidate, candidates
 from backend.models.classical_following import followed
@@ -52,20 +52,30 @@ class ClassicalDetector:
     """Least score of a candidate that is looked for on the frames where it was not found."""
     min_area: float = 0.025
     """Smallest box, as a share of the picture: a little under what curation keeps, to see what lies near its edge."""
+    min_content_px: int = 32
+    """Shortest side of a picture inside its borders in which anything is looked for."""
+    max_aspect: float = 10.0
+    """Longest picture, as a ratio of its sides: a banner or a strip shows no whole subject, nor room around one."""
     viewer: Viewer = field(default_factory=Viewer)
 
     def detect(self, footage: Footage, frames: Sequence[int], phrases: Sequence[str]) -> list[Detection]:
         """Detections on the frames, best first on each, linked by `track`. Raises MediaError.
 
         Phrases are not looked for: no embedded measure tells what a word looks like. Who is a person is known from
-        a face; everything else is unlabelled.
+        a face; everything else is unlabelled. Nothing is found in pictures too small or too long to show a subject.
         """
+        if not self._can_show_subjects(footage.content):
+            return []
         views = self.viewer.views(footage, frames)
         found = [candidate for view in views for candidate in candidates(view)]
         found += self._followed([c for view in views for c in self._best(found, view)], views)
         kept = [candidate for view in views for candidate in self._best(found, view)]
         numbers = linked(kept, [score(c) for c in kept], min_likeness=self.min_likeness)
         return [_detection(candidate, number) for candidate, number in zip(kept, numbers, strict=True)]
+
+    def _can_show_subjects(self, content: Box) -> bool:
+        short, long = sorted((content[2] - content[0], content[3] - content[1]))
+        return short >= self.min_content_px and long <= self.max_aspect * short
 
     def _followed(self, kept: list[Candidate], views: Sequence[View]) -> list[Candidate]:
         """What was found on some frames only, on the others."""

@@ -11,6 +11,7 @@ EDGE_BAND = 0.22  # share of each side that mostly shows background
 INLIER_PX = 1.0  # at 320 px; measured on hand-held clips: compensated background stays below
 NOISE_PX = 0.35  # at 320 px: DIS flow on a still camera's compressed picture seldom exceeds it
 FULL_MOTION = 4.0  # times the noise: compensated flow of a walking person at 320 px is beyond it
+LEAST_SIDE_PX = 16  # DIS flow matches patches of 8 px on halved pictures, and refuses smaller ones
 LEAST_MOTION = 1.5  # times the noise: what a still picture reaches by chance
 
 
@@ -43,8 +44,13 @@ def camera_motion(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def residual_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Flow float32 `(H, W, 2)` in pixels from `gray` to `other` that the camera's motion does not explain."""
+    """Flow float32 `(H, W, 2)` in pixels from `gray` to `other` that the camera's motion does not explain.
+
+    None is found in pictures with a side under 16 px.
+    """
     height, width = gray.shape
+    if min(height, width) < LEAST_SIDE_PX:
+        return np.zeros((height, width, 2), np.float32)
     model = camera_motion(gray, other)
     steady = cv2.warpPerspective(
         other, model, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE

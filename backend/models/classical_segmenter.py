@@ -77,7 +77,7 @@ class ClassicalSegmenter:
         before = [frame - step] if frame - step >= footage.clip.start_frame else []
         after = [frame + step] if frame + step < footage.clip.stop_frame else []
         factor = min(1.0, self.motion_px / max(footage.reader.width, footage.reader.height))
-        size = round(footage.reader.width * factor), round(footage.reader.height * factor)
+        size = max(1, round(footage.reader.width * factor)), max(1, round(footage.reader.height * factor))
         frames = footage.reader.at([frame, *before, *after], size=size)
         gray, *around = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames)
         return unit_motion(motion_map(gray, around[: len(before)], around[len(before) :])[0])

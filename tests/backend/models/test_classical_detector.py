@@ -5,7 +5,8 @@ import pytest
 from backend.geometry import boxes
 from backend.models.classical_detector import ClassicalDetector
 from backend.models.classical_motion import camera_motion, motion_map
-from tests.backend.stages.moving_things import WHOLE, MovingThings, footage_of
+from tests.backend.stages.footage_in_memory import ArrayReader
+from tests.backend.stages.moving_things import WHOLE, MovingThings, footage_of, footage_of_file
 
 FRAMES = [2, 23, 44]
 TWO = MovingThings([((110, 150), (2, 0), (60, 90)), ((390, 120), (-1, 0), (50, 70))])
@@ -70,11 +71,27 @@ def test_a_frame_without_neighbours_has_no_motion():
     assert not strength.any()
 
 
+@pytest.mark.parametrize("size", [(16, 320), (320, 16), (15, 320), (1, 320), (2, 2)])
+def test_motion_is_sought_in_strips_of_any_size(size):
+    noise = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    strength, flow = motion_map(noise, [noise], [noise])
+    assert strength.shape == size
+    assert flow.shape == (*size, 2)
+
+
+@pytest.mark.parametrize(("width", "height"), [(8000, 16), (16, 16), (64, 2000)])
+def test_extreme_shapes_show_no_subject(width, height):
+    frames = np.full((12, height, width, 3), 90, np.uint8)
+    for i, frame in enumerate(frames):
+        frame[height // 4 : height * 3 // 4, width // 4 + i * width // 40 :][:, : width // 4] = (200, 30, 30)
+    footage = footage_of_file(ArrayReader(frames))
+    assert ClassicalDetector().detect(footage, [1, 6, 10], ()) == []
+
+
 @pytest.mark.real
 @pytest.mark.slow
 def test_a_person_on_real_video_is_boxed_and_known_by_the_face(real_media):
     from backend.media.reader import VideoReader
-    from tests.backend.stages.moving_things import footage_of_file
 
     with VideoReader(real_media / "dev" / "video" / "talk_man_suit.mp4") as reader:
         found = ClassicalDetector().detect(footage_of_file(reader), [67], ())

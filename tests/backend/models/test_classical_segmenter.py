@@ -84,3 +84,11 @@ def test_black_borders_are_no_example_of_background():
     footage = replace(footage_of_file(ArrayReader(np.stack([bordered] * 20))), content=(0.0, 30.0, 200.0, 170.0))
     mask = ClassicalSegmenter().segment_moving(footage, 5, [(72.0, 42.0, 128.0, 165.0)])[0][0]
     assert overlap(mask, true) >= 0.9
+
+
+@pytest.mark.parametrize(("width", "height"), [(8000, 16), (16, 16), (64, 2000), (2, 2)])
+def test_extreme_shapes_are_cut_without_error(width, height):
+    noise = np.random.default_rng(0).integers(0, 256, (12, height, width, 3), dtype=np.uint8)
+    box = (width / 4, height / 4, width * 3 / 4, height * 3 / 4)
+    masks, _ = ClassicalSegmenter().segment_moving(footage_of_file(ArrayReader(noise)), 5, [box])
+    assert masks.shape == (1, height, width)
