@@ -8,8 +8,10 @@ with the signal and the end of its stderr.
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -208,13 +210,21 @@ def _serve(pipe: Connection, settings: WorkerSettings, stderr: str, owner: int) 
     descriptor = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(descriptor, 2)
     context = WorkContext(settings)
+    batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+    threading.Thread(target=_take, args=(pipe, batches), daemon=True).start()
     pipe.send(READY)
+    while (batch := batches.get()) is not None:
+        pipe.send(work_on(batch, context))
+
+
+def _take(pipe: Connection, batches: "queue.SimpleQueue[Batch | None]") -> None:
+    """Empties the pipe at once: an owner that sends a large batch must not wait while this worker sends a large outcome."""
     while True:
         try:
-            batch = pipe.recv()
+            batches.put(pipe.recv())
         except (EOFError, ConnectionResetError):
+            batches.put(None)
             return
-        pipe.send(work_on(batch, context))
 
 
 def _die_with_parent(owner: int) -> None:

@@ -48,7 +48,10 @@ class PlanTables:
         self.gate_counts: list[GateCount] = []
         run = connection.execute
         run("CREATE OR REPLACE TEMP TABLE gated (kind VARCHAR, id VARCHAR, gate VARCHAR)")
-        run("CREATE OR REPLACE TEMP TABLE kept_source AS SELECT DISTINCT ON (id) id, work_key FROM source")
+        run(
+            """CREATE OR REPLACE TEMP TABLE kept_source AS SELECT id, work_key FROM source
+            QUALIFY row_number() OVER (PARTITION BY uri ORDER BY rowid DESC) = 1"""
+        )
         self._kept.append(Source)
         for kind, record in KINDS.items():
             if record is not Source:
@@ -158,6 +161,7 @@ class PlanTables:
         return f"{made} AND r.work_key IN (SELECT work_key FROM item_{stage.name})" if stage.gathers else made
 
     def _apply(self, gates: list[Gate], stage: Stage, record: type) -> None:
+        """Holds back what violates a gate, and what its stage has not measured yet (a stage scores an item at once)."""
         run = self._connection.execute
         scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
             WHERE {self._made_by(stage)} AND r.name IN ({", ".join(f"'{g.score}'" for g in gates)})"""
@@ -173,6 +177,10 @@ class PlanTables:
         run(
             f"""CREATE OR REPLACE TEMP TABLE dropped AS SELECT id, min(gate) AS gate FROM (
                 SELECT r.target AS id, CASE {arms} END AS gate {scored}) WHERE gate NOTNULL GROUP BY 1"""
+        )
+        run(
+            f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}' FROM kept_{record.KIND} k ANTI JOIN (
+                SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s ON s.target = k.id"""
         )
         run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
         for kind in self._kept:

@@ -13,7 +13,7 @@ from backend.engine.run import PlanRun, RunSummary
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
-from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly, Trouble
+from tests.backend.engine.toy_stages import Bulky, CountClips, MakeVideo, SplitEvenly, Trouble
 
 
 def plan(what: str = "nothing", seconds: float = 0.0) -> Plan:
@@ -100,3 +100,11 @@ def test_retrying_failed_items_supersedes_their_attempt(catalog: Catalog, worker
         (1, 2),
     ]
     assert catalog.query("SELECT count(*) FROM superseded") == [(2,)]
+
+
+@pytest.mark.slow
+def test_large_batches_and_outcomes_pass_each_other(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    crew = Process(worker_settings, num_workers=1, seconds_per_item=20.0)
+    summary = run_with(catalog, Plan(steps=(Step(Bulky()),)), crew, cancelled=Event())
+    crew.close()
+    assert (summary.worked, summary.failed) == ({"bulky": 4}, 0)

@@ -9,7 +9,7 @@ from backend.engine.run import PlanRun, RunSummary
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
-from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly
+from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly, Trouble
 
 
 def position(comparison: str, value: float, unmeasured: str = "keep") -> Gate:
@@ -79,3 +79,11 @@ def test_other_settings_show_other_rows_and_keep_the_old(catalog: Catalog, worke
 def hash_of(catalog: Catalog, plan: Plan) -> str:
     with Snapshot(catalog).of(plan) as now:
         return now.catalog_hash()
+
+
+def test_what_was_not_measured_yet_does_not_pass(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    gate = Gate(record="clip", score="fine", comparison=">=", value=0.0, source="test")
+    gated = Plan(steps=(Step(MakeVideo()), Step(SplitEvenly()), Step(Trouble(what="fail"), (gate,))))
+    run(catalog, gated, worker_settings)
+    with Snapshot(catalog).of(gated) as now:
+        assert now.counts()["clips"] == 6, "the clip of each video whose measuring failed is held back"

@@ -125,6 +125,24 @@ class Trouble:
         return Ok(item.id, (Score(target=item.id, name="fine", value=1.0, producer="toy"),))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulky:
+    """Items and outcomes of about a megabyte: more than a pipe holds."""
+
+    name: ClassVar[str] = "bulky"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Source
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+    ballast: str = "x" * 1_000_000
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        made = [Score(target=item.id, name="big", value=1.0, producer="toy", reason=self.ballast) for item in items]
+        return [Ok(item.id, (score,)) for item, score in zip(items, made, strict=True)]
+
+
 def source(name: str) -> Source:
     return Source(uri=name, num_bytes=1, modified_ns=1)
 
