@@ -11,7 +11,7 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 	@sh packaging/setup.sh gui
 	@.venv/bin/studio-backend demo $(VIDEOS); code=$$?; \
 	if [ $$code -eq 1 ]; then echo "Some inputs could not be used: they are listed above, the rest is done."; \
-	elif [ $$code -ne 0 ]; then exit $$code; fi
+	elif [ $$code -ne 0 ]; then exit $$code; fi  # 3: nothing was curated
 
 test: check  ## everything: checks, fast tests, then slow, browser and server tests
 	$(PYTEST) -q -m "(slow or browser or server) and not chaos" --durations=15
@@ -37,4 +37,4 @@ format:  ## put the code in shape
 	.venv/bin/ruff format .
 
 clean:  ## remove what was built here
-	rm -rf .venv build dist .ruff_cache .import_linter_cache demo-project
+	rm -rf .venv build dist .ruff_cache .import_linter_cache

@@ -84,6 +84,8 @@ def plan_for(settings: ProjectSettings) -> Plan:
     plan = Plan(steps=steps, model_ids=models)
     try:
         return plan.with_gates(settings.gates)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     except KeyError as error:
         known = [gate.name for gate in plan.gates()]
         raise SettingsError(f"gates.{error.args[0]} is not a gate{nearest(error.args[0], known)}") from error

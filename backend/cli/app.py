@@ -1,7 +1,9 @@
 """The command line: `studio-backend COMMAND`. Exit code 0 when nothing failed, 1 with failures listed, 2 for a wrong call."""
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +32,7 @@ EngineOption = Annotated[str | None, typer.Option(help="inline or process.")]
 WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 takes every core.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="A setting, as stages.split_shots.max_s=30.")]
 HERE = Path()
+BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed
 
 
 def main() -> None:
@@ -42,7 +45,7 @@ def main() -> None:
             emit({"error": {"kind": error.kind, "message": str(error)}})
         else:
             warn(f"studio-backend: {error}")
-        raise SystemExit(1) from None
+        raise SystemExit(getattr(error, "exit_code", 1)) from None
     except KeyboardInterrupt:
         warn("studio-backend: stopped; what was done is kept")
         raise SystemExit(130) from None
@@ -65,7 +68,11 @@ def demo(
 ) -> None:
     """Curate videos (or the sample world) into ./demo-project, write a report and open Studio."""
     overrides = _overrides(profile, recipe, engine, workers, assignments)
-    failed = demonstration.run(videos or [], project, overrides=overrides, as_json=as_json, may_open=not no_open)
+    try:
+        failed = demonstration.run(videos or [], project, overrides=overrides, as_json=as_json, may_open=not no_open)
+    except StudioError as error:
+        error.exit_code = BROKE_OFF  # pyright: ignore[reportAttributeAccessIssue]
+        raise
     raise SystemExit(1 if failed else 0)
 
 
@@ -95,7 +102,7 @@ def ingest(
 ) -> None:
     """List files as sources of a project."""
     with opened(project) as api:
-        found = api.ingest(paths=tuple(str(path) for path in paths), licence=licence, attribution=attribution)
+        found = api.ingest(paths=tuple(str(path.absolute()) for path in paths), licence=licence, attribution=attribution)
         _give(found, as_json, f"{found.taken} files taken, {found.known} known already")
         for remark in found.remarks:
             warn(remark)
@@ -116,17 +123,20 @@ def curate(
     """Work on everything that is pending; what is done is never done again."""
     with opened(project, overrides=_overrides(profile, recipe, engine, workers, assignments)) as api:
         if paths:
-            for remark in api.ingest(paths=tuple(str(path) for path in paths)).remarks:
+            for remark in api.ingest(paths=tuple(str(path.absolute()) for path in paths)).remarks:
                 warn(remark)
         job = follow(api, api.curate(retry_failed=retry_failed), as_json=as_json)
         status = api.status()
+        if job.state == "done" and any(row.pending for row in status.stages):  # a job of somebody else's was joined
+            job = follow(api, api.curate(), as_json=as_json)
+            status = api.status()
         if as_json:
             emit(status)
         else:
             show_status(status)
     if job.state == "failed":
         warn(f"studio-backend: curation broke off: {job.message}")
-    raise SystemExit(1 if job.state == "failed" or any(row.state == "failed" for row in status.failures) else 0)
+    raise SystemExit(1 if job.state != "done" or any(row.state == "failed" for row in status.failures) else 0)
 
 
 @app.command()
@@ -164,7 +174,7 @@ def report(
 ) -> None:
     """Write report.html: shots, subjects, pairs, scores and failures, in one offline file."""
     with opened(project) as api:
-        path = api.report(out=str(out) if out else None)
+        path = api.report(out=str(out.absolute()) if out else None)
         _give({"report": path}, as_json, path)
 
 
@@ -245,6 +255,9 @@ def restore(
     with opened(project) as api:
         found = api.verify()
         _give(found, as_json, f"restored {found.journal_events} events to {project}: catalog {found.catalog_hash}")
+        for problem in found.problems:
+            warn(problem)
+    raise SystemExit(0 if found.ok else 1)
 
 
 @app.command("sample-world")
@@ -304,7 +317,7 @@ def _give(value: object, as_json: bool, text: str) -> None:
 
 
 def _wait_for_signal() -> None:
-    import signal
-
-    received = signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    warn(f"stopping on {signal.Signals(received).name}")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: (warn(f"stopping on {signal.Signals(received).name}"), stop.set()))
+    stop.wait()

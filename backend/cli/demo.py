@@ -20,7 +20,7 @@ def run(videos: Sequence[Path], project: Path, *, overrides: Overrides, as_json:
             warn(f"rendering the sample world into {world} (kept for the next time)")
             render_world(world)
             videos = [world / "videos"]
-        found = api.ingest(paths=tuple(str(path) for path in videos))
+        found = api.ingest(paths=tuple(str(path.absolute()) for path in videos))
         for remark in found.remarks:
             warn(remark)
         job = follow(api, api.curate(), as_json=as_json)

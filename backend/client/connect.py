@@ -28,7 +28,11 @@ def connect(project: Path, *, start: bool = False) -> Api:
         if not start:
             raise
     command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(project), "--with-parent"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    place = ServicePlace(project)
+    place.create()
+    log = place.folder / "service.log"
+    with log.open("wb") as errors:
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
     _children.append(child)
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
@@ -36,7 +40,7 @@ def connect(project: Path, *, start: bool = False) -> Api:
             return _reach(project)
         except ServiceError:
             if child.poll() is not None:
-                said = child.stderr.read().decode(errors="replace").strip() if child.stderr else ""
+                said = log.read_text(errors="replace").strip()
                 raise ServiceError(
                     said.splitlines()[-1] if said else f"the service ended with {child.returncode}"
                 ) from None

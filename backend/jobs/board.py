@@ -86,7 +86,10 @@ class JobBoard:
             log.exception("job %s broke", job_id)
             state, message = "failed", traceback.format_exc(limit=-3)
         ended = "job_cancelled" if state == "cancelled" else "job_finished"
-        self._journal.append(
-            [Event(kind=ended, id=job_id, rev=1, actor="owner", body={"state": state, "message": message})]
-        )
+        try:
+            self._journal.append(
+                [Event(kind=ended, id=job_id, rev=1, actor="owner", body={"state": state, "message": message})]
+            )
+        except StudioError as error:
+            state, message = "failed", f"{message}; its end could not be journalled: {error}"
         self._jobs[job_id] = replace(self._jobs[job_id], state=state, message=message)

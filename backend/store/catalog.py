@@ -62,6 +62,7 @@ class Catalog:
                 log.warning("catalog %s was invalidated and is opened again: %s", self.path, error)
                 self._connection.close()
                 self._connection = self._open()
+                self.version += 1
                 raise StoreError(
                     f"catalog {self.path} could not write: {error}; free some space and run the command again"
                 ) from error
@@ -109,6 +110,15 @@ class Catalog:
         """A SELECT as an Arrow table."""
         with self.session() as connection:
             return connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Every table, all of one moment."""
+        with self.reading() as connection:
+            connection.begin()
+            names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
+            found = {name: connection.sql(f'SELECT * FROM "{name}"').to_arrow_table() for (name,) in names}
+            connection.commit()
+        return found
 
     def records(self, record: type, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Records of a SELECT over the record's table."""

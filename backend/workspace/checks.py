@@ -1,7 +1,11 @@
 """Checking a project, and backing it up."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.api import Check
 from backend.store.artifacts import Artifacts
@@ -36,18 +40,40 @@ def backup(layout: Layout, catalog: Catalog, out: str | None) -> str:
     """Writes and checks a backup; one without a place of its own goes to `backups/`, where old ones are pruned."""
     time = datetime.now(UTC)
     place = Path(out) if out else new_backup_path(layout.root, time)
-    names = [row[0] for row in catalog.query("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")]
-    tables = {name: catalog.arrow(f'SELECT * FROM "{name}"') for name in names}
-    done = backup_project(layout.root, place, tables, now=time)
+    done = backup_project(layout.root, place, catalog.tables(), now=time)
     if out is None:
         prune_backups(layout.backups)
     return str(done.path)
 
 
 def restore(backup: Path, project: Path) -> None:
-    """Makes a project from a checked backup. Raises StoreError for a damaged one, ProjectError when the place is taken."""
+    """Makes a project from a checked backup. Work whose artifacts are gone is left out, so that `curate` does it again.
+
+    Raises StoreError for a damaged one, ProjectError when the place is taken."""
     content = restore_project(backup, project)
-    catalog = Catalog(Layout(project).catalog)
-    catalog.append({name: read_table(path) for name, path in content.tables.items() if name != "meta"})
+    layout = Layout(project)
+    tables = {name: read_table(path) for name, path in content.tables.items() if name != "meta"}
+    lost = _work_without_artifacts(tables, Artifacts(layout.artifacts))
+    if lost:
+        keys = pa.array(sorted(lost))
+        tables = {
+            name: table.filter(pc.invert(pc.is_in(table.column("work_key"), keys)))
+            if "work_key" in table.column_names
+            else table
+            for name, table in tables.items()
+        }
+    catalog = Catalog(layout.catalog)
+    catalog.append(tables)
     catalog.checkpoint()
     catalog.close()
+
+
+def _work_without_artifacts(tables: Mapping[str, pa.Table], artifacts: Artifacts) -> set[str]:
+    """Work keys of rows that name an artifact which is not there."""
+    stored = set(artifacts.names())
+    lost = set()
+    for name, column in ARTIFACT_COLUMNS:
+        if name in tables:
+            rows = zip(tables[name].column("work_key").to_pylist(), tables[name].column(column).to_pylist(), strict=True)
+            lost |= {key for key, artifact in rows if artifact is not None and artifact not in stored}
+    return lost

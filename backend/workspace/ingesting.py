@@ -1,5 +1,6 @@
 """Listing files as Sources."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from backend.media.listing import scan
 from backend.store.catalog import Catalog
 
 OWN = ("artifacts", "index", "exports", "runs", "backups")
+OWN_FILES = re.compile(r"project\.toml(\.tmp)?|journal\..*|catalog\.duckdb.*|owner\.lock|report\.html")
 SIDECARS = (".txt", ".json")
 LISTED = "listed"  # the work key of sources: no stage made them
 
@@ -42,6 +44,11 @@ def ingest(
         sources[source.id] = source
     known = {row[0] for row in catalog.query("SELECT id FROM source")}
     fresh = [source for source in sources.values() if source.id not in known]
+    if len(fresh) < len(sources) and (licence or attribution):
+        remarks = (
+            *remarks,
+            f"{len(sources) - len(fresh)} files were known; their licence and attribution stay as first given",
+        )
     catalog.add_records(fresh, work_key=LISTED)
     return IngestSummary(taken=len(fresh), known=len(sources) - len(fresh), remarks=tuple(remarks))
 
@@ -50,7 +57,7 @@ def _is_own(file: Path, project: Path) -> bool:
     if not file.is_relative_to(project):
         return False
     below = file.relative_to(project).parts
-    return len(below) == 1 or below[0] in OWN
+    return below[0] in OWN or (len(below) == 1 and OWN_FILES.fullmatch(below[0]) is not None)
 
 
 def _without_sidecars(files: Sequence[Path]) -> tuple[Path, ...]:

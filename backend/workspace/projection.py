@@ -1,5 +1,6 @@
 """Bringing the journal into the catalog: exactly once, because the watermark moves in the same transaction."""
 
+import logging
 import threading
 
 from backend.domain import StoreError
@@ -8,6 +9,7 @@ from backend.store.journal import Journal
 from backend.store.schema import VOTE_SCHEMA
 
 PAGE = 10_000
+log = logging.getLogger(__name__)
 
 
 class Projection:
@@ -36,6 +38,10 @@ class Projection:
                 events = self._journal.events(seq, PAGE)
                 votes = [{**event.body, "seq": event.seq} for event in events if event.kind == "vote"]
                 votes = [{name: vote.get(name) for name in VOTE_SCHEMA.names} for vote in votes]
+                unfit = [vote["seq"] for vote in votes if not storable(vote["rev"], vote["visible_ms"], vote["strength"])]
+                if unfit:
+                    log.warning("journal events %s hold numbers that no column holds; they are left out", unfit)
+                    votes = [vote for vote in votes if vote["seq"] not in unfit]
                 seq = events[-1].seq
                 self._catalog.project(votes, seq=seq, hash=events[-1].hash)
 
@@ -44,3 +50,8 @@ class Projection:
         with self._lock:
             self._catalog.forget_projection()
         self.refresh()
+
+
+def storable(*numbers: int | None) -> bool:
+    """Whether integers fit the catalog's 64-bit columns."""
+    return all(number is None or -(2**63) <= number < 2**63 for number in numbers)

@@ -6,10 +6,12 @@ from backend.api import QueueState
 from backend.domain import VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
 from backend.stages.audit import audit_sample
 from backend.store.journal import Journal
+from backend.store.journal_schema import EventRefused
 from backend.store.leases import Leases
 from backend.store.schema import VOTE_SCHEMA
 from backend.studies.forms import IDENTITY_FORM
 from backend.workspace.pairs import pair_rows
+from backend.workspace.projection import storable
 from backend.workspace.snapshot import Snapshot
 
 
@@ -50,6 +52,9 @@ class VerifyQueue:
 
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
         """Stores votes durably, then gives judged items back."""
+        for vote in votes:
+            if not storable(vote.rev, vote.visible_ms, vote.strength):
+                raise EventRefused(f"vote {vote.id[:80]}: a number is out of range; rev and visible_ms are small counts")
         receipts = self._journal.append_votes(votes)
         judged: dict[tuple[str, str], list[str]] = {}
         for vote in votes:

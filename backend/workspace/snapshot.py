@@ -37,10 +37,12 @@ class Snapshot:
                 self.close()
                 self._opened = self._catalog.reading()
                 self._connection = self._opened.__enter__()
+                self._connection.begin()  # one moment, also while curation commits
                 self.tables = PlanTables(self._connection, plan)
                 self.tables.walk()
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE live_score AS {self.tables.live_scores()}")
                 self._prepare(self)
+                self._connection.commit()
                 self._state = state
             yield self
 

@@ -40,6 +40,8 @@ from backend.workspace.reporting import write_report
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
 
+MAX_LIMIT = 1000  # rows of one page
+
 
 class Workspace:
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
@@ -151,6 +153,7 @@ class Workspace:
         return self._jobs.cancel(job_id)
 
     def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
+        _check_limit(limit)
         with self._now() as now:
             return pair_page(now, where=where, order=order, limit=limit, after=after)
 
@@ -165,6 +168,7 @@ class Workspace:
         return load_form(name)
 
     def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
+        _check_limit(limit)
         with self._now() as now:
             return self._queue.next_trials(now, study_id=study_id, rater=rater, limit=limit, skip=skip)
 
@@ -215,6 +219,7 @@ class Workspace:
         return str(path)
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:
+        _check_limit(limit)
         return tuple(event.as_dict() for event in self.journal.tail(limit))
 
     @contextmanager
@@ -227,6 +232,8 @@ class Workspace:
     def _plan_with(self, changes: tuple[GateChange, ...]) -> Plan:
         try:
             return self.plan.with_gates({change.gate: change.value for change in changes})
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
         except KeyError as error:
             known = [gate.name for gate in self.plan.gates()]
             raise SettingsError(f"gate {error.args[0]} does not exist{nearest(error.args[0], known)}") from error
@@ -243,6 +250,11 @@ def open_api(root: Path, *, create: bool = False, settings: ProjectSettings | No
         return connect(Path(root), start=False)
     except ServiceError:
         return Workspace(root, create=create, settings=settings)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise SettingsError(f"limit is {limit}; ask for 1 to {MAX_LIMIT}")
 
 
 def _fields(settings: ProjectSettings) -> dict:

@@ -1,5 +1,6 @@
 """The Api on both transports, over a project of three pairs with similarities .9, .6 and .3 and a gate at .5."""
 
+import os
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend.api import Api, GateChange
-from backend.domain import VERIFY_STUDY, ProjectError, SettingsError, Trial, Vote
+from backend.domain import VERIFY_STUDY, ProjectError, SettingsError, StudioError, Trial, Vote
+from backend.workspace import Workspace
+from backend.workspace.checks import restore
+from tests.backend.workspace.conftest import curated
+from tests.backend.workspace.toy_project import write_toy_video
 
 
 def vote_on(trial: Trial, choice: str | None, *, rater: str = "ann", rev: int = 0, id: str = "") -> Vote:
@@ -135,3 +140,46 @@ def test_form_is_the_shipped_one(api: Api) -> None:
     assert [choice.value for choice in api.form(name="identity").questions[0].choices][:2] == ["same", "different"]
     with pytest.raises(ProjectError):
         api.form(name="../../secrets")
+
+
+def test_vote_that_no_column_holds_is_refused_and_harms_nobody(curated_api: Api) -> None:
+    (trial, *_) = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann")
+    with pytest.raises(StudioError) as refused:
+        curated_api.submit_votes(votes=(replace(vote_on(trial, "same"), visible_ms=2**70),))
+    assert refused.value.kind == "refused"
+    assert curated_api.status().counts["verdicts"] == 0
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 10**9])
+def test_senseless_limits_are_refused(curated_api: Api, limit: int) -> None:
+    with pytest.raises(StudioError, match="limit"):
+        curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=limit)
+    with pytest.raises(StudioError, match="limit"):
+        curated_api.pairs(limit=limit)
+    assert curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+
+
+def test_touched_files_are_curated_as_they_are_now(curated_api: Api, tmp_path: Path) -> None:
+    for second in range(1, 5):
+        os.utime(tmp_path / "videos" / "mug.mp4", (second, second))
+        curated_api.ingest(paths=(str(tmp_path / "videos"),))
+        curated(curated_api)
+        status = curated_api.status()
+        assert status.states == {"ok": 1, "skipped": 1, "failed(empty)": 1}
+        assert status.counts["clips"] == 3
+
+
+def test_restored_project_makes_its_lost_artifacts_again(workspace: Workspace, tmp_path: Path) -> None:
+    write_toy_video(tmp_path / "mug.mp4")
+    workspace.ingest(paths=(str(tmp_path / "mug.mp4"),))
+    curated(workspace)
+    before = workspace.verify()
+    saved = workspace.backup(out=str(tmp_path / "saved"))
+    restore(Path(saved), tmp_path / "again")
+    again = Workspace(tmp_path / "again")
+    again.plan = workspace.plan
+    assert again.status().counts["videos"] == 0
+    curated(again)
+    assert again.verify().catalog_hash == before.catalog_hash
+    assert again.verify().ok
+    again.close()
