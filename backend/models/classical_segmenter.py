@@ -64,12 +64,20 @@ class ClassicalSegmenter:
         fills its box like a body does.
         """
         height, width = frame.shape[:2]
-        return self._segment(frame, boxes, Evidence(np.zeros((1, 1), np.float32), (0.0, 0.0, width, height)))
+        return self.segment_given(frame, boxes, Evidence(np.zeros((1, 1), np.float32), (0.0, 0.0, width, height)))
 
     def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
         """As `segment`, helped by what moves otherwise than the camera around that frame. Raises MediaError."""
         evidence = Evidence(self._motion(footage, frame), footage.content, footage.overlays)
-        return self._segment(footage.reader.at([frame])[0], boxes, evidence)
+        return self.segment_given(footage.reader.at([frame])[0], boxes, evidence)
+
+    def segment_given(self, frame: np.ndarray, boxes: Sequence[Box], evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+        """As `segment`, with what else is known of the frame."""
+        masks = np.zeros((len(boxes), *frame.shape[:2]), bool)
+        qualities = np.zeros(len(boxes), np.float32)
+        for i, box in enumerate(boxes):
+            masks[i], qualities[i] = self._cut(frame, box, evidence)
+        return masks, qualities
 
     def _motion(self, footage: Footage, frame: int) -> np.ndarray:
         """Motion in [0, 1], float32, at the size of the motion search."""
@@ -81,13 +89,6 @@ class ClassicalSegmenter:
         frames = footage.reader.at([frame, *before, *after], size=size)
         gray, *around = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames)
         return unit_motion(motion_map(gray, around[: len(before)], around[len(before) :])[0])
-
-    def _segment(self, frame: np.ndarray, boxes: Sequence[Box], evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-        masks = np.zeros((len(boxes), *frame.shape[:2]), bool)
-        qualities = np.zeros(len(boxes), np.float32)
-        for i, box in enumerate(boxes):
-            masks[i], qualities[i] = self._cut(frame, box, evidence)
-        return masks, qualities
 
     def _cut(self, frame: np.ndarray, box: Box, evidence: Evidence) -> tuple[np.ndarray, float]:
         height, width = frame.shape[:2]

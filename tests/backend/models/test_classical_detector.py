@@ -79,6 +79,17 @@ def test_motion_is_sought_in_strips_of_any_size(size):
     assert flow.shape == (*size, 2)
 
 
+def test_boxes_are_drawn_tight_around_what_is_cut_out(found):
+    loose = ClassicalDetector(least_left=1.01).detect(footage_of(TWO), FRAMES, ())
+    for thing in (0, 1):
+        tight, before = (
+            np.mean([boxes.iou(best(some, thing, frame).box, TWO.box(thing, frame)) for frame in FRAMES])
+            for some in (found, loose)
+        )
+        assert tight >= 0.85
+        assert tight >= before - 0.02
+
+
 @pytest.mark.parametrize(("width", "height"), [(8000, 16), (16, 16), (64, 2000)])
 def test_extreme_shapes_show_no_subject(width, height):
     frames = np.full((12, height, width, 3), 90, np.uint8)
