@@ -28,10 +28,12 @@ from bench import (
     sampleworld,
     studio,
 )
-from bench.table import show
+from bench.table import markdown_row, show
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "dev"
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parents[1] / "README.md"
+MARKS = ("<!-- bench -->", "<!-- /bench -->")
 WORLDS = Path(tempfile.gettempdir()) / "subject-studio-bench-worlds"
 VIDEOS = 6
 Rows = list[dict[str, Any]]
@@ -55,6 +57,8 @@ def main() -> None:
         show(rows, title=f"{name} ({time.perf_counter() - started:.0f} s)")
         if not arguments.no_save:
             _save(name, rows, arguments.seeds)
+    if not arguments.no_save:
+        _write_readme()
 
 
 class _Worlds:
@@ -86,6 +90,19 @@ def _save(name: str, rows: Rows, seeds: str) -> None:
     }
     facts |= {"cores": len(os.sched_getaffinity(0)), "seeds": seeds}
     (RESULTS / f"{name}.json").write_text(json.dumps({**facts, "rows": rows}, indent=1, default=str) + "\n")
+
+
+def _write_readme() -> None:
+    """Puts the kept results of every part into the README, between its two marks."""
+    lines = ["| area | what | value | target | spread or note |", "|---|---|--:|---|---|"]
+    for name in PARTS:
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            lines += [markdown_row(row) for row in json.loads(path.read_text())["rows"]]
+    text = README.read_text()
+    before, _, rest = text.partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    README.write_text("\n".join([before + MARKS[0], *lines, MARKS[1] + after]))
 
 
 def _real() -> Path | None:

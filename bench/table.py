@@ -25,6 +25,16 @@ def show(rows: Iterable[Mapping[str, Any]], *, title: str = "") -> None:
     Console(file=sys.stdout, width=160).print(table)
 
 
+def markdown_row(row: Mapping[str, Any]) -> str:
+    """A row as a line of the README's table: value or ratio, target, and what qualifies it."""
+    value = _text(row.get("value", row.get("ours")))
+    unit = f" {row['unit']}" if row.get("unit") else ""
+    peer = f"{row['peer_name']} {_text(row.get('peer'))}, ratio {_text(row.get('ratio'))}" if row.get("peer_name") else ""
+    remarks = [peer, str(row.get("spread") or ""), str(row.get("note") or "")[:90]]
+    cells = (row["area"], row["name"], f"{value}{unit}", _text(row.get("target")), "; ".join(r for r in remarks if r))
+    return "| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |"
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
