@@ -199,7 +199,7 @@ def serve(
     with_parent: Annotated[bool, typer.Option("--with-parent", help="End when stdin closes.")] = False,
 ) -> None:
     """Own a project and answer Studio and other commands until Ctrl-C."""
-    with opened(project, create=True) as api:
+    with opened(project, create=True, linger=with_parent) as api:
         warn(f"serving {api.about().project}")
         if with_parent:
             sys.stdin.buffer.read()

@@ -37,8 +37,10 @@ class Overrides:
 
 
 @contextmanager
-def opened(project: Path, *, create: bool = False, overrides: Overrides = Overrides()) -> Iterator[Api]:
-    """The project's Api. An owner stays until its clients have left.
+def opened(
+    project: Path, *, create: bool = False, overrides: Overrides = Overrides(), linger: bool = True
+) -> Iterator[Api]:
+    """The project's Api. With `linger`, an owner stays until its clients have left.
 
     Raises ProjectError when there is no project (and `create` is off), SettingsError for wrong overrides.
     """
@@ -59,7 +61,8 @@ def opened(project: Path, *, create: bool = False, overrides: Overrides = Overri
     try:
         with serving(cast(Api, api), project) as server:
             yield cast(Api, api)
-            _linger(server)
+            if linger:
+                _linger(server)
     finally:
         api.close()
 

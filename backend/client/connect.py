@@ -52,6 +52,11 @@ def connect(project: Path, *, start: bool = False) -> Api:
 
 
 def _reach(project: Path) -> Api:
-    api = cast(Api, RemoteApi(ServicePlace(project)))
-    api.about()
+    remote = RemoteApi(ServicePlace(project))
+    api = cast(Api, remote)
+    try:
+        api.about()
+    except BaseException:
+        remote.close()  # an open connection would keep a service that is about to end
+        raise
     return api

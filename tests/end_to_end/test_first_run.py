@@ -1,17 +1,17 @@
 """The first run on a small sample world: pairs, a report, a verdict that outlives a kill, and nothing done twice."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from backend.client import RemoteApi, ServicePlace
+from backend.client import connect
 from backend.domain import VERIFY_STUDY, ServiceError, Vote
 from backend.sampleworld import render_world
 
@@ -89,9 +89,9 @@ def test_verdict_is_there_after_kill_minus_nine(project: Path) -> None:
         assert again.verify().ok
         assert again.status().counts["verdicts"] == 1
     finally:
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(20) == 0, "a signal ends the service although a client is connected"
         again.close()
-        os.kill(service.pid, signal.SIGTERM)
-        service.wait(20)
 
 
 def served(project: Path):
@@ -101,9 +101,7 @@ def served(project: Path):
     )
     for _ in range(400):
         try:
-            api = RemoteApi(ServicePlace(project))
-            api.about()
-            return api, service
+            return cast(Any, connect(project)), service
         except ServiceError:
             time.sleep(0.05)
     service.kill()
