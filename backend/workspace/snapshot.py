@@ -18,11 +18,17 @@ COUNTED = ("video", "clip", "subject", "appearance", "mask", "anchor", "embeddin
 
 
 class Snapshot:
-    """A reading connection on which the plan's tables stand. Refreshed when `catalog.version` or the plan changed."""
+    """A reading connection on which the plan's tables stand. Refreshed when `catalog.version` or the plan changed.
 
-    def __init__(self, catalog: Catalog, *, prepare: "Callable[[Snapshot], None]" = lambda now: None) -> None:
+    With `one_moment` everything that is read until the refresh or `close`, votes included, is of one moment.
+    """
+
+    def __init__(
+        self, catalog: Catalog, *, prepare: "Callable[[Snapshot], None]" = lambda now: None, one_moment: bool = False
+    ) -> None:
         self._catalog = catalog
         self._prepare = prepare
+        self._one_moment = one_moment
         self._lock = threading.RLock()
         self._state: tuple[int, Plan] | None = None
         self._opened = None
@@ -42,7 +48,8 @@ class Snapshot:
                 self.tables.walk()
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE live_score AS {self.tables.live_scores()}")
                 self._prepare(self)
-                self._connection.commit()
+                if not self._one_moment:  # votes are read through views, as they come in
+                    self._connection.commit()
                 self._state = state
             yield self
 

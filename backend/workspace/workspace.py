@@ -102,12 +102,8 @@ class Workspace:
 
     def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
-        trial = Snapshot(self.catalog, prepare=create_pair_tables)
-        try:
-            with trial.of(plan) as now:
-                return self._with_verdicts(now, status_of(now, plan))
-        finally:
-            trial.close()
+        with self._apart(plan) as now:
+            return self._with_verdicts(now, status_of(now, plan))
 
     def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
@@ -187,8 +183,8 @@ class Workspace:
         return self._media.find(media_id)
 
     def verify(self) -> Check:
-        with self._now() as now:
-            return checks.verify(now, self.journal, self.artifacts)
+        with self._apart(self.plan) as now:
+            return checks.verify(now, self.journal.path, self.artifacts)
 
     def rebuild(self) -> Check:
         self._projection.rebuild()
@@ -198,10 +194,11 @@ class Workspace:
         return checks.backup(self.layout, self.catalog, out)
 
     def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary:
-        with self._now() as now:
+        plan = self.plan
+        with self._apart(plan) as now:
             return exporting.export(
                 now,
-                self.plan,
+                plan,
                 self.settings,
                 self.artifacts,
                 project=self.layout.root.name,
@@ -213,9 +210,10 @@ class Workspace:
 
     def report(self, *, out: str | None = None) -> str:
         path = Path(out) if out else self.layout.root / "report.html"
-        status = self.status()
-        with self._now() as now:
-            write_report(now, self.plan, self.settings, self.artifacts, status, path, title=self.layout.root.name)
+        plan = self.plan
+        with self._apart(plan) as now:
+            status = self._with_verdicts(now, status_of(now, plan))
+            write_report(now, plan, self.settings, self.artifacts, status, path, title=self.layout.root.name)
         return str(path)
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:
@@ -224,10 +222,21 @@ class Workspace:
 
     @contextmanager
     def _now(self) -> Iterator[Snapshot]:
-        """The current plan, with people's part brought up to the journal's head."""
+        """The current plan, with people's part brought up to the journal's head. For quick reads: they take turns."""
         self._projection.refresh()
         with self._snapshot.of(self.plan) as now:
             yield now
+
+    @contextmanager
+    def _apart(self, plan: Plan) -> Iterator[Snapshot]:
+        """A snapshot for one long reader, who keeps nobody waiting and sees one moment, votes included, to the end."""
+        self._projection.refresh()
+        apart = Snapshot(self.catalog, prepare=create_pair_tables, one_moment=True)
+        try:
+            with apart.of(plan) as now:
+                yield now
+        finally:
+            apart.close()
 
     def _plan_with(self, changes: tuple[GateChange, ...]) -> Plan:
         try:
