@@ -127,7 +127,7 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairPage:
-    """A page of pairs in a stable order; `next_after` continues it, None at the end."""
+    """A page of pairs in a stable order; `next_after` is the place behind it, to be given back as it is; None at the end."""
 
     rows: tuple[PairRow, ...]
     total: int

@@ -130,29 +130,38 @@ def pair_rows(now: Snapshot, pair_ids: Sequence[str]) -> list[PairRow]:
 
 
 ORDERS = {
-    "uncertain": "audit_draw NULLS LAST",
-    "best": "similarity DESC NULLS LAST",
-    "id": "pair_id",
+    "uncertain": "coalesce(audit_draw, 'inf')",
+    "best": "coalesce(-similarity, 'inf')",
+    "id": "0::DOUBLE",
 }
+"""What each order sorts by, smallest first; equal ones by the pair's id. A number for every pair."""
 
 
 def pair_page(now: Snapshot, *, where: str, order: str, limit: int, after: str | None) -> PairPage:
-    """Pairs that `where` selects, in a stable order. Raises SettingsError for an unknown order or a wrong `where`."""
+    """Pairs that `where` selects, in a stable order. Raises SettingsError for an unknown order, a wrong `where` or `after`.
+
+    A page goes on behind a place in the order, not behind a row, which may have been judged or held back since.
+    """
     if order not in ORDERS:
         raise SettingsError(f"order {order!r} is not known{nearest(order, ORDERS)}")
     chosen = parse_where(where)
     values = list(chosen.parameters)
-    ranked = f"""SELECT pair_id, row_number() OVER (ORDER BY {ORDERS[order]}, pair_id) AS place
+    place, last_id = (float("-inf"), "") if after is None else _place(after)
+    matching = f"""SELECT pair_id, {ORDERS[order]} AS place
         FROM (SELECT pair_id FROM export_ready WHERE kind <> 'in_pair' AND ({chosen.sql})) JOIN pair_shown USING (pair_id)"""
-    total = now.query(f"SELECT count(*) FROM ({ranked})", values)[0][0]
-    start = 0
-    if after is not None:
-        found = now.query(f"SELECT place FROM ({ranked}) WHERE pair_id = ?", [*values, after])
-        start = found[0][0] if found else total
-    ids = [
-        row[0]
-        for row in now.query(
-            f"SELECT pair_id FROM ({ranked}) WHERE place > ? ORDER BY place LIMIT ?", [*values, start, limit]
-        )
-    ]
-    return PairPage(rows=tuple(pair_rows(now, ids)), total=total, next_after=ids[-1] if start + len(ids) < total else None)
+    total = now.query(f"SELECT count(*) FROM ({matching})", values)[0][0]
+    rows = now.query(
+        f"SELECT pair_id, place FROM ({matching}) WHERE place > ? OR (place = ? AND pair_id > ?) ORDER BY 2, 1 LIMIT ?",
+        [*values, place, place, last_id, limit + 1],
+    )
+    shown = rows[:limit]
+    next_after = f"{shown[-1][1]!r}:{shown[-1][0]}" if len(rows) > limit else None
+    return PairPage(rows=tuple(pair_rows(now, [row[0] for row in shown])), total=total, next_after=next_after)
+
+
+def _place(after: str) -> tuple[float, str]:
+    number, _, pair_id = after.partition(":")
+    try:
+        return float(number), pair_id
+    except ValueError as error:
+        raise SettingsError(f"after is {after[:80]!r}; give the next_after of the page before, as it came") from error

@@ -57,6 +57,27 @@ def test_pages_are_stable_and_complete(curated_api: Api) -> None:
         curated_api.pairs(where="similarty < .7")
 
 
+@pytest.mark.parametrize("order", ["best", "uncertain", "id"])
+def test_pages_go_on_though_their_last_row_was_judged(curated_api: Api, order: str) -> None:
+    unjudged = "status = 'machine'"
+    first = curated_api.pairs(where=unjudged, order=order, limit=1)
+    shown = first.rows[0].pair_id
+    trials = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=2)
+    curated_api.submit_votes(votes=tuple(vote_on(trial, "same") for trial in trials if trial.item_id == shown))
+    second = curated_api.pairs(where=unjudged, order=order, limit=1, after=first.next_after)
+    assert [row.pair_id for row in second.rows] == [trial.item_id for trial in trials if trial.item_id != shown]
+    assert (second.total, second.next_after) == (1, None)
+
+
+def test_pages_go_on_though_their_last_row_left_the_plan(curated_api: Api) -> None:
+    first = curated_api.pairs(order="best", limit=1)
+    assert first.next_after is not None
+    gone = first.next_after.replace(first.rows[0].pair_id, "pair_gone")
+    assert [row.scores["similarity"] for row in curated_api.pairs(order="best", after=gone).rows] == [0.6]
+    with pytest.raises(SettingsError, match="next_after"):
+        curated_api.pairs(after="page 2")
+
+
 def test_pair_shows_crops_clips_and_captions(curated_api: Api) -> None:
     row = curated_api.pairs(order="best").rows[0]
     assert row.target.text == "A red mug, take 0."
