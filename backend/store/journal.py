@@ -127,8 +127,8 @@ class Journal(JournalReader):
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `work` on the writer's connection inside the next transaction; gives its result once committed.
 
-        For the unchained tables (leases, progress). `work` may raise StudioError or sqlite3.Error: its own changes are
-        undone and the caller gets a StudioError. Any other exception is a fault and stops the journal.
+        For the unchained tables (leases, progress). When `work` raises, its own changes are undone and its caller alone
+        gets the error: a StudioError for an sqlite3.Error, anything else as it is.
         """
         request: _Request[T] = _Request(work, Future())
         with self._gate:
@@ -210,7 +210,7 @@ class Journal(JournalReader):
         return group, False
 
     def _commit(self, group: list[_Request[Any]]) -> None:
-        outcomes: list[tuple[_Request[Any], Any, StudioError | None]] = []
+        outcomes: list[tuple[_Request[Any], Any, Exception | None]] = []
         failure: StudioError | None = ProjectError(f"{self.path}: the journal stopped; open the project again")
         try:
             outcomes = self._transact(group)
@@ -230,8 +230,8 @@ class Journal(JournalReader):
                 else:
                     request.answer.set_exception(refusal)
 
-    def _transact(self, group: list[_Request[Any]]) -> list[tuple[_Request[Any], Any, StudioError | None]]:
-        outcomes: list[tuple[_Request[Any], Any, StudioError | None]] = []
+    def _transact(self, group: list[_Request[Any]]) -> list[tuple[_Request[Any], Any, Exception | None]]:
+        outcomes: list[tuple[_Request[Any], Any, Exception | None]] = []
         run = self._writing.execute
         run("begin immediate")
         for request in group:
@@ -243,6 +243,10 @@ class Journal(JournalReader):
                     raise
                 run("rollback to request")
                 outcomes.append((request, None, explained(error, self.path, doing="written")))
+            except Exception as error:  # noqa: BLE001 - a fault of one caller: votes of the others must go on
+                _log.error("journal %s: a caller's work broke", self.path, exc_info=error)
+                run("rollback to request")
+                outcomes.append((request, None, error))
             run("release request")
         head = _last(self._writing)
         run("commit")

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -213,22 +215,30 @@ def test_a_closed_journal_says_so(tmp_path: Path):
         journal.head()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_fault_in_the_writer_leaves_nobody_waiting_and_nothing_half_done(tmp_path: Path):
-    journal = Journal(tmp_path / "journal.sqlite")
-    journal.append_votes([vote("v1")])
-
+@pytest.mark.parametrize("fault", [TypeError("a fault in the caller's code"), OSError(28, "no space"), RecursionError()])
+def test_a_fault_of_one_caller_is_that_callers_alone(journal: Journal, fault: Exception):
     def faulty(connection: sqlite3.Connection) -> None:
         connection.execute("insert into leases values ('s', 'p', 'ann', 1)")
-        raise TypeError("a fault in the caller's code")
+        raise fault
 
-    with pytest.raises(ProjectError, match="the journal stopped"):
-        journal.write(faulty)
-    with pytest.raises(ProjectError, match=r"the journal stopped|is closed"):
-        journal.append_votes([vote("v2")])
-    with Journal(tmp_path / "journal.sqlite") as again:
-        assert again.append_votes([vote("v2")])[0].seq == 2
-        assert again.write(lambda connection: connection.execute("select count(*) from leases").fetchone()) == (0,)
+    gathered = threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> None:
+        assert gathered.wait(10)
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(journal.write, slow)  # the others gather into one transaction meanwhile
+        broken = pool.submit(journal.write, faulty)
+        stored = pool.submit(journal.append_votes, [vote("v1")])
+        time.sleep(0.05)
+        gathered.set()
+        first.result(10)
+        with pytest.raises(type(fault)):
+            broken.result(10)
+        assert stored.result(10)[0].seq == 1
+    assert journal.append_votes([vote("v2")])[0].seq == 2
+    assert journal.write(lambda connection: connection.execute("select count(*) from leases").fetchone()) == (0,)
+    assert journal.verify_chain().ok
 
 
 @pytest.mark.parametrize(
