@@ -70,7 +70,7 @@ class ScoreLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairCard:
-    """A pair: the crops, where they come from, what machines and people say."""
+    """A pair: the crops, where they come from, what machines and people say. `dropped` says which gate holds it back."""
 
     target: Picture
     reference: Picture
@@ -80,10 +80,10 @@ class PairCard:
     reference_caption: str
     phrase: str
     kind: str
-    accepted: bool
     status: str
     verdict: str | None
     scores: tuple[ScoreLine, ...] = ()
+    dropped: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class Distribution:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurationData:
     """What the report shows. `made_at` is shown as it is. Lists may be samples, best first: the totals say of how
-    many shots, subjects and accepted pairs."""
+    many shots, subjects, accepted pairs and pairs held back."""
 
     project: str
     version: str
@@ -116,6 +116,7 @@ class CurationData:
     num_shots: int | None = None
     num_subjects: int | None = None
     num_pairs: int | None = None
+    num_held_back: int | None = None
     shot_px: int = 256
     subject_px: int = 220
     pair_px: int = 320
@@ -223,8 +224,8 @@ def _gates(gates: Iterable[GateRow]) -> Bars:
 
 
 def _pairs(data: CurationData) -> list[Block]:
-    accepted = [pair for pair in data.pairs if pair.accepted]
-    held = [pair for pair in data.pairs if not pair.accepted]
+    accepted = [pair for pair in data.pairs if not pair.dropped]
+    held = [pair for pair in data.pairs if pair.dropped]
     more = max(0, (data.num_pairs or 0) - len(accepted))
     blocks: list[Block] = [
         PairGrid(
@@ -236,15 +237,22 @@ def _pairs(data: CurationData) -> list[Block]:
         )
     ]
     if held:
-        grid = PairGrid(pairs=tuple(_pair(p, data.pair_px) for p in held), title="Held back", remark="nearest to the gates")
-        blocks.append(grid)
+        blocks.append(
+            PairGrid(
+                pairs=tuple(_pair(pair, data.pair_px) for pair in held),
+                title="Held back",
+                remark="nearest to the gates first",
+                more=max(0, (data.num_held_back or 0) - len(held)),
+            )
+        )
     return blocks
 
 
 def _pair(pair: PairCard, long_side: int) -> PairView:
     verdict = pair.verdict and _spaced(pair.verdict)
     tone = {"same": "good", None: "plain"}.get(pair.verdict, "bad")
-    tags = [(_spaced(pair.kind), "plain"), (verdict or "not judged", tone)]
+    tags = [(pair.dropped, "bad")] if pair.dropped else []
+    tags += [(_spaced(pair.kind), "plain"), (verdict or "not judged", tone)]
     if verdict:
         tags.append((pair.status, "plain"))
     return PairView(

@@ -1,6 +1,7 @@
 """The curation report, filled from the current plan."""
 
 import importlib.metadata
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from backend.media.reader import VideoReader
 from backend.report import CurationData, Distribution, PairCard, ScoreLine, ShotCard, SubjectCard, curation_report, render
 from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
-from backend.workspace.exporting import export_pairs
 from backend.workspace.snapshot import Snapshot
 
 MAX_SHOTS = 240
@@ -24,13 +24,34 @@ MAX_SUBJECTS = 120
 MAX_PAIRS = 60
 THUMB_WIDTH = 256
 THUMB_WALL_S = 60.0
+MAX_HELD_BACK = 24  # enough to see whether a gate is in its place
 SHOWN_SCORES = ("similarity", "context_diversity", "near_duplicate")
+"""What a pair's card shows, and after it the score that holds the pair back."""
+
+_PAIRS = """
+SELECT p.id, p.target_appearance_id, p.reference_appearance_id, p.kind,
+    coalesce(s.phrase, s.category, CASE WHEN s.is_living THEN 'person' END, 'unlabelled'), coalesce(v.status, 'machine'), v.verdict
+FROM (SELECT DISTINCT ON (id) * FROM pair WHERE id IN (SELECT unnest(?::VARCHAR[]))) p
+JOIN kept_subject k ON k.id = p.target_subject_id JOIN subject s ON s.id = k.id AND s.work_key = k.work_key
+LEFT JOIN pair_status v ON v.pair_id = p.id
+"""
+
+_SIDES = """
+SELECT k.id, (SELECT min(m.crop) FROM kept_mask km JOIN mask m ON m.id = km.id AND m.work_key = km.work_key
+    WHERE km.appearance_id = k.id), src.uri, coalesce(a.frame / v.fps, 0), coalesce(c.text, '')
+FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
+JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
+JOIN source src ON src.id = v.source_id LEFT JOIN clip_caption c ON c.clip_id = k.clip_id
+WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
+"""
 
 
 def write_report(
     now: Snapshot, plan: Plan, settings: ProjectSettings, artifacts: Artifacts, status: Status, path: Path, *, title: str
 ) -> None:
     """Writes one offline HTML file."""
+    accepted = _accepted(now)
+    held_back, num_held_back = _held_back(now, plan)
     data = CurationData(
         project=title,
         version=importlib.metadata.version("subject-studio"),
@@ -40,11 +61,12 @@ def write_report(
         status=status,
         shots=_shots(now, artifacts),
         subjects=_subjects(now, artifacts),
-        pairs=_pairs(now, plan, artifacts),
+        pairs=_cards(now, plan, artifacts, [*accepted, *held_back], dropped=held_back),
         distributions=_distributions(now, plan),
         num_shots=now.query("SELECT count(DISTINCT id) FROM clip")[0][0],
         num_subjects=status.counts["subjects"],
         num_pairs=status.counts["pairs"],
+        num_held_back=num_held_back,
     )
     path.write_text(render(curation_report(data)), encoding="utf-8")
 
@@ -105,46 +127,89 @@ def _subjects(now: Snapshot, artifacts: Artifacts) -> list[SubjectCard]:
     return cards
 
 
-def _pairs(now: Snapshot, plan: Plan, artifacts: Artifacts) -> list[PairCard]:
+def _accepted(now: Snapshot) -> list[str]:
+    """The pairs of each video by turns, likest first."""
     rows = now.query(
         f"""SELECT pair_id FROM (SELECT pair_id, target_video_id, similarity, row_number() OVER (
             PARTITION BY target_video_id ORDER BY similarity DESC) AS place FROM pair_shown WHERE kind <> 'in_pair')
         ORDER BY place, similarity DESC, pair_id LIMIT {MAX_PAIRS}"""
     )
-    gates = {}
+    return [row[0] for row in rows]
+
+
+def _held_back(now: Snapshot, plan: Plan) -> tuple[dict[str, tuple[str, str]], int]:
+    """For the nearest misses, by pair id, which score holds each back and how, in words; and how many there are in all.
+
+    Each gate has its own scale, so that gates take turns, and of one gate the pair nearest to the cut comes first.
+    """
+    gates = [gate for gate in plan.gates() if gate.record == "pair"]
+    rows = now.query(
+        f"""SELECT h.id, g.score, l.value, g.comparison, g.cut, count(*) OVER () FROM (
+            SELECT id, min(gate) AS gate FROM gated WHERE kind = 'pair' GROUP BY 1) h
+        JOIN (SELECT unnest(?::VARCHAR[]) AS gate, unnest(?::VARCHAR[]) AS score, unnest(?::VARCHAR[]) AS comparison,
+            unnest(?::DOUBLE[]) AS cut) g USING (gate)
+        JOIN live_score l ON l.target = h.id AND l.name = g.score AND l.value NOTNULL
+        JOIN (SELECT DISTINCT ON (id) * FROM pair WHERE kind <> 'in_pair') p ON p.id = h.id
+        ORDER BY row_number() OVER (PARTITION BY gate ORDER BY abs(l.value - g.cut), h.id), gate LIMIT {MAX_HELD_BACK}""",
+        [
+            [gate.name for gate in gates],
+            [gate.score for gate in gates],
+            [gate.comparison for gate in gates],
+            [gate.value for gate in gates],
+        ],
+    )
+    words = {
+        pair_id: (score, f"{score.replace('_', ' ')} is {value:.3g}, must be {comparison} {cut:g}")
+        for pair_id, score, value, comparison, cut, _ in rows
+    }
+    return words, rows[0][-1] if rows else 0
+
+
+def _cards(
+    now: Snapshot, plan: Plan, artifacts: Artifacts, pair_ids: Sequence[str], *, dropped: Mapping[str, tuple[str, str]]
+) -> list[PairCard]:
+    gates: dict[str, list[tuple[str, float]]] = {}
     for gate in plan.gates():
         if gate.record == "pair":
             gates.setdefault(gate.score, []).append((gate.comparison, gate.value))
+    pairs = {row[0]: row[1:] for row in now.query(_PAIRS, [list(pair_ids)])}
+    sides = {row[0]: row[1:] for row in now.query(_SIDES, [[name for row in pairs.values() for name in row[:2]]])}
+    scores: dict[str, list[ScoreLine]] = {}
+    for target, name, value, reason in now.query(
+        """SELECT target, name, value, reason FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))
+        ORDER BY coalesce(list_position(?::VARCHAR[], name), 99), name""",
+        [list(pairs), list(SHOWN_SCORES)],
+    ):
+        if name in SHOWN_SCORES or name == dropped.get(target, ("",))[0]:
+            line = ScoreLine(name=name, value=value, reason=reason or "", gates=tuple(gates.get(name, ())))
+            scores.setdefault(target, []).append(line)
     cards = []
-    for pair in export_pairs(now, [row[0] for row in rows], ()):
-        if pair.target.crop is None or pair.reference.crop is None:
+    for pair_id in pair_ids:
+        target, reference, kind, phrase, status, verdict = pairs[pair_id]
+        (target_crop, *target_said), (reference_crop, *reference_said) = sides[target], sides[reference]
+        if target_crop is None or reference_crop is None:
             continue
-        values = {score.name: score for score in pair.scores}
-        lines = [
-            ScoreLine(
-                name=name, value=values[name].value, reason=values[name].reason or "", gates=tuple(gates.get(name, ()))
-            )
-            for name in SHOWN_SCORES
-            if name in values
-        ]
-        where = [f"{Path(side.source_uri).name}, {side.start_s or 0:.1f} s" for side in (pair.target, pair.reference)]
         cards.append(
             PairCard(
-                target=artifacts.get(pair.target.crop),
-                reference=artifacts.get(pair.reference.crop),
-                target_where=where[0],
-                reference_where=where[1],
-                target_caption=pair.target.caption or "",
-                reference_caption=pair.reference.caption or "",
-                phrase=pair.phrase or pair.category or ("person" if pair.is_living else "unlabelled"),
-                kind=pair.kind,
-                accepted=True,
-                status=pair.status,
-                verdict=pair.verdict,
-                scores=tuple(lines),
+                target=artifacts.get(target_crop),
+                reference=artifacts.get(reference_crop),
+                target_where=_where(*target_said[:2]),
+                reference_where=_where(*reference_said[:2]),
+                target_caption=target_said[2],
+                reference_caption=reference_said[2],
+                phrase=phrase,
+                kind=kind,
+                status=status,
+                verdict=verdict,
+                scores=tuple(scores.get(pair_id, ())),
+                dropped=dropped.get(pair_id, ("", ""))[1],
             )
         )
     return cards
+
+
+def _where(uri: str, seconds: float) -> str:
+    return f"{Path(uri).name}, {seconds:.1f} s"
 
 
 def _distributions(now: Snapshot, plan: Plan) -> list[Distribution]:
