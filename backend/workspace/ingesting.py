@@ -42,14 +42,15 @@ def ingest(
             attribution=attribution,
         )
         sources[source.id] = source
-    known = {row[0] for row in catalog.query("SELECT id FROM source")}
-    fresh = [source for source in sources.values() if source.id not in known]
+    with catalog.session():  # held over look and add, so that of two who list a file at once one finds it known
+        known = {row[0] for row in catalog.query("SELECT id FROM source")}
+        fresh = [source for source in sources.values() if source.id not in known]
+        catalog.add_records(fresh, work_key=LISTED)
     if len(fresh) < len(sources) and (licence or attribution):
         remarks = (
             *remarks,
             f"{len(sources) - len(fresh)} files were known; their licence and attribution stay as first given",
         )
-    catalog.add_records(fresh, work_key=LISTED)
     return IngestSummary(taken=len(fresh), known=len(sources) - len(fresh), remarks=tuple(remarks))
 
 
