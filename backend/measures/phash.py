@@ -1,15 +1,13 @@
-"""Perceptual hashes of frames, and the clips that share most of them."""
+"""Perceptual hashes of frames, and a look-up of those that are a few bits apart."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from backend.measures.diversity import HASH_BITS, frame_hash
 
-NUM_FRAMES = 16  # frames of a clip that are hashed, evenly spaced
-MAX_DISTANCE = 6  # bits of 64 in which two frames of one picture differ
-MIN_SHARE = 0.8  # of the aligned frames
 NUM_BANDS = 4
 BAND_BITS = HASH_BITS // NUM_BANDS
 FEATURELESS_BITS = 16
@@ -32,74 +30,40 @@ def is_featureless(hashes: np.ndarray) -> np.ndarray:
     return np.bitwise_count(hashes) < FEATURELESS_BITS
 
 
-def aligned_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Bits in which frames at the same fraction of two clips differ, uint8 `(N,)`, N the fewer of the two.
-
-    Hashes are uint64 `(M,)` of evenly spaced frames; the longer row is read at the places of the shorter one.
-    """
-    num = min(len(a), len(b))
-    a, b = (row[np.linspace(0, len(row) - 1, num).round().astype(int)] for row in (a, b))
-    return hamming(a, b)
+def low_hashes(pictures: np.ndarray) -> np.ndarray:
+    """Hashes uint64 `(T,)` of grey float32 pictures `(T, 32, 32)`, by the same rule as `frame_hash`."""
+    low = np.einsum("ai,tij,bj->tab", _COSINES, pictures, _COSINES, optimize=True).reshape(len(pictures), HASH_BITS)
+    bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
+    return (bits.astype(np.uint64) << np.arange(HASH_BITS, dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
 
 
-def near_duplicates(
-    hashes: Mapping[str, np.ndarray], *, max_distance: int = MAX_DISTANCE, min_share: float = MIN_SHARE
-) -> list[tuple[str, str, float]]:
-    """Pairs of clips, and the share of aligned frames at most `max_distance` apart, where that is `min_share` or more.
+def near(queries: np.ndarray, bases: np.ndarray, *, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of queries and of bases, uint64 hashes, at most `max_distance` bits apart: in portions, some more than once.
 
-    Every clip brings equally many hashes uint64 `(T,)`. A featureless frame matches none. No pair is missed for
-    `max_distance` up to 7: among so few bits one of four bands differs in one at most, and bands are looked up with
-    each of their bits flipped; and since `min_share` of the places match, looking at the other places and one more
-    is enough. The pairs are sorted, each id before the later one.
+    None is missed for `max_distance` up to 7: among so few bits one of four bands differs in one at most, and bands are
+    looked up with each of their bits flipped.
     """
     if max_distance >= 2 * NUM_BANDS:
         raise ValueError(f"max_distance is {max_distance}; bands of {BAND_BITS} bits find pairs up to {2 * NUM_BANDS - 1}")
-    ids = sorted(hashes)
-    if len(ids) < 2:
-        return []
-    table = np.stack([hashes[clip] for clip in ids])
-    usable = ~is_featureless(table)
-    num_places = table.shape[1]
-    least = int(np.ceil(min_share * num_places - 1e-9))
-    if least < 1:
-        raise ValueError(f"min_share is {min_share}; at least one of {num_places} frames must match")
-    seen: set[tuple[int, int]] = set()
-    found = []
-    for place in _spread(num_places, num_places - least + 1):
-        for left, right in _matches(table[:, place], usable[:, place], max_distance):
-            same = (hamming(table[left], table[right]) <= max_distance) & usable[left] & usable[right]
-            share = same.mean(axis=1)
-            for k in np.flatnonzero(share >= least / num_places - 1e-9).tolist():
-                pair = int(left[k]), int(right[k])
-                if pair not in seen:
-                    seen.add(pair)
-                    found.append((ids[pair[0]], ids[pair[1]], float(share[k])))
-    return sorted(found)
-
-
-def _spread(num_places: int, num: int) -> list[int]:
-    """`num` of `num_places`, away from the ends, where clips fade or were cut otherwise."""
-    return sorted({int((k + 0.5) * num_places / num) for k in range(num)})
-
-
-def _matches(column: np.ndarray, usable: np.ndarray, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows `left < right`, in portions, whose hashes uint64 `(N,)` are at most `max_distance` apart; some more than once."""
-    rows = np.flatnonzero(usable)
     flips = [0, *(1 << bit for bit in range(BAND_BITS))]
     for band in range(NUM_BANDS):
-        keys = ((column[rows] >> np.uint64(band * BAND_BITS)) & np.uint64((1 << BAND_BITS) - 1)).astype(np.int64)
+        wanted, keys = (_band(hashes, band) for hashes in (queries, bases))
         order = np.argsort(keys, kind="stable")
-        sorted_keys, sorted_rows = keys[order], rows[order]
+        sorted_keys = keys[order]
         for flip in flips:
-            first = np.searchsorted(sorted_keys, keys ^ flip, "left")
-            counts = np.searchsorted(sorted_keys, keys ^ flip, "right") - first
+            first = np.searchsorted(sorted_keys, wanted ^ flip, "left")
+            counts = np.searchsorted(sorted_keys, wanted ^ flip, "right") - first
             for some in _portions(counts):
-                left = np.repeat(rows[some], counts[some])
+                left = np.repeat(np.arange(some.start, some.stop), counts[some])
                 within = np.arange(len(left)) - np.repeat(np.cumsum(counts[some]) - counts[some], counts[some])
-                right = sorted_rows[np.repeat(first[some], counts[some]) + within]
-                near = (left < right) & (hamming(column[left], column[right]) <= max_distance)
-                if near.any():
-                    yield left[near], right[near]
+                right = order[np.repeat(first[some], counts[some]) + within]
+                close = hamming(queries[left], bases[right]) <= max_distance
+                if close.any():
+                    yield left[close], right[close]
+
+
+def _band(hashes: np.ndarray, band: int) -> np.ndarray:
+    return ((hashes >> np.uint64(band * BAND_BITS)) & np.uint64((1 << BAND_BITS) - 1)).astype(np.int64)
 
 
 def _portions(counts: np.ndarray) -> Iterator[slice]:
@@ -107,3 +71,7 @@ def _portions(counts: np.ndarray) -> Iterator[slice]:
     part = np.cumsum(counts) // _ROWS_AT_ONCE
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(counts)]
     return (slice(a, b) for a, b in itertools.pairwise(edges))
+
+
+_COSINES = np.ascontiguousarray(cv2.dct(np.eye(32, dtype=np.float32), flags=cv2.DCT_ROWS).T[:8])
+"""The eight lowest cosines, `(8, 32)`, as `cv2.dct` scales them: a picture's low coefficients are `C @ picture @ C.T`."""
