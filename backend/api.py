@@ -224,7 +224,10 @@ class Api(Protocol):
     def ingest(
         self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
     ) -> IngestSummary:
-        """Lists files and folders as Sources. Raises ProjectError when a path does not exist or holds nothing."""
+        """Lists files and folders as Sources; known ones get the licence and attribution that are given now.
+
+        Raises ProjectError when a path does not exist or holds nothing.
+        """
         ...
 
     def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:

@@ -16,7 +16,16 @@ import duckdb
 import pyarrow as pa
 
 from backend.domain import ProjectError, Record, StoreError
-from backend.store.schema import KINDS, SCHEMA_VERSION, VOTE_SCHEMA, WORK_SCHEMA, create_statements, from_arrow, to_arrow
+from backend.store.schema import (
+    KINDS,
+    RIGHTS_SCHEMA,
+    SCHEMA_VERSION,
+    VOTE_SCHEMA,
+    WORK_SCHEMA,
+    create_statements,
+    from_arrow,
+    to_arrow,
+)
 
 log = logging.getLogger(__name__)
 
@@ -129,23 +138,28 @@ class Catalog:
         rows = self.query("SELECT seq, hash FROM watermark ORDER BY seq DESC LIMIT 1")
         return rows[0] if rows else (0, "")
 
-    def project(self, votes: Sequence[Mapping[str, Any]], *, seq: int, hash: str) -> None:
-        """Adds vote events and moves the watermark to `seq`, in one transaction."""
-        columns = {name: [vote[name] for vote in votes] for name in VOTE_SCHEMA.names}
+    def project(
+        self, votes: Sequence[Mapping[str, Any]], rights: Sequence[Mapping[str, Any]], *, seq: int, hash: str
+    ) -> None:
+        """Adds what events say and moves the watermark to `seq`, in one transaction."""
         self._insert(
             {
-                "vote": pa.table(columns, schema=VOTE_SCHEMA),
+                "vote": pa.Table.from_pylist(list(votes), schema=VOTE_SCHEMA),
+                "rights": pa.Table.from_pylist(list(rights), schema=RIGHTS_SCHEMA),
                 "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]}),
             }
         )
+        if rights:
+            self.version += 1  # unlike votes, licences stand in tables that a reader has evaluated
 
     def forget_projection(self) -> None:
         """Empties people's part, so that projecting the journal from its start makes it again."""
         with self.session() as connection:
             connection.begin()
-            connection.execute("TRUNCATE vote")
-            connection.execute("TRUNCATE watermark")
+            for table in ("vote", "rights", "watermark"):
+                connection.execute(f"TRUNCATE {table}")
             connection.commit()
+        self.version += 1
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file."""
@@ -172,23 +186,22 @@ class Catalog:
         try:
             connection = duckdb.connect(str(self.path), config=self._settings)
             tables = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-            if not tables:
+            version = int(connection.execute("SELECT value FROM meta").fetchall()[0][0]) if tables else 0
+            if version < SCHEMA_VERSION:
                 connection.begin()
-                for statement in create_statements():
+                for statement in create_statements(tables):
                     connection.execute(statement)
                 connection.commit()
                 connection.execute("CHECKPOINT")
-                return connection
-            version = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
         except duckdb.Error as error:
             raise StoreError(
                 f"catalog {self.path} cannot be opened: {_first_line(error)}; move it aside and run `studio-backend rebuild`, "
                 "which makes people's part again, then `curate` for the rest"
             ) from error
-        if int(version[0][0]) > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             connection.close()
             raise ProjectError(
-                f"catalog {self.path} was made by a newer version (schema {version[0][0]}, this one reads {SCHEMA_VERSION}); "
+                f"catalog {self.path} was made by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); "
                 "update subject-studio"
             )
         return connection

@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -128,6 +128,19 @@ def vote_of(event: StoredEvent) -> Vote:
 def trial_event(trial: Trial, *, rater: str) -> Event:
     """A trial as an event of kind `trial_shown`, keyed by the trial's id: kept from its first showing."""
     return Event(kind="trial_shown", id=trial.id, actor=rater, body={**asdict(trial), "id": trial.id})
+
+
+def rights_event(source_ids: Sequence[str], *, licence: str | None, attribution: str | None) -> Event:
+    """What a person says of sources that were listed before; None leaves what was said. Read by `rights_of`."""
+    body = {"sources": list(source_ids), "licence": licence, "attribution": attribution}
+    return Event(kind="rights_stated", actor="user", body=body)
+
+
+def rights_of(event: StoredEvent) -> list[dict[str, Any]]:
+    """A row for each source that an event of kind `rights_stated` speaks of."""
+    body = event.body
+    said = {"seq": event.seq, "licence": body["licence"], "attribution": body["attribution"]}
+    return [{**said, "source_id": source_id} for source_id in body["sources"]]
 
 
 MIGRATIONS = Migrations("journal")

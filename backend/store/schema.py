@@ -5,7 +5,7 @@
 
 import dataclasses
 import types
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2 added `rights`
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -58,6 +58,23 @@ VOTE_SCHEMA = pa.schema(
     ]
 )
 
+RIGHTS_SCHEMA = pa.schema(
+    [("seq", pa.int64()), ("source_id", pa.string()), ("licence", pa.string()), ("attribution", pa.string())]
+)
+"""What people said of sources after these had been listed; NULL leaves what was said before."""
+
+RIGHTS_NOW = """
+SELECT source_id, arg_max(licence, seq) FILTER (licence NOTNULL) AS licence,
+    arg_max(attribution, seq) FILTER (attribution NOTNULL) AS attribution FROM rights GROUP BY 1
+"""
+"""The last word on each source that anything was said of."""
+
+SOURCE_NOW = f"""
+SELECT s.* REPLACE (coalesce(r.licence, s.licence) AS licence, coalesce(r.attribution, s.attribution) AS attribution)
+FROM source s LEFT JOIN ({RIGHTS_NOW}) r ON r.source_id = s.id
+"""
+"""Sources with the licence and attribution that hold now."""
+
 
 @cache
 def record_schema(record: type) -> pa.Schema:
@@ -86,16 +103,18 @@ def from_arrow(record: type, table: pa.Table) -> list[Any]:
     return [record(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
-def create_statements() -> list[str]:
-    """SQL that makes every table of an empty catalog."""
+def create_statements(present: Collection[str] = ()) -> list[str]:
+    """SQL that makes the tables which are not `present` yet: all of an empty catalog, few of an older version's."""
     tables = {kind: record_schema(record) for kind, record in KINDS.items()}
     tables["work"] = WORK_SCHEMA
     tables["superseded"] = pa.schema([("work_key", pa.string()), ("attempt", pa.int32())])
     tables["vote"] = VOTE_SCHEMA
+    tables["rights"] = RIGHTS_SCHEMA
+    tables["watermark"] = pa.schema([("seq", pa.int64()), ("hash", pa.string())])
+    tables["meta"] = pa.schema([("key", pa.string()), ("value", pa.string())])
     return [
-        *(_create(name, schema) for name, schema in tables.items()),
-        "CREATE TABLE meta (key VARCHAR, value VARCHAR)",
-        "CREATE TABLE watermark (seq BIGINT, hash VARCHAR)",
+        *(_create(name, schema) for name, schema in tables.items() if name not in present),
+        "TRUNCATE meta",
         f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}')",
     ]
 

@@ -28,7 +28,7 @@ SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.v
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
 JOIN kept_clip kc ON kc.id = k.clip_id JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
 JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
-JOIN source s ON s.id = v.source_id LEFT JOIN clip_caption w ON w.clip_id = k.clip_id
+JOIN source_now s ON s.id = v.source_id LEFT JOIN clip_caption w ON w.clip_id = k.clip_id
 LEFT JOIN mask_shown m ON m.appearance_id = k.id
 WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """
@@ -74,7 +74,7 @@ def export_videos(now: Snapshot) -> list[ExportVideo]:
     """Every video of the plan."""
     rows = now.query(
         """SELECT v.id, v.content_hash, s.uri, v.num_frames, v.fps, v.duration_s, v.width, v.height, s.id, s.licence, s.attribution,
-        s.consent FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key JOIN source s ON s.id = v.source_id"""
+        s.consent FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key JOIN source_now s ON s.id = v.source_id"""
     )
     names = [field.name for field in dataclasses.fields(ExportVideo)]
     return [ExportVideo(**dict(zip(names, row, strict=False))) for row in rows]

@@ -8,19 +8,29 @@ from backend.api import IngestSummary
 from backend.domain import ProjectError, Source
 from backend.media.listing import scan
 from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.store.journal_schema import rights_event
+from backend.store.schema import SOURCE_NOW
 
 OWN = ("artifacts", "index", "exports", "runs", "backups")
 OWN_FILES = re.compile(r"project\.toml(\.tmp)?|journal\..*|catalog\.duckdb.*|owner\.lock|report\.html")
 SIDECARS = (".txt", ".json")
+EVENT_SOURCES = 10_000  # of one event: 300 KB, where a journal's body holds 1 MiB
 LISTED = "listed"  # the work key of sources: no stage made them
 
 
 def ingest(
-    catalog: Catalog, paths: Sequence[str], *, licence: str | None, attribution: str | None, project: Path
+    catalog: Catalog,
+    journal: Journal,
+    *,
+    paths: Sequence[str],
+    licence: str | None,
+    attribution: str | None,
+    project: Path,
 ) -> IngestSummary:
     """Adds the files below the paths that are not known yet; the project's own stores are left out.
 
-    Raises ProjectError for a path that does not exist, or when no file was found at all.
+    Known files get the given licence and attribution by an event of the journal; the catalog must be projected. Raises ProjectError for a path that does not exist, or when no file was found at all.
     """
     for path in paths:
         if not Path(path).exists():
@@ -31,6 +41,7 @@ def ingest(
     if not files:
         hint = f" ({remarks[0]})" if remarks else ""
         raise ProjectError(f"no file found in {', '.join(paths)}{hint}; name a video or a folder with videos")
+    stated = {"licence": licence, "attribution": attribution}
     sources = {}
     for file in files:
         facts = Path(file).stat()
@@ -38,19 +49,23 @@ def ingest(
             uri=str(file),
             num_bytes=facts.st_size,
             modified_ns=facts.st_mtime_ns,
-            licence=licence,
-            attribution=attribution,
+            **stated,
         )
         sources[source.id] = source
     with catalog.session():  # held over look and add, so that of two who list a file at once one finds it known
-        known = {row[0] for row in catalog.query("SELECT id FROM source")}
+        known = {
+            row[0]: {"licence": row[1], "attribution": row[2]}
+            for row in catalog.query(f"SELECT id, licence, attribution FROM ({SOURCE_NOW})")
+        }
         fresh = [source for source in sources.values() if source.id not in known]
         catalog.add_records(fresh, work_key=LISTED)
-    if len(fresh) < len(sources) and (licence or attribution):
-        remarks = (
-            *remarks,
-            f"{len(sources) - len(fresh)} files were known; their licence and attribution stay as first given",
-        )
+    said = {name: value for name, value in stated.items() if value is not None}
+    changed = [name for name in sources if name in known and not said.items() <= known[name].items()]
+    parts = [changed[start : start + EVENT_SOURCES] for start in range(0, len(changed), EVENT_SOURCES)]
+    journal.append([rights_event(part, licence=licence, attribution=attribution) for part in parts])
+    if changed:
+        words = " and ".join(f"{name} {value!r}" for name, value in said.items())
+        remarks = (*remarks, f"{len(changed)} known file{'s' if len(changed) > 1 else ''} now with {words}")
     return IngestSummary(taken=len(fresh), known=len(sources) - len(fresh), remarks=tuple(remarks))
 
 

@@ -6,6 +6,7 @@ from backend.api import PairPage, PairRow
 from backend.domain import VERIFY_STUDY, SettingsError, Stimulus
 from backend.exports.where import EXPORT_COLUMNS, parse_where
 from backend.settings import nearest
+from backend.store.schema import SOURCE_NOW
 from backend.studies.forms import IDENTITY_QUESTION
 from backend.workspace.snapshot import Snapshot
 
@@ -32,6 +33,8 @@ QUALIFY row_number() OVER (PARTITION BY k.clip_id ORDER BY c.author = 'sidecar' 
 """
 """One caption for each clip: a sidecar's before any other."""
 
+_SOURCES = f"CREATE OR REPLACE TEMP VIEW source_now AS {SOURCE_NOW}"
+
 _SHOWN = """
 CREATE OR REPLACE TEMP TABLE pair_shown AS
 WITH wide AS (
@@ -54,7 +57,7 @@ JOIN appearance ta ON ta.id = k.appearance_id AND ta.work_key = (SELECT work_key
 JOIN appearance ra ON ra.id = r.id AND ra.work_key = r.work_key
 JOIN kept_video tk ON tk.id = k.video_id JOIN video tv ON tv.id = tk.id AND tv.work_key = tk.work_key
 JOIN kept_video rk ON rk.id = r.video_id JOIN video rv ON rv.id = rk.id AND rv.work_key = rk.work_key
-JOIN source ts ON ts.id = tv.source_id JOIN source rs ON rs.id = rv.source_id
+JOIN source_now ts ON ts.id = tv.source_id JOIN source_now rs ON rs.id = rv.source_id
 LEFT JOIN clip_caption c ON c.clip_id = k.clip_id LEFT JOIN wide w ON w.pair_id = p.id
 """
 """Pairs that the gates accept, with what people sort and filter by."""
@@ -74,8 +77,8 @@ WHERE k.appearance_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
 
 
 def create_pair_tables(now: Snapshot) -> None:
-    """Makes `pair_status` and `export_ready` (views over votes), `pair_shown` and `clip_caption` for this snapshot."""
-    for statement in (_STATUS, _CAPTION, _SHOWN, _READY):
+    """Makes `source_now`, `pair_status` and `export_ready` (views), `pair_shown` and `clip_caption` for this snapshot."""
+    for statement in (_SOURCES, _STATUS, _CAPTION, _SHOWN, _READY):
         now.query(statement)
 
 

@@ -6,6 +6,7 @@ import threading
 from backend.domain import StoreError
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
+from backend.store.journal_schema import rights_of
 from backend.store.schema import VOTE_SCHEMA
 
 PAGE = 10_000
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Projection:
-    """Projects votes. `refresh` is cheap when there is nothing new."""
+    """Projects votes and what is said of sources. `refresh` is cheap when there is nothing new."""
 
     def __init__(self, journal: Journal, catalog: Catalog) -> None:
         self._journal = journal
@@ -42,8 +43,9 @@ class Projection:
                 if unfit:
                     log.warning("journal events %s hold numbers that no column holds; they are left out", unfit)
                     votes = [vote for vote in votes if vote["seq"] not in unfit]
+                rights = [row for event in events if event.kind == "rights_stated" for row in rights_of(event)]
                 seq = events[-1].seq
-                self._catalog.project(votes, seq=seq, hash=events[-1].hash)
+                self._catalog.project(votes, rights, seq=seq, hash=events[-1].hash)
 
     def rebuild(self) -> None:
         """Makes people's part of the catalog again from the journal's first event."""

@@ -12,7 +12,7 @@ from backend.domain import Source
 from backend.engine.plan import Plan
 from backend.engine.tables import GateCount, PlanTables
 from backend.store.catalog import Catalog
-from backend.store.schema import KINDS, record_schema
+from backend.store.schema import KINDS, RIGHTS_NOW, record_schema
 
 COUNTED = ("video", "clip", "subject", "appearance", "mask", "anchor", "embedding", "phrase", "caption", "region")
 
@@ -81,7 +81,7 @@ class Snapshot:
         return self.tables.gate_counts
 
     def catalog_hash(self) -> str:
-        """BLAKE2b-256 of the sorted canonical rows of the current plan and of people's votes.
+        """BLAKE2b-256 of the sorted canonical rows of the current plan, of votes and of what was said of sources.
 
         Leaves out run, time, host, path, message text and engine: equal inputs and settings give the equal hash.
         """
@@ -96,6 +96,9 @@ class Snapshot:
             _hash_table(hasher, kind, self.arrow(f"SELECT {selected} FROM {shown} r {kept} ORDER BY ALL"))
         votes = "SELECT id, rev, study_id, item_id, rater, rater_kind, question, choice, strength, reasons FROM vote ORDER BY ALL"
         _hash_table(hasher, "vote", self.arrow(votes))
+        rights = f"""SELECT k.id, s.licence, s.attribution FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key
+            JOIN ({RIGHTS_NOW}) s ON s.source_id = v.source_id ORDER BY ALL"""
+        _hash_table(hasher, "rights", self.arrow(rights))
         return hasher.hexdigest()
 
 

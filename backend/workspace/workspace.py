@@ -124,7 +124,15 @@ class Workspace:
     def ingest(
         self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
     ) -> IngestSummary:
-        return ingesting.ingest(self.catalog, paths, licence=licence, attribution=attribution, project=self.layout.root)
+        self._projection.refresh()
+        return ingesting.ingest(
+            self.catalog,
+            self.journal,
+            paths=paths,
+            licence=licence,
+            attribution=attribution,
+            project=self.layout.root,
+        )
 
     def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:
         engine = engine or self.settings.engine
