@@ -60,8 +60,7 @@ def windows() -> tuple[Window, ...]:
 def window_hashes(frames: np.ndarray) -> np.ndarray:
     """Hashes uint64 `(len(windows()), len(PLACES))` of a clip's small frames; 0 where a window is featureless."""
     grey = _grey(frames[list(PLACES)])
-    seen = np.einsum("wij,tjk,wlk->wtil", _rows(), grey, _columns(), optimize=True)
-    hashes = np.array([phash.low_hashes(some) for some in seen], np.uint64)
+    hashes = phash.hashes_of(_low(0) @ grey @ _low(1).swapaxes(-1, -2))
     hashes[phash.is_featureless(hashes) | (grey.mean(axis=(1, 2)) < MIN_LIGHT)] = 0
     return hashes
 
@@ -167,6 +166,12 @@ def _axis(start: float, side: float) -> np.ndarray:
     matrix[np.arange(SIDE_PX), below] += 1 - (at - below)
     matrix[np.arange(SIDE_PX), np.minimum(below + 1, SIDE_PX - 1)] += at - below
     return matrix
+
+
+@lru_cache(maxsize=2)
+def _low(axis: int) -> np.ndarray:
+    """Lowest cosines of each window, `(W, 1, 8, S)`, along rows (0) or columns (1)."""
+    return (phash.LOW_COSINES @ (_columns() if axis else _rows()))[:, None]
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,8 @@ from backend.measures.diversity import HASH_BITS, frame_hash
 
 NUM_BANDS = 4
 BAND_BITS = HASH_BITS // NUM_BANDS
+LOW_COSINES = np.ascontiguousarray(cv2.dct(np.eye(32, dtype=np.float32), flags=cv2.DCT_ROWS).T[:8])
+"""The eight lowest of 32 cosines, `(8, 32)`, as `cv2.dct` scales them."""
 FEATURELESS_BITS = 16
 """A picture has about half of its bits set, being cut at the median; a flat one, all of whose coefficients are 0, fewer."""
 _ROWS_AT_ONCE = 1 << 21
@@ -30,11 +32,14 @@ def is_featureless(hashes: np.ndarray) -> np.ndarray:
     return np.bitwise_count(hashes) < FEATURELESS_BITS
 
 
-def low_hashes(pictures: np.ndarray) -> np.ndarray:
-    """Hashes uint64 `(T,)` of grey float32 pictures `(T, 32, 32)`, by the same rule as `frame_hash`."""
-    low = np.einsum("ai,tij,bj->tab", _COSINES, pictures, _COSINES, optimize=True).reshape(len(pictures), HASH_BITS)
-    bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
-    return (bits.astype(np.uint64) << np.arange(HASH_BITS, dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+def hashes_of(low: np.ndarray) -> np.ndarray:
+    """Hashes uint64 `(...)` of lowest cosine coefficients `(..., 8, 8)`, by the same rule as `frame_hash`.
+
+    The coefficients of a grey picture `(32, 32)` are `LOW_COSINES @ picture @ LOW_COSINES.T`.
+    """
+    flat = low.reshape(*low.shape[:-2], HASH_BITS)
+    bits = flat > np.median(flat[..., 1:], axis=-1, keepdims=True)
+    return (bits.astype(np.uint64) << np.arange(HASH_BITS, dtype=np.uint64)).sum(axis=-1, dtype=np.uint64)
 
 
 def near(queries: np.ndarray, bases: np.ndarray, *, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -71,7 +76,3 @@ def _portions(counts: np.ndarray) -> Iterator[slice]:
     part = np.cumsum(counts) // _ROWS_AT_ONCE
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(counts)]
     return (slice(a, b) for a, b in itertools.pairwise(edges))
-
-
-_COSINES = np.ascontiguousarray(cv2.dct(np.eye(32, dtype=np.float32), flags=cv2.DCT_ROWS).T[:8])
-"""The eight lowest cosines, `(8, 32)`, as `cv2.dct` scales them: a picture's low coefficients are `C @ picture @ C.T`."""
