@@ -47,6 +47,7 @@ from backend.domain.records import (
 from backend.domain.resources import resource
 from backend.domain.results import Absent, Failed, Filtered, Item, Ok, Result
 from backend.domain.roles import (
+    KEY_FRACTIONS,
     ArtifactStore,
     Captioner,
     Context,

@@ -43,6 +43,11 @@ class FrameReader(Protocol):
         ...
 
 
+KEY_FRACTIONS = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+"""Where stages look at frames of a clip in their own size: Phantom-Data's .05, .5 and .95 and evenly between them.
+Whoever keeps to these has them decoded together with the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footage:
     """The frames of one clip: absolute frame indices of the video, within the clip's span."""
@@ -65,7 +70,7 @@ class Footage:
         return [int(i) for i in np.linspace(self.clip.start_frame, self.clip.stop_frame - 1, num).round()]
 
     def fractions(self, at: Sequence[float]) -> list[int]:
-        """Indices at fractions of the clip (0 first, 1 last frame), as Phantom-Data samples .05, .5 and .95."""
+        """Indices at fractions of the clip (0 first, 1 last frame)."""
         return [self.clip.start_frame + int(f * (self.num_frames - 1)) for f in at]
 
 

@@ -2,16 +2,16 @@
 
 import importlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from backend.domain import (
+    KEY_FRACTIONS,
     Clip,
     Footage,
-    FrameReader,
     Item,
     MediaError,
     ModelUnavailable,
@@ -20,11 +20,12 @@ from backend.domain import (
     Video,
     digest,
 )
+from backend.engine.frames import CachedReader, FrameCache
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.store.artifacts import Artifacts
 
-CACHE_BYTES = 256 * 2**20  # decoded frames kept per worker; 720p needs 2.8 MB a frame
+OPEN_READERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class WorkContext:
         self.artifacts = Artifacts(settings.artifacts, durable=False)  # the owner settles them before it commits
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
+        self._cache = FrameCache()
         self._models: dict[str, object] = {}
 
     def path(self, video: Video, item: Item) -> str:
@@ -59,16 +61,16 @@ class WorkContext:
             raise MediaError(f"{source.uri} changed since it was ingested; ingest it again", kind="changed")
         return source.uri
 
-    def frames(self, item: Item) -> FrameReader:
-        """Frames of the item's video. The last two videos stay open; their decoded frames share CACHE_BYTES."""
+    def frames(self, item: Item) -> CachedReader:
+        """Frames of the item's video, decoded at most once as long as the cache holds them."""
         video = item.one(Video)
         reader = self._readers.get(video.id)
         if reader is None:
             index = FrameIndex.from_bytes(self.artifacts.get(video.index))
-            reader = CachedReader(VideoReader(self.path(video, item), index))
+            reader = CachedReader(video.id, VideoReader(self.path(video, item), index), self._cache)
             self._readers[video.id] = reader
         self._readers.move_to_end(video.id)
-        while len(self._readers) > 2:
+        while len(self._readers) > OPEN_READERS:
             self._readers.popitem(last=False)[1].close()
         return reader
 
@@ -81,7 +83,10 @@ class WorkContext:
             if region.kind == "content":
                 content = region.box
         overlays = tuple(region.box for region in regions if region.kind == "overlay")
-        return Footage(video, clip, self.frames(item), content, overlays)
+        reader = self.frames(item)
+        footage = Footage(video, clip, reader, content, overlays)
+        reader.expect(range(clip.start_frame, clip.stop_frame), footage.fractions(KEY_FRACTIONS))
+        return footage
 
     def role(self, name: str) -> object:
         """The implementation bound to a role, loaded once. Raises ModelUnavailable for an unbound role."""
@@ -100,47 +105,6 @@ class WorkContext:
         """Closes every reader."""
         while self._readers:
             self._readers.popitem()[1].close()
-
-
-class CachedReader:
-    """A FrameReader that keeps recently decoded frames, oldest out first, within CACHE_BYTES."""
-
-    def __init__(self, reader: VideoReader) -> None:
-        self._reader = reader
-        self._cache: OrderedDict[tuple[int, tuple[int, int] | None], np.ndarray] = OrderedDict()
-        self._bytes = 0
-        self.num_frames, self.width, self.height, self.times_s = (
-            reader.num_frames,
-            reader.width,
-            reader.height,
-            reader.times_s,
-        )
-
-    def at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> np.ndarray:
-        missing = sorted({i for i in indices if (i, size) not in self._cache})
-        fresh = dict(zip(missing, self._reader.at(missing, size=size), strict=True)) if missing else {}
-        frames = np.stack([fresh[i] if i in fresh else self._cache[i, size] for i in indices])
-        for i, frame in fresh.items():
-            self._cache[i, size] = frame
-            self._bytes += frame.nbytes
-        while self._bytes > CACHE_BYTES:
-            self._bytes -= self._cache.popitem(last=False)[1].nbytes
-        return frames
-
-    def stream(
-        self,
-        start: int = 0,
-        stop: int | None = None,
-        *,
-        step: int = 1,
-        size: tuple[int, int] | None = None,
-        chunk: int = 32,
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        return self._reader.stream(start, stop, step=step, size=size, chunk=chunk)
-
-    def close(self) -> None:
-        self._cache.clear()
-        self._reader.close()
 
 
 def load(path: str) -> type:

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -23,6 +23,7 @@ from threading import Event
 from typing import Protocol
 
 from backend.domain import Failed
+from backend.engine.chain import Feed
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.engine.work import Batch, Outcome, work_on
 
@@ -39,7 +40,9 @@ GRACE_S = 5.0  # between asking a worker to stop and killing it
 class Crew(Protocol):
     """Whoever works on batches."""
 
-    def work(self, batches: Iterable[Batch], cancelled: Event) -> Iterator[tuple[Batch, Outcome]]: ...
+    def work(self, feed: Feed, cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
+        """Ends when the feed has nothing more and nothing is being worked on, or soon after `cancelled`."""
+        ...
 
     def close(self) -> None: ...
 
@@ -50,10 +53,8 @@ class Inline:
     def __init__(self, settings: WorkerSettings) -> None:
         self._context = WorkContext(settings)
 
-    def work(self, batches: Iterable[Batch], cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
-        for batch in batches:
-            if cancelled.is_set():
-                return
+    def work(self, feed: Feed, cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
+        while not cancelled.is_set() and (batch := feed.take()) is not None:
             yield batch, work_on(batch, self._context)
 
     def close(self) -> None:
@@ -82,20 +83,17 @@ class Process:
         self._workers: list[_Worker] = []
         self._started = 0
 
-    def work(self, batches: Iterable[Batch], cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
-        source, again = iter(batches), deque[Batch]()
+    def work(self, feed: Feed, cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
+        again = deque[Batch]()
         deaths: dict[str, int] = {}
-        exhausted = False
         while True:
-            stopping = cancelled.is_set()
-            while not stopping and (worker := self._free()) is not None:
-                batch = again.popleft() if again else next(source, None)
+            while not cancelled.is_set() and (worker := self._free()) is not None:
+                batch = again.popleft() if again else feed.take()
                 if batch is None:
-                    exhausted = True
                     break
                 self._give(worker, batch)
             busy = [worker for worker in self._workers if worker.batches]
-            if not busy and (stopping or (exhausted and not again)):
+            if not busy:
                 return
             ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], timeout=0.5)
             for worker in busy:

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backend.domain import Stage, digest
 
-COMPARISONS = (">=", ">", "<=", "<")
+COMPARISONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,9 @@ class Gate:
 
     def __post_init__(self) -> None:
         if self.comparison not in COMPARISONS:
-            raise ValueError(f"gate {self.record}.{self.score}: comparison {self.comparison!r} is none of {COMPARISONS}")
+            raise ValueError(
+                f"gate {self.record}.{self.score}: comparison {self.comparison!r} is none of {', '.join(COMPARISONS)}"
+            )
         if not math.isfinite(self.value):
             raise ValueError(f"gate {self.record}.{self.score}: value {self.value} is not finite")
         if self.unmeasured not in ("keep", "drop"):
@@ -36,6 +39,12 @@ class Gate:
     def name(self) -> str:
         """`record.score.min` or `.max`: how settings and people call it."""
         return f"{self.record}.{self.score}.{'min' if '>' in self.comparison else 'max'}"
+
+    def passes(self, value: float | None) -> bool:
+        """Whether a record of this score passes; None is a score that is there and unmeasured."""
+        if value is None:
+            return self.unmeasured == "keep"
+        return COMPARISONS[self.comparison](math.inf if math.isnan(value) else value, self.value)  # as SQL orders NaN
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from threading import Event
 
 import pyarrow as pa
 
-from backend.domain import Failed, Filtered, Ok
+from backend.domain import Clip, Failed, Filtered, Ok
+from backend.engine.chain import Feed, Follower, chain_from
 from backend.engine.crews import Crew
 from backend.engine.plan import Plan, Step
 from backend.engine.tables import Pending, PlanTables
@@ -17,7 +18,8 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog, Work
 from backend.store.schema import ARTIFACT_COLUMNS
 
-BATCH_ITEMS = 8  # items of one video worked on together: they share decoded frames
+BATCH_ITEMS = 8  # items of one group worked on together: they share decoded frames
+CLIPS_TOGETHER = 1  # the frames of what a worker has in hand should fit engine.context.CACHE_BYTES
 LOAD_ITEMS = 256  # items whose records are read by one query
 COMMIT_S = 0.25  # outcomes that arrive within this time share a transaction
 
@@ -65,23 +67,33 @@ class PlanRun:
         return self.summary
 
     def _run_step(self, step: Step, tables: PlanTables, pending: Sequence[Pending]) -> None:
-        total, done, last = len(pending), 0, time.monotonic()
+        """Works on what is pending at a step, and follows it through the steps of its chain."""
         attempts = _attempts(self.catalog, step.stage.name) if self.retry_failed else {}
+        chain = chain_from(self.plan, step)
+        follower = Follower(plan=self.plan, chain=chain, is_done=tables.finished)
+        label = step.stage.name if len(chain) == 1 else f"{step.stage.name} to {chain[-1].stage.name}"
+        total, done, last = len(pending) * len(chain), 0, time.monotonic()
         waiting: list[tuple[Batch, Outcome]] = []
-        self.progress(step.stage.name, 0, total)
-        for finished in self.crew.work(_batches(step, tables, pending), self.cancelled):
-            waiting.append(finished)
+        feed = Feed(_batches(step, tables, pending))
+        self.progress(label, 0, total)
+        for batch, outcome in self.crew.work(feed, self.cancelled):
+            waiting.append((batch, outcome))
+            following = follower.after(batch, outcome)
+            if following is not None:
+                feed.follow(following)
+            left = len(outcome.notes) - (len(following.items) if following is not None else 0)
+            done += len(outcome.notes) + left * follower.left(batch)
             if time.monotonic() - last > COMMIT_S:
-                done += self._commit(waiting, attempts)
-                self.progress(step.stage.name, done, total)
+                self._commit(waiting, attempts)
+                self.progress(label, done, total)
                 waiting, last = [], time.monotonic()
-        done += self._commit(waiting, attempts)
-        self.progress(step.stage.name, done, total)
+        self._commit(waiting, attempts)
+        self.progress(label, done, total)
 
-    def _commit(self, finished: Sequence[tuple[Batch, Outcome]], attempts: dict[str, int]) -> int:
-        """Commits outcomes, their artifacts on the disk before; gives the number of items."""
+    def _commit(self, finished: Sequence[tuple[Batch, Outcome]], attempts: dict[str, int]) -> None:
+        """Commits outcomes, their artifacts on the disk before."""
         if not finished:
-            return 0
+            return
         work = [row for batch, outcome in finished for row in self._work(batch, outcome, attempts)]
         parts: dict[str, list[pa.Table]] = {}
         for _, outcome in finished:
@@ -92,7 +104,6 @@ class PlanRun:
         self.artifacts.settle({name for column in columns for name in column.to_pylist() if name is not None})
         superseded = [(row.work_key, row.attempt - 1) for row in work if row.attempt]
         self.catalog.commit(work, tables, superseded=superseded)
-        return len(work)
 
     def _work(self, batch: Batch, outcome: Outcome, attempts: dict[str, int]) -> Iterator[Work]:
         name, stage_key = batch.stage.name, self.plan.stage_key(batch.stage)
@@ -115,14 +126,15 @@ class PlanRun:
 
 
 def _batches(step: Step, tables: PlanTables, pending: Sequence[Pending]) -> Iterator[Batch]:
-    """Batches of one group (one video) each, in id order: the same for every engine."""
+    """Batches of one group each, in id order: the same for every engine."""
+    size = CLIPS_TOGETHER if step.stage.over is Clip else BATCH_ITEMS
     for start in range(0, len(pending), LOAD_ITEMS):
         part = pending[start : start + LOAD_ITEMS]
         items = tables.load(step, [found.item_id for found in part])
         position = 0
         while position < len(part):
             stop = position + 1
-            while stop < len(part) and stop - position < BATCH_ITEMS and part[stop].group == part[position].group:
+            while stop < len(part) and stop - position < size and part[stop].group == part[position].group:
                 stop += 1
             keys = tuple(found.work_key for found in part[position:stop])
             yield Batch(stage=step.stage, items=tuple(items[position:stop]), work_keys=keys)

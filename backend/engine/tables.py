@@ -30,11 +30,28 @@ class GateCount:
 
 
 class Pending(NamedTuple):
-    """An item without finished work. Items of one `group` (a video) are worked on together."""
+    """An item without finished work. Items of one `group` (a clip, or a video's clips) are worked on together."""
 
     item_id: str
     work_key: str
     group: str
+
+
+def ancestors(record: type) -> list[type]:
+    """A record type's parent, its parent, and so on."""
+    chain = []
+    while record in PARENTS:
+        record = PARENTS[record][1]
+        chain.append(record)
+    return chain
+
+
+def work_key(stage_key: str, item_id: str, members: Sequence[str] | None) -> str:
+    """Of an item whose stage gathers the rows `members` (None when it gathers nothing); `PlanTables.enter` in Python."""
+    if members is None:
+        return f"{stage_key}:{item_id}"
+    digest = hashlib.md5(",".join(sorted(members)).encode(), usedforsecurity=False).hexdigest() if members else ""
+    return f"{stage_key}:{item_id}:{digest}"
 
 
 class PlanTables:
@@ -88,7 +105,8 @@ class PlanTables:
     def pending(self, step: Step, *, retry_failed: bool = False) -> list[Pending]:
         """Items without finished work, ordered by group and id."""
         stage = step.stage
-        group = "k.video_id" if "video_id" in _columns(stage.over) else "k.id"
+        columns = _columns(stage.over)
+        group = next((f"k.{name}" for name in ("clip_id", "video_id") if name in columns), "k.id")
         done = "state <> 'failed'" if retry_failed else "true"
         rows = self._connection.execute(
             f"""SELECT i.item_id, i.work_key, {group} FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
@@ -96,6 +114,14 @@ class PlanTables:
             [stage.name],
         ).fetchall()
         return [Pending(*row) for row in rows]
+
+    def finished(self, stage_name: str, work_keys: Sequence[str]) -> set[str]:
+        """Those of the work keys that need no work."""
+        rows = self._connection.execute(
+            "SELECT work_key FROM work WHERE stage = ? AND work_key IN (SELECT unnest(?::VARCHAR[]))",
+            [stage_name, list(work_keys)],
+        ).fetchall()
+        return {key for (key,) in rows}
 
     def leave(self, step: Step) -> None:
         """Adds the stage's rows to `kept_KIND` and applies its gates."""
@@ -111,14 +137,14 @@ class PlanTables:
     def load(self, step: Step, item_ids: Sequence[str]) -> list[Item]:
         """Items with their records, in the order of `item_ids`."""
         stage, over = step.stage, step.stage.over
-        ancestors = _ancestors(over)
-        lineage = self._connection.execute(
-            f"SELECT {', '.join(['id', *(f'{a.KIND}_id' for a in ancestors)])} FROM kept_{over.KIND} WHERE id IN (SELECT unnest(?))",
+        lineage = ancestors(over)
+        rows = self._connection.execute(
+            f"SELECT {', '.join(['id', *(f'{a.KIND}_id' for a in lineage)])} FROM kept_{over.KIND} WHERE id IN (SELECT unnest(?))",
             [list(item_ids)],
         ).fetchall()
-        parents = {row[0]: row[1:] for row in lineage}
+        parents = {row[0]: row[1:] for row in rows}
         found = {over: self._fetch(over, list(item_ids))}
-        for position, kind in enumerate(ancestors):
+        for position, kind in enumerate(lineage):
             found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values()}))
         gathered = {kind: self._gather(over, kind, item_ids) for kind in stage.gathers if kind is not Score}
         if Score in stage.gathers:
@@ -126,7 +152,7 @@ class PlanTables:
         items = []
         for item_id in item_ids:
             records = {over: (found[over][item_id],)}
-            records |= {kind: (found[kind][ancestor],) for kind, ancestor in zip(ancestors, parents[item_id], strict=True)}
+            records |= {kind: (found[kind][ancestor],) for kind, ancestor in zip(lineage, parents[item_id], strict=True)}
             records |= {kind: tuple(rows.get(item_id, ())) for kind, rows in gathered.items()}
             items.append(Item(item_id, records))
         return items
@@ -223,16 +249,8 @@ class PlanTables:
         return grouped
 
 
-def _ancestors(record: type) -> list[type]:
-    chain = []
-    while record in PARENTS:
-        record = PARENTS[record][1]
-        chain.append(record)
-    return chain
-
-
 def _columns(record: type) -> list[str]:
-    return ["id", "work_key", *(f"{ancestor.KIND}_id" for ancestor in _ancestors(record))]
+    return ["id", "work_key", *(f"{ancestor.KIND}_id" for ancestor in ancestors(record))]
 
 
 def _reference(over: str, record: type) -> str:

@@ -6,6 +6,7 @@ at any time during the clip; a border is a depth on which most of them agree. In
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from backend.domain import Box
@@ -55,10 +56,13 @@ def content_of(frames: np.ndarray, *, rules: BorderRules | None = None) -> Conte
 
 
 def _brightest(frames: np.ndarray) -> np.ndarray:
-    """Luma (BT.601) that each pixel reaches in a tenth of the frames, uint8 `(H, W)`."""
-    rank = max(0, len(frames) - 1 - len(frames) // 10)
-    luma = np.stack([frame @ np.array([0.299, 0.587, 0.114], np.float32) for frame in frames])
-    return np.partition(luma, rank, axis=0)[rank]
+    """Luma (BT.601) that each pixel reaches in a tenth of the frames, one at least, uint8 `(H, W)`."""
+    highest = [np.zeros(frames.shape[1:3], np.uint8) for _ in range(len(frames) // 10 + 1)]
+    for frame in frames:
+        luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        for rank, kept in enumerate(highest):
+            highest[rank], luma = np.maximum(kept, luma), np.minimum(kept, luma)
+    return highest[-1]
 
 
 def _pair(near: np.ndarray, far: np.ndarray, rules: BorderRules) -> tuple[tuple[int, float], tuple[int, float]]:

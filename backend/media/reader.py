@@ -6,7 +6,7 @@ range, which is what most writers without tags mean (FFmpeg's scaler, imageio, d
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Self
 
 import av
@@ -30,6 +30,8 @@ faults cost a quarter of the decoding: 300 frames of 720p took 597 CPU-ms in chu
 REORDERING = 16
 """A frame that has not come when this many later ones have will not come (H.264 and HEVC reorder 16 at most)."""
 SEEK_ATTEMPTS = 3
+Size = tuple[int, int]
+"""Width and height."""
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, ITU-T H.273 matrix coefficients
 
 
@@ -81,6 +83,20 @@ class VideoReader:
             for place in others:
                 frames[place] = frames[first]
         return frames
+
+    def at_sizes(self, wanted: Mapping[int, Collection[Size | None]]) -> Iterator[tuple[int, Size | None, np.ndarray]]:
+        """Each wanted frame uint8 `(H, W, 3)` at each of its sizes (None: its own), in order, decoding once.
+
+        Frames that cannot be decoded are left out.
+        """
+        for index in wanted:
+            checked(index, self.num_frames, self.name)
+        for index, frame in self._decode(sorted(wanted), strict=False):
+            for size in wanted[index]:
+                width, height = size or (self.width, self.height)
+                picture = np.empty((height, width, 3), dtype=np.uint8)
+                self._convert(frame, picture)
+                yield index, size, picture
 
     def stream(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from backend.domain import Clip, Context, Failed, Filtered, Item, Ok, Resources, Result, Score, Source, Video
+from backend.domain import Clip, Context, Failed, Filtered, Item, Ok, Region, Resources, Result, Score, Source, Video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,45 @@ class CountClips:
             )
             for item in items
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkClips:
+    """Over clips: as many regions as the clip has whole quarters before it, and their number as a score."""
+
+    name: ClassVar[str] = "mark_clips"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Clip
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Region, Score)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [self._one(item) for item in items]
+
+    def _one(self, item: Item) -> Result:
+        num = item.one(Clip).start_frame // 25
+        boxes = [(float(n), 0.0, n + 1.0, 1.0) for n in range(num)]
+        rows = [Region(clip_id=item.id, kind="overlay", box=box, confidence=1.0) for box in boxes]
+        return Ok(item.id, (*rows, Score(target=item.id, name="num_marks", value=float(num), producer="toy")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumMarks:
+    """Over clips, gathering regions: the sum of their left edges."""
+
+    name: ClassVar[str] = "sum_marks"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Clip
+    gathers: ClassVar[tuple[type, ...]] = (Region,)
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        sums = [(item.id, sum(region.box[0] for region in item.all(Region))) for item in items]
+        return [Ok(id_, (Score(target=id_, name="sum_marks", value=value, producer="toy"),)) for id_, value in sums]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
