@@ -25,6 +25,7 @@ from typing import Protocol
 from backend.domain import Failed
 from backend.engine.chain import Feed
 from backend.engine.context import WorkContext, WorkerSettings
+from backend.engine.crew_folder import CrewFolder
 from backend.engine.work import Batch, Outcome, work_on
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Process:
         self._num_workers = num_workers
         self._seconds_per_item = seconds_per_item
         self._context = multiprocessing.get_context("spawn")
-        self._folder = tempfile.TemporaryDirectory(prefix="subject-studio-workers-")
+        self._folder = CrewFolder(Path(tempfile.gettempdir()))
         self._workers: list[_Worker] = []
         self._started = 0
 
@@ -115,7 +116,7 @@ class Process:
                 worker.process.kill()
                 worker.process.join()
         self._workers.clear()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _free(self) -> _Worker | None:
         if len(self._workers) < self._num_workers and all(worker.batches for worker in self._workers):
@@ -126,7 +127,7 @@ class Process:
     def _hire(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         self._started += 1
-        stderr = Path(self._folder.name) / f"worker-{self._started}.stderr"
+        stderr = self._folder.path / f"worker-{self._started}.stderr"
         process = self._context.Process(target=_serve, args=(theirs, self._settings, str(stderr), os.getpid()), daemon=True)
         with _SingleThreaded():
             process.start()
