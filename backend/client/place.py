@@ -1,12 +1,18 @@
 """Where a project's service can be reached: a socket and a token in a folder that only its user can enter."""
 
+import contextlib
 import hashlib
 import os
+import shutil
+import socket
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 from backend.domain import ServiceError
+
+STARTING_S = 60.0  # a service is waited for 20 s; a folder that was touched since may be one that starts
 
 
 class ServicePlace:
@@ -25,7 +31,7 @@ class ServicePlace:
         self.token = self.folder / "token"
 
     def create(self) -> None:
-        """Makes the folder for its owner. Raises ServiceError when somebody else's folder stands there."""
+        """Makes the folder for its owner and removes those of owners that were killed. Raises ServiceError when somebody else's folder stands there."""
         for folder in (self._root, self.folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self._root, self.folder):
@@ -34,6 +40,10 @@ class ServicePlace:
                 raise ServiceError(
                     f"{folder} is not a folder of this user with mode 0700; delete it or set XDG_RUNTIME_DIR"
                 )
+        os.utime(self.folder)
+        for other in self._root.iterdir():
+            if other != self.folder and _is_left(other):
+                shutil.rmtree(other, ignore_errors=True)
 
     def write_token(self, token: str) -> None:
         """Puts the token where clients of the same user find it, and nobody else."""
@@ -42,6 +52,23 @@ class ServicePlace:
             file.write(token)
 
     def clear(self) -> None:
-        """Takes socket and token away."""
+        """Takes socket and token away, and the folder unless a starting service's log lies there."""
         self.socket.unlink(missing_ok=True)
         self.token.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether nobody listens there any more, and nobody is about to."""
+    try:
+        if time.time() - folder.stat().st_mtime < STARTING_S:
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.setblocking(False)
+            client.connect(str(folder / "api.sock"))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return True
+    except OSError:  # too many wait to be answered, or it is no folder of a service
+        return False
+    return False

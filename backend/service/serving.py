@@ -24,8 +24,8 @@ class Serving:
 
     def __init__(self, api: Api, project: Path) -> None:
         self._place = ServicePlace(project)
-        self._place.create()
         self._place.clear()
+        self._place.create()
         token = secrets.token_urlsafe(32)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(self._place.socket))

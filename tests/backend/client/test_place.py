@@ -1,0 +1,65 @@
+"""Where services are met: what killed owners leave there goes, what lives or starts stays."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from backend.client import ServicePlace
+
+LONG_AGO = 1_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+def served(project: str) -> tuple[ServicePlace, socket.socket]:
+    """A place whose socket somebody listens on, made long ago."""
+    place = ServicePlace(Path(project))
+    place.create()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(place.socket))
+    listening.listen(1)
+    place.write_token("secret")
+    os.utime(place.folder, (LONG_AGO, LONG_AGO))
+    return place, listening
+
+
+def test_next_owner_removes_what_a_killed_one_left() -> None:
+    killed, listening = served("/killed")
+    listening.close()  # as a kill does: the socket's name stays
+    logged = ServicePlace(Path("/logged"))
+    logged.create()
+    (logged.folder / "service.log").write_text("could not start")
+    os.utime(logged.folder, (LONG_AGO, LONG_AGO))
+    ServicePlace(Path("/next")).create()
+    assert not killed.folder.exists()
+    assert not logged.folder.exists()
+
+
+def test_next_owner_spares_who_lives_and_who_starts() -> None:
+    living, listening = served("/living")
+    crowded, waiting = served("/crowded")
+    knocking = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(4)]
+    for client in knocking:  # more than wait in line
+        client.setblocking(False)
+        client.connect_ex(str(crowded.socket))
+    starting = ServicePlace(Path("/starting"))
+    starting.create()
+    ServicePlace(Path("/next")).create()
+    assert living.token.exists()
+    assert crowded.token.exists()
+    assert starting.folder.exists()
+    for one in (listening, waiting, *knocking):
+        one.close()
+
+
+def test_owner_that_ends_leaves_nothing(tmp_path: Path) -> None:
+    place = ServicePlace(Path("/project"))
+    place.create()
+    place.write_token("secret")
+    place.clear()
+    assert list((tmp_path / "subject-studio").iterdir()) == []
