@@ -66,6 +66,14 @@ def split_of_nodes(
     return {node: split.of(key) for node, key in components.keys().items()}
 
 
+def identities(joined: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The identity of each subject: subjects that pairs join are one. It is called after one of them."""
+    components = _Components()
+    for pair in joined:
+        components.join(pair)
+    return components.keys()
+
+
 def nodes_of(pair: ExportPair) -> list[str]:
     """What a pair touches: both sides' source, content, subject and picture, and its identity."""
     nodes = [*_side_nodes(pair.target), *_side_nodes(pair.reference)]

@@ -3,6 +3,15 @@
 A report is sections of blocks (`backend.report.page`); a new kind of block is a dataclass and a template of its KIND.
 """
 
-from backend.report.curation import CurationData, Distribution, PairCard, ScoreLine, ShotCard, SubjectCard, curation_report
+from backend.report.curation import (
+    CopyRow,
+    CurationData,
+    Distribution,
+    PairCard,
+    ScoreLine,
+    ShotCard,
+    SubjectCard,
+    curation_report,
+)
 from backend.report.page import Bar, Bars, Figure, ImageGrid, Note, PairGrid, Report, Section, Table, Tile, Tiles, render
 from backend.report.pictures import Picture

@@ -99,6 +99,17 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRow:
+    """Two clips that show the same footage: their videos, spans `(start, stop)`, and the share of frames that match."""
+
+    first: str
+    first_s: tuple[float, float]
+    second: str
+    second_s: tuple[float, float]
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurationData:
     """What the report shows. `made_at` is shown as it is. Lists may be samples, best first: the totals say of how
     many shots, subjects, accepted pairs and pairs held back."""
@@ -113,6 +124,7 @@ class CurationData:
     subjects: Sequence[SubjectCard] = ()
     pairs: Sequence[PairCard] = ()
     distributions: Sequence[Distribution] = ()
+    copies: Sequence[CopyRow] = ()
     num_shots: int | None = None
     num_subjects: int | None = None
     num_pairs: int | None = None
@@ -154,6 +166,12 @@ def curation_report(data: CurationData) -> Report:
                 title="Shots",
                 lead="One frame of each clip, in the order of the video. Faded ones are held back by a gate.",
                 blocks=_shots(data),
+            ),
+            Section(
+                anchor="near-duplicates",
+                title="Near-duplicate clips",
+                lead="The same footage twice, also when scaled, cropped, brightened or framed. An export keeps their videos in one split.",
+                blocks=[_copies(data.copies)],
             ),
             Section(
                 anchor="scores",
@@ -362,6 +380,15 @@ def _stages(stages: Sequence[StageRow]) -> Table:
         for row in stages
     ]
     return Table(head=head, rows=tuple(rows), numeric=frozenset(range(2, 8)), empty="No stage has run.")
+
+
+def _copies(copies: Sequence[CopyRow]) -> Table:
+    def span(bounds: tuple[float, float]) -> str:
+        return f"{bounds[0]:.1f} to {bounds[1]:.1f} s"
+
+    rows = [(row.first, span(row.first_s), row.second, span(row.second_s), f"{row.share:.0%}") for row in copies]
+    head = ("Clip of", "At", "Clip of", "At", "Frames that match")
+    return Table(head=head, rows=tuple(rows), numeric=frozenset({4}), empty="No clip shows what another shows.")
 
 
 def _failures(status: Status) -> Table:

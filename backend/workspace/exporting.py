@@ -11,9 +11,11 @@ from backend.engine.context import load
 from backend.engine.plan import Plan
 from backend.exports import EXPORTS
 from backend.exports.rows import ExportAbout, ExportMask, ExportPair, ExportPhrase, ExportScore, ExportSide, ExportVideo
+from backend.exports.split import identities
 from backend.exports.where import parse_where
 from backend.settings import ProjectSettings, nearest
 from backend.store.artifacts import Artifacts
+from backend.workspace.copies import NearDuplicates, copied_videos
 from backend.workspace.snapshot import Snapshot
 
 _MASKS = """
@@ -33,6 +35,12 @@ LEFT JOIN mask_shown m ON m.appearance_id = k.id
 WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """
 
+_JOINED = """
+SELECT target_subject_id, reference_subject_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
+WHERE kind <> 'in_pair' AND reference_subject_id NOTNULL AND v.verdict IS DISTINCT FROM 'different'
+"""
+"""Subjects that accepted pairs hold for one, whichever of these pairs are exported."""
+
 
 def export(
     now: Snapshot,
@@ -40,6 +48,7 @@ def export(
     settings: ProjectSettings,
     artifacts: Artifacts,
     *,
+    copies: NearDuplicates,
     project: str,
     format: str,
     out: Path,
@@ -67,7 +76,14 @@ def export(
     )
     exporter = load(EXPORTS[format])()
     models = tuple(sorted(plan.model_ids.items()))
-    return exporter.write(export_pairs(now, ids, models), export_videos(now), out=out, artifacts=artifacts, about=about)
+    return exporter.write(
+        export_pairs(now, ids, models),
+        export_videos(now),
+        out=out,
+        artifacts=artifacts,
+        about=about,
+        duplicates=copied_videos(now, copies),
+    )
 
 
 def export_videos(now: Snapshot) -> list[ExportVideo]:
@@ -85,11 +101,12 @@ def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str
     now.query(_MASKS)
     pairs = now.query(
         """SELECT pair_id, kind, coalesce(v.status, 'machine'), v.verdict, coalesce(v.num_votes, 0), category, phrase, is_living,
-        target_appearance_id, reference_appearance_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
+        target_appearance_id, reference_appearance_id, target_subject_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
         WHERE pair_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1""",
         [list(pair_ids)],
     )
     sides = _sides(now, sorted({name for row in pairs for name in row[8:10]}))
+    identity = identities(now.query(_JOINED))
     scores: dict[str, list[ExportScore]] = {}
     for target, name, value, producer, reason in now.query(
         """SELECT target, name, value, producer, reason FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))
@@ -111,8 +128,9 @@ def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str
             reference=sides[reference],
             scores=tuple(scores.get(pair_id, ())),
             models=models,
+            identity=identity.get(subject),
         )
-        for pair_id, kind, status, verdict, num_votes, category, phrase, is_living, target, reference in pairs
+        for pair_id, kind, status, verdict, num_votes, category, phrase, is_living, target, reference, subject in pairs
     ]
 
 

@@ -14,9 +14,20 @@ from backend.media.guard import run_guarded
 from backend.media.images import decode_image, encode_webp
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
-from backend.report import CurationData, Distribution, PairCard, ScoreLine, ShotCard, SubjectCard, curation_report, render
+from backend.report import (
+    CopyRow,
+    CurationData,
+    Distribution,
+    PairCard,
+    ScoreLine,
+    ShotCard,
+    SubjectCard,
+    curation_report,
+    render,
+)
 from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
+from backend.workspace.copies import CopiedClips
 from backend.workspace.snapshot import Snapshot
 
 MAX_SHOTS = 240
@@ -47,7 +58,15 @@ WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 
 
 def write_report(
-    now: Snapshot, plan: Plan, settings: ProjectSettings, artifacts: Artifacts, status: Status, path: Path, *, title: str
+    now: Snapshot,
+    plan: Plan,
+    settings: ProjectSettings,
+    artifacts: Artifacts,
+    status: Status,
+    path: Path,
+    *,
+    title: str,
+    copied: Sequence[CopiedClips],
 ) -> None:
     """Writes one offline HTML file."""
     accepted = _accepted(now)
@@ -63,6 +82,16 @@ def write_report(
         subjects=_subjects(now, artifacts),
         pairs=_cards(now, plan, artifacts, [*accepted, *held_back], dropped=held_back),
         distributions=_distributions(now, plan),
+        copies=[
+            CopyRow(
+                first=row.first.name,
+                first_s=(row.first.start_s, row.first.stop_s),
+                second=row.second.name,
+                second_s=(row.second.start_s, row.second.stop_s),
+                share=row.share,
+            )
+            for row in copied
+        ],
         num_shots=now.query("SELECT count(DISTINCT id) FROM clip")[0][0],
         num_subjects=status.counts["subjects"],
         num_pairs=status.counts["pairs"],

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from backend.api import (
@@ -31,6 +31,7 @@ from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.forms import load_form
 from backend.workspace import checks, exporting, ingesting
+from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
@@ -71,6 +72,7 @@ class Workspace:
         self.catalog = Catalog(self.layout.catalog)
         self.artifacts = Artifacts(self.layout.artifacts)
         self.artifacts.clean()
+        self._copies = NearDuplicates(self.artifacts)
         self._projection = Projection(self.journal, self.catalog)
         self._snapshot = Snapshot(self.catalog, prepare=create_pair_tables)
         self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews)
@@ -94,16 +96,14 @@ class Workspace:
         )
 
     def status(self) -> Status:
-        with self._now() as now:
-            return self._with_verdicts(now, status_of(now, self.plan))
+        return self._status(self._now(), self.plan)
 
     def doctor(self) -> Doctor:
         return doctor_of(self.settings)
 
     def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
-        with self._apart(plan) as now:
-            return self._with_verdicts(now, status_of(now, plan))
+        return self._status(self._apart(plan), plan)
 
     def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
@@ -209,6 +209,7 @@ class Workspace:
                 plan,
                 self.settings,
                 self.artifacts,
+                copies=self._copies,
                 project=self.layout.root.name,
                 format=format,
                 out=Path(out),
@@ -220,8 +221,9 @@ class Workspace:
         path = Path(out) if out else self.layout.root / "report.html"
         plan = self.plan
         with self._apart(plan) as now:
-            status = self._with_verdicts(now, status_of(now, plan))
-            write_report(now, plan, self.settings, self.artifacts, status, path, title=self.layout.root.name)
+            status, copied = self._with_verdicts(now, status_of(now, plan)), copied_clips(now, self._copies)
+            status.counts["near_duplicates"] = len(copied)
+            write_report(now, plan, self.settings, self.artifacts, status, path, title=self.layout.root.name, copied=copied)
         return str(path)
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:
@@ -254,6 +256,13 @@ class Workspace:
         except KeyError as error:
             known = [gate.name for gate in self.plan.gates()]
             raise SettingsError(f"gate {error.args[0]} does not exist{nearest(error.args[0], known)}") from error
+
+    def _status(self, reading: AbstractContextManager[Snapshot], plan: Plan) -> Status:
+        with reading as now:
+            status, clips = self._with_verdicts(now, status_of(now, plan)), hashed_clips(now)
+        # Apart, since the first time a sheet of each clip is read: 1 ms each
+        status.counts["near_duplicates"] = len(self._copies(clips))
+        return status
 
     def _with_verdicts(self, now: Snapshot, status: Status) -> Status:
         judged = now.query("SELECT count(*) FROM pair_status WHERE pair_id IN (SELECT pair_id FROM pair_shown)")[0][0]

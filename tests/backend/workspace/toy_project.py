@@ -65,7 +65,7 @@ class PlantPairs:
             appearance = Appearance(subject_id=subject.id, frame=10 * n + 5, box=box, confidence=0.8, origin="video")
             mask = np.zeros((48, 64), bool)
             mask[8:40, 8:40] = True
-            crop = np.full((32, 32, 4), (200, 40 * n, 30, 255), np.uint8)
+            crop = np.full((32, 32, 4), (*bytes.fromhex(item.id[-4:]), 40 * n, 255), np.uint8)  # no other video has it
             rows += [
                 clip,
                 Caption(clip_id=clip.id, author="sidecar", text=f"A red mug, take {n}."),
