@@ -1,13 +1,14 @@
-"""How well videos are split, and borders and overlays found: on sample worlds against their truth, on real video with labels.
+"""How well videos are split, and borders, overlays and copies found: on sample worlds against their truth, on real video with labels.
 
 `python -m bench.accuracy_clips WORLD… [--seeds 0-3] [--real DIR]`. Shots are split by the whole video; borders and overlays
-are judged on the true shots, overlays inside the borders that were found, as the stages do it.
+are judged on the true shots, overlays inside the borders that were found, as the stages do it; so are near-duplicates.
 """
 
 import argparse
 import csv
+import itertools
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -16,16 +17,20 @@ import numpy as np
 
 from backend.domain import Box, Clip, Context, Footage, FrameReader, Item, Ok, Region, Video
 from backend.geometry import boxes
+from backend.measures import copies
 from backend.measures.shots import Transition, find_transitions
 from backend.media.reader import VideoReader
 from backend.models.classical_text import ClassicalTextSpotter
-from backend.sampleworld import VideoTruth, read_truth, render_world
+from backend.sampleworld import Truth, VideoTruth, read_truth, render_world
 from backend.stages.borders import FindBorders
+from backend.stages.duplicates import READ_PX
+from backend.stages.motion import small_pictures
 from backend.stages.overlays import FindOverlays
 from backend.stages.shots import SplitShots
 from bench.table import show
 
 CUT_F1, GRADUAL, PRESENCE_F1, BORDER_PX, OVERLAY_IOU = 0.98, 0.8, 0.9, 4.0, 0.3
+COPIES = 0.95
 REAL_CUT_RECALL, REAL_FALSE_CUTS, REAL_GRADUAL_RECALL = 0.975, 2, 0.7
 CUT_TOLERANCE = 1  # frames
 MIN_FRAMES = 12  # shorter shots pass no gate: half a second, see the recipe
@@ -103,18 +108,24 @@ class WorldCounts:
     border_errors_px: list[float] = field(default_factory=list)
     overlays: Hits = field(default_factory=Hits)
     overlay_ious: list[float] = field(default_factory=list)
+    shots: dict[str, np.ndarray] = field(default_factory=dict)
+    """Small frames of each true shot, by its video and first frame."""
+    copies: Hits = field(default_factory=Hits)
+    unlike_copies: int = 0
+    """Planted copies whose picture is of another shape than the original's."""
     mistakes: list[str] = field(default_factory=list)
 
 
 def world_counts(folder: Path) -> WorldCounts:
     """Runs the stages on every video of a rendered world."""
-    counts = WorldCounts()
-    for truth in read_truth(folder).videos:
+    counts, whole = WorldCounts(), read_truth(folder)
+    for truth in whole.videos:
         with VideoReader(folder / truth.file) as reader:
             _count_changes(truth, changes_of(reader, truth.fps), counts)
             for shot in truth.shots:
                 if shot.stop_frame - shot.start_frame >= MIN_FRAMES:
                     _count_shot(truth, reader, (shot.start_frame, shot.stop_frame), counts, f"{folder.name}/{truth.name}")
+    _count_copies(whole, counts)
     return counts
 
 
@@ -122,7 +133,11 @@ def world_rows(worlds: Sequence[WorldCounts]) -> list[Row]:
     """The table of some worlds."""
     mistakes = " | ".join(mistake for world in worlds for mistake in world.mistakes)
     errors = [error for world in worlds for error in world.border_errors_px]
+    unlike, planted = sum(w.unlike_copies for w in worlds), sum(w.copies.wanted for w in worlds)
+    note = f"{unlike} of {planted} planted pairs are in pictures of two shapes, where the place is drawn anew"
     return [
+        *_mean_and_least("near-duplicates recall", [(w.copies.recall, w.copies.wanted) for w in worlds], COPIES, note),
+        *_mean_and_least("near-duplicates precision", [(w.copies.precision, w.copies.given) for w in worlds], COPIES),
         *_mean_and_least("hard cuts F1", [(w.cuts.f1, w.cuts.wanted) for w in worlds], CUT_F1),
         *_mean_and_least("gradual changes recall", [(w.gradual.recall, w.gradual.wanted) for w in worlds], GRADUAL),
         *_mean_and_least("gradual changes precision", [(w.gradual.precision, w.gradual.given) for w in worlds], GRADUAL),
@@ -172,9 +187,11 @@ def real_regions(real_dir: Path) -> list[Row]:
     rows: list[Row] = []
     labels = _labels(real_dir, "overlays.csv")
     unlabelled, num_shots = [], 0
+    shots: dict[str, np.ndarray] = {}
     for file, changes in _labels(real_dir, "scene_cuts.csv").items():
         with VideoReader(real_dir / file) as reader:
             seen = {span: regions_of(reader, span) for span in _shots(changes, reader.num_frames)}
+            shots |= {f"{Path(file).name}:{s[0]}": _small_frames(reader, s, content) for s, (content, _) in seen.items()}
         wanted = [(row, _box(row)) for row in labels.get(file, ())]
         rows += [_real_row(row, box, seen) for row, box in wanted]
         num_shots += len(seen)
@@ -185,6 +202,9 @@ def real_regions(real_dir: Path) -> list[Row]:
     rows.append(
         _row("real video", "shots with unlabelled overlays", len(unlabelled), None, num_shots, ", ".join(unlabelled))
     )
+    copied = sorted(_copies_among(shots))
+    note = ", ".join(f"{a} and {b}" for a, b in copied)
+    rows.append(_row("real video", "near-duplicates among different shots", len(copied), 0, len(shots), note))
     return rows
 
 
@@ -266,6 +286,7 @@ def _count_changes(truth: VideoTruth, found: Sequence[Transition], counts: World
 
 def _count_shot(truth: VideoTruth, reader: FrameReader, span: Span, counts: WorldCounts, name: str) -> None:
     content, overlays = regions_of(reader, span)
+    counts.shots[f"{truth.name}:{span[0]}"] = _small_frames(reader, span, content)
     whole = (0.0, 0.0, float(truth.width), float(truth.height))
     counts.borders.presence(truth.content != whole, content != whole)
     if truth.content != whole and content != whole:
@@ -278,6 +299,37 @@ def _count_shot(truth: VideoTruth, reader: FrameReader, span: Span, counts: Worl
     counts.overlay_ious += [_best_iou(box, overlays) for box in wanted]
     if bool(wanted) != bool(overlays):
         counts.mistakes.append(f"{name}:{span[0]} {'missed' if wanted else 'false'}")
+
+
+def _small_frames(reader: FrameReader, span: Span, content: Box) -> np.ndarray:
+    """What HashClips keeps of a shot."""
+    item = _clip_item(reader, span)
+    indices = np.linspace(span[0], span[1] - 1, copies.NUM_FRAMES).round().astype(int).tolist()
+    footage = Footage(item.one(Video), item.one(Clip), reader, content)
+    return copies.small_frames(small_pictures(footage, indices, longer_px=READ_PX))
+
+
+def _copies_among(shots: Mapping[str, np.ndarray]) -> set[tuple[str, str]]:
+    hashes = {name: copies.window_hashes(frames) for name, frames in shots.items()}
+    return {(a, b) for a, b, _ in copies.near_duplicates(hashes, shots.__getitem__)}
+
+
+def _count_copies(truth: Truth, counts: WorldCounts) -> None:
+    """Shots planted as copies of one are copies of each other."""
+    shape = {
+        video.name: (video.content[2] - video.content[0], video.content[3] - video.content[1]) for video in truth.videos
+    }
+    families: dict[str, set[str]] = {}
+    for planted in truth.duplicates:
+        one, other = f"{planted.video_a}:{planted.span_a[0]}", f"{planted.video_b}:{planted.span_b[0]}"
+        family = families.get(one, {one}) | families.get(other, {other})
+        families |= dict.fromkeys(family, family)
+    wanted = {tuple(sorted(pair)) for family in families.values() for pair in itertools.combinations(family, 2)}
+    wanted = {pair for pair in wanted if all(shot in counts.shots for shot in pair)}
+    found = _copies_among(counts.shots)
+    right = len(wanted & found)
+    counts.copies = Hits(wanted=len(wanted), given=len(found), found=right, right=right)
+    counts.unlike_copies = sum(len({shape[shot.partition(":")[0]] for shot in pair}) > 1 for pair in wanted)
 
 
 def _real_row(row: dict[str, str], box: Box, seen: dict[Span, tuple[Box, list[Box]]]) -> Row:
