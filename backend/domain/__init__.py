@@ -39,6 +39,7 @@ from backend.domain.records import (
     Record,
     Region,
     Score,
+    Sidecar,
     Source,
     Subject,
     Track,

@@ -42,6 +42,20 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """What lies beside a source and speaks of it, as it was listed; when it changes, that is a new Sidecar."""
+
+    KIND: ClassVar[str] = "sidecar"
+    source_id: str
+    digest: str
+    """Of names and contents; empty when nothing lies there any more."""
+
+    @property
+    def id(self) -> str:
+        return content_id("sidecar", self.source_id, self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """A readable video, known by its content. Size is that of the displayed (rotated) frame."""
 
@@ -274,6 +288,7 @@ class Score:
 
 MACHINE_RECORDS: tuple[type, ...] = (
     Source,
+    Sidecar,
     Video,
     Clip,
     Region,
@@ -291,6 +306,7 @@ MACHINE_RECORDS: tuple[type, ...] = (
 """Every record that a machine finds; each is one append-only table of the catalog."""
 
 PARENTS: dict[type, tuple[str, type]] = {
+    Sidecar: ("source_id", Source),
     Video: ("source_id", Source),
     Clip: ("video_id", Video),
     Region: ("clip_id", Clip),

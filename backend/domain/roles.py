@@ -222,7 +222,8 @@ class Stage(Protocol):
     """A frozen dataclass whose fields are its settings and whose call maps items to results.
 
     `over` is the record it maps. Items carry the record, its ancestors (`PARENTS`), and what `gathers` names:
-    every kept descendant of the record (for Score: every kept score about the record or its gathered descendants).
+    every kept descendant of the record (for Score: every kept score about the record or its gathered descendants; for
+    Sidecar: what was listed beside the record's source).
     With `gathers` the work key depends on the gathered ids, so a changed group is worked on again.
     """
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from backend.domain import Item, Record, Score, Stage
 from backend.engine.plan import Gate, Plan, Step
-from backend.engine.tables import ancestors, work_key
+from backend.engine.tables import LISTED, ancestors, work_key
 from backend.engine.work import Batch, Outcome
 from backend.store.schema import KINDS, from_arrow
 
@@ -25,7 +25,7 @@ def chain_from(plan: Plan, start: Step) -> tuple[Step, ...]:
     """`start` and the steps after it that its items can be followed through."""
     first = plan.steps.index(start)
     over = start.stage.over
-    known = {*start.stage.gathers, *(kind for kind in start.stage.makes if _first_maker(plan, kind) >= first)}
+    known = {*LISTED, *start.stage.gathers, *(kind for kind in start.stage.makes if _first_maker(plan, kind) >= first)}
     chain = [start]
     for step in plan.steps[first + 1 :]:
         held_back = {gate.record for gate in chain[-1].gates}

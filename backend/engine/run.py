@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -12,7 +12,7 @@ from backend.domain import Clip, Failed, Filtered, Ok
 from backend.engine.chain import Feed, Follower, chain_from
 from backend.engine.crews import Crew
 from backend.engine.plan import Plan, Step
-from backend.engine.tables import Pending, PlanTables
+from backend.engine.tables import LISTED, Pending, PlanTables
 from backend.engine.work import Batch, Outcome
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog, Work
@@ -74,7 +74,8 @@ class PlanRun:
         label = step.stage.name if len(chain) == 1 else f"{step.stage.name} to {chain[-1].stage.name}"
         total, done, last = len(pending) * len(chain), 0, time.monotonic()
         waiting: list[tuple[Batch, Outcome]] = []
-        feed = Feed(_batches(step, tables, pending))
+        listed = {kind for link in chain for kind in link.stage.gathers if kind in LISTED}
+        feed = Feed(_batches(step, tables, pending, listed))
         self.progress(label, 0, total)
         for batch, outcome in self.crew.work(feed, self.cancelled):
             waiting.append((batch, outcome))
@@ -125,12 +126,12 @@ class PlanRun:
             )
 
 
-def _batches(step: Step, tables: PlanTables, pending: Sequence[Pending]) -> Iterator[Batch]:
+def _batches(step: Step, tables: PlanTables, pending: Sequence[Pending], listed: Collection[type]) -> Iterator[Batch]:
     """Batches of one group each, in id order: the same for every engine."""
     size = CLIPS_TOGETHER if step.stage.over is Clip else BATCH_ITEMS
     for start in range(0, len(pending), LOAD_ITEMS):
         part = pending[start : start + LOAD_ITEMS]
-        items = tables.load(step, [found.item_id for found in part])
+        items = tables.load(step, [found.item_id for found in part], also=listed)
         position = 0
         while position < len(part):
             stop = position + 1

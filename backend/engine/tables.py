@@ -8,15 +8,18 @@ rows of a record type that the current work keys made, whose parents are kept an
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import duckdb
 
-from backend.domain import PARENTS, Item, Score, Source, Stage, Video
+from backend.domain import PARENTS, Item, Score, Sidecar, Source, Stage, Video
 from backend.engine.plan import Gate, Plan, Step
 from backend.store.schema import KINDS, from_arrow
+
+LISTED: tuple[type, ...] = (Sidecar,)
+"""What no stage makes and every stage below a source may gather: ingest lists it beside the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,14 @@ class PlanTables:
             """CREATE OR REPLACE TEMP TABLE kept_source AS SELECT id, work_key FROM source
             QUALIFY row_number() OVER (PARTITION BY uri ORDER BY rowid DESC) = 1"""
         )
-        self._kept.append(Source)
+        run(
+            """CREATE OR REPLACE TEMP TABLE kept_sidecar AS SELECT id, work_key, source_id FROM (
+                SELECT * FROM sidecar QUALIFY row_number() OVER (PARTITION BY source_id ORDER BY rowid DESC) = 1)
+            WHERE digest <> '' AND source_id IN (SELECT id FROM kept_source)"""
+        )
+        self._kept += [Source, Sidecar]
         for kind, record in KINDS.items():
-            if record is not Source:
+            if record not in self._kept:
                 columns = ", ".join(f"{name} VARCHAR" for name in _columns(record))
                 run(f"CREATE OR REPLACE TEMP TABLE kept_{kind} ({columns})")
 
@@ -90,9 +98,7 @@ class PlanTables:
         else:
             scores = self._score_digest() if Score in stage.gathers else ""
             members = " UNION ALL ".join(
-                f"SELECT {_reference(over, kind)} AS item_id, id FROM kept_{kind.KIND}"
-                for kind in stage.gathers
-                if kind is not Score
+                f"SELECT item_id, id FROM ({_members(stage.over, kind)})" for kind in stage.gathers if kind is not Score
             )
             members = members or "SELECT '' AS item_id, '' AS id WHERE false"
             source = f"""
@@ -134,8 +140,8 @@ class PlanTables:
         for kind in dict.fromkeys(gate.record for gate in step.gates):
             self._apply([g for g in step.gates if g.record == kind], stage, KINDS[kind])
 
-    def load(self, step: Step, item_ids: Sequence[str]) -> list[Item]:
-        """Items with their records, in the order of `item_ids`."""
+    def load(self, step: Step, item_ids: Sequence[str], *, also: Collection[type] = ()) -> list[Item]:
+        """Items with their records, in the order of `item_ids`; with those of `also` besides what the stage gathers."""
         stage, over = step.stage, step.stage.over
         lineage = ancestors(over)
         rows = self._connection.execute(
@@ -146,7 +152,7 @@ class PlanTables:
         found = {over: self._fetch(over, list(item_ids))}
         for position, kind in enumerate(lineage):
             found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values()}))
-        gathered = {kind: self._gather(over, kind, item_ids) for kind in stage.gathers if kind is not Score}
+        gathered = {kind: self._gather(over, kind, item_ids) for kind in {*stage.gathers, *also} if kind is not Score}
         if Score in stage.gathers:
             gathered[Score] = self._gather_scores(item_ids, gathered)
         items = []
@@ -225,9 +231,9 @@ class PlanTables:
 
     def _gather(self, over: type, record: type, item_ids: Sequence[str]) -> dict[str, list]:
         table = self._connection.sql(
-            f"""SELECT r.*, k.{_reference(over.KIND, record)} AS gathered_for FROM {record.KIND} r
-            JOIN kept_{record.KIND} k ON k.id = r.id AND k.work_key = r.work_key
-            WHERE k.{_reference(over.KIND, record)} IN (SELECT unnest(?::VARCHAR[])) ORDER BY r.id""",
+            f"""SELECT r.*, k.item_id AS gathered_for FROM {record.KIND} r
+            JOIN ({_members(over, record)}) k ON k.id = r.id AND k.work_key = r.work_key
+            WHERE k.item_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY r.id""",
             params=[list(item_ids)],
         ).to_arrow_table()
         grouped: dict[str, list] = {}
@@ -253,10 +259,13 @@ def _columns(record: type) -> list[str]:
     return ["id", "work_key", *(f"{ancestor.KIND}_id" for ancestor in ancestors(record))]
 
 
-def _reference(over: str, record: type) -> str:
-    name = f"{over}_id"
-    assert name in _columns(record), f"{record.KIND} does not descend from {over}; it cannot be gathered"
-    return name
+def _members(over: type, record: type) -> str:
+    """SQL of `item_id, id, work_key`: an item's kept descendants, or what was listed beside one of its ancestors."""
+    if f"{over.KIND}_id" in _columns(record):
+        return f"SELECT {over.KIND}_id AS item_id, id, work_key FROM kept_{record.KIND}"
+    assert record in LISTED, f"{record.KIND} does not descend from {over.KIND}; it cannot be gathered"
+    parent, _ = PARENTS[record]
+    return f"SELECT o.id AS item_id, r.id, r.work_key FROM kept_{over.KIND} o JOIN kept_{record.KIND} r USING ({parent})"
 
 
 def _violates(gate: Gate) -> str:

@@ -18,6 +18,7 @@ from backend.domain import (
     Ok,
     Resources,
     Result,
+    Sidecar,
     Video,
 )
 from backend.stages.sidecars import SidecarReader, Told
@@ -27,13 +28,14 @@ from backend.stages.sidecars import SidecarReader, Told
 class CaptionClips:
     """Captions of one clip: every one that a sidecar gives for it, else one by the Captioner.
 
-    A sidecar's content is no part of the work key: after editing one, ingest the video again or run the stage anew.
+    Sidecars are read where they lie; the listed Sidecar stands in the work key, so that an edited one is noticed when
+    its video is ingested again.
     """
 
     name: ClassVar[str] = "caption_clips"
     version: ClassVar[int] = 1
     over: ClassVar[type] = Clip
-    gathers: ClassVar[tuple[type, ...]] = ()
+    gathers: ClassVar[tuple[type, ...]] = (Sidecar,)
     makes: ClassVar[tuple[type, ...]] = (Caption,)
     roles: ClassVar[tuple[str, ...]] = ("Captioner",)
     resources: ClassVar[Resources] = Resources(ram_gib=0.5)

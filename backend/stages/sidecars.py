@@ -3,18 +3,25 @@
 A sidecar is untrusted input: what cannot be read becomes a one-line warning that names the file, never an error.
 """
 
+import hashlib
 import json
+import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
+
+from backend.domain import digest
 
 PLAIN_KEYS = ("caption", "text", "prompt", "description")
 SPAN_KEYS = {"cap": "cut", "face_cap_qwen": "face_cut"}
 """OpenS2V-Nexus, data_process steps 0 and 3: which span of frames each caption of the metadata describes."""
 MAX_PLACE = 10**12
 """Frames and seconds of a span lie below it; JSON has integers that no float holds."""
+DIGEST_BYTES = 64 * 2**20  # of one file; larger ones are passed over by readers, too
 SHARED_NAMES = ("metadata.json", "captions.json")
 
 
@@ -25,6 +32,30 @@ class Told:
     text: str
     span: tuple[float, float] | None = None
     in_seconds: bool = False
+
+
+class SidecarDigests:
+    """Tells by a digest whether what lies beside videos has changed. Lists each folder and reads each file once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, list[str]] = {}
+        self._files: dict[Path, str] = {}
+
+    def of(self, video: Path) -> str:
+        """Empty when nothing lies there. Names and contents count, times do not."""
+        if video.parent not in self._folders:
+            self._folders[video.parent] = _names_in(video.parent)
+        found = [(path.name, self._content(path)) for path in _present(video, self._folders[video.parent])]
+        return digest(tuple(found), num_bytes=16) if found else ""
+
+    def _content(self, path: Path) -> str:
+        if path not in self._files:
+            try:
+                with path.open("rb") as file:
+                    self._files[path] = hashlib.blake2b(file.read(DIGEST_BYTES), digest_size=16).hexdigest()
+            except OSError as error:
+                self._files[path] = f"cannot be read: {error.strerror}"
+        return self._files[path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +71,7 @@ class SidecarReader:
         """Captions in a fixed order (text before JSON before shared metadata), and warnings."""
         told: list[Told] = []
         warnings: list[str] = []
-        for path in _present(video):
+        for path in _present(video, _names_in(video.parent)):
             try:
                 found = self._texts(path, video)
             except (OSError, ValueError, RecursionError) as error:
@@ -69,10 +100,10 @@ class SidecarReader:
         return list(_captions(document, video, shared=path.name in SHARED_NAMES))
 
 
-def _present(video: Path) -> Iterator[Path]:
+def _present(video: Path, beside: Sequence[str]) -> Iterator[Path]:
     """Files that may speak of the video: by its stem or full name, pipeline outputs by key, then shared metadata."""
     names = [f"{stem}{suffix}" for suffix in (".txt", ".json") for stem in dict.fromkeys((video.stem, video.name))]
-    names += sorted(path.name for path in _siblings(video))
+    names += _steps(video, beside)
     for name in (*names, *SHARED_NAMES):
         path = video.with_name(name)
         try:
@@ -82,11 +113,16 @@ def _present(video: Path) -> Iterator[Path]:
             continue
 
 
-def _siblings(video: Path) -> list[Path]:
-    """Per-sample outputs of OpenS2V-Nexus lie as `VIDEO_step1-0-95.json` and so on."""
+def _steps(video: Path, beside: Sequence[str]) -> list[str]:
+    """Per-sample outputs of OpenS2V-Nexus lie as `VIDEO_step1-0-95.json` and so on. `beside` is sorted."""
     prefix = f"{video.stem}_step"
+    following = islice(beside, bisect_left(beside, prefix), None)
+    return [name for name in takewhile(lambda name: name.startswith(prefix), following) if name.endswith(".json")]
+
+
+def _names_in(folder: Path) -> list[str]:
     try:
-        return [path for path in video.parent.iterdir() if path.name.startswith(prefix) and path.suffix == ".json"]
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names alone; a folder may hold 100 000
     except OSError:
         return []
 

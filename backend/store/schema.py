@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 2  # 2 added `rights`
+SCHEMA_VERSION = 3  # 2 added `rights`, 3 `sidecar`
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""

@@ -1,12 +1,14 @@
 """Listing files as Sources."""
 
 import re
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backend.api import IngestSummary
-from backend.domain import ProjectError, Source
+from backend.domain import ProjectError, Sidecar, Source
 from backend.media.listing import scan
+from backend.stages.sidecars import SidecarDigests
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.store.journal_schema import rights_event
@@ -52,6 +54,8 @@ def ingest(
             **stated,
         )
         sources[source.id] = source
+    beside = SidecarDigests()
+    digests = {name: beside.of(Path(source.uri)) for name, source in sources.items() if not _is_sidecar(source.uri)}
     with catalog.session():  # held over look and add, so that of two who list a file at once one finds it known
         known = {
             row[0]: {"licence": row[1], "attribution": row[2]}
@@ -59,6 +63,12 @@ def ingest(
         }
         fresh = [source for source in sources.values() if source.id not in known]
         catalog.add_records(fresh, work_key=LISTED)
+        edited = _changed_sidecars(catalog, digests)
+        if edited:
+            catalog.add_records(edited, work_key=f"{LISTED}:{uuid.uuid4().hex}")  # one that comes back is a row anew
+    num_edited = sum(sidecar.source_id in known for sidecar in edited)
+    if num_edited:
+        remarks = (*remarks, f"{num_edited} known file{'s' if num_edited > 1 else ''} with changed captions beside")
     said = {name: value for name, value in stated.items() if value is not None}
     changed = [name for name in sources if name in known and not said.items() <= known[name].items()]
     parts = [changed[start : start + EVENT_SOURCES] for start in range(0, len(changed), EVENT_SOURCES)]
@@ -76,7 +86,20 @@ def _is_own(file: Path, project: Path) -> bool:
     return below[0] in OWN or (len(below) == 1 and OWN_FILES.fullmatch(below[0]) is not None)
 
 
+def _changed_sidecars(catalog: Catalog, digests: Mapping[str, str]) -> list[Sidecar]:
+    last = dict(
+        catalog.query(
+            "SELECT source_id, digest FROM sidecar QUALIFY row_number() OVER (PARTITION BY source_id ORDER BY rowid DESC) = 1"
+        )
+    )
+    return [Sidecar(source_id=name, digest=now) for name, now in digests.items() if now != last.get(name, "")]
+
+
+def _is_sidecar(name: str) -> bool:
+    return Path(name).suffix.lower() in SIDECARS
+
+
 def _without_sidecars(files: Sequence[Path]) -> tuple[Path, ...]:
     """Leaves out `NAME.txt` and `NAME.json` beside a file `NAME.*`: the caption stage reads those with their video."""
-    media = {file.with_suffix("") for file in files if file.suffix.lower() not in SIDECARS}
-    return tuple(file for file in files if file.suffix.lower() not in SIDECARS or file.with_suffix("") not in media)
+    media = {file.with_suffix("") for file in files if not _is_sidecar(file.name)}
+    return tuple(file for file in files if not _is_sidecar(file.name) or file.with_suffix("") not in media)

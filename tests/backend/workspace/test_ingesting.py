@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from backend.api import IngestSummary
+from backend.store.schema import SCHEMA_VERSION
 from backend.workspace import Workspace
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.toy_project import write_toy_video
@@ -71,10 +72,11 @@ def test_catalog_of_an_older_version_gets_the_tables_it_lacks(tmp_path: Path) ->
     made.close()
     with duckdb.connect(str(made.layout.catalog)) as older:
         older.execute("DROP TABLE rights")
+        older.execute("DROP TABLE sidecar")
         older.execute("UPDATE meta SET value = '1'")
     again = Workspace(tmp_path / "project")
     assert again.ingest(paths=(str(tmp_path / "mug.mp4"),), licence="CC0-1.0").known == 1
     assert again.status().states == {"pending": 1}
     assert again.catalog.query("SELECT licence FROM rights") == [("CC0-1.0",)]
-    assert again.catalog.query("SELECT value FROM meta") == [("2",)]
+    assert again.catalog.query("SELECT value FROM meta") == [(str(SCHEMA_VERSION),)]
     again.close()
