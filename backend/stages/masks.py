@@ -9,6 +9,7 @@ import numpy as np
 from backend.domain import (
     Appearance,
     Box,
+    Clip,
     Context,
     Failed,
     Filtered,
@@ -54,21 +55,38 @@ class SegmentSubjects:
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         segmenter = cast(Segmenter, context.role("Segmenter"))
-        return [self._segment(item, segmenter, context) for item in items]
-
-    def _segment(self, item: Item, segmenter: Segmenter, context: Context) -> Result:
-        appearance = item.one(Appearance)
-        if appearance.frame is None:
-            return Filtered(item.id, "the appearance is a picture of its own, not a frame")
-        try:
-            frame = context.frames(item).at([appearance.frame])[0]
-            if isinstance(segmenter, MovingSegmenter):
-                masks, qualities = segmenter.segment_moving(context.footage(item), appearance.frame, [appearance.box])
+        together: dict[tuple[str, int], list[Item]] = {}
+        results: dict[str, Result] = {}
+        for item in items:
+            frame = item.one(Appearance).frame
+            if frame is None:
+                results[item.id] = Filtered(item.id, "the appearance is a picture of its own, not a frame")
             else:
-                masks, qualities = segmenter.segment(frame, [appearance.box])
+                together.setdefault((item.one(Clip).id, frame), []).append(item)
+        # Appearances on one frame share its pixels and the motion around it.
+        for (_, frame), group in together.items():
+            results |= {result.item_id: result for result in self._on_frame(group, frame, segmenter, context)}
+        return [results[item.id] for item in items]
+
+    def _on_frame(self, items: Sequence[Item], frame: int, segmenter: Segmenter, context: Context) -> list[Result]:
+        found = [item.one(Appearance).box for item in items]
+        try:
+            picture = context.frames(items[0]).at([frame])[0]
+            if isinstance(segmenter, MovingSegmenter):
+                masks, qualities = segmenter.segment_moving(context.footage(items[0]), frame, found)
+            else:
+                masks, qualities = segmenter.segment(picture, found)
         except MediaError as error:
-            return Failed(item.id, error.kind, str(error))
-        mask = masks[0]
+            return [Failed(item.id, error.kind, str(error)) for item in items]
+        return [
+            self._result(item, picture, mask, float(quality), segmenter.model_id, context)
+            for item, mask, quality in zip(items, masks, qualities, strict=True)
+        ]
+
+    def _result(
+        self, item: Item, frame: np.ndarray, mask: np.ndarray, quality: float, author: str, context: Context
+    ) -> Result:
+        appearance = item.one(Appearance)
         if not mask.any():
             return Filtered(item.id, "the segmenter found nothing in the box")
         height, width = mask.shape
@@ -77,21 +95,21 @@ class SegmentSubjects:
         cut_out = np.dstack([crop, alpha.astype(np.uint8) * 255])
         row = Mask(
             appearance_id=appearance.id,
-            author=segmenter.model_id,
+            author=author,
             height=height,
             width=width,
             counts=rle.encode(mask),
             crop=context.artifacts.put(encode_webp(cut_out, quality=CROP_QUALITY), "webp"),
         )
         scores = {
-            "mask_quality": float(qualities[0]),
+            "mask_quality": quality,
             "mask_fill": float(alpha.mean()),
             "mask_border": _border_share(mask),
             "brightness": crops.brightness(crop, alpha),
             "clipped": crops.clipped_fraction(crop, alpha),
             "sharpness": crops.sharpness(crop),
         }
-        producer = f"{self.name}/{self.version}:{segmenter.model_id}"
+        producer = f"{self.name}/{self.version}:{author}"
         return Ok(
             item.id,
             [row, *(Score(target=appearance.id, name=n, value=v, producer=producer) for n, v in scores.items())],

@@ -73,3 +73,27 @@ def test_an_external_picture_has_no_frame_to_cut():
         FromTruth(), Appearance(subject_id=None, frame=None, box=(0, 0, 1, 1), confidence=1, origin="external")
     )
     assert isinstance(result, Filtered)
+
+
+class Moving(FromTruth):
+    """Remembers what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def segment_moving(self, footage, frame, boxes):
+        self.asked.append((frame, len(boxes)))
+        return self.segment(READER.at([frame])[0], boxes)
+
+
+def test_appearances_on_one_frame_are_cut_together_and_answered_in_order():
+    segmenter = Moving()
+    context = FixedContext(READER, Segmenter=segmenter)
+    shown = [appearance_on(frame, READER.box(0, frame)) for frame in (10, 12)]
+    shown.append(appearance_on(10, (150.0, 60.0, 300.0, 240.0)))
+    items = [Item(row.id, {**clip_item().records, Appearance: (row,)}) for row in shown]
+    results = SegmentSubjects()(items, context)
+    assert segmenter.asked == [(10, 2), (12, 1)]
+    assert [result.item_id for result in results] == [row.id for row in shown]
+    masks = [row for result in results if isinstance(result, Ok) for row in result.rows if isinstance(row, Mask)]
+    assert [mask.appearance_id for mask in masks] == [row.id for row in shown]
