@@ -41,7 +41,7 @@ class Superpixels:
         return means[:, 0] if values.ndim == 2 else means
 
 
-def superpixels(lab: np.ndarray, *, side_px: int = 10, compactness: float = 12.0, rounds: int = 5) -> Superpixels:
+def superpixels(lab: np.ndarray, *, side_px: int = 10, compactness: float = 12.0, rounds: int = 3) -> Superpixels:
     """Regions of about `side_px` by local k-means in colour and place (SLIC, Achanta et al., TPAMI 2012).
 
     `lab` is float32 `(H, W, 3)` in CIE Lab units. Each pixel chooses among the nine seeds around its grid cell.
@@ -54,17 +54,20 @@ def superpixels(lab: np.ndarray, *, side_px: int = 10, compactness: float = 12.0
     cell_y = (y * rows // height).ravel()
     cell_x = (x * columns // width).ravel()
     labels = cell_y * columns + cell_x
+    around = [
+        np.clip(cell_y + dy, 0, rows - 1) * columns + np.clip(cell_x + dx, 0, columns - 1)
+        for dy in (-1, 0, 1)
+        for dx in (-1, 0, 1)
+    ]
     for _ in range(rounds):
         centres = _centres(points, labels, rows * columns)
         best = np.full(points.shape[0], np.inf, np.float32)
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                candidate = np.clip(cell_y + dy, 0, rows - 1) * columns + np.clip(cell_x + dx, 0, columns - 1)
-                difference = points - centres[candidate]
-                distance = np.einsum("ij,ij->i", difference, difference)
-                closer = distance < best
-                best[closer] = distance[closer]
-                labels = np.where(closer, candidate, labels)
+        for candidate in around:
+            difference = points - centres[candidate]
+            distance = np.einsum("ij,ij->i", difference, difference)
+            closer = distance < best
+            best = np.where(closer, distance, best)
+            labels = np.where(closer, candidate, labels)
     used, dense = np.unique(labels, return_inverse=True)
     return Superpixels(labels=dense.reshape(height, width).astype(np.int32), num=used.size)
 

@@ -42,7 +42,7 @@ PERSON_FACE = 0.5
 class ClassicalDetector:
     """Candidate boxes by motion against the camera, boundary saliency and faces, refined by GrabCut and by the segmenter."""
 
-    model_id: ClassVar[str] = "embedded-candidates-2"
+    model_id: ClassVar[str] = "embedded-candidates-3"
     min_score: float = 0.2
     max_iou: float = 0.55
     """Two boxes of one frame that overlap more are one candidate."""

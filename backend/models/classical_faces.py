@@ -14,15 +14,15 @@ from backend.geometry import boxes
 FRONTAL = "haarcascade_frontalface_alt2.xml"
 PROFILE = "haarcascade_profileface.xml"
 EYES = "haarcascade_eye.xml"
-PROFILE_SCALE = 0.7
+PROFILE_SCALE = 0.625
 
 
 @dataclass(frozen=True)
 class ClassicalFaceAnalyzer:
     """Faces of a frame, scored by how many cascade windows agree and by the eyes found in the face."""
 
-    model_id: ClassVar[str] = "embedded-haar-faces-1"
-    long_side_px: int = 480
+    model_id: ClassVar[str] = "embedded-haar-faces-2"
+    long_side_px: int = 384
     """The frame is searched at this size."""
     min_side: float = 0.045
     """Smallest face searched for, as a share of the frame's shorter side."""

@@ -5,7 +5,7 @@ import numpy as np
 
 from backend.domain import Box
 from backend.geometry import boxes
-from backend.models.classical_candidates import Candidate, Seed, colour_codes, grown
+from backend.models.classical_candidates import Candidate, Seed, grown
 from backend.models.classical_views import View
 
 SCALES = (0.75, 0.87, 1.0, 1.15, 1.33)
@@ -43,10 +43,9 @@ def _by_picture(candidate: Candidate, view: View) -> Seed | None:
 
 def _by_colours(candidate: Candidate, view: View) -> Seed | None:
     """The window that holds most of the colours that are the candidate's and not its surroundings'."""
-    codes = colour_codes(candidate.view.rgb)
-    outside = np.bincount(codes[~candidate.mask], minlength=candidate.colours.size).astype(np.float64)
+    outside = np.bincount(candidate.view.colours[~candidate.mask], minlength=candidate.colours.size).astype(np.float64)
     ratio = candidate.colours / (candidate.colours + outside / max(outside.sum(), 1) + 1e-4)
-    likely = cv2.GaussianBlur(ratio[colour_codes(view.rgb)].astype(np.float32), (0, 0), 1.0)
+    likely = cv2.GaussianBlur(ratio[view.colours].astype(np.float32), (0, 0), 1.0)
     likely[view.blocked] = 0
     sums = cv2.integral(likely)
     best, found = 0.0, None

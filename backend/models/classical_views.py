@@ -1,7 +1,7 @@
 """What the embedded detector sees of one frame: a small picture with maps of motion and saliency, and faces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,8 @@ from backend.geometry import boxes
 from backend.measures.saliency import background_saliency
 from backend.models.classical_faces import ClassicalFaceAnalyzer
 from backend.models.classical_motion import motion_map, unit_motion
+
+HISTOGRAM_BINS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class View:
     """float32 `(H, W)` in [0, 1]: unlike what holds on to the edge."""
     blocked: np.ndarray
     """bool `(H, W)`: laid over the picture, no part of it."""
+    colours: np.ndarray
+    """int32 `(H, W)`: which of the 8 x 8 x 8 bins of Lab each pixel falls into."""
+    edges: np.ndarray
+    """float32 `(H, W)` in [0, 1]: gradient over the picture's 90th percentile."""
     faces: tuple[tuple[Box, float], ...]
     origin: tuple[float, float]
     factor: float
@@ -56,7 +62,7 @@ class Viewer:
 
     view_px: int = 160
     motion_px: int = 320
-    face_px: int = 480
+    face_px: int = 384
     offsets_s: tuple[float, ...] = (0.12, 0.4, 0.8)
     """How far before and after a frame motion is looked for: a step of a walk, and the slower sway of a talker."""
 
@@ -96,6 +102,8 @@ class Viewer:
             flow=cv2.resize(moved[1], size, interpolation=cv2.INTER_AREA),
             saliency=background_saliency(rgb),
             blocked=np.zeros(size[::-1], bool),
+            colours=_colour_codes(rgb),
+            edges=_edges(rgb),
             faces=(),
             origin=(footage.content[0], footage.content[1]),
             factor=factor * shrink,
@@ -104,18 +112,13 @@ class Viewer:
             x0, y0, x1, y1 = boxes.to_pixels(blank.from_source(overlay), *size)
             blank.blocked[y0:y1, x0:x1] = True
         faces = ClassicalFaceAnalyzer(long_side_px=self.face_px).faces(picture)
-        return View(
-            frame=frame,
-            rgb=rgb,
+        return replace(
+            blank,
             motion=np.where(blank.blocked, 0, blank.motion).astype(np.float32),
-            flow=blank.flow,
             saliency=np.where(blank.blocked, 0, blank.saliency).astype(np.float32),
-            blocked=blank.blocked,
             faces=tuple(
                 (box, face.score) for face in faces if _clear(blank.blocked, box := boxes.scale(face.box, shrink, shrink))
             ),
-            origin=blank.origin,
-            factor=blank.factor,
         )
 
 
@@ -127,6 +130,21 @@ def _scaled(width: int, height: int, long_side: int) -> tuple[tuple[int, int], f
 def _picked(gray: dict[int, np.ndarray], around: tuple[list[int], list[int]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     before, after = around
     return [gray[i] for i in before], [gray[i] for i in after]
+
+
+def _colour_codes(rgb: np.ndarray) -> np.ndarray:
+    """Which of the 8 x 8 x 8 bins of Lab each pixel falls into, int32 `(H, W)`."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab).astype(np.int32)
+    lightness = lab[..., 0] * HISTOGRAM_BINS // 256
+    # Colour offsets lie in the middle third of the range, so that they are spread before binning.
+    chroma = np.clip((lab[..., 1:] - 128) * 2 + 128, 0, 255) * HISTOGRAM_BINS // 256
+    return (lightness * HISTOGRAM_BINS + chroma[..., 0]) * HISTOGRAM_BINS + chroma[..., 1]
+
+
+def _edges(rgb: np.ndarray) -> np.ndarray:
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    gradient = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
+    return np.clip(gradient / (np.percentile(gradient, 90) + 1e-3), 0, 1).astype(np.float32)
 
 
 def _clear(blocked: np.ndarray, box: Box) -> bool:
