@@ -17,6 +17,7 @@ Pixels = tuple[int, int, int, int]
 
 SURROUND = 0.3
 """How much of the box's own size around it serves as an example of background."""
+CUT_MARGIN = 0.12  # of the box's longer side: what GrabCut sees around it, in colours of its own
 LEAST_FILL = 0.12  # less than the thinnest body's share of its box: the cut has lost its subject
 LEAST_PART = 0.02  # of the mask: smaller pieces apart from the rest are noise
 HOLE = 0.04  # of the mask: smaller gaps are spots of the subject, not a view past an arm
@@ -44,12 +45,12 @@ class Evidence:
 class ClassicalSegmenter:
     """GrabCut at reduced size, then a guided filter along the edges of the full-size picture."""
 
-    model_id: ClassVar[str] = "embedded-grabcut-2"
+    model_id: ClassVar[str] = "embedded-grabcut-3"
     work_px: int = 192
     """Longer side of the box and its surroundings while cutting."""
     novelty_px: int = 96
     """Longer side while comparing with the surroundings."""
-    rounds: int = 2
+    rounds: int = 1
     edge_radius: float = 0.01
     """Radius of the edge refinement as a share of the box's longer side."""
 
@@ -99,12 +100,10 @@ class ClassicalSegmenter:
         chance = self._chance(view, (x0, y0, x1, y1), box, evidence, frame.shape[:2])
         rough = _rough(small, inner, cv2.resize(chance, small.shape[1::-1], interpolation=cv2.INTER_LINEAR), self.rounds)
         radius = max(2, round(self.edge_radius * max(box[2] - box[0], box[3] - box[1])))
-        mask = np.zeros((height, width), bool)
-        mask[y0:y1, x0:x1] = _sharp(view, rough, radius)
         bx0, by0, bx1, by1 = to_pixels(box, width, height)
-        clipped = np.zeros_like(mask)
-        clipped[by0:by1, bx0:bx1] = mask[by0:by1, bx0:bx1]
-        return clipped, _quality(small, rough, inner)
+        mask = np.zeros((height, width), bool)
+        mask[by0:by1, bx0:bx1] = _sharp(view, rough, radius, (bx0 - x0, by0 - y0, bx1 - x0, by1 - y0))
+        return mask, _quality(small, rough, inner)
 
     def _chance(
         self, view: np.ndarray, place: Pixels, box: Box, evidence: Evidence, frame_shape: tuple[int, ...]
@@ -157,7 +156,10 @@ def _rough(rgb: np.ndarray, inner: Pixels, chance: np.ndarray, rounds: int) -> n
     labels[(chance < DOUBTFUL) | ~inside] = cv2.GC_BGD
     if not start.any():
         return inside
-    cut = grab_cut(rgb, labels, rounds=rounds)
+    cut = np.zeros(inside.shape, bool)
+    margin = round(CUT_MARGIN * max(inner[2] - inner[0], inner[3] - inner[1]))
+    x0, y0, x1, y1 = max(0, inner[0] - margin), max(0, inner[1] - margin), inner[2] + margin, inner[3] + margin
+    cut[y0:y1, x0:x1] = grab_cut(rgb[y0:y1, x0:x1], labels[y0:y1, x0:x1], rounds=rounds)
     return _tidy(cut if cut.sum() >= LEAST_FILL * inside.sum() else start, inner)
 
 
@@ -176,18 +178,24 @@ def _within(stats: np.ndarray, inner: Pixels) -> bool:
     return x > inner[0] and y > inner[1] and x + w < inner[2] and y + h < inner[3]
 
 
-def _sharp(rgb: np.ndarray, rough: np.ndarray, radius: int) -> np.ndarray:
-    """The rough mask at the picture's size, its edge moved to the picture's by a guided filter (He et al., 2010)."""
-    size = rgb.shape[1::-1]
-    guide = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    mask = cv2.resize(rough.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+def _sharp(rgb: np.ndarray, rough: np.ndarray, radius: int, inner: Pixels) -> np.ndarray:
+    """The rough mask of a picture, there at `inner` at the picture's size, its edge moved to the picture's.
+
+    By a guided filter (He et al., 2010), which looks two radii around each pixel.
+    """
+    x0, y0, x1, y1 = inner
+    left, top, reach = max(0, x0 - 2 * radius), max(0, y0 - 2 * radius), 2 * radius
+    seen = slice(top, y1 + reach), slice(left, x1 + reach)
+    guide = cv2.cvtColor(rgb[seen], cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    mask = cv2.resize(rough.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)[seen]
     window = (2 * radius + 1,) * 2
     mean_guide, mean_mask = cv2.blur(guide, window), cv2.blur(mask, window)
     covariance = cv2.blur(guide * mask, window) - mean_guide * mean_mask
     variance = cv2.blur(guide * guide, window) - mean_guide**2
     slope = np.divide(covariance, variance + 1e-3, dtype=np.float32)
     offset = np.subtract(mean_mask, slope * mean_guide, dtype=np.float32)
-    return cv2.blur(slope, window) * guide + cv2.blur(offset, window) >= 0.5
+    sharp = cv2.blur(slope, window) * guide + cv2.blur(offset, window) >= 0.5
+    return sharp[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
 def _quality(rgb: np.ndarray, mask: np.ndarray, inner: Pixels) -> float:
