@@ -13,8 +13,7 @@ import pytest
 from backend.api import ExportSummary
 from backend.domain import VERIFY_STUDY
 from backend.exports import EXPORTS
-from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
-from backend.store.artifacts import Artifacts
+from backend.exports.rows import ExportPair, ExportVideo
 from backend.workspace import Workspace
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_api import vote_on
@@ -28,15 +27,7 @@ asked, go_on = threading.Event(), threading.Event()
 class HeldExport:
     """An export whose sink takes nothing before `go_on` is set."""
 
-    def write(
-        self,
-        pairs: Sequence[ExportPair],
-        videos: Sequence[ExportVideo],
-        *,
-        out: Path,
-        artifacts: Artifacts,
-        about: ExportAbout,
-    ) -> ExportSummary:
+    def write(self, pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], *, out: Path, **_: Any) -> ExportSummary:
         asked.set()
         assert go_on.wait(3 * ANSWER_S)
         return ExportSummary(out=str(out), format="held", pairs=len(pairs), files=0, manifest="")
@@ -54,7 +45,7 @@ def test_export_keeps_nobody_waiting(verifying: Workspace, tmp_path: Path, monke
     asked.clear()
     go_on.clear()
     with held(lambda: verifying.export(format="held", out=str(tmp_path / "out")), go_on.set) as export:
-        assert asked.wait(ANSWER_S)
+        assert asked.wait(ANSWER_S), export.exception(0)
         assert_answers(verifying)
     assert export.result().pairs == 2
 
