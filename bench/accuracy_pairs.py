@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ def count_rows(counts: Sequence["WorldCounts"], label: str) -> list[Row]:
     """Precision, recall and accepted copies over worlds."""
     mistakes = " | ".join(f"{c.name}: {mistake}" for c in counts for mistake in c.mistakes)
     rows = _whole_and_worst(f"pairs precision ({label})", [(c.right, c.right + c.wrong) for c in counts], PRECISION)
+    loose = [(c.right + c.in_part, c.right + c.wrong) for c in counts]
+    rows += _whole_and_worst(f"pairs precision, boxes of a part too ({label})", loose, None)
     rows += _whole_and_worst(f"pairs recall ({label})", [(c.recalled, c.wanted) for c in counts], RECALL)
     copies, planted = sum(c.copies for c in counts), sum(c.planted for c in counts)
     return [*rows, _row(f"near-duplicates accepted ({label})", copies, 0, planted, mistakes)]
@@ -82,6 +84,8 @@ class WorldCounts:
     planted: int
     copies: int
     mistakes: tuple[str, ...] = ()
+    in_part: int = 0
+    """Of the wrong ones those that show one identity all the same, in a box of less or more than it."""
 
 
 def world_counts(folder: Path) -> WorldCounts:
@@ -89,18 +93,23 @@ def world_counts(folder: Path) -> WorldCounts:
     truth = read_truth(folder)
     copies, wanted = planted_copies(truth), wanted_links(truth)
     links: list[tuple[Link, bool]] = []
+    in_part = 0
     with tempfile.TemporaryDirectory() as scratch:
         whole = curate([folder / video.file for video in truth.videos], Path(scratch))
         for video in truth.videos:
             curated = whole.of_file(folder / video.file)
             identity = {a.id: identity_of(video, a) for a in curated.of(Appearance)}
+            where = {a.id: a for a in curated.of(Appearance)}
             shot = {a.id: shot_of(video, a) for a in curated.of(Appearance)}
             for pair in accepted(curated):
                 a, b = pair.target_appearance_id, pair.reference_appearance_id
                 names = (identity[a], identity[b])
                 link = (video.name, min(shot[a], shot[b]), max(shot[a], shot[b]), f"{names[0]} with {names[1]}")
                 links.append((link, names[0] is not None and names[0] == names[1]))
-    return _counted(folder.name, links, {(*w[:3], f"{w[3]} with {w[3]}") for w in wanted}, copies)
+                shown = [name or shown_in(video, where[end]) for name, end in zip(names, (a, b))]
+                in_part += not links[-1][1] and shown[0] is not None and shown[0] == shown[1]
+    counts = _counted(folder.name, links, {(*w[:3], f"{w[3]} with {w[3]}") for w in wanted}, copies)
+    return replace(counts, in_part=in_part)
 
 
 def given_counts(world: GivenWorld) -> WorldCounts:
@@ -183,6 +192,19 @@ def identity_of(video: VideoTruth, appearance: Appearance) -> str | None:
     overlaps = [(boxes.iou(row.box, appearance.box), name) for name, row in rows if row is not None and row.box is not None]
     best = max(overlaps, default=(0.0, ""))
     return best[1] if best[0] >= 0.5 else None
+
+
+def shown_in(video: VideoTruth, appearance: Appearance) -> str | None:
+    """The identity of which a box shows a part, or that a wider box holds: more than half of the smaller of the two."""
+    number = shot_of(video, appearance)
+    rows = [(s.identity, s.at(appearance.frame or 0)) for s in video.shots[number].subjects] if number >= 0 else []
+    shares = [
+        (max(boxes.contain(appearance.box, row.box), boxes.contain(row.box, appearance.box)), name)
+        for name, row in rows
+        if row is not None and row.box is not None
+    ]
+    best = max(shares, default=(0.0, ""))
+    return best[1] if best[0] > 0.5 else None
 
 
 def shot_of(video: VideoTruth, appearance: Appearance) -> int:
@@ -319,7 +341,7 @@ def whole_footage(reader: Any, start: int, stop: int) -> Footage:
     return Footage(video, clip, reader, (0.0, 0.0, float(reader.width), float(reader.height)))
 
 
-def _whole_and_worst(name: str, shares: Sequence[tuple[int, int]], target: float) -> list[Row]:
+def _whole_and_worst(name: str, shares: Sequence[tuple[int, int]], target: float | None) -> list[Row]:
     values = [a / b for a, b in shares if b]
     total = sum(b for _, b in shares)
     whole = sum(a for a, _ in shares) / max(1, total)
