@@ -49,6 +49,8 @@ from backend.store.catalog import Catalog
 SAMPLE_AT = (0.05, 0.5, 0.95)
 MIN_AREA, MAX_AREA, MIN_SIDE_PX, MIN_VISIBLE = 0.04, 0.90, 128, 0.70
 """Eligible subjects: share of the frame, shorter side, and how much of them is seen."""
+OPEN = 1e9
+"""A bound that no score reaches."""
 JITTER = 0.04
 """A detector's box is off by about this share of its side."""
 
@@ -84,9 +86,14 @@ class Curated:
 
 
 def curate(files: Sequence[Path], scratch: Path) -> Curated:
-    """The default recipe with the embedded profile over files, in this process. Raises RuntimeError when a file fails."""
+    """The default recipe with the embedded profile over files, in this process, with open gates on pairs.
+
+    Raises RuntimeError when a file fails.
+    """
     settings = ProjectSettings()
     plan = plan_for(settings)
+    # Pairs are judged by their scores, also those that a gate holds back: links count before context diversity too
+    plan = plan.with_gates({g.name: OPEN if "<" in g.comparison else -OPEN for g in plan.gates() if g.record == "pair"})
     (scratch / "artifacts").mkdir(exist_ok=True)
     catalog = Catalog(scratch / "catalog.duckdb")
     sources = [Source(uri=str(f.resolve()), num_bytes=f.stat().st_size, modified_ns=f.stat().st_mtime_ns) for f in files]
