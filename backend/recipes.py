@@ -11,6 +11,7 @@ from backend.domain import ModelUnavailable, SettingsError
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Gate, Plan, Step
 from backend.models import MODELS
+from backend.models.places import model_id_of, place_of
 from backend.settings import ProjectSettings, assign, nearest
 from backend.stages import STAGES
 from backend.stages.retrieval_evidence import Bounds
@@ -87,7 +88,7 @@ def plan_for(settings: ProjectSettings) -> Plan:
         if name not in names:
             raise SettingsError(f"stages.{name} is not a stage of recipe {settings.recipe}{nearest(name, names)}")
     steps = tuple(Step(_configured(step.stage, settings.stages), step.gates) for step in steps)
-    models = {role: load(path).model_id for role, path in bindings(settings).items()}
+    models = {role: model_id_of(role, load(path), settings.models) for role, path in bindings(settings).items()}
     plan = Plan(steps=steps, model_ids=models)
     try:
         return plan.with_gates(settings.gates)
@@ -103,9 +104,10 @@ def bindings(settings: ProjectSettings) -> dict[str, str]:
     profiles = {name for implementations in MODELS.values() for name in implementations}
     if settings.profile not in profiles:
         raise SettingsError(f"profile {settings.profile!r} does not exist{nearest(settings.profile, profiles)}")
-    for role in settings.roles:
-        if role not in MODELS:
-            raise SettingsError(f"roles.{role} is not a role{nearest(role, MODELS)}")
+    for table, named in (("roles", settings.roles), ("models", settings.models)):
+        for role in named:
+            if role not in MODELS:
+                raise SettingsError(f"{table}.{role} is not a role{nearest(role, MODELS)}")
     bound = {}
     for role, implementations in MODELS.items():
         name = settings.roles.get(role, settings.profile)
@@ -118,29 +120,42 @@ def bindings(settings: ProjectSettings) -> dict[str, str]:
 
 def worker_settings(settings: ProjectSettings, artifacts: Path) -> WorkerSettings:
     """What workers of this project need to know."""
-    return WorkerSettings(artifacts=artifacts, roles=bindings(settings), seed=settings.seed)
+    return WorkerSettings(
+        artifacts=artifacts,
+        roles=bindings(settings),
+        models=settings.models,
+        device=settings.device,
+        dtype=settings.dtype,
+        seed=settings.seed,
+    )
 
 
 def doctor_of(settings: ProjectSettings) -> Doctor:
-    """Each role of the profile: loaded once to see that it can be."""
+    """Each role of the profile: whether it is bound, and whether its weights are there."""
     bound = bindings(settings)
     rows = {}
     for role in MODELS:
-        implementation = settings.roles.get(role, settings.profile)
+        name = settings.roles.get(role, settings.profile)
         if role not in bound:
             reason = f"profile {settings.profile} has no implementation"
             rows[role] = RoleRow(role=role, implementation="", model_id="", available=False, reason=reason)
             continue
-        model_id = load(bound[role]).model_id
+        implementation = load(bound[role])
+        place, reason = place_of(role, implementation, settings.models), ""
         try:
-            load(bound[role])()
+            if place is None:
+                implementation()
+            else:
+                place.path()
         except ModelUnavailable as error:
-            rows[role] = RoleRow(
-                role=role, implementation=implementation, model_id=model_id, available=False, reason=str(error)
-            )
-            continue
+            reason = str(error)
         rows[role] = RoleRow(
-            role=role, implementation=implementation, model_id=model_id, available=True, licence="Apache-2.0"
+            role=role,
+            implementation=name,
+            model_id=model_id_of(role, implementation, settings.models),
+            available=not reason,
+            reason=reason,
+            licence=getattr(implementation, "licence", "Apache-2.0"),
         )
     return Doctor(roles=rows, missing=tuple(role for role, row in rows.items() if not row.available))
 

@@ -1,5 +1,6 @@
 """Content-derived ids: equal content gives the equal id, on every machine."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable
 
@@ -16,7 +17,10 @@ def content_id(kind: str, *parts: object) -> str:
 
 
 def digest(part: object, *, num_bytes: int = 16) -> str:
-    """BLAKE2b of the canonical text of a value, as hexadecimal digits (two per byte)."""
+    """BLAKE2b of the canonical text of a value, as hexadecimal digits (two per byte).
+
+    Besides the parts of `content_id`: dicts and dataclasses (their name, and the fields that are compared).
+    """
     hasher = hashlib.blake2b(digest_size=num_bytes)
     for piece in _canonical(part):
         hasher.update(piece)
@@ -43,5 +47,8 @@ def _canonical(part: object) -> Iterable[bytes]:
             yield b")"
         case dict():
             yield from _canonical(tuple(sorted(part.items())))
+        case _ if dataclasses.is_dataclass(part) and not isinstance(part, type):
+            yield f"{type(part).__name__}:".encode()
+            yield from _canonical({f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.compare})
         case _:
             raise TypeError(f"cannot derive an id from {type(part).__name__}: {part!r}")

@@ -204,6 +204,10 @@ class Context(Protocol):
         """The implementation bound to a role. Raises ModelUnavailable."""
         ...
 
+    def model_id(self, name: str) -> str:
+        """Names what is bound to a role and its weights, without loading it."""
+        ...
+
     def rng(self, item_id: str) -> np.random.Generator:
         """A generator seeded by the run's seed and the item's id."""
         ...

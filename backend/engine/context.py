@@ -3,7 +3,7 @@
 import importlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from backend.domain import (
 from backend.engine.frames import CachedReader, FrameCache
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
+from backend.models.places import model_id_of, place_of
 from backend.store.artifacts import Artifacts
 
 OPEN_READERS = 2
@@ -35,7 +36,15 @@ class WorkerSettings:
     artifacts: Path
     roles: Mapping[str, str]
     """Dotted path of the implementation bound to each role."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Where the weights of a role lie."""
+    device: str = "auto"
+    dtype: str = "float32"
     seed: int = 0
+
+    def model_id(self, role: str) -> str:
+        """What is bound to a role, with its weights, without loading it; empty for an unbound role."""
+        return model_id_of(role, load(self.roles[role]), self.models) if role in self.roles else ""
 
 
 class WorkContext:
@@ -47,6 +56,7 @@ class WorkContext:
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
         self._cache = FrameCache()
         self._models: dict[str, object] = {}
+        self._model_ids: dict[str, str] = {}
 
     def path(self, video: Video, item: Item) -> str:
         """The video's file. Raises MediaError when it has gone or changed since it was ingested."""
@@ -95,8 +105,19 @@ class WorkContext:
                 raise ModelUnavailable(
                     f"role {name} has no implementation in this profile; name one under [roles] in project.toml"
                 )
-            self._models[name] = load(self._settings.roles[name])()
+            implementation = load(self._settings.roles[name])
+            place = place_of(name, implementation, self._settings.models)
+            if place is None:
+                self._models[name] = implementation()
+            else:
+                self._models[name] = implementation(place, device=self._settings.device, dtype=self._settings.dtype)
         return self._models[name]
+
+    def model_id(self, name: str) -> str:
+        """Names what is bound to a role and its weights, without loading it."""
+        if name not in self._model_ids:
+            self._model_ids[name] = self._settings.model_id(name)
+        return self._model_ids[name]
 
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(int(digest((self._settings.seed, item_id), num_bytes=8), 16))

@@ -26,10 +26,17 @@ class ProjectSettings:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     gates: dict[str, float] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    """Where the weights of a role lie: a folder or file, or `hub:OWNER/NAME` of the hub's local cache."""
+    device: str = "auto"
+    """Where models run: auto (a GPU when there is one), cpu, cuda or cuda:1."""
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}; give 0 (all cores) or more")
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            raise ValueError(f"dtype is {self.dtype!r}; choose float32, bfloat16 or float16")
         if self.engine not in ("inline", "process"):
             raise ValueError(f"engine is {self.engine!r}; choose inline or process")
 
@@ -74,8 +81,10 @@ def _toml(settings: ProjectSettings) -> str:
         f"seed = {settings.seed}",
         f"engine = {_value(settings.engine)}",
         f"workers = {settings.workers}",
+        f"device = {_value(settings.device)}",
+        f"dtype = {_value(settings.dtype)}",
     ]
-    for name in ("gates", "roles"):
+    for name in ("gates", "roles", "models"):
         table: dict[str, Any] = getattr(settings, name)
         if table:
             lines += ["", f"[{name}]", *(f"{_value(key)} = {_value(value)}" for key, value in sorted(table.items()))]

@@ -1,0 +1,96 @@
+"""Where a model's weights lie: a local folder or file, or `hub:OWNER/NAME` of the Hugging Face hub's local cache."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+from backend.domain import ModelUnavailable
+
+HUB = "hub:"
+WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".onnx", ".ckpt"})
+EDGE_BYTES = 1 << 20  # read at each end of a weight file: whole ones have 15 GB and more
+
+
+class WithWeights(Protocol):
+    """An implementation that is loaded from a place: what the others have, and how it is made.
+
+    `model_id` of the class names the kind; of an object, the kind and its weights. torch is imported when one is made.
+    """
+
+    model_id: str
+    suggested: ClassVar[str]
+    """What the papers take, as a name on the hub or a file."""
+    licence: ClassVar[str]
+
+    def __init__(self, place: "ModelPlace", *, device: str, dtype: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """The location that `[models]` in project.toml gives a role."""
+
+    role: str
+    location: str
+    suggested: str = ""
+    """What the papers take, for the sentence that says what to do."""
+
+    def path(self) -> Path:
+        """The folder or file. Raises ModelUnavailable when it is not there; nothing is ever downloaded unasked."""
+        if not self.location:
+            hint = f', for example "{HUB}{self.suggested}" or a folder that holds it' if self.suggested else ""
+            raise ModelUnavailable(f"role {self.role} has no weights; set models.{self.role} in project.toml{hint}")
+        if self.location.startswith(HUB):
+            return self._cached(self.location.removeprefix(HUB))
+        found = Path(self.location).expanduser()
+        if not found.exists():
+            raise ModelUnavailable(f"models.{self.role} = {self.location!r} does not exist; put the weights there")
+        return found
+
+    def digest(self) -> str:
+        """Names the weights: a hash of the small files, and of size and both ends of the large ones."""
+        found = self.path()
+        hasher = hashlib.blake2b(digest_size=8)
+        files = [found] if found.is_file() else sorted(path for path in found.rglob("*") if path.is_file())
+        for path in files:
+            hasher.update(f"{path.relative_to(found) if found.is_dir() else ''}:{path.stat().st_size}:".encode())
+            with path.open("rb") as file:
+                if path.suffix in WEIGHTS and path.stat().st_size > 2 * EDGE_BYTES:
+                    hasher.update(file.read(EDGE_BYTES))
+                    file.seek(-EDGE_BYTES, 2)
+                hasher.update(file.read())
+        return hasher.hexdigest()
+
+    def model_id(self, kind: str) -> str:
+        """A kind of model and the digest of its weights; says so where these are missing."""
+        try:
+            return f"{kind}@{self.digest()}"
+        except ModelUnavailable:
+            return f"{kind}@missing"
+
+    def _cached(self, name: str) -> Path:
+        try:
+            from huggingface_hub import snapshot_download
+            from huggingface_hub.errors import LocalEntryNotFoundError
+        except ImportError as error:
+            raise ModelUnavailable("hub models need the extra: pip install 'subject-studio[models]'") from error
+        try:
+            return Path(snapshot_download(name, local_files_only=True))
+        except (LocalEntryNotFoundError, OSError) as error:
+            raise ModelUnavailable(
+                f"models.{self.role} = {self.location!r} is not in the hub's cache; get it with `hf download {name}`"
+            ) from error
+
+
+def place_of(role: str, implementation: type, models: Mapping[str, str]) -> ModelPlace | None:
+    """Where an implementation's weights are; None for one without weights."""
+    suggested = getattr(implementation, "suggested", None)
+    return None if suggested is None else ModelPlace(role, models.get(role, ""), suggested)
+
+
+def model_id_of(role: str, implementation: type, models: Mapping[str, str]) -> str:
+    """Names an implementation and its weights without loading them."""
+    place = place_of(role, implementation, models)
+    kind = cast(Any, implementation).model_id
+    return kind if place is None else place.model_id(kind)
