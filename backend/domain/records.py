@@ -268,6 +268,69 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One task of a benchmark: make a video of these references to this prompt. Parallel tuples describe references."""
+
+    KIND: ClassVar[str] = "bench_case"  # `case` is a word of SQL
+    benchmark: str
+    name: str
+    """Its id in the benchmark, as `singleobj_1`; generations are files of this name."""
+    prompt: str
+    references: tuple[str, ...] = ()
+    """Absolute paths, whether or not the files are there."""
+    hashes: tuple[str, ...] = ()
+    """BLAKE2b of each reference's bytes; empty where the file is missing."""
+    labels: tuple[str, ...] = ()
+    """The class that each shows, as `Woman`."""
+    kinds: tuple[str, ...] = ()
+    """What each shows of its subject: `global`, `view:front`, `expression:happy`; empty where nobody said."""
+    language: str = "en"
+    category: str = ""
+    """The name without its number, as `singleobj`."""
+    domain: str = ""
+    """open, human or single."""
+    synthetic: bool | None = None
+    first_frame: str | None = None
+    audio: str | None = None
+    audio_hash: str = ""
+    duration_s: float | None = None
+
+    @property
+    def id(self) -> str:
+        return content_id(
+            "case",
+            self.benchmark,
+            self.name,
+            self.prompt,
+            self.references,
+            self.hashes,
+            self.labels,
+            self.kinds,
+            self.language,
+            self.first_frame,
+            self.audio_hash,
+            self.duration_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """A video that a system made for a case."""
+
+    KIND: ClassVar[str] = "generation"
+    case_id: str
+    system: str
+    seed: int
+    path: str
+    content_hash: str
+    num_bytes: int
+
+    @property
+    def id(self) -> str:
+        return content_id("generation", self.case_id, self.system, self.seed, self.content_hash)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One number about one record, or NULL with a reason. `name` and its scale belong to `producer`."""
 
@@ -301,6 +364,8 @@ MACHINE_RECORDS: tuple[type, ...] = (
     Anchor,
     Embedding,
     Pair,
+    Case,
+    Generation,
     Score,
 )
 """Every record that a machine finds; each is one append-only table of the catalog."""
@@ -319,5 +384,6 @@ PARENTS: dict[type, tuple[str, type]] = {
     Embedding: ("appearance_id", Appearance),
     Anchor: ("appearance_id", Appearance),
     Pair: ("target_appearance_id", Appearance),
+    Generation: ("case_id", Case),
 }
 """The field that names a record's parent, and the parent's type. A record is shown only while its parent is."""

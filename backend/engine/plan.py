@@ -61,10 +61,12 @@ class Plan:
 
     steps: tuple[Step, ...]
     model_ids: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    """Ids of the generations that the plan is about; None for all."""
 
     def stage_key(self, stage: Stage) -> str:
         """Hash of a stage's name, version, settings and model ids; half of every work key of the stage."""
-        settings = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage)}  # pyright: ignore[reportArgumentType]
+        settings = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage) if f.compare}  # pyright: ignore[reportArgumentType]
         models = tuple((role, self.model_ids.get(role, "")) for role in sorted(stage.roles))
         return digest((stage.name, stage.version, settings, models), num_bytes=8)
 

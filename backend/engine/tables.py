@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from backend.domain import PARENTS, Item, Score, Sidecar, Source, Stage, Video
+from backend.domain import PARENTS, Case, Generation, Item, Score, Sidecar, Source, Stage, Video
 from backend.engine.plan import Gate, Plan, Step
 from backend.store.schema import KINDS, from_arrow
 
@@ -77,7 +77,19 @@ class PlanTables:
                 SELECT * FROM sidecar QUALIFY row_number() OVER (PARTITION BY source_id ORDER BY rowid DESC) = 1)
             WHERE digest <> '' AND source_id IN (SELECT id FROM kept_source)"""
         )
-        self._kept += [Source, Sidecar]
+        run(
+            """CREATE OR REPLACE TEMP TABLE kept_bench_case AS SELECT id, work_key FROM bench_case
+            QUALIFY row_number() OVER (PARTITION BY benchmark, name ORDER BY rowid DESC) = 1"""
+        )
+        only = self._plan.only
+        run(
+            f"""CREATE OR REPLACE TEMP TABLE kept_generation AS SELECT id, work_key, case_id AS bench_case_id FROM (
+                SELECT * FROM generation
+                QUALIFY row_number() OVER (PARTITION BY case_id, system, seed ORDER BY rowid DESC) = 1)
+            WHERE case_id IN (SELECT id FROM kept_bench_case) {"" if only is None else "AND id IN (SELECT unnest(?))"}""",
+            [] if only is None else [list(only)],
+        )
+        self._kept += [Source, Sidecar, Case, Generation]
         for kind, record in KINDS.items():
             if record not in self._kept:
                 columns = ", ".join(f"{name} VARCHAR" for name in _columns(record))

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 3  # 2 added `rights`, 3 `sidecar`
+SCHEMA_VERSION = 4  # 2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
