@@ -14,8 +14,14 @@ CODE = sorted(
 )
 MAX_LINES = 500
 MAX_FUNCTION_LINES = 70  # "up to about 60"
-BROAD = {"backend/engine/work.py", "backend/jobs/board.py", "backend/store/journal.py", "studio/crash.py"}
-"""The pipeline item, the job worker, the journal's writer (it works for all callers), the GUI's excepthook."""
+BROAD = {
+    "backend/engine/work.py",
+    "backend/jobs/board.py",
+    "backend/store/journal.py",
+    "metrics/planner.py",
+    "studio/crash.py",
+}
+"""The pipeline item (of stages, of features), the job worker, the journal's writer (it works for all callers), the GUI's excepthook."""
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
@@ -27,7 +33,7 @@ def test_file_and_functions_are_short(path: Path) -> None:
             assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, f"{node.name} is too long"
 
 
-def test_broad_excepts_stand_in_four_places() -> None:
+def test_broad_excepts_stand_in_few_places() -> None:
     found = set()
     for path in CODE:
         for node in ast.walk(ast.parse(path.read_text())):

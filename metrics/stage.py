@@ -1,0 +1,107 @@
+"""A metric as a stage over generated videos: its rows, its work key, its place in a chain that shares one decode."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from backend.domain import Absent, Case, Context, Generation, Item, Ok, Resources, Result, Score, digest
+from metrics.planner import Planner
+from metrics.spec import Entry, Feature, Measured, Metric
+from metrics.store import FeatureStore
+
+NEEDS = {
+    "references": lambda case: bool(case.references),
+    "prompt": lambda case: bool(case.prompt.strip()),
+    "audio": lambda case: bool(case.audio),
+    "first_frame": lambda case: bool(case.first_frame),
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric on generated videos: a score each, NULL with its reason where there is none.
+
+    A reason begins with its state: `not applicable`, `no detection`, `unavailable` (a model is missing) or `failed`.
+    `beside` are features of other metrics that are computed along when the video is decoded.
+    """
+
+    metric: Metric
+    store: Path = field(compare=False)
+    beside: tuple[Feature, ...] = field(default=(), compare=False)
+
+    over: ClassVar[type] = Generation
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=2.0)
+
+    @property
+    def name(self) -> str:
+        return f"measure_{self.metric.id}"
+
+    @property
+    def version(self) -> int:
+        return self.metric.version
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return tuple(sorted(roles_of(self.metric)))
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        planner = Planner(store=FeatureStore(self.store), roles=context.role, model_id=context.model_id)
+        return [self._measure(item, context, planner) for item in items]
+
+    def _measure(self, item: Item, context: Context, planner: Planner) -> Result:
+        entry = Entry(item.one(Case), item.one(Generation))
+        measured = self._value(entry, planner)
+        value = measured.value
+        if not isinstance(value, Absent) and not math.isfinite(value):
+            value = Absent(f"failed: {self.metric.id} is {value}; a model gave a number that is none")
+        arrays = {**measured.per_frame, **measured.evidence}
+        models = {role: context.model_id(role) for role in self.roles}
+        score = Score(
+            target=entry.generation.id,
+            name=self.metric.id,
+            value=None if isinstance(value, Absent) else float(value),
+            producer=f"{self.metric.id}/{self.version}:{digest((self.metric, models), num_bytes=6)}",
+            reason=value.reason if isinstance(value, Absent) else None,
+            num_units=measured.num_units,
+            coverage=measured.coverage,
+            evidence=context.artifacts.put(_packed(arrays), "npz") if arrays else None,
+        )
+        failed = score.reason if score.reason and score.reason.startswith("failed") else None
+        return Ok(item.id, [score], (failed,) if failed else ())
+
+    def _value(self, entry: Entry, planner: Planner) -> Measured:
+        for need in self.metric.needs:
+            if not NEEDS[need](entry.case):
+                return _nothing(f"not applicable: case {entry.case.name} has no {need.replace('_', ' ')}")
+        wanted = dict(self.metric.features)
+        found = dict(zip(wanted, planner.features(entry, list(wanted.values()), self.beside), strict=True))
+        for given in found.values():
+            if isinstance(given, Absent):
+                return _nothing(given.reason)
+        return self.metric.combine(entry, {name: given for name, given in found.items() if isinstance(given, dict)})
+
+
+def roles_of(metric: Metric) -> set[str]:
+    """Every role that a metric's features ask for."""
+
+    def of(feature: Feature) -> set[str]:
+        return set(feature.roles).union(*(of(needed) for needed in feature.inputs.values()))
+
+    return set().union(*(of(feature) for feature in metric.features.values()))
+
+
+def _nothing(reason: str) -> Measured:
+    return Measured(value=Absent(reason), num_units=0, coverage=0.0)
+
+
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
