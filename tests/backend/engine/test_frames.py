@@ -15,9 +15,9 @@ NUM_FRAMES = 40
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 frames of 1280 x 720, the n-th of the grey level 4 n + 20."""
+    """40 frames of 1280 x 720, the n-th of the grey level 6 n + 10."""
     path = tmp_path_factory.mktemp("frames") / "v.mp4"
-    frames = (np.full((720, 1280, 3), 4 * n + 20, np.uint8) for n in range(NUM_FRAMES))
+    frames = (np.full((720, 1280, 3), 6 * n + 10, np.uint8) for n in range(NUM_FRAMES))
     write_video(path, frames, fps=25.0)
     return path
 
@@ -34,7 +34,7 @@ class Counting(VideoReader):
 
 
 def levels(frames: np.ndarray) -> list[int]:
-    return [round((float(frame.mean()) - 20) / 4) for frame in frames]
+    return [round((float(frame.mean()) - 10) / 6) for frame in frames]
 
 
 def test_one_decode_serves_every_size_in_an_expected_span(video: Path) -> None:
