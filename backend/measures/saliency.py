@@ -11,6 +11,7 @@ SPECTRUM_PX = 64  # Hou & Zhang, CVPR 2007, section 3: the scale at which object
 COLOUR_SIGMA = 10.0  # Zhu et al., CVPR 2014, section 3.2: Lab distance of one and the same region
 SPACE_SIGMA = 0.25  # Zhu et al., section 4.1, in picture widths
 CONNECTION_SIGMA = 1.0  # Zhu et al., equation 5
+FARTHEST = 4.0  # sigmas: regions farther apart count less than one in 2,900, and finding how far costs as much again
 
 
 def spectral_residual(gray: np.ndarray, *, size: int = SPECTRUM_PX) -> np.ndarray:
@@ -125,7 +126,7 @@ def _background_probability(appearance: np.ndarray, pairs: np.ndarray, on_edge: 
     # Steps below a small distance are noise; without this long smooth paths add up (Zhu et al., released settings).
     costs = np.maximum(costs - np.median(costs) * 0.5, 1e-6)
     graph = coo_array((costs, (pairs[:, 0], pairs[:, 1])), shape=(num, num))
-    geodesic = dijkstra(graph.tocsr(), directed=False)
+    geodesic = dijkstra(graph.tocsr(), directed=False, limit=FARTHEST * COLOUR_SIGMA)
     same = np.exp(-(geodesic**2) / (2 * COLOUR_SIGMA**2))
     connection = same[:, on_edge].sum(axis=1) / np.sqrt(same.sum(axis=1))
     return 1 - np.exp(-(connection**2) / (2 * CONNECTION_SIGMA**2))

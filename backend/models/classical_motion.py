@@ -39,7 +39,7 @@ def camera_motion(gray: np.ndarray, other: np.ndarray, *, points: np.ndarray | N
     for chosen in (in_band, np.ones(len(start), bool)):
         if chosen.sum() < MIN_POINTS:
             continue
-        model, _ = cv2.findHomography(start[chosen], stop[chosen], cv2.RANSAC, INLIER_PX, maxIters=500)
+        model, _ = cv2.findHomography(start[chosen], stop[chosen], cv2.RANSAC, INLIER_PX, maxIters=250)
         if model is None:
             continue
         agrees = np.linalg.norm(_moved(start, model) - stop, axis=1) < INLIER_PX
