@@ -167,10 +167,10 @@ def given_world(
     )  # fmt: skip
     blocks: dict[str, list[np.ndarray]] = defaultdict(list)
     for v, video in enumerate(plan.videos):
-        content = content_box(video, size)
+        content = content_box(video.border, size)
         inner = (content[2] - content[0], content[3] - content[1])
         for number, shot in enumerate(video.shots):
-            stage = ShotStage(shot, video, inner, Wardrobe()) if shot.subjects else None
+            stage = ShotStage(shot, video, size, Wardrobe()) if shot.subjects else None
             start, stop = (v * 100_000 + edge for edge in (shot.start_frame, shot.stop_frame))
             clip = Clip(
                 video_id=whole.id,

@@ -37,11 +37,18 @@ class Shown:
 
 
 class ShotStage:
-    """A shot ready to be filmed: its place painted, its sprites drawn when first needed."""
+    """A shot ready to be filmed: its place painted, its sprites drawn when first needed.
 
-    def __init__(self, plan: ShotPlan, video: VideoPlan, size: tuple[int, int], wardrobe: Wardrobe) -> None:
+    `frame_size` is (width, height) with the borders. Footage of a video of another picture shape is filmed in that
+    shape and then fills this one: scaled, and cut on both sides of its middle.
+    """
+
+    def __init__(self, plan: ShotPlan, video: VideoPlan, frame_size: tuple[int, int], wardrobe: Wardrobe) -> None:
         self.plan = plan
         self._video = video
+        self._shown_size = _inner_size(video.border, frame_size)
+        size = _inner_size((plan.retake and plan.retake.border) or video.border, frame_size)
+        self._refit = None if size == self._shown_size else _filling(size, self._shown_size)
         self._width, self._height = size
         self._wardrobe = wardrobe
         canvas = (round(size[0] * PLACE_MARGIN), round(size[1] * PLACE_MARGIN))
@@ -73,6 +80,8 @@ class ShotStage:
         self._develop(picture, frame)
         keep = frame in self._kept
         shown = [self._report(k, layers, cover, frame, origin, frame_size, keep) for k in range(len(layers))]
+        if self._refit is not None:
+            picture = cv2.warpAffine(picture, self._refit, self._shown_size, flags=cv2.INTER_LINEAR)
         return picture, shown
 
     def _time(self, frame: int) -> float:
@@ -204,6 +213,8 @@ class ShotStage:
         seen = alpha >= SEEN_ALPHA if alpha is not None else np.zeros((0, 0), bool)
         for above in [(layer[4], layer[5]) for layer in layers[k + 1 :]] + ([cover[:2]] if cover else []):
             _hide(seen, area, *above)
+        if self._refit is not None:
+            seen, area, whole = self._refitted(seen, area), (0, 0), whole * float(self._refit[0, 0]) ** 2
         count = int(np.count_nonzero(seen))
         box: Box | None = None
         mask = None
@@ -227,19 +238,24 @@ class ShotStage:
         )
         return Shown(number, row)
 
+    def _refitted(self, seen: np.ndarray, area: tuple[int, int]) -> np.ndarray:
+        """Visible pixels at a corner of the picture as filmed, on the whole picture as shown."""
+        assert self._refit is not None
+        filmed = np.zeros((self._height, self._width), np.uint8)
+        filmed[area[1] : area[1] + seen.shape[0], area[0] : area[0] + seen.shape[1]] = seen
+        return cv2.warpAffine(filmed, self._refit, self._shown_size, flags=cv2.INTER_NEAREST).astype(bool)
+
 
 def film(
     video: VideoPlan, size: tuple[int, int], wardrobe: Wardrobe
 ) -> Iterator[tuple[np.ndarray, int, int | None, list[Shown]]]:
     """Frames of a video without borders and overlays: picture, frame number, shot number (None in a transition), subjects."""
-    content = content_box(video, size)
-    inner = (content[2] - content[0], content[3] - content[1])
-    origin = (content[0], content[1])
+    origin = content_box(video.border, size)[:2]
     stages: dict[int, ShotStage] = {}
 
     def picture_of(shot: int, frame: int) -> tuple[np.ndarray, list[Shown]]:
         if shot not in stages:
-            stages[shot] = ShotStage(video.shots[shot], video, inner, wardrobe)
+            stages[shot] = ShotStage(video.shots[shot], video, size, wardrobe)
         return stages[shot].render(frame, origin=origin, frame_size=size)
 
     for number, shot in enumerate(video.shots):
@@ -263,10 +279,10 @@ def _white_balanced(place: Place, warmth: float) -> Place:
     return replace(place, picture=cv2.LUT(place.picture, table[None]), light=replace(light, key=key, sky=sky))
 
 
-def content_box(video: VideoPlan, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The picture inside the borders, in pixels; even numbers, as broadcasters cut them."""
+def content_box(border: tuple[str, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The picture inside a video's borders, in pixels; even numbers, as broadcasters cut them."""
     width, height = size
-    kind, share = video.border
+    kind, share = border
     if kind == "letterbox":
         bar = round(height * (1 - share) / 4) * 2
         return 0, bar, width, height - bar
@@ -274,6 +290,17 @@ def content_box(video: VideoPlan, size: tuple[int, int]) -> tuple[int, int, int,
         bar = round(width * (1 - share) / 4) * 2
         return bar, 0, width - bar, height
     return 0, 0, width, height
+
+
+def _inner_size(border: tuple[str, float], frame_size: tuple[int, int]) -> tuple[int, int]:
+    x0, y0, x1, y1 = content_box(border, frame_size)
+    return x1 - x0, y1 - y0
+
+
+def _filling(filmed: tuple[int, int], shown: tuple[int, int]) -> np.ndarray:
+    """(2, 3): the least scale at which a picture of one size fills another, middle on middle."""
+    scale = max(shown[0] / filmed[0], shown[1] / filmed[1])
+    return np.array([[scale, 0, (shown[0] - scale * filmed[0]) / 2], [0, scale, (shown[1] - scale * filmed[1]) / 2]])
 
 
 def _blend(kind: str, number: int, frame: int, start: int, stop: int, picture_of) -> np.ndarray:

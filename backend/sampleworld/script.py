@@ -67,10 +67,14 @@ class SubjectPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retake:
-    """How a planted duplicate differs: the kept part of the picture (x, y, size as fractions), gain, words."""
+    """How a planted duplicate differs: the kept part of the picture (x, y, size as fractions), gain, words.
+
+    `border` is that of the video it was filmed for, None when that is the video which shows it.
+    """
 
     crop: tuple[float, float, float] = (0.0, 0.0, 1.0)
     gain: float = 1.0
+    border: tuple[str, float] | None = None
     words: str = "again"
 
 
@@ -336,6 +340,7 @@ def _replay(shots: list[ShotPlan], v: int, earlier: list[VideoPlan], rng: np.ran
         Retake(crop=(float(rng.uniform(0, 1 - size)), float(rng.uniform(0, 1 - size)), size), words="cropped"),
         Retake(gain=float(rng.choice([0.8, 1.22])), words="brightness changed"),
     ][int(rng.integers(3))]
+    change = replace(change, border=None if own else earlier[v - 1].border)
     shots.append(replace(pool[chosen[0]], retake=change))
     return [PlannedDuplicate(video_a=v if own else v - 1, shot_a=chosen[0], video_b=v, shot_b=len(shots) - 1)]
 

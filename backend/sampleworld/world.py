@@ -35,7 +35,7 @@ from backend.sampleworld.truth import (
     write_video_truth,
 )
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 STAMP_NAME = "stamp.json"
 
 Progress = Callable[[int, int, str], None]
@@ -156,7 +156,7 @@ def render_video(out: Path, plan: VideoPlan, size: tuple[int, int]) -> VideoTrut
     """Renders one planned video to OUT/videos and its truth to OUT/truth."""
     rows: dict[int, list[list[SubjectFrame]]] = {k: [[] for _ in shot.subjects] for k, shot in enumerate(plan.shots)}
     overlays = [_draw_overlay(o, size) for o in plan.overlays]
-    content = content_box(plan, size)
+    content = content_box(plan.border, size)
 
     def frames() -> Iterator[np.ndarray]:
         for picture, frame, shot, shown in film(plan, size, Wardrobe()):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,8 +14,8 @@ from backend.media.audio import Sound, read_audio
 from backend.media.index import build_index, decode_all
 from backend.sampleworld import Truth, WorldSummary, read_truth, render_world
 from backend.sampleworld.cast import Wardrobe
-from backend.sampleworld.film import film
-from backend.sampleworld.script import plan_world
+from backend.sampleworld.film import content_box, film
+from backend.sampleworld.script import Retake, plan_world
 from backend.sampleworld.sound import Syllable, envelope, speak
 from backend.sampleworld.world import render_video
 
@@ -152,19 +153,53 @@ def test_hidden_subject_counts_only_its_visible_pixels():
 def test_planted_duplicates_show_the_same_footage(world: WorldSummary, truth: Truth):
     assert len(truth.duplicates) == 2
     for d in truth.duplicates:
-        a = frames_of(world.folder / truth.video(d.video_a).file)[d.span_a[0] + 2].astype(float)
-        b = frames_of(world.folder / truth.video(d.video_b).file)[d.span_b[0] + 2].astype(float)
-        contents = [truth.video(name).content for name in (d.video_a, d.video_b)]
-        first, second = (_thumbnail(p, c) for p, c in zip((a, b), contents))
-        assert np.corrcoef(first, second)[0, 1] > 0.6, d
+        first, second = (
+            _content(frames_of(world.folder / truth.video(name).file)[span[0] + 2], truth.video(name).content)
+            for name, span in ((d.video_a, d.span_a), (d.video_b, d.span_b))
+        )
+        assert _found_inside(second, first) > 0.8, d
 
 
-def _thumbnail(grey: np.ndarray, content: tuple[float, float, float, float]) -> np.ndarray:
+def _content(grey: np.ndarray, content: tuple[float, float, float, float]) -> np.ndarray:
     x0, y0, x1, y1 = (int(v) for v in content)
-    inner = grey[y0:y1, x0:x1]
-    rows = np.array_split(np.arange(inner.shape[0]), 8)
-    columns = np.array_split(np.arange(inner.shape[1]), 8)
-    return np.array([inner[np.ix_(r, c)].mean() for r in rows for c in columns])
+    return grey[y0:y1, x0:x1]
+
+
+def _found_inside(part: np.ndarray, whole: np.ndarray) -> float:
+    """Best correlation of a picture's middle with a place in another that is scaled to fill it, or up to a fifth more."""
+    height, width = part.shape
+    middle = part[height // 5 : -height // 5, width // 5 : -width // 5]
+    fill = max(height / whole.shape[0], width / whole.shape[1])
+    scaled = [cv2.resize(whole, None, fx=fill * zoom, fy=fill * zoom) for zoom in np.linspace(1, 1.2, 9)]
+    return max(float(cv2.matchTemplate(picture, middle, cv2.TM_CCOEFF_NORMED).max()) for picture in scaled)
+
+
+@pytest.mark.parametrize("border", [("letterbox", 0.8), ("pillarbox", 0.75)])
+def test_footage_in_another_picture_shape_is_the_same_but_for_its_edges(border: tuple[str, float]):
+    plan = plan_world(4, 3, 4.0, 24).videos[0]
+    shot = next(s for s in plan.shots if s.subjects)
+    shot = replace(shot, first_frame=0, start_frame=0, stop_frame=1, last_frame=1)
+    whole = replace(plan, num_frames=1, shots=(shot,), transitions=(), border=("none", 1.0))
+    again = replace(whole, border=border, shots=(replace(shot, retake=Retake(border=("none", 1.0))),))
+    x0, y0, x1, y1 = content_box(border, (320, 180))
+    (original, _, _, before), (replayed, _, _, after) = (next(film(p, (320, 180), Wardrobe())) for p in (whole, again))
+    assert np.array_equal(replayed, original[y0:y1, x0:x1])
+    for old, new in zip(before, after, strict=True):
+        seen = rle.decode(old.row.mask or b"", 180, 320)[y0:y1, x0:x1]
+        assert np.array_equal(rle.decode(new.row.mask or b"", 180, 320)[y0:y1, x0:x1], seen)
+        assert new.row.visible == pytest.approx(old.row.visible * seen.sum() / rle.area(old.row.mask or b""), rel=1e-6)
+
+
+def test_footage_of_a_letterboxed_video_fills_a_whole_frame_by_scaling():
+    plan = plan_world(4, 3, 4.0, 24).videos[0]
+    shot = next(s for s in plan.shots if s.subjects)
+    shot = replace(shot, first_frame=0, start_frame=0, stop_frame=1, last_frame=1)
+    boxed = replace(plan, num_frames=1, shots=(shot,), transitions=(), border=("letterbox", 0.8))
+    again = replace(boxed, border=("none", 1.0), shots=(replace(shot, retake=Retake(border=boxed.border)),))
+    original, replayed = (next(film(p, (320, 180), Wardrobe()))[0] for p in (boxed, again))
+    assert original.shape == (144, 320, 3) and replayed.shape == (180, 320, 3)
+    middle = cv2.resize(original[:, 32:288], (320, 180), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(middle[4:-4, 4:-4].astype(int) - replayed[4:-4, 4:-4]).mean() < 4
 
 
 def test_overlays_are_where_truth_says(world: WorldSummary, truth: Truth):
