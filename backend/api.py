@@ -198,6 +198,39 @@ class ExportSummary:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationJob:
+    """An evaluation that was asked for: what it is about, what is odd, and the job that measures."""
+
+    job: Progress
+    cases: int
+    videos: int
+    metrics: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Names of cases without a video."""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRow:
+    """One metric of one video. `state`: scored, not_applicable, no_detection, unavailable or failed."""
+
+    case_id: str
+    benchmark: str
+    category: str
+    system: str
+    seed: int
+    metric: str
+    value: float | None
+    state: str
+    reason: str | None
+    num_units: int
+    coverage: float
+    generation_id: str
+    evidence: str | None = None
+    """Artifact of arrays: per-frame values, boxes, answers."""
+
+
 class Api(Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
@@ -280,6 +313,29 @@ class Api(Protocol):
 
     def report(self, *, out: str | None = None) -> str:
         """Writes report.html and gives its path."""
+        ...
+
+    def evaluate(
+        self,
+        *,
+        cases: str,
+        videos: str,
+        system: str,
+        references: str | None = None,
+        metrics: tuple[str, ...] = (),
+        workers: int | None = None,
+        engine: str | None = None,
+        retry_failed: bool = False,
+    ) -> EvaluationJob:
+        """Lists a cases file and a system's videos, and starts measuring them; `progress` follows the job.
+
+        `metrics` are ids and names of sets; without any, all whose roles are bound. Raises ImportRefused for files
+        that cannot be read, SettingsError for an unknown metric.
+        """
+        ...
+
+    def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]:
+        """What was measured with the present settings, ordered by system, case, seed and metric; all without filters."""
         ...
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:

@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from backend.cli import demo as demonstration
+from backend.cli.evaluating import evaluate
 from backend.cli.opening import Overrides, opened
+from backend.cli.options import (
+    HERE,
+    EngineOption,
+    JsonOption,
+    ProfileOption,
+    ProjectOption,
+    RecipeOption,
+    SetOption,
+    WorkersOption,
+)
 from backend.cli.output import emit, follow, say, show_status, warn
 from backend.domain import StudioError
 
@@ -23,15 +34,9 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(help="Read the journal of what people said and asked.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+app.command()(evaluate)
+app.command("eval", hidden=True)(evaluate)
 
-ProjectOption = Annotated[Path, typer.Option("--project", help="The project's folder.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-ProfileOption = Annotated[str | None, typer.Option(help="embedded (no weights) or paper.")]
-RecipeOption = Annotated[str | None, typer.Option(help="Which stages run, and their gates.")]
-EngineOption = Annotated[str | None, typer.Option(help="inline or process.")]
-WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 takes every core.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="A setting, as stages.split_shots.max_s=30.")]
-HERE = Path()
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed
 
 

@@ -3,4 +3,13 @@
 A job is called with a `JobTicket` and its own keyword arguments, and gives one line saying what it did.
 """
 
-JOBS: dict[str, str] = {"curate": "backend.jobs.curate:curate"}
+JOBS: dict[str, str] = {"curate": "backend.jobs.plans:work_through", "evaluate": "backend.jobs.plans:work_through"}
+
+CALLS: dict[str, str] = {
+    "evaluation_plan": "metrics.evaluation:plan_of",
+    "find_generations": "metrics.benchmark:find_generations",
+    "known_metrics": "metrics.evaluation:known",
+    "measured_metrics": "metrics.evaluation:metric_ids",
+    "read_cases": "metrics.benchmark:read_cases",
+}
+"""What the workspace asks of the packages above it, resolved when it is needed."""

@@ -38,6 +38,10 @@ class Layout:
         return self.root / "index" / "previews"
 
     @property
+    def features(self) -> Path:
+        return self.root / "index" / "features"
+
+    @property
     def backups(self) -> Path:
         return self.root / "backups"
 

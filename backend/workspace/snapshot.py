@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from backend.domain import Sidecar, Source
+from backend.domain import Case, Generation, Sidecar, Source
 from backend.engine.plan import Plan
 from backend.engine.tables import GateCount, PlanTables
 from backend.store.catalog import Catalog
@@ -87,7 +87,7 @@ class Snapshot:
         """
         hasher = hashlib.blake2b(digest_size=32)
         for kind, record in KINDS.items():
-            if record in (Source, Sidecar):  # what they lead to is hashed; where they lie is not
+            if record in (Source, Sidecar, Case, Generation):  # what they lead to is hashed; where they lie is not
                 continue
             columns = [f.name for f in record_schema(record) if f.name not in ("work_key", "source_id")]
             selected = ", ".join(f'r."{name}"' for name in columns)

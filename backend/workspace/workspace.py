@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from backend.api import (
@@ -10,6 +10,8 @@ from backend.api import (
     Api,
     Check,
     Doctor,
+    EvaluationJob,
+    EvaluationRow,
     ExportSummary,
     GateChange,
     IngestSummary,
@@ -30,7 +32,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.forms import load_form
-from backend.workspace import checks, exporting, ingesting
+from backend.workspace import checks, evaluating, exporting, ingesting
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
@@ -149,6 +151,44 @@ class Workspace:
             num_workers=num_workers,
             retry_failed=retry_failed,
         )
+
+    def evaluate(
+        self,
+        *,
+        cases: str,
+        videos: str,
+        system: str,
+        references: str | None = None,
+        metrics: tuple[str, ...] = (),
+        workers: int | None = None,
+        engine: str | None = None,
+        retry_failed: bool = False,
+    ) -> EvaluationJob:
+        made_by = worker_settings(self.settings, self.layout.artifacts)
+        asked = evaluating.listed(self.catalog, cases, videos, system, references, metrics, made_by)
+        engine = engine or self.settings.engine
+        job = self._jobs.submit(
+            "evaluate",
+            actor="user",
+            about={"engine": engine, "system": system, "cases": cases, "metrics": list(asked.metrics)},
+            catalog=self.catalog,
+            artifacts=self.artifacts,
+            plan=evaluating.plan(asked.metrics, made_by, self.layout, only=asked.generations),
+            workers=made_by,
+            engine=engine,
+            num_workers=self.settings.workers if workers is None else workers,
+            retry_failed=retry_failed,
+        )
+        if job.kind != "evaluate":
+            raise ProjectError(f"a {job.kind} job is running in this project; evaluate when it has ended")
+        return evaluating.described(asked, job)
+
+    def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]:
+        made_by = worker_settings(self.settings, self.layout.artifacts)
+        names = evaluating.measured(self.catalog, metrics)
+        plan = evaluating.plan(names, made_by, self.layout)
+        with closing(Snapshot(self.catalog, one_moment=True)) as opened, opened.of(plan) as now:
+            return evaluating.rows(now, names, systems)
 
     def progress(self, *, job_id: str) -> Progress:
         return self._jobs.progress(job_id)

@@ -9,7 +9,7 @@ from backend.domain import MACHINE_RECORDS, PARENTS
 from backend.engine.context import load
 from backend.engine.tables import LISTED
 from backend.exports import EXPORTS
-from backend.jobs import JOBS
+from backend.jobs import CALLS, JOBS
 from backend.models import MODELS
 from backend.recipes import RECIPES
 from backend.stages import STAGES
@@ -55,7 +55,7 @@ def test_model_has_an_id_and_a_sentence(role: str, name: str, path: str) -> None
     assert inspect.getdoc(model)
 
 
-@pytest.mark.parametrize("path", [*EXPORTS.values(), *JOBS.values(), *PAGES.values()])
+@pytest.mark.parametrize("path", [*EXPORTS.values(), *JOBS.values(), *CALLS.values(), *PAGES.values()])
 def test_path_resolves(path: str) -> None:
     assert callable(load(path))
 

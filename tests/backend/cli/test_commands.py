@@ -9,6 +9,20 @@ import typer.main
 
 from backend.cli.app import app, main
 
+EVALUATE = {
+    "--cases",
+    "--videos",
+    "--system",
+    "--metrics",
+    "--references",
+    "--project",
+    "--profile",
+    "--engine",
+    "--workers",
+    "--set",
+    "--retry-failed",
+    "--json",
+}
 COMMANDS = {
     "backup": {"--project", "--out", "--json"},
     "curate": {
@@ -23,6 +37,8 @@ COMMANDS = {
     },
     "demo": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json", "--no-open"},
     "doctor": {"--project", "--json"},
+    "eval": EVALUATE,
+    "evaluate": EVALUATE,
     "export": {"--project", "--out", "--where", "--split", "--json"},
     "ingest": {"--project", "--licence", "--attribution", "--json"},
     "init": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json"},

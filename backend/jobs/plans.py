@@ -1,4 +1,4 @@
-"""Curation as a job."""
+"""Working through a plan as a job: curation, evaluation."""
 
 import os
 
@@ -11,7 +11,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 
 
-def curate(
+def work_through(
     ticket: JobTicket,
     *,
     catalog: Catalog,

@@ -1,0 +1,87 @@
+"""Commands that judge generated videos."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from backend.api import EvaluationRow
+from backend.cli.opening import Overrides, opened
+from backend.cli.options import (
+    HERE,
+    EngineOption,
+    JsonOption,
+    ProfileOption,
+    ProjectOption,
+    SetOption,
+    WorkersOption,
+)
+from backend.cli.output import emit, follow, say, warn
+
+SHOWN_PROBLEMS = 20
+
+
+def evaluate(
+    cases: Annotated[Path, typer.Option("--cases", help="Cases in OpenS2V-Eval's JSON.")],
+    videos: Annotated[Path, typer.Option("--videos", help="Folder of <case id>.mp4 or <case id>_seed<k>.mp4.")],
+    system: Annotated[str, typer.Option("--system", help="Who made the videos.")],
+    metrics: Annotated[
+        str, typer.Option("--metrics", help="Metrics and sets, by commas; all that can run without it.")
+    ] = "",
+    references: Annotated[
+        Path | None, typer.Option("--references", help="Where image paths start; the cases' folder.")
+    ] = None,
+    project: ProjectOption = HERE,
+    profile: ProfileOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    assignments: SetOption = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try what broke again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a system's videos of a benchmark; what was measured is never measured again."""
+    overrides = Overrides(profile=profile, engine=engine, workers=workers, assignments=tuple(assignments or ()))
+    with opened(project, create=True, overrides=overrides) as api:
+        asked = api.evaluate(
+            cases=str(cases.absolute()),
+            videos=str(videos.absolute()),
+            system=system,
+            references=str(references.absolute()) if references else None,
+            metrics=tuple(name.strip() for name in metrics.split(",") if name.strip()),
+            retry_failed=retry_failed,
+        )
+        for remark in asked.remarks:
+            warn(remark)
+        job = follow(api, asked.job, as_json=as_json)
+        rows = api.evaluation(systems=(system,), metrics=asked.metrics)
+    if as_json:
+        emit({"rows": [dataclasses.asdict(row) for row in rows], "missing": asked.missing, "remarks": asked.remarks})
+    else:
+        show_rows(rows, asked.metrics)
+    if job.state == "failed":
+        warn(f"studio-backend: evaluation broke off: {job.message}")
+    raise SystemExit(1 if job.state != "done" or any(row.state == "failed" for row in rows) else 0)
+
+
+def show_rows(rows: tuple[EvaluationRow, ...], metrics: tuple[str, ...]) -> None:
+    """A line a metric: mean over the videos that have a value, and how many ended in which other state."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("metric", "mean", "scored", "not applicable", "no detection", "unavailable", "failed"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for metric in metrics:
+        own = [row for row in rows if row.metric == metric]
+        values = [row.value for row in own if row.value is not None]
+        states = [
+            sum(row.state == state for row in own) for state in ("not_applicable", "no_detection", "unavailable", "failed")
+        ]
+        mean = f"{sum(values) / len(values):.4f}" if values else "–"
+        table.add_row(metric, mean, str(len(values)), *(str(count) if count else "" for count in states))
+    Console(width=110).print(table)
+    problems = [row for row in rows if row.state in ("unavailable", "failed")]
+    for row in problems[:SHOWN_PROBLEMS]:
+        say(f"  {row.case_id} (seed {row.seed}), {row.metric}: {row.reason}")
+    if len(problems) > SHOWN_PROBLEMS:
+        say(f"  … and {len(problems) - SHOWN_PROBLEMS} more; --json gives them all")

@@ -1,0 +1,132 @@
+"""Evaluating generated videos: listing cases and videos, the plan of the asked metrics, the rows that came of it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.api import EvaluationJob, EvaluationRow, Progress
+from backend.domain import SettingsError
+from backend.engine.context import WorkerSettings, load
+from backend.engine.plan import Plan
+from backend.jobs import CALLS
+from backend.store.catalog import Catalog
+from backend.workspace.layout import Layout
+from backend.workspace.snapshot import Snapshot
+
+LISTED = "listed"  # the work key of rows that people list
+_LATEST_CASES = "SELECT * FROM bench_case QUALIFY row_number() OVER (PARTITION BY benchmark, name ORDER BY rowid DESC) = 1"
+_LATEST_GENERATIONS = """
+SELECT * FROM generation QUALIFY row_number() OVER (PARTITION BY case_id, system, seed ORDER BY rowid DESC) = 1"""
+STATES = {"not applicable": "not_applicable", "no detection": "no_detection", "unavailable": "unavailable"}
+"""State of a value that is not there, by how its reason begins; anything else failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an evaluation is about."""
+
+    cases: int
+    generations: tuple[str, ...]
+    metrics: tuple[str, ...]
+    missing: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def listed(
+    catalog: Catalog,
+    cases: str,
+    videos: str,
+    system: str,
+    references: str | None,
+    metrics: Sequence[str],
+    workers: WorkerSettings,
+) -> Asked:
+    """Adds a file's cases and a system's videos to the catalog, those that it does not list as they are now."""
+    if not system.strip() or len(system) > 100:
+        raise SettingsError(f"--system is {system[:100]!r}; give the system's name, up to 100 characters")
+    names = load(CALLS["measured_metrics"])(metrics, workers)
+    told = load(CALLS["read_cases"])(Path(cases), references=Path(references) if references else None)
+    found = load(CALLS["find_generations"])(Path(videos), system, told.cases)
+    with catalog.session():  # held over look and add, so that of two who list a file at once one finds it known
+        known = {row[0] for row in catalog.query(f"SELECT id FROM ({_LATEST_CASES})")}
+        places = {(row[0], row[1]) for row in catalog.query(f"SELECT id, path FROM ({_LATEST_GENERATIONS})")}
+        fresh = [case for case in told.cases if case.id not in known]
+        fresh += [made for made in found.generations if (made.id, made.path) not in places]
+        if fresh:
+            catalog.add_records(fresh, work_key=f"{LISTED}:{uuid.uuid4().hex}")  # one that comes back is a row anew
+    return Asked(
+        cases=len(told.cases),
+        generations=tuple(row.id for row in found.generations),
+        metrics=names,
+        missing=found.missing,
+        remarks=(*told.remarks, *found.remarks),
+    )
+
+
+def described(asked: Asked, job: Progress) -> EvaluationJob:
+    return EvaluationJob(
+        job=job,
+        cases=asked.cases,
+        videos=len(asked.generations),
+        metrics=asked.metrics,
+        missing=asked.missing,
+        remarks=asked.remarks,
+    )
+
+
+def plan(names: Sequence[str], workers: WorkerSettings, layout: Layout, *, only: tuple[str, ...] | None = None) -> Plan:
+    return load(CALLS["evaluation_plan"])(names, workers=workers, store=layout.features, only=only)
+
+
+def measured(catalog: Catalog, asked: Sequence[str]) -> tuple[str, ...]:
+    """The asked metrics, or all that were worked on."""
+    if asked:
+        return tuple(asked)
+    rows = catalog.query("SELECT DISTINCT stage FROM work WHERE starts_with(stage, 'measure_') ORDER BY 1")
+    known = load(CALLS["known_metrics"])()
+    return tuple(name for (stage,) in rows if (name := stage.removeprefix("measure_")) in known)
+
+
+def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str]) -> tuple[EvaluationRow, ...]:
+    """Scores of the plan, and a failed row for each item whose measuring broke."""
+    if not names:
+        return ()
+    failed = " UNION ALL ".join(
+        f"""SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, 'failed: ' || w.message AS reason,
+            0 AS num_units, 0.0 AS coverage, NULL AS evidence
+        FROM item_measure_{name} i JOIN work w ON w.work_key = i.work_key AND w.stage = 'measure_{name}'
+        WHERE w.state = 'failed' QUALIFY row_number() OVER (PARTITION BY w.work_key ORDER BY w.attempt DESC) = 1"""
+        for name in names
+    )
+    found = now.query(
+        f"""SELECT c.name, c.benchmark, c.category, g.system, g.seed, s.name, s.value, s.reason, s.num_units, s.coverage,
+            g.id, s.evidence
+        FROM (SELECT target, name, value, reason, num_units, coverage, evidence FROM live_score UNION ALL {failed}) s
+        JOIN generation g ON g.id = s.target JOIN kept_generation kg ON kg.id = g.id AND kg.work_key = g.work_key
+        JOIN bench_case c ON c.id = g.case_id JOIN kept_bench_case kc ON kc.id = c.id AND kc.work_key = c.work_key
+        WHERE len(?) = 0 OR g.system IN (SELECT unnest(?::VARCHAR[])) ORDER BY g.system, c.name, g.seed, s.name""",
+        [list(systems), list(systems)],
+    )
+    return tuple(
+        EvaluationRow(
+            case_id=case,
+            benchmark=benchmark,
+            category=category,
+            system=system,
+            seed=seed,
+            metric=metric,
+            value=value,
+            state="scored" if value is not None else _state(reason),
+            reason=reason,
+            num_units=num_units,
+            coverage=coverage,
+            generation_id=generation,
+            evidence=evidence,
+        )
+        for case, benchmark, category, system, seed, metric, value, reason, num_units, coverage, generation, evidence in found
+    )
+
+
+def _state(reason: str | None) -> str:
+    return next((state for start, state in STATES.items() if (reason or "").startswith(start)), "failed")

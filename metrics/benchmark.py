@@ -1,0 +1,228 @@
+"""Benchmark files as OpenS2V-Eval lays them out: cases as JSON, references beside it, one video a case and seed."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.domain import Case, Generation, ImportRefused
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".mkv", ".avi"})
+MAX_BYTES = 64 * 2**20  # a cases file: upstream's largest has 300 kB
+MAX_DEPTH = 32
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+SEEDED = re.compile(r"(?P<name>.+?)_seed(?P<seed>\d{1,9})")
+EXPECTED = {"open": 180, "human": 60, "single": 90}
+"""Cases of OpenS2V-Eval's three domains; a smaller file is a part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseList:
+    """Cases of one file, and what is odd about them (one line each)."""
+
+    cases: tuple[Case, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationList:
+    """Videos of one system, the names of cases without one, and what is odd."""
+
+    generations: tuple[Generation, ...]
+    missing: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def read_cases(path: Path, *, references: Path | None = None, benchmark: str | None = None) -> CaseList:
+    """Cases of an OpenS2V-Eval JSON; `references` is the folder that image paths start from (the file's own by default).
+
+    Missing images are remarks. Raises ImportRefused for anything malformed, with place and value: a case that is read
+    wrongly would be scored wrongly.
+    """
+    raw = _json(path)
+    if not isinstance(raw, dict):
+        raise ImportRefused(
+            f"{path} holds a {_kind(raw)}; cases are one object of `id: {{img_paths, prompt, class_label}}`"
+        )
+    root = (references or path.parent).resolve()
+    cases = tuple(_case(path, root, name, fields, benchmark or path.stem) for name, fields in raw.items())
+    if not cases:
+        raise ImportRefused(f"{path} holds no case")
+    missing = sorted({p for case in cases for p, found in zip(case.references, case.hashes, strict=True) if not found})
+    remarks = [f"{len(missing)} reference images are missing below {root}, the first is {missing[0]}"] if missing else []
+    domain = cases[0].domain
+    if len(cases) != EXPECTED.get(domain, len(cases)):
+        remarks.append(f"{path.name} has {len(cases)} cases; OpenS2V-Eval's {domain} domain has {EXPECTED[domain]}")
+    return CaseList(cases, tuple(remarks))
+
+
+def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> GenerationList:
+    """Videos `ID.mp4` or `ID_seedK.mp4` of a folder, by the cases that they answer.
+
+    Raises ImportRefused when the folder is none, holds none, or holds one case and seed twice.
+    """
+    if not folder.is_dir():
+        raise ImportRefused(f"{folder} is not a folder; --videos names the folder that holds <case id>.mp4")
+    by_name = {case.name: case for case in cases}
+    found: dict[tuple[str, int], Path] = {}
+    unknown = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
+            continue
+        name, seed = _name_and_seed(path.stem, by_name)
+        if name not in by_name:
+            unknown.append(path.name)
+            continue
+        if (name, seed) in found:
+            raise ImportRefused(
+                f"{folder} holds case {name} with seed {seed} twice: {found[name, seed].name} and {path.name}; remove one"
+            )
+        found[name, seed] = path
+    if not found:
+        raise ImportRefused(
+            f"{folder} holds no video of these cases; files are named <case id>.mp4, as {cases[0].name}.mp4"
+        )
+    remarks = [f"{len(unknown)} videos belong to no case, as {unknown[0]}"] if unknown else []
+    missing = tuple(name for name in by_name if not any(name == key[0] for key in found))
+    if missing:
+        remarks.append(f"{len(missing)} of {len(cases)} cases have no video, as {missing[0]}")
+    rows = tuple(_generation(by_name[name], system, seed, path) for (name, seed), path in found.items())
+    return GenerationList(rows, missing, tuple(remarks))
+
+
+def _name_and_seed(stem: str, known: Iterable[str]) -> tuple[str, int]:
+    if stem not in known and (match := SEEDED.fullmatch(stem)):
+        return match["name"], int(match["seed"])
+    return stem, 0
+
+
+def _generation(case: Case, system: str, seed: int, path: Path) -> Generation:
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # pyright: ignore[reportArgumentType]
+    return Generation(
+        case_id=case.id,
+        system=system,
+        seed=seed,
+        path=str(path.resolve()),
+        content_hash=content,
+        num_bytes=path.stat().st_size,
+    )
+
+
+def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Case:
+    where = f"{path}: case {name[:80]!r}"
+    if not NAME.fullmatch(name):
+        raise ImportRefused(f"{where}: an id is letters, digits, `_`, `-` and `.`, since videos are named after it")
+    if not isinstance(fields, dict):
+        raise ImportRefused(f"{where} is a {_kind(fields)}; it needs img_paths, prompt and class_label")
+    images = _strings(fields, "img_paths", where)
+    labels = _strings(fields, "class_label", where)
+    prompt = fields.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise ImportRefused(f"{where}: prompt is {'missing' if prompt is None else repr(prompt)[:40]}; give its text")
+    if len(images) != len(labels):
+        raise ImportRefused(f"{where}: {len(images)} img_paths but {len(labels)} class_label; give one label an image")
+    kinds = _strings(fields, "kinds", where) if "kinds" in fields else [""] * len(images)
+    if len(kinds) != len(images):
+        raise ImportRefused(f"{where}: {len(images)} img_paths but {len(kinds)} kinds; give one an image")
+    places = [_inside(root, image, where) for image in images]
+    audio = _inside(root, fields["audio"], where) if isinstance(fields.get("audio"), str) else None
+    first = _inside(root, fields["first_frame"], where) if isinstance(fields.get("first_frame"), str) else None
+    flag = str(fields.get("synthesis_flag", "")).lower()
+    return Case(
+        benchmark=benchmark,
+        name=name,
+        prompt=prompt,
+        references=tuple(str(place) for place in places),
+        hashes=tuple(_hash(place) for place in places),
+        labels=tuple(labels),
+        kinds=tuple(kinds),
+        language=str(fields.get("language", "en")),
+        category=name.rsplit("_", 1)[0],
+        domain=_domain(path),
+        synthetic={"true": True, "wrong": False, "false": False}.get(flag),
+        first_frame=str(first) if first else None,
+        audio=str(audio) if audio else None,
+        audio_hash=_hash(audio) if audio else "",
+        duration_s=float(fields["duration_s"]) if isinstance(fields.get("duration_s"), int | float) else None,
+    )
+
+
+def _domain(path: Path) -> str:
+    name = path.name.lower()
+    return next((domain for domain in EXPECTED if f"{domain}-domain" in name), "")
+
+
+def _strings(fields: dict, name: str, where: str) -> list[str]:
+    value = fields.get(name)
+    if value is None:
+        raise ImportRefused(f"{where}: {name} is missing")
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value) or not value:
+        raise ImportRefused(f"{where}: {name} is {json.dumps(value)[:80]}; it needs a list of at least one text")
+    return value
+
+
+def _inside(root: Path, image: str, where: str) -> Path:
+    """A path below the references' folder. Raises ImportRefused for one that leaves it."""
+    place = (root / image).resolve()
+    if not place.is_relative_to(root):
+        raise ImportRefused(f"{where}: {image!r} lies outside {root}; paths are relative to the references' folder")
+    return place
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return ""
+
+
+def _json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ImportRefused(f"{path} has {path.stat().st_size} bytes; a cases file has at most {MAX_BYTES}")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ImportRefused(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ImportRefused(
+            f"{path} is not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}; save it as UTF-8"
+        ) from error
+    _check_depth(text, path)
+    try:
+        return json.loads(
+            text, object_pairs_hook=lambda pairs: _unique(pairs, path), parse_constant=lambda c: _constant(c, path)
+        )
+    except json.JSONDecodeError as error:
+        raise ImportRefused(f"{path}, line {error.lineno}, column {error.colno}: {error.msg}") from error
+
+
+def _check_depth(text: str, path: Path) -> None:
+    """Counts brackets: Python's reader gives up on deep nesting by a RecursionError in the middle."""
+    depth = 0
+    for sign in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
+        depth += (sign in "[{") - (sign in "]}")
+        if depth > MAX_DEPTH:
+            raise ImportRefused(f"{path} is nested more than {MAX_DEPTH} deep; a cases file has three levels")
+
+
+def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ImportRefused(f"{path} gives {name[:80]!r} twice; remove one")
+        found[name] = value
+    return found
+
+
+def _constant(name: str, path: Path) -> float:
+    raise ImportRefused(f"{path} holds {name}, which is no number in JSON")
+
+
+def _kind(value: Any) -> str:
+    return {list: "list", str: "text", dict: "object", type(None): "null"}.get(type(value), "number")

@@ -1,0 +1,75 @@
+"""Cases files: what is read, and how each kind of malformed file is refused by place and value."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.domain import ImportRefused
+from metrics.benchmark import read_cases
+
+CASE = {"img_paths": ["a.png"], "prompt": "p", "class_label": ["Cup"], "synthesis_flag": "True"}
+
+
+def written(tmp_path: Path, content: object, name: str = "x_Human-Domain_Eval.json") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+def test_fields_become_a_case(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    (case,) = read_cases(written(tmp_path, {"singleobj_12": CASE})).cases
+    assert (case.name, case.category, case.domain, case.synthetic) == ("singleobj_12", "singleobj", "human", True)
+    assert case.references == (str(tmp_path / "a.png"),)
+    assert len(case.hashes[0]) == 32
+    assert (case.kinds, case.language) == (("",), "en")
+
+
+def test_references_may_lie_elsewhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "images"
+    elsewhere.mkdir()
+    (elsewhere / "a.png").write_bytes(b"png")
+    found = read_cases(written(tmp_path, {"a_1": CASE}), references=elsewhere)
+    assert found.cases[0].hashes[0]
+    assert not any("missing" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([CASE], "holds a list"),
+        ({}, "holds no case"),
+        ({"../a": CASE}, "an id is letters"),
+        ({"a_1": []}, "'a_1' is a list"),
+        ({"a_1": {**CASE, "prompt": " "}}, "prompt is"),
+        ({"a_1": {**CASE, "img_paths": []}}, r"img_paths is \[\]"),
+        ({"a_1": {**CASE, "img_paths": ["a.png", "b.png"]}}, "2 img_paths but 1 class_label"),
+        ({"a_1": {**CASE, "img_paths": ["/etc/passwd"]}}, "lies outside"),
+        ({"a_1": {**CASE, "img_paths": ["x/../../b.png"]}}, "lies outside"),
+        (b'{"a_1": 1, "a_1": 2}', "'a_1' twice"),
+        (b'{"a_1": {"prompt": NaN}}', "NaN"),
+        (b'{"a_1": {},}', "line 1, column"),
+        (b'{"a_1": "\xe9"}', "byte 9 is 0xe9"),
+        (b"[" * 100_000, "nested more than"),
+    ],
+)
+def test_malformed_file_is_refused_by_place_and_value(tmp_path: Path, content: object, words: str) -> None:
+    with pytest.raises(ImportRefused, match=words):
+        read_cases(written(tmp_path, content))
+
+
+def test_brackets_in_prompts_are_no_nesting(tmp_path: Path) -> None:
+    prompt = "[" * 5000 + ' "quoted" ' + "{" * 5000
+    assert read_cases(written(tmp_path, {"a_1": {**CASE, "prompt": prompt}})).cases[0].prompt == prompt
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("domain", "count"), [("Open", 180), ("Human", 60), ("Single", 90)])
+def test_upstream_files_are_read_whole(real_media: Path, domain: str, count: int) -> None:
+    found = read_cases(real_media / "dev" / "prompts" / f"opens2v_{domain}-Domain_Eval.json")
+    assert len(found.cases) == count
+    assert not any("cases; OpenS2V-Eval" in remark for remark in found.remarks)
+    if domain == "Open":
+        assert sum(len(case.references) for case in found.cases) == 320
+        assert sum(case.synthetic is True for case in found.cases) == 60
