@@ -134,7 +134,7 @@ def world_rows(worlds: Sequence[WorldCounts]) -> list[Row]:
     mistakes = " | ".join(mistake for world in worlds for mistake in world.mistakes)
     errors = [error for world in worlds for error in world.border_errors_px]
     unlike, planted = sum(w.unlike_copies for w in worlds), sum(w.copies.wanted for w in worlds)
-    note = f"{unlike} of {planted} planted pairs are in pictures of two shapes, where the place is drawn anew"
+    note = f"{unlike} of {planted} planted pairs are in pictures of two shapes, cut and scaled to fit"
     return [
         *_mean_and_least("near-duplicates recall", [(w.copies.recall, w.copies.wanted) for w in worlds], COPIES, note),
         *_mean_and_least("near-duplicates precision", [(w.copies.precision, w.copies.given) for w in worlds], COPIES),

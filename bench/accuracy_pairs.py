@@ -10,16 +10,16 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from backend.domain import Appearance, Clip, Footage, Pair, Subject, Video, digest, resource
+from backend.domain import Appearance, Clip, Footage, Mask, Pair, Subject, Video, digest, resource
 from backend.engine.context import load
-from backend.geometry import boxes
+from backend.geometry import boxes, rle
 from backend.media.images import read_image
 from backend.media.index import build_index
 from backend.media.reader import VideoReader
@@ -35,6 +35,9 @@ LINK_IDENTITIES = ("man_cap", "woman_jeans", "dog_spotted", "tennis_player", "wo
 MAX_WRONG_LINKS = 0.10
 STILL_MARGIN = 0.06
 """What a reference picture leaves free on each side of its subject, as a share of the side."""
+RULES = ("mask", "box")
+"""How a kept appearance is given an identity. By mask, which is judged: the one on whom at least half of its mask lies. By
+box: the one whose true box has an IoU of .5 or more with its box, so that a part of the right one counts as wrong."""
 Row = dict[str, Any]
 Link = tuple[str, int, int, str]
 """Video, shot, later shot, and who is joined with whom."""
@@ -44,7 +47,9 @@ def run(world_dirs: Sequence[Path], real_dir: Path | None) -> list[Row]:
     """Rows `{name, value, target, n, note}` over worlds (whole and worst) and, when there, the real folder `dev`."""
     rows: list[Row] = []
     if world_dirs:
-        rows += count_rows([world_counts(Path(folder)) for folder in world_dirs], "whole flow")
+        counts = [world_counts(Path(folder)) for folder in world_dirs]
+        for rule in RULES:
+            rows += count_rows([of_world[rule] for of_world in counts], f"whole flow, identity by {rule}")
     if real_dir is not None:
         rows += real_links(Path(real_dir))
         rows += real_verdicts(Path(real_dir))
@@ -65,8 +70,6 @@ def count_rows(counts: Sequence["WorldCounts"], label: str) -> list[Row]:
     """Precision, recall and accepted copies over worlds."""
     mistakes = " | ".join(f"{c.name}: {mistake}" for c in counts for mistake in c.mistakes)
     rows = _whole_and_worst(f"pairs precision ({label})", [(c.right, c.right + c.wrong) for c in counts], PRECISION)
-    loose = [(c.right + c.in_part, c.right + c.wrong) for c in counts]
-    rows += _whole_and_worst(f"pairs precision, boxes of a part too ({label})", loose, None)
     rows += _whole_and_worst(f"pairs recall ({label})", [(c.recalled, c.wanted) for c in counts], RECALL)
     copies, planted = sum(c.copies for c in counts), sum(c.planted for c in counts)
     return [*rows, _row(f"near-duplicates accepted ({label})", copies, 0, planted, mistakes)]
@@ -84,32 +87,36 @@ class WorldCounts:
     planted: int
     copies: int
     mistakes: tuple[str, ...] = ()
-    in_part: int = 0
-    """Of the wrong ones those that show one identity all the same, in a box of less or more than it."""
 
 
-def world_counts(folder: Path) -> WorldCounts:
-    """Curates a world's videos and compares what is accepted with its truth."""
+def world_counts(folder: Path) -> dict[str, WorldCounts]:
+    """Curates a world's videos and compares what is accepted with its truth, by each of RULES."""
     truth = read_truth(folder)
     copies, wanted = planted_copies(truth), wanted_links(truth)
-    links: list[tuple[Link, bool]] = []
-    in_part = 0
+    links: dict[str, list[tuple[Link, bool]]] = {rule: [] for rule in RULES}
     with tempfile.TemporaryDirectory() as scratch:
         whole = curate([folder / video.file for video in truth.videos], Path(scratch))
-        for video in truth.videos:
-            curated = whole.of_file(folder / video.file)
-            identity = {a.id: identity_of(video, a) for a in curated.of(Appearance)}
-            where = {a.id: a for a in curated.of(Appearance)}
-            shot = {a.id: shot_of(video, a) for a in curated.of(Appearance)}
+    for video in truth.videos:
+        curated = whole.of_file(folder / video.file)
+        shot = {a.id: shot_of(video, a) for a in curated.of(Appearance)}
+        for rule, identity in identities(video, curated).items():
             for pair in accepted(curated):
                 a, b = pair.target_appearance_id, pair.reference_appearance_id
                 names = (identity[a], identity[b])
                 link = (video.name, min(shot[a], shot[b]), max(shot[a], shot[b]), f"{names[0]} with {names[1]}")
-                links.append((link, names[0] is not None and names[0] == names[1]))
-                shown = [name or shown_in(video, where[end]) for name, end in zip(names, (a, b))]
-                in_part += not links[-1][1] and shown[0] is not None and shown[0] == shown[1]
-    counts = _counted(folder.name, links, {(*w[:3], f"{w[3]} with {w[3]}") for w in wanted}, copies)
-    return replace(counts, in_part=in_part)
+                links[rule].append((link, names[0] is not None and names[0] == names[1]))
+    joined = {(*w[:3], f"{w[3]} with {w[3]}") for w in wanted}
+    return {rule: _counted(folder.name, found, joined, copies) for rule, found in links.items()}
+
+
+def identities(video: VideoTruth, curated: Curated) -> dict[str, dict[str, str | None]]:
+    """For each of RULES the identity of each appearance, by its id; None when it shows nobody."""
+    masks = {mask.appearance_id: mask for mask in curated.of(Mask)}
+    appearances = curated.of(Appearance)
+    return {
+        "mask": {a.id: identity_of_mask(video, a, masks[a.id]) if a.id in masks else None for a in appearances},
+        "box": {a.id: identity_of_box(video, a) for a in appearances},
+    }
 
 
 def given_counts(world: GivenWorld) -> WorldCounts:
@@ -185,26 +192,26 @@ def planted_copies(truth: Truth) -> set[tuple[str, int, int]]:
     return copies
 
 
-def identity_of(video: VideoTruth, appearance: Appearance) -> str | None:
+def identity_of_mask(video: VideoTruth, appearance: Appearance, mask: Mask) -> str | None:
+    """The identity on whose visible pixels most of a mask lies, at least half of it."""
+    number = shot_of(video, appearance)
+    found = rle.decode(mask.counts, mask.height, mask.width)
+    shares = []
+    for subject in video.shots[number].subjects if number >= 0 else ():
+        true = subject.mask_at(appearance.frame or 0, height=mask.height, width=mask.width)
+        if true is not None:
+            shares.append((np.count_nonzero(found & true) / np.count_nonzero(found), subject.identity))
+    best = max(shares, default=(0.0, ""))
+    return best[1] if best[0] >= 0.5 else None
+
+
+def identity_of_box(video: VideoTruth, appearance: Appearance) -> str | None:
     """The identity whose true box on that frame overlaps best, at IoU >= .5."""
     number = shot_of(video, appearance)
     rows = [(s.identity, s.at(appearance.frame or 0)) for s in video.shots[number].subjects] if number >= 0 else []
     overlaps = [(boxes.iou(row.box, appearance.box), name) for name, row in rows if row is not None and row.box is not None]
     best = max(overlaps, default=(0.0, ""))
     return best[1] if best[0] >= 0.5 else None
-
-
-def shown_in(video: VideoTruth, appearance: Appearance) -> str | None:
-    """The identity of which a box shows a part, or that a wider box holds: more than half of the smaller of the two."""
-    number = shot_of(video, appearance)
-    rows = [(s.identity, s.at(appearance.frame or 0)) for s in video.shots[number].subjects] if number >= 0 else []
-    shares = [
-        (max(boxes.contain(appearance.box, row.box), boxes.contain(row.box, appearance.box)), name)
-        for name, row in rows
-        if row is not None and row.box is not None
-    ]
-    best = max(shares, default=(0.0, ""))
-    return best[1] if best[0] > 0.5 else None
 
 
 def shot_of(video: VideoTruth, appearance: Appearance) -> int:

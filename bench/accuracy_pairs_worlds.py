@@ -49,6 +49,7 @@ from backend.store.catalog import Catalog
 SAMPLE_AT = (0.05, 0.5, 0.95)
 MIN_AREA, MAX_AREA, MIN_SIDE_PX, MIN_VISIBLE = 0.04, 0.90, 128, 0.70
 """Eligible subjects: share of the frame, shorter side, and how much of them is seen."""
+CURATED = (Video, Clip, Subject, Appearance, Mask, Pair)
 OPEN = 1e9
 """A bound that no score reaches."""
 JITTER = 0.04
@@ -81,6 +82,8 @@ class Curated:
         part = Curated(scores=self.scores)
         part.records[Subject] = [s for s in self.of(Subject) if s.id in subjects]
         part.records[Appearance] = [a for a in self.of(Appearance) if a.subject_id in subjects]
+        shown = {a.id for a in part.of(Appearance)}
+        part.records[Mask] = [m for m in self.of(Mask) if m.appearance_id in shown]
         part.records[Pair] = [p for p in self.of(Pair) if p.target_subject_id in subjects]
         return part
 
@@ -107,9 +110,9 @@ def curate(files: Sequence[Path], scratch: Path) -> Curated:
         PlanTables(connection, plan).walk()
         ids = {
             kind.KIND: {row[0] for row in connection.execute(f"SELECT id FROM kept_{kind.KIND}").fetchall()}
-            for kind in (Video, Clip, Subject, Appearance, Pair)
+            for kind in CURATED
         }
-    for kind, names in ((kind, ids[kind.KIND]) for kind in (Video, Clip, Subject, Appearance, Pair)):
+    for kind, names in ((kind, ids[kind.KIND]) for kind in CURATED):
         rows = catalog.records(kind, f"SELECT * FROM {kind.KIND}")
         kept.add([row for row in {row.id: row for row in rows}.values() if row.id in names])
     kept.add(catalog.records(Score, "SELECT * FROM score"))
