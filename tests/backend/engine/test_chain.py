@@ -15,7 +15,16 @@ from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
-from tests.backend.engine.toy_stages import CountClips, MakeVideo, MarkClips, SplitEvenly, SumMarks, Trouble, source
+from tests.backend.engine.toy_stages import (
+    CountClips,
+    MakeVideo,
+    MarkClips,
+    SplitEvenly,
+    SumMarks,
+    TellWorker,
+    Trouble,
+    source,
+)
 
 FIRST_TWO_HELD_BACK = Gate(record="clip", score="num_marks", comparison=">=", value=2, source="test")
 PLAN = Plan(
@@ -89,6 +98,18 @@ def test_items_finished_before_are_not_followed_again(catalog: Catalog, worker_s
     catalog_of_marks_only = Plan(steps=(*PLAN.steps[:2], Step(MarkClips()), *PLAN.steps[3:]))
     worked = run(catalog, worker_settings, Inline(worker_settings), catalog_of_marks_only)
     assert worked == {"sum_marks": 4, "trouble": 4, "count_clips": 2}, "the clips that the gate had held back"
+
+
+def test_item_stays_with_its_worker(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    told = tuple(Step(TellWorker(name=f"tell_{n}")) for n in range(5))  # pyright: ignore[reportArgumentType]
+    plan = Plan(steps=(Step(MakeVideo()), Step(SplitEvenly()), *told))
+    run(catalog, worker_settings, Process(worker_settings, num_workers=2), plan)
+    with Snapshot(catalog).of(plan) as now:
+        pids = now.query("SELECT target, count(DISTINCT value) FROM live_score WHERE name LIKE 'tell_%' GROUP BY 1")
+        workers = now.query("SELECT count(DISTINCT value) FROM live_score WHERE name LIKE 'tell_%'")
+    assert workers == [(2,)]
+    assert len(pids) == 8
+    assert {count for _, count in pids} == {1}
 
 
 def run(catalog: Catalog, settings: WorkerSettings, crew: Crew, plan: Plan = PLAN) -> dict[str, int]:

@@ -131,6 +131,24 @@ class SumMarks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellWorker:
+    """Over clips: the process that works on it, some of them for longer."""
+
+    name: str = "tell_worker"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Clip
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        time.sleep(0.02 if items[0].one(Clip).start_frame < 50 else 0.05)
+        pid = float(os.getpid())
+        return [Ok(item.id, (Score(target=item.id, name=self.name, value=pid, producer="toy"),)) for item in items]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """Over clips: what happens at the clip that starts at `at`: error, fail, segfault, exit, hang or nothing."""
 
