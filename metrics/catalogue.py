@@ -1,0 +1,56 @@
+"""docs/metrics.md, written from what each metric declares: `python -m metrics.catalogue`."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+
+from metrics.evaluation import metric
+from metrics.spec import Metric
+from metrics.stage import roles_of
+from metrics.table import METRICS, SETS
+
+TARGET = Path(__file__).parents[1] / "docs" / "metrics.md"
+HEAD = """# Metrics
+Written by `python -m metrics.catalogue` from each metric's own declaration; a test holds it to them. A metric measures one
+generated video of a case. Where it gives no value its row is NULL with a reason that begins with the state: `not
+applicable`, `no detection`, `unavailable` (a model is not bound) or `failed`. Ids that end in `_compat` reproduce an upstream
+script with its quirks; the metric of the same name without it is the one to use. `embedded_` ids need no weights and are
+never ranked beside model scores.
+
+`studio-backend evaluate --metrics a,b` takes ids and names of sets; without it every metric runs whose roles are bound.
+"""
+
+
+def written() -> str:
+    """The document."""
+    parts = [HEAD, "## Sets", *(f"- `{name}`: {', '.join(f'`{one}`' for one in ids)}" for name, ids in SETS.items()), ""]
+    for name in sorted(METRICS):
+        parts += _section(metric(name))
+    return "\n".join(parts)
+
+
+def _section(one: Metric) -> list[str]:
+    low, high = ("" if bound is None else f"{bound:g}" for bound in one.range)
+    roles = ", ".join(sorted(roles_of(one))) or "none"
+    lines = [f"## {one.id}", f"*{one.title}.* {_words(one)}", ""]
+    lines += [
+        f"- source: {one.source}",
+        f"- range: {low or '−∞'} to {high or '∞'}, {'higher' if one.higher_is_better else 'lower'} is better; version {one.version}",
+        f"- needs: {', '.join(one.needs) or 'the video alone'}; roles: {roles}",
+    ]
+    choices = [f"`{field.name}` = {_value(getattr(one, field.name))}" for field in dataclasses.fields(one)]  # pyright: ignore[reportArgumentType]
+    if choices:
+        lines.append(f"- recorded choices: {', '.join(choices)}")
+    return [*lines, ""]
+
+
+def _words(one: Metric) -> str:
+    return " ".join(line.strip() for line in (inspect.getdoc(type(one)) or "").splitlines()).strip()
+
+
+def _value(value: object) -> str:
+    return repr(value) if isinstance(value, str | int | float | bool | tuple | None) else type(value).__name__
+
+
+if __name__ == "__main__":
+    TARGET.write_text(written(), encoding="utf-8")
