@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from backend.domain import Case, Generation, ImportRefused
+from metrics.json_files import kind_of, read_json
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".mkv", ".avi"})
-MAX_BYTES = 64 * 2**20  # a cases file: upstream's largest has 300 kB
-MAX_DEPTH = 32
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 SEEDED = re.compile(r"(?P<name>.+?)_seed(?P<seed>\d{1,9})")
 EXPECTED = {"open": 180, "human": 60, "single": 90}
@@ -42,10 +41,10 @@ def read_cases(path: Path, *, references: Path | None = None, benchmark: str | N
     Missing images are remarks. Raises ImportRefused for anything malformed, with place and value: a case that is read
     wrongly would be scored wrongly.
     """
-    raw = _json(path)
+    raw = read_json(path)
     if not isinstance(raw, dict):
         raise ImportRefused(
-            f"{path} holds a {_kind(raw)}; cases are one object of `id: {{img_paths, prompt, class_label}}`"
+            f"{path} holds a {kind_of(raw)}; cases are one object of `id: {{img_paths, prompt, class_label}}`"
         )
     root = (references or path.parent).resolve()
     cases = tuple(_case(path, root, name, fields, benchmark or path.stem) for name, fields in raw.items())
@@ -117,7 +116,7 @@ def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Cas
     if not NAME.fullmatch(name):
         raise ImportRefused(f"{where}: an id is letters, digits, `_`, `-` and `.`, since videos are named after it")
     if not isinstance(fields, dict):
-        raise ImportRefused(f"{where} is a {_kind(fields)}; it needs img_paths, prompt and class_label")
+        raise ImportRefused(f"{where} is a {kind_of(fields)}; it needs img_paths, prompt and class_label")
     images = _strings(fields, "img_paths", where)
     labels = _strings(fields, "class_label", where)
     prompt = fields.get("prompt")
@@ -178,51 +177,3 @@ def _hash(path: Path) -> str:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError:
         return ""
-
-
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ImportRefused(f"{path} has {path.stat().st_size} bytes; a cases file has at most {MAX_BYTES}")
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ImportRefused(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImportRefused(
-            f"{path} is not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}; save it as UTF-8"
-        ) from error
-    _check_depth(text, path)
-    try:
-        return json.loads(
-            text, object_pairs_hook=lambda pairs: _unique(pairs, path), parse_constant=lambda c: _constant(c, path)
-        )
-    except json.JSONDecodeError as error:
-        raise ImportRefused(f"{path}, line {error.lineno}, column {error.colno}: {error.msg}") from error
-
-
-def _check_depth(text: str, path: Path) -> None:
-    """Counts brackets: Python's reader gives up on deep nesting by a RecursionError in the middle."""
-    depth = 0
-    for sign in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
-        depth += (sign in "[{") - (sign in "]}")
-        if depth > MAX_DEPTH:
-            raise ImportRefused(f"{path} is nested more than {MAX_DEPTH} deep; a cases file has three levels")
-
-
-def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ImportRefused(f"{path} gives {name[:80]!r} twice; remove one")
-        found[name] = value
-    return found
-
-
-def _constant(name: str, path: Path) -> float:
-    raise ImportRefused(f"{path} holds {name}, which is no number in JSON")
-
-
-def _kind(value: Any) -> str:
-    return {list: "list", str: "text", dict: "object", type(None): "null"}.get(type(value), "number")

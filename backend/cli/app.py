@@ -23,6 +23,7 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, show_status, warn
+from backend.cli.ranking import total
 from backend.domain import StudioError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ journal_app = typer.Typer(help="Read the journal of what people said and asked."
 app.add_typer(journal_app, name="journal")
 app.command()(evaluate)
 app.command("eval", hidden=True)(evaluate)
+app.command()(total)
 
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed
 

@@ -11,5 +11,6 @@ CALLS: dict[str, str] = {
     "known_metrics": "metrics.evaluation:known",
     "measured_metrics": "metrics.evaluation:metric_ids",
     "read_cases": "metrics.benchmark:read_cases",
+    "total": "metrics.total:totals_of_file",
 }
 """What the workspace asks of the packages above it, resolved when it is needed."""

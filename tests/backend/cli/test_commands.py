@@ -48,6 +48,7 @@ COMMANDS = {
     "sample-world": {"--seed", "--videos", "--duration", "--cases", "--json"},
     "serve": {"--project", "--with-parent"},
     "status": {"--project", "--json"},
+    "total": {"--preset", "--json"},
     "verify": {"--project", "--json"},
     "journal tail": {"--project", "--limit", "--json"},
     "journal export": {"--project", "--json"},
@@ -166,3 +167,26 @@ def test_backup_restores_votes_and_rows(
     code, _, err = run(monkeypatch, capsys, "restore", out, "--project", tmp_path / "again")
     assert code == 1
     assert "again" in err
+
+
+def test_totals_keep_their_systems_and_name_what_is_no_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    scores = {
+        "aesthetics": 44.59,
+        "motion_amplitude": 41.6,
+        "motion_smoothness": 86.93,
+        "facesim": 40.1,
+        "gmescore": 66.2,
+        "nexusscore": 45.89,
+        "naturalscore": 74.59,
+    }
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps([{"system": "Kling1.6", **scores}]))
+    code, out, _ = run(monkeypatch, capsys, "total", path, "--preset", "opens2v-v1.1-open", "--json")
+    assert code == 0
+    assert json.loads(out) == [{"system": "Kling1.6", **scores, "total": 56.23}], "OpenS2V-Nexus, Table 3"
+    path.write_text(json.dumps([{"system": "Kling1.6", **scores}, {"system": "x", **scores, "facesim": float("nan")}]))
+    code, out, err = run(monkeypatch, capsys, "total", path, "--json")
+    assert code == 1 and "x: facesim is not a number" in err
+    assert [row["total"] for row in json.loads(out)] == [56.23, None]
