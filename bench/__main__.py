@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from bench import (
     engine,
     journal,
     media,
+    metrics,
     plan,
     retrieval,
     sampleworld,
@@ -88,7 +90,10 @@ def _save(name: str, rows: Rows, seeds: str) -> None:
         "python": sys.version.split()[0],
         "machine": platform.machine(),
     }
-    facts |= {"cores": len(os.sched_getaffinity(0)), "seeds": seeds}
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS, capture_output=True, text=True, check=False
+    )
+    facts |= {"commit": commit.stdout.strip(), "cores": len(os.sched_getaffinity(0)), "seeds": seeds}
     (RESULTS / f"{name}.json").write_text(json.dumps({**facts, "rows": rows}, indent=1, default=str) + "\n")
 
 
@@ -114,6 +119,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
     "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
     "media": lambda worlds: media.run(),
+    "metrics": lambda worlds: metrics.run(),
     "plan": lambda worlds: plan.run(),
     "engine": lambda worlds: engine.run(),
     "journal": lambda worlds: journal.run(),

@@ -1,0 +1,130 @@
+"""What measuring videos costs: our planner beside the calls it cannot do without, and beside a script per metric.
+
+Each side runs in a process of its own, on one thread; CPU time and peak memory are those after imports.
+"""
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from backend.domain import Case, Generation
+from backend.media.reader import VideoReader
+from backend.media.writer import write_video
+from bench.media import cpu_and_peak, say
+from metrics.motion import FARNEBACK, MotionAmplitudeCompat
+from metrics.planner import Planner
+from metrics.spec import Entry
+from metrics.store import FeatureStore
+
+NUM_FRAMES, SIZE, FPS = 81, (1280, 720), 24
+REPEATS = 3
+
+
+def run() -> list[dict[str, Any]]:
+    """Rows of the amplitude's time and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        write_video(clip, _pictures(), fps=FPS, crf=20)
+        found = _measured(("amplitude", "farneback", "holding"), clip)
+    return [
+        _row("motion amplitude, CPU", found, "cpu_ms", "amplitude", "farneback", "its Farneback calls alone", 1.05),
+        _row("motion amplitude, memory", found, "peak_mib", "amplitude", "holding", "all that upstream holds", 0.1),
+    ]
+
+
+def _amplitude(clip: Path) -> None:
+    case = Case(benchmark="bench", name="clip", prompt="")
+    made = Generation(case_id=case.id, system="s", seed=0, path=str(clip), content_hash="clip", num_bytes=1)
+    with tempfile.TemporaryDirectory() as folder:
+        planner = Planner(store=FeatureStore(Path(folder)), roles=_nobody, model_id=lambda role: "")
+        metric = MotionAmplitudeCompat()
+        entry = Entry(case, made)
+        (flow,) = planner.features(entry, list(metric.features.values()))
+        assert isinstance(flow, dict)
+        metric.combine(entry, {"flow": flow})
+
+
+def _farneback(clip: Path) -> Callable[[], None]:
+    """Prepares the grey frames; gives the calls alone."""
+    with VideoReader(clip) as reader:
+        greys = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for _, frames in reader.stream() for frame in frames]
+
+    def call() -> None:
+        for before, grey in itertools.pairwise(greys):
+            cv2.calcOpticalFlowFarneback(before, grey, None, *FARNEBACK)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    return call
+
+
+def _holding(clip: Path) -> list[np.ndarray]:
+    """What upstream's script holds at its end: frames, greys, flows and pictures of tracks, all at full size."""
+    with VideoReader(clip) as reader:
+        frames = [frame.copy() for _, chunk in reader.stream() for frame in chunk]
+    greys = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in frames]
+    flows = [np.full((*grey.shape, 2), 0.5, np.float32) for grey in greys[1:]]
+    return [*frames, *greys, *flows, *(frame | 1 for frame in frames)]
+
+
+def _nobody(name: str) -> object:
+    raise AssertionError(f"nobody asks for {name}")
+
+
+def _measured(works: Sequence[str], clip: Path) -> dict[str, dict[str, list[float]]]:
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in works}
+    for _ in range(REPEATS):  # interleaved, so that a busy machine disturbs all alike
+        for name in works:
+            command = [sys.executable, "-m", "bench.metrics", name, str(clip)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            for unit, value in json.loads(done.stdout).items():
+                found[name].setdefault(unit, []).append(value)
+    return found
+
+
+def _row(name: str, found: dict, unit: str, ours: str, peer: str, peer_name: str, target: float) -> dict[str, Any]:
+    own, other = (statistics.median(found[who][unit]) for who in (ours, peer))
+    values = found[ours][unit]
+    return {
+        "name": name,
+        "ours": own,
+        "unit": {"cpu_ms": "CPU ms", "peak_mib": "MiB over imports"}[unit],
+        "peer": other,
+        "peer_name": peer_name,
+        "ratio": own / other,
+        "target": f"ratio <= {target:g}",
+        "spread": f"{min(values):.0f}-{max(values):.0f}",
+    }
+
+
+def _pictures() -> Iterator[np.ndarray]:
+    """A textured picture that pans and brightens, with a square that crosses it."""
+    rng = np.random.default_rng(0)
+    wide = cv2.resize(rng.integers(0, 256, (180, 480, 3), np.uint8), (SIZE[0] + 4 * NUM_FRAMES, SIZE[1]))
+    for n in range(NUM_FRAMES):
+        frame = np.ascontiguousarray(wide[:, 3 * n : 3 * n + SIZE[0]])
+        frame[200:400, 10 * n : 10 * n + 200] = (200, 40, 2 * n)
+        yield frame
+
+
+def main() -> None:
+    """One side's measurement, as JSON."""
+    cv2.setNumThreads(1)
+    work, clip = sys.argv[1], Path(sys.argv[2])
+    call = (
+        _farneback(clip)
+        if work == "farneback"
+        else {"amplitude": lambda: _amplitude(clip), "holding": lambda: _holding(clip)}[work]
+    )
+    say(json.dumps(cpu_and_peak(call)))
+
+
+if __name__ == "__main__":
+    main()
