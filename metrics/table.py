@@ -1,6 +1,13 @@
 """Every metric, named here: `id: "module:Class"`, and the sets that papers report."""
 
 METRICS: dict[str, str] = {
+    "arcface_exp": "metrics.identity:ArcFaceExpression",
+    "arcface_long": "metrics.identity:ArcFaceLong",
+    "arcface_long_strict": "metrics.identity:ArcFaceLongStrict",
+    "facesim_arc": "metrics.identity:FaceSimArc",
+    "facesim_arc_compat": "metrics.identity:FaceSimArcCompat",
+    "facesim_cur": "metrics.identity:FaceSimCur",
+    "facesim_cur_compat": "metrics.identity:FaceSimCurCompat",
     "motion_amplitude": "metrics.motion:MotionAmplitude",
     "motion_amplitude_compat": "metrics.motion:MotionAmplitudeCompat",
     "temporal_flickering": "metrics.motion:TemporalFlickering",

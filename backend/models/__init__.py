@@ -2,14 +2,28 @@
 
 MODELS: dict[str, dict[str, str]] = {
     "AestheticScorer": {"embedded": "backend.models.classical_quality:HeuristicAesthetic"},
+    "AlignedFaceEmbedder": {"paper": "backend.models.curricular_face:CurricularFace"},
     "AppearanceEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalAppearance"},
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
     "Captioner": {"embedded": "backend.models.classical_captions:TemplateCaptioner"},
-    "Detector": {"embedded": "backend.models.classical_detector:ClassicalDetector"},
+    "Detector": {
+        "embedded": "backend.models.classical_detector:ClassicalDetector",
+        "paper": "backend.models.grounding_dino:GroundingDino",
+    },
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
+    "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
     "PhraseExtractor": {"embedded": "backend.models.classical_captions:RulePhrases"},
-    "Segmenter": {"embedded": "backend.models.classical_segmenter:ClassicalSegmenter"},
+    "ReferenceDetector": {
+        "paper": "backend.models.yolo_world_results:YoloWorldResults",
+        "owlv2": "backend.models.owl:Owlv2",
+        "owlvit": "backend.models.owl:OwlVit",
+    },
+    "Segmenter": {
+        "embedded": "backend.models.classical_segmenter:ClassicalSegmenter",
+        "paper": "backend.models.sam2_masks:Sam2Masks",
+        "sam2_package": "backend.models.sam2_package:Sam2Package",
+    },
     "TextSpotter": {"embedded": "backend.models.classical_text:ClassicalTextSpotter"},
     "TechnicalScorer": {"embedded": "backend.models.classical_quality:HeuristicTechnical"},
 }
