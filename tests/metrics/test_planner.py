@@ -147,3 +147,13 @@ def test_damaged_kept_feature_is_made_again(entry: Entry, store: FeatureStore, t
 
 def dict_of(found) -> dict:
     return {name: values.tolist() for name, values in found.items()}
+
+
+def test_what_is_of_the_case_is_computed_once_for_all_systems(entry_of: MakeEntry, store: FeatureStore) -> None:
+    SEEN.clear()
+    first = entry_of([np.full((48, 64, 3), 50, np.uint8)] * 3, name="singleobj_1")
+    second = entry_of([np.full((48, 64, 3), 90, np.uint8)] * 3, name="singleobj_2", prompt=first.case.prompt)
+    other_system = Entry(first.case, second.generation)
+    for entry in (first, other_system):
+        planner(store).features(entry, [Words()])
+    assert [what for what, _ in SEEN] == ["words"]
