@@ -69,3 +69,4 @@ from backend.domain.roles import (
     Stage,
     TextSpotter,
 )
+from backend.domain.roles_grounding import FoundBoxes, ReferenceDetector, ReferencePicture, ShownFrame
