@@ -9,13 +9,15 @@ from backend.engine.plan import Plan, Step
 from backend.engine.run import PlanRun
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
-from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly, Trouble, source
+from tests.backend.engine.toy_stages import CountClips, MakeVideo, MarkClips, SplitEvenly, SumMarks, Trouble, source
 
 NUM_SOURCES = 40
 
 
 def plan() -> Plan:
-    return Plan(steps=(Step(MakeVideo()), Step(SplitEvenly(seconds=0.02)), Step(Trouble()), Step(CountClips())))
+    """Clips are followed from their marks to their trouble."""
+    clips = (Step(MarkClips()), Step(SumMarks()), Step(Trouble()))
+    return Plan(steps=(Step(MakeVideo()), Step(SplitEvenly(seconds=0.02)), *clips, Step(CountClips())))
 
 
 def open_catalog(folder: Path) -> Catalog:

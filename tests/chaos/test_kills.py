@@ -19,7 +19,8 @@ from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
 from tests.chaos.killed_run import NUM_SOURCES, open_catalog, plan
 
-STAGES = {"make_video": NUM_SOURCES, "split_evenly": NUM_SOURCES, "trouble": 4 * NUM_SOURCES, "count_clips": NUM_SOURCES}
+OVER_CLIPS = dict.fromkeys(("mark_clips", "sum_marks", "trouble"), 4 * NUM_SOURCES)
+STAGES = {"make_video": NUM_SOURCES, "split_evenly": NUM_SOURCES, "count_clips": NUM_SOURCES, **OVER_CLIPS}
 
 
 @pytest.mark.slow
