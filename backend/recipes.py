@@ -61,7 +61,9 @@ def full() -> tuple[Step, ...]:
         _step("embed_appearances"),
         _step(
             "pair_subjects",
-            _gate("pair.similarity", ">=", BOUNDS.similarity, "backend.stages.retrieval_evidence.Bounds"),
+            _gate("pair.similarity", ">=", BOUNDS.similarity, "even chance; worlds 2000 to 2003: .93 right at recall .70"),
+            _gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
+            _gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
             _gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
             _gate("pair.prior", ">=", BOUNDS.prior, "12 inliers at a ratio of .3 for rigid things"),
         ),

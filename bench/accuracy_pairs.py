@@ -161,6 +161,8 @@ def accepted(curated: Curated, *, contexts: bool = True) -> list[Pair]:
         rival = values["rival_margin"]
         same = (values["similarity"] or 0) >= bounds.similarity and (values["prior"] or 0) >= bounds.prior
         same &= rival is None or rival >= bounds.rival_margin
+        same &= (values["appearance_cosine"] or 0) >= bounds.appearance_cosine
+        same &= (values["redundancy"] or 0) < bounds.redundancy
         diversity, copy = values.get("context_diversity"), values.get("near_duplicate")
         apart = (diversity is None or diversity >= bounds.context_diversity) and (copy or 0) < bounds.near_duplicate
         if pair.kind == "cross_frame" and same and (apart or not contexts):

@@ -27,12 +27,13 @@ from backend.domain import (
     Subject,
     Video,
 )
-from backend.geometry import boxes
+from backend.geometry import boxes, rle
 from backend.measures import diversity, keypoints
 from backend.measures.retrieval import in_group
 from backend.media.images import read_rgba
 from backend.stages.embedding import FRAME_HASH_SPACE
 from backend.stages.retrieval_evidence import SubjectLikeness, cosine, identity_evidence
+from backend.stages.retrieval_redundancy import SubjectOverlap, redundancies, worth_of
 
 APART = 0.3
 """Two boxes of a frame that share more of the smaller one may be of one subject, found twice."""
@@ -46,13 +47,13 @@ class PairSubjects:
     (Phantom-Data, section 4.2.3); `in_pair` pairs join two frames of one subject. The target is the earlier one.
     Scores: `appearance_cosine` of the two frames; and of the two subjects over all their frames: `similarity` (chance of
     one identity, in [0, 1]), `subject_cosine`, the blocks of the vector, `face_cosine`, `keypoint_inliers` and
-    `keypoint_ratio` of their best match, `prior`, and `rival_margin`: how much liker the two are than either is to whoever
-    stands beside the other. A clip shows nobody twice, so that of two look-alikes side by side only the liker can be the
-    one.
+    `keypoint_ratio` of their best match, `prior`; `rival_margin`: how much liker the two are than either is to whoever
+    stands beside the other (a clip shows nobody twice, so that of two look-alikes side by side only the liker can be the
+    one); and `redundancy`: how far a worthier link shows the same two (see `redundancies`).
     """
 
     name: ClassVar[str] = "pair_subjects"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Embedding)
     makes: ClassVar[tuple[type, ...]] = (Pair, Score)
@@ -82,6 +83,7 @@ class PairSubjects:
             return Ok(item.id)
         rows: list[Record] = []
         evidence = bank.evidence(chosen) | {"rival_margin": bank.rival_margins(chosen)}
+        evidence["redundancy"] = bank.redundancies(chosen, evidence["similarity"])
         for k, (i, j) in enumerate(chosen):
             pair = bank.pair(i, j)
             rows.append(pair)
@@ -225,6 +227,24 @@ class _Bank:
             rivals = [likeness(a, other) for other in beside[b]] + [likeness(b, other) for other in beside[a]]
             margins.append(likeness(a, b) - max(rivals) if rivals and self.clips[i] != self.clips[j] else np.nan)
         return np.array(margins)
+
+    def redundancies(self, chosen: Sequence[tuple[int, int]], similarity: np.ndarray) -> np.ndarray:
+        """For each pair how far a worthier link shows the same two subjects."""
+        views: dict[int, list[_View]] = defaultdict(list)
+        for subject, view in zip(self.subjects, self.views):
+            views[subject].append(view)
+        masks = {s: {v.appearance.frame or 0: v.mask for v in own if v.mask is not None} for s, own in views.items()}
+        confidence = {s: float(np.mean([v.appearance.confidence for v in own])) for s, own in views.items()}
+        area = {s: max((rle.area(mask.counts) for mask in own.values()), default=0) for s, own in masks.items()}
+        worth = {}
+        for (i, j), like in zip(chosen, similarity.tolist()):
+            ends = (self.subjects[i], self.subjects[j])
+            worth[ends] = worth_of(
+                like, [len(views[s]) for s in ends], [confidence[s] for s in ends], [area[s] for s in ends]
+            )
+        clip_of = dict(zip(self.subjects, self.clips.tolist()))
+        found = redundancies(worth, clip_of=clip_of, overlap=SubjectOverlap(masks))
+        return np.array([found[self.subjects[i], self.subjects[j]] for i, j in chosen])
 
     def _beside(self) -> dict[int, set[int]]:
         """For each subject the others that stand apart from it on a frame of its clip."""

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from backend.domain import Embedding, Filtered, Ok, Pair, Score, Subject
+from backend.domain import Appearance, Embedding, Filtered, Mask, Ok, Pair, Score, Subject
 from backend.stages.embedding import EmbedAppearances
 from backend.stages.retrieval import DiverseContexts, PairSubjects
 from tests.backend.stages.drawn_clips import Drawn, draw_video
@@ -152,3 +152,20 @@ def test_the_right_toy_beats_its_rival_and_the_wrong_one_does_not(drawn):
             same = drawn.names[pair.target_subject_id] == drawn.names[pair.reference_subject_id or ""]
             assert margin is not None
             assert (margin > 0) == same
+
+
+def test_a_toy_found_twice_gives_links_of_which_one_is_new():
+    made = draw_video()
+    red = next(s for s in made.records[Subject] if made.names[s.id] == "red")
+    shown = next(a for a in made.records[Appearance] if a.subject_id == red.id)
+    mask = next(m for m in made.records[Mask] if m.appearance_id == shown.id)
+    again = dataclasses.replace(red, track_id="found again")
+    seen_again = dataclasses.replace(shown, subject_id=again.id, confidence=0.9)
+    for row in (again, seen_again, dataclasses.replace(mask, appearance_id=seen_again.id)):
+        made.records[type(row)] = (*made.records[type(row)], row)
+    made.names[again.id] = "red"
+    pairs, scores = paired(embedded(made), store_floor=-1.0)
+    across = [p for p in pairs if p.kind == "cross_frame"]
+    assert any(p.target_subject_id == again.id for p in across)
+    for pair in across:
+        assert scores[pair.id]["redundancy"] == pytest.approx(1.0 if pair.target_subject_id == again.id else 0.0)
