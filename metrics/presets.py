@@ -41,7 +41,7 @@ class Term:
         counted = counted[np.isfinite(counted)]
         return float((counted.mean() - self.low) / (self.high - self.low)) if len(counted) else None
 
-    def limited(self, values: Sequence[float]) -> np.ndarray:
+    def limited(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
         """Raw values within the range, float64 of the same shape; NaN where a video does not count."""
         raw = np.asarray(values, np.float64)
         limited = np.clip(np.abs(raw) if self.magnitude else raw, self.low if self.floor else -math.inf, self.high)

@@ -43,6 +43,7 @@ def totals(items: Sequence[Any], chosen: Preset) -> Totals:
     for number, item in enumerate(items, 1):
         wrong = _problems(number, item, chosen)
         problems += wrong
+        row: dict[str, Any]
         if isinstance(item, dict):
             row = {name: _printable(value) for name, value in item.items()}
         else:

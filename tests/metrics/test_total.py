@@ -122,11 +122,11 @@ def test_unknown_preset_names_the_nearest() -> None:
 
 # Upstream's demo, output_json_v1.1: raw scores of faceobj_14 and singleface_3 by metric.
 DEMO = {
-    "aesthetic_compat": [4.811809062957764, 5.194509506225586],
+    "aesthetic_opens2v_compat": [4.811809062957764, 5.194509506225586],
     "motion_amplitude_compat": [0.35025984048843384, 0.038793787360191345],
     "motion_smoothness_compat": [0.8985507246376812, 1.0],
     "facesim_cur_compat": [0.9420197624713182],
-    "gme_compat": [0.68115234375, 0.67236328125],
+    "gmescore": [0.68115234375, 0.67236328125],
     "nexus_compat": [0.01300811767578125],
     "natural_compat": [4.0, 10 / 3],
 }

@@ -1,0 +1,107 @@
+"""What a leaderboard says: systems with their scores and intervals, how they compare, what is known of them."""
+
+from dataclasses import dataclass
+
+TOTAL = "total"
+"""The name of a preset's total among metrics."""
+EMBEDDED = "embedded_"
+"""How ids of classical, weights-free scores begin; they are never ranked beside those of models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFacts:
+    """What `systems.toml` says of a system; None and empty where it says nothing."""
+
+    name: str
+    venue: str = ""
+    open: bool | None = None
+    """Whether its weights are public."""
+    base: str = ""
+    """The video model that it is built on."""
+    domains: tuple[str, ...] = ()
+    """Which cases it can do: open, human, single; all of them without any."""
+    references: int | None = None
+    """The most references that it takes."""
+    size: str = ""
+    """Width and height, as 832x480."""
+    frames: int | None = None
+    fps: float | None = None
+    seed: int | None = None
+    cost: float | None = None
+    """Of one video, in the currency of the file's choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A metric of a leaderboard. `low` and `high` are what its preset scales to 0..1, None where none does."""
+
+    metric: str
+    title: str
+    higher_is_better: bool
+    embedded: bool
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A system's mean over cases in one metric, and the interval that holds it in 95 of 100 repetitions.
+
+    `kind` and `group` say which cases: both empty for all, else as `category` and `singleobj`. Without a value or a
+    rank, `reason` says why. `imported` tells how many of its videos were scored elsewhere.
+    """
+
+    system: str
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    num_cases: int = 0
+    num_videos: int = 0
+    imported: int = 0
+    kind: str = ""
+    group: str = ""
+    rank: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How many of a benchmark's cases a system has videos or scores of."""
+
+    system: str
+    cases: int
+    answered: int
+    videos: int
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """`a` minus `b` over the cases that both have, with its interval and the p-value of no difference."""
+
+    metric: str
+    a: str
+    b: str
+    num_cases: int
+    difference: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """Of the two-sided sign-flip test over cases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaderboard:
+    """Systems over the cases of one benchmark. `standings` hold all cases first, then the groups."""
+
+    benchmark: str
+    preset: str
+    cases: int
+    columns: tuple[Column, ...]
+    standings: tuple[Standing, ...]
+    answered: tuple[Answered, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    systems: tuple[SystemFacts, ...] = ()
+    guide: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()

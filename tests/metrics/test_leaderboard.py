@@ -1,0 +1,224 @@
+"""Leaderboards: means over cases, intervals that hold the truth, ranks only where they mean something."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from backend.domain import Case, SettingsError
+from backend.domain.ranking import Leaderboard, Standing, SystemFacts
+from metrics.leaderboard import groups_of, is_human, leaderboard
+from metrics.presets import preset
+from metrics.resampling import drawn_means, interval, means, sign_flip_p
+from metrics.total import merged
+
+
+@dataclass(frozen=True)
+class Row:
+    case_id: str
+    system: str
+    seed: int
+    metric: str
+    value: float | None
+    imported: bool = False
+
+
+def case(name: str, references: int = 1, label: str = "Cup", domain: str = "open") -> Case:
+    return Case(
+        benchmark="b",
+        name=name,
+        prompt="p",
+        references=tuple(f"/{n}.png" for n in range(references)),
+        labels=(label,) * references,
+        category=name.rsplit("_", 1)[0],
+        domain=domain,
+    )
+
+
+CASES = [case("singleobj_1"), case("singleobj_2"), case("multihuman_1", 3, "Man")]
+
+
+def standing(board: Leaderboard, system: str, metric: str, kind: str = "", group: str = "") -> Standing:
+    (found,) = [s for s in board.standings if (s.system, s.metric, s.kind, s.group) == (system, metric, kind, group)]
+    return found
+
+
+def test_seeds_are_averaged_before_cases() -> None:
+    rows = [Row("singleobj_1", "a", seed, "gmescore", value) for seed, value in enumerate((0.0, 0.3, 0.6))]
+    rows.append(Row("singleobj_2", "a", 0, "gmescore", 0.9))
+    found = standing(leaderboard(rows, CASES), "a", "gmescore")
+    assert found.value == pytest.approx((0.3 + 0.9) / 2), "not the mean of four videos, 0.45"
+    assert (found.num_cases, found.num_videos) == (2, 4)
+
+
+def test_interval_holds_the_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(7)
+    hits = 0
+    for _ in range(120):
+        between = rng.normal(0.5, 0.2, (1, 60, 1))
+        values = between + rng.normal(0, 0.2, (1, 60, 3))
+        ends = interval(drawn_means(values, rng, num_draws=300)[:, 0])
+        assert ends is not None
+        hits += ends[0] <= 0.5 <= ends[1]
+    assert 0.88 <= hits / 120 <= 0.99
+
+
+def test_interval_of_many_cases_is_the_normal_one() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 1, (1, 400, 1))
+    ends = interval(drawn_means(values, rng)[:, 0])
+    assert ends is not None
+    error = values.std() / 20
+    assert ends == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.25 * error)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    rng = np.random.default_rng(1)
+    calm = np.repeat(rng.normal(0, 0.1, (1, 40, 1)), 2, axis=2)
+    loud = calm + np.array([-1.0, 1.0])
+    assert means(calm) == pytest.approx(means(loud))
+    widths = [np.ptp(interval(drawn_means(v, np.random.default_rng(0))[:, 0]) or (0, 0)) for v in (calm, loud)]
+    assert widths[1] > 2 * widths[0]
+
+
+def test_sign_flip_counts_every_pattern() -> None:
+    differences = np.array([[0.3, 0.1, 0.4, -0.2, 0.5]])
+    expected = np.mean([
+        abs(np.mean(differences[0] * np.array(signs))) >= abs(differences.mean()) - 1e-12
+        for signs in itertools.product((1, -1), repeat=5)
+    ])  # fmt: skip
+    assert sign_flip_p(differences, np.ones(1), np.random.default_rng(0)) == pytest.approx(expected)
+
+
+def test_sign_flip_of_nothing_is_not_significant_and_of_much_is() -> None:
+    rng = np.random.default_rng(5)
+    ps = [sign_flip_p(rng.normal(0, 1, (1, 40)), np.ones(1), rng) for _ in range(60)]
+    assert 0.0 <= np.mean(np.array(ps) < 0.1) <= 0.25, "uniform, so about a tenth"
+    assert sign_flip_p(rng.normal(1, 1, (1, 60)), np.ones(1), rng) < 0.001
+
+
+RAW = {
+    "aesthetic_opens2v_compat": (4.811809062957764, 5.194509506225586),
+    "motion_amplitude_compat": (0.35025984048843384, 0.038793787360191345),
+    "motion_smoothness_compat": (0.8985507246376812, 1.0),
+    "facesim_cur_compat": (None, 0.9420197624713182),
+    "gmescore": (0.68115234375, 0.67236328125),
+    "nexus_compat": (0.01300811767578125, None),
+    "natural_compat": (4.0, 10 / 3),
+}
+"""Upstream's demo: faceobj_14 and singleface_3."""
+
+
+def demo_rows(system: str, shift: float = 0.0) -> list[Row]:
+    return [
+        Row(name, system, 0, metric, None if value is None else value + shift)
+        for metric, values in RAW.items()
+        for name, value in zip(("faceobj_14", "singleface_3"), values, strict=True)
+    ]
+
+
+DEMO_CASES = [case("faceobj_14", 3, "Woman"), case("singleface_3", 1, "Man")]
+
+
+def test_total_is_upstreams_merge() -> None:
+    found = standing(leaderboard(demo_rows("a"), DEMO_CASES), "a", "total")
+    assert found.value == pytest.approx(0.5959962472, abs=5e-11)
+    values = {name: [v for v in raw if v is not None] for name, raw in RAW.items()}
+    assert found.value == pytest.approx(merged(values, preset("opens2v-v1.1-open"))["total_score"])
+
+
+def test_total_needs_every_term() -> None:
+    rows = [row for row in demo_rows("a") if row.metric != "nexus_compat"]
+    found = standing(leaderboard(rows, DEMO_CASES), "a", "total")
+    assert (found.value, found.rank) == (None, None)
+    assert found.reason == "no value of nexus_compat"
+
+
+def test_groups_split_by_what_cases_are() -> None:
+    groups = {(kind, group): members for kind, group, members in groups_of(CASES)}
+    assert groups[("", "")] == [0, 1, 2]
+    assert groups[("category", "singleobj")] == [0, 1]
+    assert groups[("references", "3")] == [2]
+    assert groups[("subjects", "human")] == [2] and groups[("subjects", "other")] == [0, 1]
+    assert groups[("label", "man")] == [2]
+    assert is_human(case("faceobj_1", label="Park")) and not is_human(case("multiobject_1"))
+
+
+def test_group_means_are_of_its_cases() -> None:
+    rows = [Row(c.name, "a", 0, "gmescore", v) for c, v in zip(CASES, (0.2, 0.4, 0.9), strict=True)]
+    board = leaderboard(rows, CASES)
+    assert standing(board, "a", "gmescore", "category", "singleobj").value == pytest.approx(0.3)
+    assert standing(board, "a", "gmescore", "subjects", "human").value == pytest.approx(0.9)
+
+
+def test_embedded_scores_are_never_ranked() -> None:
+    rows = [Row("singleobj_1", s, 0, m, v) for s, v in (("a", 0.1), ("b", 0.9)) for m in ("embedded_x", "gmescore")]
+    board = leaderboard(rows, CASES)
+    assert standing(board, "b", "embedded_x").value == 0.9
+    assert {standing(board, s, "embedded_x").rank for s in "ab"} == {None}
+    assert "classical" in standing(board, "a", "embedded_x").reason
+    assert [standing(board, s, "gmescore").rank for s in "ab"] == [2, 1]
+    assert not any("embedded_x" in line for line in board.guide)
+
+
+def test_equal_scores_share_a_rank() -> None:
+    rows = [Row("singleobj_1", s, 0, "gmescore", v) for s, v in (("a", 0.5), ("b", 0.5), ("c", 0.4))]
+    board = leaderboard(rows, CASES)
+    assert [standing(board, s, "gmescore").rank for s in "abc"] == [1, 1, 3]
+
+
+def test_system_is_ranked_only_where_it_is_supported() -> None:
+    rows = [Row(c.name, s, 0, "gmescore", v) for c in CASES for s, v in (("one", 0.9), ("all", 0.5))]
+    board = leaderboard(rows, CASES, facts=[SystemFacts(name="one", references=1), SystemFacts(name="all")])
+    assert standing(board, "one", "gmescore").rank is None
+    assert standing(board, "one", "gmescore").reason == "takes 1 references; 1 cases have more"
+    assert standing(board, "all", "gmescore").rank == 1
+    assert standing(board, "one", "gmescore", "references", "1").rank == 1
+    human = leaderboard(rows, CASES, facts=[SystemFacts(name="one", domains=("human",))])
+    assert "made for human cases; these are open" in standing(human, "one", "gmescore").reason
+
+
+def test_completeness_is_against_the_cases() -> None:
+    board = leaderboard([Row("singleobj_1", "a", 0, "gmescore", None)], CASES)
+    (found,) = board.answered
+    assert (found.answered, found.cases, found.missing) == (1, 3, ("singleobj_2", "multihuman_1"))
+    assert "a answers 1 of 3 cases; its means are over those" in board.remarks
+    assert standing(board, "a", "gmescore").value is None
+
+
+def test_comparison_is_over_common_cases() -> None:
+    cases = [case(f"singleobj_{n}") for n in range(30)]
+    rng = np.random.default_rng(0)
+    level = rng.normal(0.5, 0.3, 30)
+    rows = [Row(c.name, "a", 0, "gmescore", v + 0.05) for c, v in zip(cases, level, strict=True)]
+    rows += [Row(c.name, "b", 0, "gmescore", v + rng.normal(0, 0.02)) for c, v in zip(cases[5:], level[5:], strict=True)]
+    found = {one.metric: one for one in leaderboard(rows, cases, against=("a", "b")).comparisons}
+    gme = found["gmescore"]
+    assert gme.num_cases == 25 and gme.difference == pytest.approx(0.05, abs=0.01)
+    assert gme.p is not None and gme.p < 0.001 and gme.low is not None and gme.low > 0.03
+    assert found["total"].difference is None, "terms are missing"
+    with pytest.raises(SettingsError, match="system 'c' has no scores"):
+        leaderboard(rows, cases, against=("a", "c"))
+
+
+def test_compared_total_is_the_difference_of_totals() -> None:
+    rows = demo_rows("a") + demo_rows("b", shift=0.001)
+    board = leaderboard(rows, DEMO_CASES, against=("b", "a"))
+    totals = {s.system: s.value for s in board.standings if s.metric == "total" and not s.kind}
+    assert totals["a"] is not None and totals["b"] is not None
+    assert board.comparisons[0].difference == pytest.approx(totals["b"] - totals["a"])
+    assert board == leaderboard(rows, DEMO_CASES, against=("b", "a")), "equal rows give an equal leaderboard"
+
+
+def test_guide_says_what_intervals_leave_open() -> None:
+    cases = [case(f"singleobj_{n}") for n in range(40)]
+    rng = np.random.default_rng(2)
+    levels = {"far": 0.9, "near": 0.5, "close": 0.49}
+    rows = [Row(c.name, s, 0, "gmescore", v + rng.normal(0, 0.05)) for c in cases for s, v in levels.items()]
+    facts = [SystemFacts(name="far", cost=2.0), SystemFacts(name="near", cost=0.5, open=True), SystemFacts(name="close")]
+    guide = leaderboard(rows, cases, facts=facts).guide
+    assert any(line.startswith("best GmeScore: far") and "overlap" not in line for line in guide)
+    assert "cheapest: near, 0.5 a video" in guide
+    rows = [row for row in rows if row.system != "far"]
+    assert any("overlap it" in line for line in leaderboard(rows, cases, facts=facts).guide)
