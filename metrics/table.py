@@ -10,6 +10,8 @@ METRICS: dict[str, str] = {
     "facesim_cur_compat": "metrics.identity:FaceSimCurCompat",
     "motion_amplitude": "metrics.motion:MotionAmplitude",
     "motion_amplitude_compat": "metrics.motion:MotionAmplitudeCompat",
+    "sync_c": "metrics.speech:SyncConfidence",
+    "sync_d": "metrics.speech:SyncDistance",
     "temporal_flickering": "metrics.motion:TemporalFlickering",
 }
 

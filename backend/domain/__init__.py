@@ -69,4 +69,12 @@ from backend.domain.roles import (
     Stage,
     TextSpotter,
 )
+from backend.domain.roles_faces import (
+    AlignedFaceEmbedder,
+    ClipFeatureExtractor,
+    Face,
+    FaceRecognizer,
+    FeatureExtractor,
+    SyncScorer,
+)
 from backend.domain.roles_grounding import FoundBoxes, ReferenceDetector, ReferencePicture, ShownFrame

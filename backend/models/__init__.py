@@ -24,6 +24,7 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.sam2_masks:Sam2Masks",
         "sam2_package": "backend.models.sam2_package:Sam2Package",
     },
+    "SyncScorer": {"paper": "backend.models.syncnet:SyncNet"},
     "TextSpotter": {"embedded": "backend.models.classical_text:ClassicalTextSpotter"},
     "TechnicalScorer": {"embedded": "backend.models.classical_quality:HeuristicTechnical"},
 }

@@ -1,0 +1,197 @@
+"""Sync-C and Sync-D: upstream's formula and tracks, sound and picture aligned through real files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.domain import Absent
+from backend.domain.roles_faces import Face
+from backend.media.writer import write_video
+from backend.models.mfcc import mfcc
+from metrics.planner import Planner
+from metrics.spec import Entry
+from metrics.speech import OwnSound, SyncConfidence, SyncDistance, judged
+from metrics.speech_tracks import AtRate, Following, crop, smoothed
+from metrics.store import FeatureStore
+from tests.metrics.conftest import MakeEntry
+
+BRIEF = Following(min_frames=20, min_size_px=16)
+SECONDS = 3
+
+
+class OneFace:
+    """The face of every frame is where it is told."""
+
+    model_id = "one-face"
+
+    def recognize(self, frame: np.ndarray) -> list[Face]:
+        return [Face(box=(32, 16, 64, 48), score=1, keypoints=np.zeros((5, 2)), embedding=np.ones(4) / 2)]
+
+
+class Loudness:
+    """Lips are how bright the crop is, sound how loud: both as z-scores of windows of five frames."""
+
+    model_id = "loudness"
+
+    def distances(self, crops: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        num = min(len(crops), len(samples) // 640) - 5
+        bright = crops.reshape(len(crops), -1).mean(axis=1)
+        loud = np.abs(samples[: len(samples) // 640 * 640].reshape(-1, 640).astype(float)).mean(axis=1)
+        lips, sound = (_z(np.convolve(each, np.ones(5) / 5, "valid")[:num]) for each in (bright, loud))
+        padded = np.pad(sound, 15)
+        return np.abs(lips[:, None] - np.stack([padded[k : k + num] for k in range(31)], axis=1)).astype(np.float32)
+
+
+def _z(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std()
+
+
+def talking(path: Path, *, fps: int = 25, late: int = 0, sound: bool = True) -> Path:
+    """A picture as bright and a noise as loud as one random course of 25 values a second; the noise `late` frames late."""
+    rng = np.random.default_rng(3)
+    course = rng.uniform(0.1, 1, SECONDS * 25)
+    noise = rng.uniform(-1, 1, SECONDS * 16_000)
+    heard = np.roll(course, late)
+    samples = (np.repeat(heard, 640) * noise * 0.8).astype(np.float32)
+    shown = [course[min(len(course) - 1, int(n / fps * 25 + 1e-6))] for n in range(SECONDS * fps)]
+    frames = (np.full((64, 96, 3), int(20 + 200 * level), np.uint8) for level in shown)
+    write_video(path, frames, fps=fps, audio=(samples, 16_000) if sound else None)
+    return path
+
+
+def planner(folder: Path) -> Planner:
+    roles = {"FaceRecognizer": OneFace(), "SyncScorer": Loudness()}
+    return Planner(store=FeatureStore(folder), roles=lambda name: roles[name], model_id=lambda name: name)
+
+
+def measured(entry: Entry, folder: Path, metric: SyncConfidence):
+    (found,) = planner(folder).features(entry, list(metric.features.values()))
+    return found if isinstance(found, Absent) else metric.combine(entry, {"sync": found})
+
+
+@pytest.mark.parametrize(("fps", "late"), [(25, 0), (25, 4), (25, -6), (30, 3), (50, 2)])
+def test_sound_moved_by_frames_moves_the_offset(entry_of: MakeEntry, tmp_path: Path, fps: int, late: int) -> None:
+    entry = entry_of(talking(tmp_path / "talking.mp4", fps=fps, late=late))
+    found = measured(entry, tmp_path, SyncConfidence(following=BRIEF))
+    assert not isinstance(found, Absent)
+    assert found.evidence["offset_of_each"].tolist() == [-late]
+    assert isinstance(found.value, float) and found.value > 0.5
+    assert found.num_units == SECONDS * 25 - 5
+
+
+def test_confidence_and_distance_are_upstreams() -> None:
+    """Columns of constant distance 31 … 1 but for one of .5: lowest .5 at column 20, median 15, so 14.5 apart."""
+    columns = np.arange(31, 0, -1, dtype=np.float32)
+    columns[20] = 0.5
+    found = judged(np.tile(columns, (7, 1)))
+    assert found.distance == pytest.approx(0.5)
+    assert found.confidence == pytest.approx(np.sort(columns)[15] - 0.5)
+    assert found.offset == 15 - 20
+    assert found.of_windows.tolist() == pytest.approx([found.confidence] * 7)
+
+
+def test_faces_count_alike_however_long(entry_of: MakeEntry, tmp_path: Path) -> None:
+    near, far = np.full((30, 31), 10.0), np.full((10, 31), 10.0)
+    near[:, 15], far[:, 3] = 4, 8
+    given = {
+        "sync": {
+            "distance": np.concatenate((near, far)).astype(np.float32),
+            "track": np.repeat([0, 1], (30, 10)),
+            "frame": np.arange(40),
+        }
+    }
+    entry = entry_of([np.zeros((32, 32, 3), np.uint8)])
+    assert SyncDistance().combine(entry, given).value == pytest.approx((4 + 8) / 2)
+    found = SyncConfidence().combine(entry, given)
+    assert found.value == pytest.approx((6 + 2) / 2)
+    assert found.evidence["offset_of_each"].tolist() == [0, 12]
+
+
+def test_video_without_sound_or_lasting_face_tells_so(entry_of: MakeEntry, tmp_path: Path) -> None:
+    mute = entry_of(talking(tmp_path / "mute.mp4", sound=False))
+    found = measured(mute, tmp_path, SyncConfidence(following=BRIEF))
+    assert isinstance(found, Absent) and found.reason.startswith("not applicable:")
+    brief = entry_of(talking(tmp_path / "brief.mp4"))
+    found = measured(brief, tmp_path, SyncConfidence())
+    assert isinstance(found, Absent) and found.reason.startswith("no detection: no face that can be followed for more")
+
+
+def test_silence_is_not_applicable(entry_of: MakeEntry, tmp_path: Path) -> None:
+    path = tmp_path / "silent.mp4"
+    frames = [np.full((64, 96, 3), 90, np.uint8)] * 40
+    write_video(path, frames, fps=25, audio=(np.zeros(25_600, np.float32), 16_000))
+    found = measured(entry_of(path), tmp_path, SyncConfidence(following=BRIEF))
+    assert found == Absent("not applicable: the video's sound is silent")
+
+
+def test_crops_may_pass_through_jpeg(entry_of: MakeEntry, tmp_path: Path) -> None:
+    entry = entry_of(talking(tmp_path / "talking.mp4"))
+    plain = measured(entry, tmp_path, SyncDistance(following=BRIEF))
+    lossy = measured(entry, tmp_path, SyncDistance(following=BRIEF, jpeg_quality=30))
+    assert not isinstance(plain, Absent) and not isinstance(lossy, Absent)
+    assert plain.value != lossy.value
+    assert lossy.value == pytest.approx(plain.value, abs=0.05)
+
+
+@pytest.mark.parametrize(("num", "fps", "expected"), [(6, 50.0, [0, 2, 4]), (3, 12.5, [0, 1, 1, 2, 2, 2]), (1, 25.0, [0])])
+def test_frames_are_taken_at_25_a_second(num: int, fps: float, expected: list[int]) -> None:
+    assert AtRate().indices(num, fps) == expected
+
+
+def test_tracks_bridge_gaps_evenly_and_end_at_longer_ones() -> None:
+    def at(x: float) -> np.ndarray:
+        return np.array([[x, 0, x + 100, 120]])
+
+    nothing = np.empty((0, 4))
+    boxes = [at(0), nothing, at(4), nothing, nothing, nothing, at(5), at(500)]
+    tracks = Following(max_gap=2, min_frames=1, min_size_px=100).tracks(boxes)
+    assert [(start, track[:, 0].tolist()) for start, track in tracks] == [(0, [0, 2, 4])]
+    wider = Following(max_gap=25, min_frames=1, min_size_px=100).tracks(boxes)
+    assert [len(track) for _, track in wider] == [7]
+    assert Following(max_gap=25, min_frames=1, min_size_px=120).tracks(boxes) == []
+
+
+def test_two_faces_are_two_tracks() -> None:
+    pair = np.array([[0, 0, 120, 120], [200, 0, 320, 120]], float)
+    boxes = [pair if t % 2 else pair[::-1] for t in range(30)]
+    tracks = Following(min_frames=20).tracks(boxes)
+    assert sorted(track[0, 0] for _, track in tracks) == [0, 200]
+    assert all(np.ptp(track[:, 0]) == 0 for _, track in tracks)
+
+
+def test_smoothing_drops_a_jump() -> None:
+    track = np.tile([10.0, 20, 110, 140], (30, 1))
+    track[15] += 40
+    assert np.unique(smoothed(track), axis=0).tolist() == [[60.0, 80.0, 60.0]]
+
+
+def test_crop_is_the_lowered_square_with_grey_beyond_the_frame() -> None:
+    """Half size 50 at (60, 60): rows 10 to 150, columns -10 to 130, so ten columns of grey of 140."""
+    frame = np.full((300, 300, 3), 200, np.uint8)
+    found = crop(frame, np.array([60.0, 60, 50]))
+    assert found.shape == (224, 224, 3)
+    assert (found[:, :14] == 110).all()
+    assert (found[:, 18:] == 200).all()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "late"), [("+160ms", 4), ("-320ms", -8)])
+def test_real_sound_moved_is_heard_as_moved(
+    entry_of: MakeEntry, real_media: Path, tmp_path: Path, name: str, late: int
+) -> None:
+    cepstra = []
+    for each in ("+0ms", name):
+        entry = entry_of(real_media / "dev" / "sync" / f"garden_audio{each}.mp4", name=each)
+        (found,) = planner(tmp_path).features(entry, [OwnSound()])
+        assert isinstance(found, dict)
+        values = mfcc(found["samples"])
+        cepstra.append((values - values.mean(axis=0)) / values.std(axis=0))
+    still, moved = cepstra
+    num = min(map(len, cepstra)) - 200
+
+    def agreement(shift: int) -> float:
+        return float((still[100 : 100 + num] * moved[100 + shift : 100 + shift + num]).mean())
+
+    best = max(range(-60, 61), key=agreement)
+    assert best == pytest.approx(4 * late, abs=1), "in hundredths of a second"
