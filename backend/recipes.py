@@ -61,7 +61,7 @@ def full() -> tuple[Step, ...]:
         _step("embed_appearances"),
         _step(
             "pair_subjects",
-            _gate("pair.similarity", ">=", BOUNDS.similarity, "even chance; worlds 2000 to 2003: .93 right at recall .70"),
+            _gate("pair.similarity", ">=", BOUNDS.similarity, "even chance; worlds 2000 to 2004: .89 right at recall .67"),
             _gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
             _gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
             _gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
@@ -69,7 +69,7 @@ def full() -> tuple[Step, ...]:
         ),
         _step(
             "diverse_contexts",
-            _gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: between .247 and .319"),
+            _gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
             _gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
         ),
         _step("select_anchors"),
