@@ -78,3 +78,20 @@ from backend.domain.roles_faces import (
     SyncScorer,
 )
 from backend.domain.roles_grounding import FoundBoxes, ReferenceDetector, ReferencePicture, ShownFrame
+from backend.domain.roles_vision import (
+    CLIP_PREP,
+    DINO_PREP,
+    VBENCH_CLIP_PREP,
+    VBENCH_DINO_PREP,
+    VBENCH_I2V_IMAGE_PREP,
+    VBENCH_I2V_PREP,
+    VBENCH_VICLIP_PREP,
+    AestheticPredictor,
+    FrameInterpolator,
+    ImageEncoder,
+    ImageQuality,
+    ImageTextEncoder,
+    Prep,
+    TextEmbedder,
+    VideoTextEncoder,
+)

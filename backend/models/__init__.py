@@ -1,15 +1,22 @@
 """Implementations of roles, named here. `embedded` needs no weights; `paper` loads the models that the papers name."""
 
 MODELS: dict[str, dict[str, str]] = {
+    "AestheticLinear": {"paper": "backend.models.aesthetic_heads:AestheticLinear"},
+    "AestheticMlp": {"paper": "backend.models.aesthetic_heads:AestheticMlp"},
     "AestheticScorer": {"embedded": "backend.models.classical_quality:HeuristicAesthetic"},
     "AlignedFaceEmbedder": {"paper": "backend.models.curricular_face:CurricularFace"},
     "AppearanceEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalAppearance"},
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
     "Captioner": {"embedded": "backend.models.classical_captions:TemplateCaptioner"},
+    "ClipB32": {"paper": "backend.models.clip:ClipB32", "open_clip": "backend.models.clip:OpenClipB32"},
+    "ClipL14": {"paper": "backend.models.clip:ClipL14", "open_clip": "backend.models.clip:OpenClipL14"},
     "Detector": {
         "embedded": "backend.models.classical_detector:ClassicalDetector",
         "paper": "backend.models.grounding_dino:GroundingDino",
     },
+    "DinoV1": {"paper": "backend.models.dino:DinoV1"},
+    "DinoV2": {"paper": "backend.models.dino:DinoV2"},
+    "DinoV3": {"paper": "backend.models.dino:DinoV3"},
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},

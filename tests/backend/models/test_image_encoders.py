@@ -1,0 +1,200 @@
+"""CLIP and the DINOs: real loading of tiny checkpoints, parity with direct calls, one picture as in a batch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backend.domain import CLIP_PREP, DINO_PREP, VBENCH_CLIP_PREP, VBENCH_DINO_PREP, ModelUnavailable
+from backend.models import MODELS
+from backend.models.clip import ClipB32, ClipL14, OpenClipB32
+from backend.models.dino import DinoV1, DinoV2, DinoV3, renamed
+from backend.models.pictures import CLIP_COLOURS, IMAGENET_COLOURS, prepared
+from backend.models.places import ModelPlace
+from tests.backend.models import tiny_vision
+
+FRAMES = [np.random.default_rng(n).integers(0, 256, (90, 160, 3), dtype=np.uint8) for n in range(3)]
+KINDS = {"clip": ClipB32, "open_clip": OpenClipB32, "vit": DinoV1, "dinov2": DinoV2, "dinov3_vit": DinoV3}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("encoders")
+    tiny_vision.save_clip(root / "clip")
+    tiny_vision.save_open_clip(root / "open_clip")
+    for kind in ("vit", "dinov2", "dinov3_vit"):
+        tiny_vision.save_dino(root / kind, kind)
+    return root
+
+
+def loaded(kind: str, path: Path):
+    return KINDS[kind](ModelPlace(KINDS[kind].__name__, str(path)), device="cpu", dtype="float32")
+
+
+def unit(rows: Any) -> np.ndarray:
+    rows = rows.detach()
+    return (rows / rows.norm(dim=-1, keepdim=True)).numpy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batch_equals_single_and_rows_are_unit(folder: Path, kind: str) -> None:
+    encoder = loaded(kind, folder / kind)
+    prep = VBENCH_DINO_PREP if kind == "vit" else CLIP_PREP
+    together = encoder.images(FRAMES, prep)
+    assert together.dtype == np.float32
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    assert np.allclose(together, np.concatenate([encoder.images([frame], prep) for frame in FRAMES]), atol=1e-6)
+    assert np.abs(together[0] - together[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_model_id_names_kind_and_weights(folder: Path, kind: str) -> None:
+    encoder = loaded(kind, folder / kind)
+    assert encoder.model_id == ModelPlace("x", str(folder / kind)).model_id(KINDS[kind].model_id)
+
+
+def test_clip_equals_the_direct_call(folder: Path) -> None:
+    import transformers as tf
+
+    model = tf.CLIPModel.from_pretrained(folder / "clip")
+    pixels = torch.cat([prepared(frame, VBENCH_CLIP_PREP, CLIP_COLOURS) for frame in FRAMES])
+    theirs = unit(model.get_image_features(pixel_values=pixels).pooler_output)
+    assert np.allclose(loaded("clip", folder / "clip").images(FRAMES, VBENCH_CLIP_PREP), theirs, atol=1e-6)
+
+
+def test_clip_text_equals_the_direct_call_and_tells_what_was_cut(folder: Path) -> None:
+    import transformers as tf
+
+    model, tokenizer = tf.CLIPModel.from_pretrained(folder / "clip"), tf.CLIPTokenizer.from_pretrained(folder / "clip")
+    fits = "a cat on a hill"  # eleven letters, start and end: 13 of 16 tokens
+    assert len(tokenizer(fits)["input_ids"]) == 13
+    theirs = unit(model.get_text_features(**tokenizer([fits], return_tensors="pt")).pooler_output)
+    vectors, truncated = loaded("clip", folder / "clip").texts([fits, fits + " abc", fits + " abcd", "word " * 5000])
+    assert np.allclose(vectors[:1], theirs, atol=1e-6)
+    assert truncated.tolist() == [False, False, True, True]
+
+
+def test_open_clip_tells_what_was_cut(folder: Path) -> None:
+    vectors, truncated = loaded("open_clip", folder / "open_clip").texts(["cat " * 75, "cat " * 76])
+    assert truncated.tolist() == [False, True]
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_open_clip_and_transformers_agree_on_the_same_weights(folder: Path, tmp_path: Path) -> None:
+    ours = loaded("open_clip", folder / "open_clip")
+    other = loaded("clip", _converted(ours._model, tmp_path))
+    assert np.allclose(ours.images(FRAMES, CLIP_PREP), other.images(FRAMES, CLIP_PREP), atol=1e-5)
+
+
+def _converted(model, folder: Path) -> Path:
+    """An open_clip model's vision side in a transformers checkpoint."""
+    import transformers as tf
+
+    tiny_vision.save_clip(folder)
+    target = tf.CLIPModel.from_pretrained(folder)
+    state, theirs = target.state_dict(), model.visual.state_dict()
+    vision = "vision_model." if any(key.startswith("vision_model.embeddings") for key in state) else ""
+    names = {
+        "embeddings.class_embedding": theirs["class_embedding"],
+        "embeddings.patch_embedding.weight": theirs["conv1.weight"],
+        "embeddings.position_embedding.weight": theirs["positional_embedding"],
+    }
+    for part in ("weight", "bias"):
+        names[f"pre_layrnorm.{part}"] = theirs[f"ln_pre.{part}"]
+        names[f"post_layernorm.{part}"] = theirs[f"ln_post.{part}"]
+        for n in range(2):
+            a, b = f"encoder.layers.{n}", f"transformer.resblocks.{n}"
+            names[f"{a}.layer_norm1.{part}"] = theirs[f"{b}.ln_1.{part}"]
+            names[f"{a}.layer_norm2.{part}"] = theirs[f"{b}.ln_2.{part}"]
+            names[f"{a}.self_attn.out_proj.{part}"] = theirs[f"{b}.attn.out_proj.{part}"]
+            names[f"{a}.mlp.fc1.{part}"] = theirs[f"{b}.mlp.c_fc.{part}"]
+            names[f"{a}.mlp.fc2.{part}"] = theirs[f"{b}.mlp.c_proj.{part}"]
+            for name, rows in zip("qkv", theirs[f"{b}.attn.in_proj_{part}"].chunk(3), strict=True):
+                names[f"{a}.self_attn.{name}_proj.{part}"] = rows
+    state |= {f"{vision}{name}": value for name, value in names.items()}
+    state["visual_projection.weight"] = theirs["proj"].T.contiguous()
+    target.load_state_dict(state)
+    target.vision_model.config.num_attention_heads = 4
+    target.save_pretrained(folder)
+    return folder
+
+
+def test_dino_file_of_its_authors_equals_the_converted_folder(folder: Path, tmp_path: Path) -> None:
+    from_folder = loaded("vit", folder / "vit")
+    torch.save(tiny_vision.published_dino(from_folder._model), tmp_path / "dino.pth")
+    from_file = loaded("vit", tmp_path / "dino.pth")
+    assert np.array_equal(from_file.images(FRAMES, VBENCH_DINO_PREP), from_folder.images(FRAMES, VBENCH_DINO_PREP))
+    assert from_folder._model.config.layer_norm_eps == 1e-6
+
+
+def test_dino_stretches_positions_by_the_nudged_factor(folder: Path) -> None:
+    model = loaded("vit", folder / "vit")._model
+    tokens = torch.zeros(1, 1 + 4 * 7, 64)
+    found = model.embeddings.interpolate_pos_encoding(tokens, 224, 398)  # patches of 56: a grid of 4 x 7
+    grid = model.embeddings.position_embeddings[:, 1:].reshape(1, 4, 4, 64).permute(0, 3, 1, 2)
+    wanted = torch.nn.functional.interpolate(grid, scale_factor=(4.1 / 4, 7.1 / 4), mode="bicubic")
+    assert found.shape == (1, 29, 64)
+    assert torch.equal(found[:, 1:], wanted.permute(0, 2, 3, 1).reshape(1, -1, 64))
+    by_size = torch.nn.functional.interpolate(grid, size=(4, 7), mode="bicubic")
+    assert not torch.allclose(wanted, by_size, atol=1e-4), "transformers' own way is another"
+    assert torch.equal(
+        model.embeddings.interpolate_pos_encoding(torch.zeros(1, 17, 64), 224, 224), model.embeddings.position_embeddings
+    )
+
+
+@pytest.mark.parametrize("kind", ["dinov2", "dinov3_vit"])
+def test_dino_is_the_normalised_class_token(folder: Path, kind: str) -> None:
+    import transformers as tf
+
+    pixels = torch.cat([prepared(frame, DINO_PREP, IMAGENET_COLOURS) for frame in FRAMES])
+    output = tf.AutoModel.from_pretrained(folder / kind)(pixel_values=pixels)
+    assert np.allclose(
+        loaded(kind, folder / kind).images(FRAMES, DINO_PREP), unit(output.last_hidden_state[:, 0]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"), [("clip", "vit"), ("vit", "clip"), ("dinov2", "dinov3_vit"), ("dinov3_vit", "vit")]
+)
+def test_weights_of_another_kind_are_refused(folder: Path, kind: str, other: str) -> None:
+    with pytest.raises(ModelUnavailable, match=r"holds a .* model"):
+        loaded(kind, folder / other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folder_without_weights_is_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ModelUnavailable):
+        loaded(kind, tmp_path)
+
+
+def test_file_that_is_no_dino_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "x.pth")
+    with pytest.raises(ModelUnavailable, match="no DINO backbone"):
+        loaded("vit", tmp_path / "x.pth")
+
+
+def test_published_shapes_give_the_published_network() -> None:
+    import transformers as tf
+
+    with torch.device("meta"):
+        model = tf.ViTModel(tf.ViTConfig(), add_pooling_layer=False)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 85_798_656  # DINO, ViT-B/16
+    names = set(renamed(_published_names(12)))
+    assert names == set(model.state_dict())
+
+
+def _published_names(depth: int) -> dict[str, torch.Tensor]:
+    """Every key of `dino_vitbase16_pretrain.pth`."""
+    parts = ["norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"]
+    stems = ["patch_embed.proj", "norm", *(f"blocks.{n}.{part}" for n in range(depth) for part in parts)]
+    return dict.fromkeys(
+        ["cls_token", "pos_embed", *(f"{stem}.{p}" for stem in stems for p in ("weight", "bias"))], torch.zeros(3)
+    )
+
+
+def test_every_encoder_is_in_the_table() -> None:
+    assert MODELS["ClipL14"]["paper"].endswith(ClipL14.__name__)
+    assert set(MODELS["ClipB32"]) == {"paper", "open_clip"}
