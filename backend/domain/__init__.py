@@ -78,6 +78,15 @@ from backend.domain.roles_faces import (
     SyncScorer,
 )
 from backend.domain.roles_grounding import FoundBoxes, ReferenceDetector, ReferencePicture, ShownFrame
+from backend.domain.roles_language import (
+    Inquiry,
+    Judge,
+    LevelReader,
+    Reward,
+    RewardModel,
+    Verdict,
+    VideoTextEmbedder,
+)
 from backend.domain.roles_vision import (
     CLIP_PREP,
     DINO_PREP,

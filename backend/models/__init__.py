@@ -20,12 +20,20 @@ MODELS: dict[str, dict[str, str]] = {
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
+    "Gme": {"paper": "backend.models.gme:Gme"},
+    "Judge": {
+        "paper": "backend.models.judge_openai:OpenAiJudge",
+        "openai": "backend.models.judge_openai:OpenAiJudge",
+        "local": "backend.models.judge_local:LocalJudge",
+    },
+    "LevelReader": {"paper": "backend.models.level_reader:VlmLevelReader"},
     "PhraseExtractor": {"embedded": "backend.models.classical_captions:RulePhrases"},
     "ReferenceDetector": {
         "paper": "backend.models.yolo_world_results:YoloWorldResults",
         "owlv2": "backend.models.owl:Owlv2",
         "owlvit": "backend.models.owl:OwlVit",
     },
+    "RewardModel": {"paper": "backend.models.reward:VideoReward"},
     "Segmenter": {
         "embedded": "backend.models.classical_segmenter:ClassicalSegmenter",
         "paper": "backend.models.sam2_masks:Sam2Masks",

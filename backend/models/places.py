@@ -1,6 +1,10 @@
-"""Where a model's weights lie: a local folder or file, or `hub:OWNER/NAME` of the Hugging Face hub's local cache."""
+"""Where a model's weights lie: a local folder or file, or `hub:OWNER/NAME` of the Hugging Face hub's local cache.
+
+A judge may be far away instead: `openai:MODEL@https://host/v1`, an endpoint that speaks OpenAI's protocol.
+"""
 
 import hashlib
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +13,8 @@ from typing import Any, ClassVar, Protocol, cast
 from backend.domain import ModelUnavailable
 
 HUB = "hub:"
+REMOTE = "openai:"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".onnx", ".ckpt"})
 EDGE_BYTES = 1 << 20  # read at each end of a weight file: whole ones have 15 GB and more
 
@@ -48,6 +54,22 @@ class ModelPlace:
             raise ModelUnavailable(f"models.{self.role} = {self.location!r} does not exist; put the weights there")
         return found
 
+    def endpoint(self) -> tuple[str, str]:
+        """Model and base URL of a far place. Raises ModelUnavailable when it is none or not safe to send a key to."""
+        model, _, url = self.location.removeprefix(REMOTE).rpartition("@")
+        try:
+            parts = urllib.parse.urlsplit(url)
+            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+            whole = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            safe = whole = False
+        if not (self.location.startswith(REMOTE) and model and "@" not in model and safe and whole):
+            raise ModelUnavailable(
+                f'models.{self.role} names no endpoint; set it to "{REMOTE}MODEL@https://host/v1" (http only to this machine; '
+                "the key comes from the environment, never from here)"
+            )
+        return model, url.rstrip("/")
+
     def digest(self) -> str:
         """Names the weights: a hash of the small files, and of size and both ends of the large ones."""
         found = self.path()
@@ -63,8 +85,10 @@ class ModelPlace:
         return hasher.hexdigest()
 
     def model_id(self, kind: str) -> str:
-        """A kind of model and the digest of its weights; says so where these are missing."""
+        """A kind of model and the digest of its weights (or its model and endpoint); says so where these are missing."""
         try:
+            if self.location.startswith(REMOTE):
+                return f"{kind}@{'@'.join(self.endpoint())}"
             return f"{kind}@{self.digest()}"
         except ModelUnavailable:
             return f"{kind}@missing"

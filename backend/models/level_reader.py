@@ -1,0 +1,60 @@
+"""LevelReader: the five words' share of the next word, through any transformers model of images and text to text."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from backend.domain import ModelUnavailable
+from backend.models.places import ModelPlace
+from backend.models.prompts import level_questions, level_words
+from backend.models.vision_language import WordReader
+
+SIDE_PX = 448  # what Q-Align's vision encoder sees
+BATCH = 8
+
+
+class VlmLevelReader:
+    """Reads levels of quality as Q-Align does: pictures padded to a square, the five words' logits, a softmax over them.
+
+    Q-Align's own checkpoint (one-align) runs code of its own, which is not executed here; other weights give other
+    numbers, and the papers' are those of one-align.
+    """
+
+    model_id: str = "level_reader"
+    suggested: ClassVar[str] = "Qwen/Qwen2.5-VL-7B-Instruct"
+    licence: ClassVar[str] = "that of the weights"
+
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
+        """Raises ModelUnavailable when weights or library are missing, or are of another kind."""
+        self._reader = WordReader(place, device=device, dtype=dtype)
+        self._colour = self._reader.mean_colour
+        self.model_id = place.model_id(type(self).model_id)
+
+    def read(self, windows: Sequence[np.ndarray], tasks: Sequence[str]) -> np.ndarray:
+        """Shares float32 `(windows, tasks, 5)` of excellent, good, fair, poor, bad. Windows are uint8 `(T, H, W, 3)`.
+
+        Raises ModelUnavailable for an unknown task, and for a model whose next word is not one of the five.
+        """
+        questions = level_questions()
+        if unknown := [task for task in tasks if task not in questions]:
+            raise ModelUnavailable(f"level task {unknown[0]!r} is unknown; there are {', '.join(questions)}")
+        words = level_words()
+        if not windows:
+            return np.zeros((0, len(tasks), len(words)), np.float32)
+        parts = []
+        for start in range(0, len(windows), BATCH):
+            pictures = [[self._squared(picture) for picture in window] for window in windows[start : start + BATCH]]
+            asked = [(questions[task].question, questions[task].lead) for task in tasks]
+            parts.append(self._reader.log_likelihoods(pictures, asked, words))
+        logits = np.concatenate(parts)
+        shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+    def _squared(self, picture: np.ndarray) -> Image.Image:
+        height, width = picture.shape[:2]
+        side = max(height, width)
+        square = Image.new("RGB", (side, side), self._colour)
+        square.paste(Image.fromarray(picture), ((side - width) // 2, (side - height) // 2))
+        return square.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)

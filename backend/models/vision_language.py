@@ -1,0 +1,143 @@
+"""What models that see and read have in common: sizes of pictures, and the likelihood of words as their next one."""
+
+import inspect
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from backend.domain import ModelUnavailable
+from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.places import ModelPlace
+
+PATCH_PX = 28  # Qwen2-VL: patches of 14, merged two by two
+LEAST_PX, MOST_PX = 4 * PATCH_PX**2, 16384 * PATCH_PX**2  # qwen_vl_utils, a picture given without limits
+MAX_TOKENS = 8192  # of a question; Qwen2-VL was trained on 32,768, which pictures share
+MARKS = re.compile(r"<\|[^|<>]{1,40}\|>")
+MOST_RATIO = 200  # Qwen2-VL refuses longer ones
+
+
+def smart_size(width: int, height: int, *, least_px: int = LEAST_PX, most_px: int = MOST_PX) -> tuple[int, int]:
+    """`(width, height)` in whole patches, near the picture's shape, with an area between the limits.
+
+    As Qwen2-VL's own preprocessing. Raises ValueError for shapes that it refuses.
+    """
+    if max(width, height) > MOST_RATIO * min(width, height):
+        raise ValueError(f"a picture of {width}x{height} is longer than {MOST_RATIO} times its width")
+    across, down = (max(PATCH_PX, round(side / PATCH_PX) * PATCH_PX) for side in (width, height))
+    if across * down > most_px:
+        factor = math.sqrt(width * height / most_px)
+        across, down = (max(PATCH_PX, int(side / factor / PATCH_PX) * PATCH_PX) for side in (width, height))
+    elif across * down < least_px:
+        factor = math.sqrt(least_px / (width * height))
+        across, down = (math.ceil(side * factor / PATCH_PX) * PATCH_PX for side in (width, height))
+    return across, down
+
+
+def resized(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """A picture uint8 `(H, W, 3)` at `(width, height)`, bicubic."""
+    return Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+
+
+def plain(tokenizer: Any, text: str, *, most_tokens: int) -> str:
+    """A text of people's without marks that the model takes for its own, at most so many tokens long."""
+    for mark in {*tokenizer.all_special_tokens, *MARKS.findall(text)}:
+        text = text.replace(mark, " ")
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return text if len(ids) <= most_tokens else tokenizer.decode(ids[:most_tokens])
+
+
+class WordReader:
+    """Any transformers model of images and text to text, asked how likely each of some words is as its next.
+
+    A conversation is one message of pictures and a question; the answer is led in by a few words.
+    """
+
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
+        """Raises ModelUnavailable when weights or library are missing, or are of another kind."""
+        folder = place.path()
+        library = transformers_for(place.role)
+        try:
+            self._processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
+            model = library.AutoModelForImageTextToText.from_pretrained(
+                folder, local_files_only=True, dtype=torch_dtype(dtype)
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelUnavailable(f"{folder} cannot be loaded as a model of images and text: {error}") from error
+        self._processor.tokenizer.padding_side = "left"
+        self._model: Any = model.to(torch_device(device)).eval()
+
+    @property
+    def mean_colour(self) -> tuple[int, int, int]:
+        """What pictures are padded with: the mean that the model subtracts."""
+        mean = getattr(self._processor.image_processor, "image_mean", None) or (0.5, 0.5, 0.5)
+        return tuple(int(value * 255) for value in mean)  # pyright: ignore[reportReturnType]
+
+    def log_likelihoods(
+        self, windows: Sequence[Sequence[Image.Image]], questions: Sequence[tuple[str, str]], words: Sequence[str]
+    ) -> np.ndarray:
+        """Natural logarithms float64 `(windows, questions, words)`, of each word among all that could come next.
+
+        Questions are pairs of the question and the lead-in of its answer (which may be empty).
+        The pictures are looked at once for all questions where the model can be given what its eyes saw.
+        """
+        import torch
+
+        seen: dict[str, Any] = {}
+        columns = []
+        with torch.inference_mode():
+            for question, lead in questions:
+                ids, joint = word_tokens(self._processor.tokenizer, words, lead=lead)
+                texts = [self._text(len(window), question) + lead + joint for window in windows]
+                inputs = self._processor(
+                    text=texts, images=[list(window) for window in windows], padding=True, return_tensors="pt"
+                ).to(self._model.device, self._model.dtype)
+                if len(questions) > 1:
+                    inputs = self._with_sight(inputs, seen)
+                logits = self._model(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].double()
+                columns.append(torch.log_softmax(logits, dim=-1)[:, ids].cpu().numpy())
+        return np.stack(columns, axis=1)
+
+    def _text(self, num_images: int, question: str) -> str:
+        asked = plain(self._processor.tokenizer, question, most_tokens=MAX_TOKENS)
+        content = [{"type": "image"}] * num_images + [{"type": "text", "text": asked}]
+        message = [{"role": "user", "content": content}]
+        return self._processor.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+
+    def _with_sight(self, inputs: Any, seen: dict[str, Any]) -> dict[str, Any]:
+        """The inputs with the pictures' features in place of their pixels, made when the first question is asked."""
+        see = getattr(getattr(self._model, "model", None), "get_image_features", None)
+        if see is None or "mm_encoder_outputs" not in inspect.signature(self._model.forward).parameters:
+            return dict(inputs)
+        if "image" not in seen:
+            wanted = inspect.signature(see).parameters
+            seen["image"] = see(**{name: value for name, value in inputs.items() if name in wanted})
+        kept = {name: value for name, value in inputs.items() if name != "pixel_values"}
+        return kept | {"mm_encoder_outputs": dict(seen)}
+
+
+def word_tokens(tokenizer: Any, words: Sequence[str], *, lead: str) -> tuple[list[int], str]:
+    """The token by which each word after `lead` and a blank is known, and what is to be fed between lead and word.
+
+    Tokenizers that write the blank as a token of its own would give all words the same first token: it is fed then.
+    Raises ModelUnavailable when two words still begin alike.
+    """
+
+    def encode(text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    written = [encode(f"{lead} {word}" if lead else word) for word in words]
+    shared = 0
+    while all(len(ids) > shared for ids in written) and len({ids[shared] for ids in written}) == 1:
+        shared += 1
+    fed = next((joint for joint in ("", " ") if encode(lead + joint) == written[0][:shared]), None)
+    first = [ids[shared] for ids in written if len(ids) > shared]
+    if fed is None or len(set(first)) != len(words):
+        raise ModelUnavailable(
+            f"this model's tokenizer begins some of {', '.join(words)} alike, so it cannot be asked for one of them by its "
+            "next token; bind another model"
+        )
+    return first, fed
