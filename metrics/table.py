@@ -19,6 +19,8 @@ METRICS: dict[str, str] = {
     "facesim_arc_compat": "metrics.identity:FaceSimArcCompat",
     "facesim_cur": "metrics.identity:FaceSimCur",
     "facesim_cur_compat": "metrics.identity:FaceSimCurCompat",
+    "fid_features": "metrics.distribution_features:FidFeatures",
+    "fvd_features": "metrics.distribution_features:FvdFeatures",
     "gmescore": "metrics.text:GmeScore",
     "i2v_subject": "metrics.vbench:I2vSubject",
     "iqa": "metrics.smoothness:ImageQualityLevel",

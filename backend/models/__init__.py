@@ -9,6 +9,10 @@ MODELS: dict[str, dict[str, str]] = {
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
     "Captioner": {"embedded": "backend.models.classical_captions:TemplateCaptioner"},
     "ClipB32": {"paper": "backend.models.clip:ClipB32", "open_clip": "backend.models.clip:OpenClipB32"},
+    "ClipFeatureExtractor": {
+        "paper": "backend.models.video_features:I3d",
+        "videomae": "backend.models.video_features:VideoMae",
+    },
     "ClipL14": {"paper": "backend.models.clip:ClipL14", "open_clip": "backend.models.clip:OpenClipL14"},
     "Detector": {
         "embedded": "backend.models.classical_detector:ClassicalDetector",
@@ -20,6 +24,7 @@ MODELS: dict[str, dict[str, str]] = {
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
+    "FeatureExtractor": {"paper": "backend.models.inception:InceptionFeatures"},
     "Gme": {"paper": "backend.models.gme:Gme"},
     "Judge": {
         "paper": "backend.models.judge_openai:OpenAiJudge",

@@ -1,0 +1,106 @@
+"""Features of whole clips for FVD: I3D's logits from its TorchScript file, or VideoMAE from a transformers folder."""
+
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+
+from backend.domain import ModelUnavailable
+from backend.models.devices import torch_device, torch_dtype
+from backend.models.places import ModelPlace
+
+I3D_FILE = "i3d_torchscript.pt"
+I3D_FRAMES = 16  # the clip length that FVD is reported for; the network itself takes 9 and more
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BATCH = 4
+
+
+class I3d:
+    """400 Kinetics logits, float32 `(N, 400)`, from the TorchScript file that StyleGAN-V published.
+
+    The script resizes to 224 x 224 and scales to [-1, 1] itself, and is asked for what stands before its softmax.
+    """
+
+    model_id: str = "i3d-kinetics400-1"
+    suggested: ClassVar[str] = I3D_FILE
+    licence: ClassVar[str] = "Apache-2.0"
+    clip_frames: int = I3D_FRAMES
+
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
+        found = place.path()
+        path = found / I3D_FILE if found.is_dir() else found
+        if not path.is_file():
+            raise ModelUnavailable(f"models.{place.role} = {place.location!r} holds no {I3D_FILE}; put it there")
+        try:
+            import torch
+        except ImportError as error:
+            raise ModelUnavailable("video features need the extra: pip install 'subject-studio[models]'") from error
+        self._device = torch_device(device)
+        try:
+            with warnings.catch_warnings():
+                # TorchScript is what the file is; torch 2.15 tells its makers to write another format.
+                warnings.simplefilter("ignore", FutureWarning)
+                self._script: Any = torch.jit.load(str(path), map_location=self._device).eval()
+        except RuntimeError as error:
+            raise ModelUnavailable(f"{path} is no TorchScript file: {error}") from error
+        self.model_id = place.model_id(type(self).model_id)
+
+    def features(self, clips: np.ndarray) -> np.ndarray:
+        import torch
+
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(clips), BATCH):
+                x_NTHWC = torch.from_numpy(clips[start : start + BATCH]).to(self._device)
+                x_NCTHW = x_NTHWC.permute(0, 4, 1, 2, 3).float().contiguous()
+                found.append(self._script(x_NCTHW, rescale=True, resize=True, return_features=True).float().cpu().numpy())
+        return np.concatenate(found)
+
+
+class VideoMae:
+    """What VideoMAE's classifier is given, float32 `(N, D)`, from a fine-tuned checkpoint.
+
+    Frames are resized to the model's square, without antialiasing, and normalised as ImageNet's.
+    """
+
+    model_id: str = "videomae-1"
+    suggested: ClassVar[str] = "MCG-NJU/videomae-base-finetuned-kinetics"
+    licence: ClassVar[str] = "CC BY-NC 4.0"
+
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
+        folder = place.path()
+        try:
+            from transformers import VideoMAEForVideoClassification
+        except ImportError as error:
+            raise ModelUnavailable("video features need the extra: pip install 'subject-studio[models]'") from error
+        self._device, self._dtype = torch_device(device), torch_dtype(dtype)
+        try:
+            loaded: Any = VideoMAEForVideoClassification.from_pretrained(
+                folder, local_files_only=True, dtype=self._dtype, output_loading_info=True
+            )
+        except (OSError, ValueError) as error:
+            raise ModelUnavailable(f"{folder} holds no VideoMAE: {error}") from error
+        self._network, info = loaded
+        if info["missing_keys"]:
+            missing = sorted(info["missing_keys"])
+            raise ModelUnavailable(f"{folder} lacks {missing[0]}; take a checkpoint fine-tuned for classification")
+        self._network.to(self._device).eval()
+        self.clip_frames: int = self._network.config.num_frames
+        self.model_id = place.model_id(type(self).model_id)
+
+    def features(self, clips: np.ndarray) -> np.ndarray:
+        import torch
+
+        side = self._network.config.image_size
+        mean = torch.tensor(IMAGENET_MEAN, device=self._device)[:, None, None]
+        std = torch.tensor(IMAGENET_STD, device=self._device)[:, None, None]
+        found = []
+        with torch.inference_mode():
+            for clip in clips:
+                x_TCHW = torch.from_numpy(clip).to(self._device).permute(0, 3, 1, 2).float() / 255
+                x_TCHW = torch.nn.functional.interpolate(x_TCHW, (side, side), mode="bilinear", align_corners=False)
+                tokens = self._network.videomae(((x_TCHW - mean) / std).to(self._dtype)[None])[0]
+                norm = self._network.fc_norm
+                pooled = tokens[:, 0] if norm is None else norm(tokens.mean(1))
+                found.append(pooled.float().cpu().numpy())
+        return np.concatenate(found)
