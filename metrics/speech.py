@@ -46,7 +46,8 @@ class OwnSound(FileFeature):
 class SyncDistances(VideoFeature):
     """Distances of lips and sound for each window of each face that can be followed.
 
-    Arrays: `distance` float32 `(n, 31)`, column k with the sound `k - 15` frames later; `track` and `frame` int64 `(n,)`.
+    Arrays: `distance` float32 `(n, 31)`, column k with the sound `k - 15` frames later; `track` and `frame` int64 `(n,)`;
+    `seen` float64 `()`, the share of frames on which a face is followed.
     """
 
     name: ClassVar[str] = "sync_distances"
@@ -127,7 +128,10 @@ class _CropCollector:
             found["frame"].append(np.array(self._indices[start : start + len(distance)]))
         if not found["distance"]:
             return Absent("not applicable: the sound ends before any face can be judged")
-        return {name: np.concatenate(parts) for name, parts in found.items()}
+        followed = np.zeros(len(self._indices), bool)
+        for start, crops in zip(self._starts, self._crops, strict=True):
+            followed[start : start + len(crops)] = True
+        return {name: np.concatenate(parts) for name, parts in found.items()} | {"seen": np.array(followed.mean())}
 
     def _passed(self, picture: np.ndarray) -> np.ndarray:
         if self._jpeg_quality is None:
@@ -166,6 +170,7 @@ class SyncConfidence(Metric):
         return Measured(
             value=float(values.mean()),
             num_units=len(sync["distance"]),
+            coverage=float(sync["seen"]),
             per_frame={"frame": sync["frame"], "confidence": np.concatenate([track.of_windows for track in tracks])},
             evidence={
                 "confidence_of_each": np.array([track.confidence for track in tracks]),

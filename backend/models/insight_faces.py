@@ -30,9 +30,8 @@ class InsightFaces:
             from insightface.app import FaceAnalysis
         except ImportError as error:
             raise ModelUnavailable("faces need the extra: pip install 'subject-studio[models]'") from error
-        on_gpu = device.startswith("cuda") or (
-            device == "auto" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        )
+        # The package onnxruntime runs on the CPU only; onnxruntime-gpu stands under the same name.
+        on_gpu = device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
         providers = ["CUDAExecutionProvider"] if on_gpu else []
         try:
             # An absolute folder: with a mere name, insightface downloads what it does not find.

@@ -4,11 +4,15 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
+from insightface.utils import face_align
 
 from backend.domain import Absent, ModelUnavailable
-from backend.media.images import encode_png
+from backend.media.images import encode_png, read_image
+from backend.media.reader import VideoReader
 from backend.models.curricular_face import CurricularFace
 from backend.models.insight_faces import InsightFaces
 from metrics.framing import AllFrames, Linspace
@@ -94,6 +98,47 @@ def test_same_person_is_alike_and_another_is_not(entry_of: MakeEntry, measured: 
     for metric in (FaceSimArcCompat(), FaceSimArc(), FaceSimCurCompat(), FaceSimCur()):
         assert measured(metric, same).value == pytest.approx(1, abs=0.03)
     assert measured(FaceSimArc(), other).value < 0.5  # pyright: ignore[reportOperatorIssue]
+
+
+def test_compat_equals_a_plain_loop_over_the_library(
+    entry_of: MakeEntry, measured: Measure, reference, roles: dict[str, object], tmp_path: Path
+) -> None:
+    """Frame by frame with insightface and the bare network, as upstream's script goes, on a video with every trap:
+    a small second face, a frame without a face, one whose face is found only with grey around it, a stranger."""
+    hidden = np.zeros((160, 320, 3), np.uint8)
+    hidden[104:152, 64:112] = cell(1, 48)
+    shown = [scene({(n, 1): 1}, (320, 160), small=((2, 2),)) for n in range(3)]
+    frames = [*shown, scene({}, (320, 160)), hidden, scene({(5, 2): 3}, (320, 160))]
+    entry = entry_of(frames, name="singleface_1", references=(reference(1),))
+    app = vars(roles["FaceRecognizer"])["_app"]
+    network = vars(roles["AlignedFaceEmbedder"])["_network"]
+
+    def looked_at(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        bgr = rgb[..., ::-1].copy()
+        faces, shift = app.get(bgr), (0, 0)
+        if not faces:
+            top, left = int(bgr.shape[0] * 0.25), int(bgr.shape[1] * 0.25)
+            grey = cv2.copyMakeBorder(bgr, top, top, left, left, cv2.BORDER_CONSTANT, value=(128, 128, 128))
+            faces, shift = app.get(grey), (left, top)
+        if not faces:
+            return None
+        face = sorted(faces, key=lambda f: (f.bbox[2] - f.bbox[0]) * (f.bbox[3] - f.bbox[1]))[-1]
+        upright = face_align.norm_crop(bgr, face.kps - np.array(shift, np.float32), 224)[..., ::-1]
+        x = torch.from_numpy(cv2.resize(np.ascontiguousarray(upright), (112, 112)).transpose(2, 0, 1).copy()).float()
+        with torch.inference_mode():
+            cur = network(x.div(255).sub(0.5).div(0.5)[None])[0].numpy()
+        return cur / np.linalg.norm(cur), face.embedding / np.linalg.norm(face.embedding)
+
+    with VideoReader(entry.generation.path) as reader:
+        video = reader.at(list(range(reader.num_frames)))
+    wanted = looked_at(read_image(entry.case.references[0]))
+    assert wanted is not None
+    found = [looked_at(video[i]) for i in np.linspace(0, len(video) - 1, 32, dtype=int)]
+    similarities = [[max(0.0, float(a @ b)) for a, b in zip(wanted, each, strict=True)] for each in found if each]
+    cur, arc = np.array(similarities).T
+    assert len(cur) < 32, "a frame has no face"
+    assert measured(FaceSimCurCompat(), entry).value == pytest.approx(cur[cur != 0].mean(), abs=1e-6)
+    assert measured(FaceSimArcCompat(), entry).value == pytest.approx(arc.mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["multiface_1", "multihuman_2", "singleobj_3", "multiobject_4"])

@@ -77,7 +77,7 @@ def test_sound_moved_by_frames_moves_the_offset(entry_of: MakeEntry, tmp_path: P
     assert not isinstance(found, Absent)
     assert found.evidence["offset_of_each"].tolist() == [-late]
     assert isinstance(found.value, float) and found.value > 0.5
-    assert found.num_units == SECONDS * 25 - 5
+    assert (found.num_units, found.coverage) == (SECONDS * 25 - 5, 1.0)
 
 
 def test_confidence_and_distance_are_upstreams() -> None:
@@ -99,6 +99,7 @@ def test_faces_count_alike_however_long(entry_of: MakeEntry, tmp_path: Path) -> 
             "distance": np.concatenate((near, far)).astype(np.float32),
             "track": np.repeat([0, 1], (30, 10)),
             "frame": np.arange(40),
+            "seen": np.array(0.75),
         }
     }
     entry = entry_of([np.zeros((32, 32, 3), np.uint8)])
@@ -106,6 +107,7 @@ def test_faces_count_alike_however_long(entry_of: MakeEntry, tmp_path: Path) -> 
     found = SyncConfidence().combine(entry, given)
     assert found.value == pytest.approx((6 + 2) / 2)
     assert found.evidence["offset_of_each"].tolist() == [0, 12]
+    assert found.coverage == 0.75
 
 
 def test_video_without_sound_or_lasting_face_tells_so(entry_of: MakeEntry, tmp_path: Path) -> None:
