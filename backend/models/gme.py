@@ -9,7 +9,7 @@ from PIL import Image
 from backend.domain import ModelUnavailable
 from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.places import ModelPlace
-from backend.models.vision_language import plain, resized, smart_size
+from backend.models.vision_language import PATCH_PX, plain, resized, smart_size
 
 QUERY = "Find an image that matches the given text."  # OpenS2V's get_gmescore.py, for the text
 PLAIN = "You are a helpful assistant."  # GME's own, for whatever is searched
@@ -34,15 +34,17 @@ class Gme:
             found = library.AutoConfig.from_pretrained(folder, local_files_only=True).model_type
             if found != "qwen2_vl":
                 raise ModelUnavailable(f"{folder} holds a {found} model; {place.role} needs a qwen2_vl one")
-            self._processor = library.AutoProcessor.from_pretrained(
-                folder, local_files_only=True, min_pixels=LEAST_TOKENS * 28 * 28, max_pixels=MOST_TOKENS * 28 * 28
-            )
+            self._processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
             model = library.Qwen2VLForConditionalGeneration.from_pretrained(
                 folder, local_files_only=True, dtype=torch_dtype(dtype)
             )
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as GME: {error}") from error
         self._processor.tokenizer.padding_side = "left"
+        self._processor.image_processor.size = {
+            "shortest_edge": LEAST_TOKENS * PATCH_PX**2,  # its names for the least and the greatest area
+            "longest_edge": MOST_TOKENS * PATCH_PX**2,
+        }
         self._model: Any = model.to(torch_device(device)).eval()
         self.model_id = place.model_id(type(self).model_id)
 

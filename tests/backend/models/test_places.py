@@ -49,3 +49,24 @@ def test_large_weights_are_told_apart_by_their_ends(tmp_path: Path, place: int) 
 
 def test_missing_weights_have_an_id_too(tmp_path: Path) -> None:
     assert ModelPlace("X", str(tmp_path / "no")).model_id("clip") == "clip@missing"
+
+
+def test_endpoint_is_named_without_a_path() -> None:
+    place = ModelPlace("Judge", "openai:gpt-4o-2024-11-20@https://api.example.com/v1/")
+    assert place.endpoint() == ("gpt-4o-2024-11-20", "https://api.example.com/v1")
+    assert place.model_id("openai") == "openai@gpt-4o-2024-11-20@https://api.example.com/v1"
+    assert ModelPlace("Judge", "openai:local/model@http://127.0.0.1:8000/v1").endpoint()[0] == "local/model"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "", "openai:", "openai:gpt-4o", "openai:@https://host/v1", "gpt-4o@https://host/v1",
+        "openai:m@http://far.example.com/v1", "openai:m@ftp://host", "openai:m@https://", "openai:m@https://user:word@host/v1",
+        "openai:m@https://[::1/v1", "openai:m@https://host:99999/v1",
+    ],
+)  # fmt: skip
+def test_endpoint_that_is_none_or_unsafe_is_refused(location: str) -> None:
+    with pytest.raises(ModelUnavailable, match=r"models\.Judge names no endpoint"):
+        ModelPlace("Judge", location).endpoint()
+    assert ModelPlace("Judge", location).model_id("openai") == "openai@missing"
