@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
+from backend.domain.ranking import Leaderboard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +230,19 @@ class EvaluationRow:
     generation_id: str
     evidence: str | None = None
     """Artifact of arrays: per-frame values, boxes, answers."""
+    imported: bool = False
+    """Whether it was measured elsewhere and read from files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreFiles:
+    """Scores of a system that were read from files, or written to them: how many, of how many cases, what is odd."""
+
+    path: str
+    scores: int
+    cases: int
+    files: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 class Api(Protocol):
@@ -336,6 +350,37 @@ class Api(Protocol):
 
     def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]:
         """What was measured with the present settings, ordered by system, case, seed and metric; all without filters."""
+        ...
+
+    def leaderboard(
+        self,
+        *,
+        benchmark: str = "",
+        preset: str = "",
+        facts: str | None = None,
+        only: str = "",
+        against: tuple[str, ...] = (),
+        html: str | None = None,
+    ) -> Leaderboard:
+        """Systems over the cases of a benchmark (the only one, without a name), with intervals, groups and totals.
+
+        `facts` is a systems.toml (the project's own by default), `only` keeps systems as `open=true,references=3` of it,
+        `against` compares two systems. With `html` it is also written there as one offline page. Raises SettingsError
+        for unknown names, ProjectError when nothing was measured.
+        """
+        ...
+
+    def import_scores(
+        self, *, format: str, path: str, system: str, cases: str, references: str | None = None
+    ) -> ScoreFiles:
+        """Adds a system's scores that were measured elsewhere: `opens2v-scores` (a folder) or `vbench` (a file).
+
+        Raises ImportRefused for a malformed file, naming each value that is no score.
+        """
+        ...
+
+    def export_scores(self, *, format: str, out: str, system: str, benchmark: str = "", preset: str = "") -> ScoreFiles:
+        """Writes a system's scores as upstream's scripts do, into a folder: `opens2v-scores` or `vbench`."""
         ...
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:

@@ -188,7 +188,8 @@ def _standings(
     place = len(columns)
     total, totals = float(point[place:] @ scale - shift), drawn[:, place:] @ scale - shift
     absent = [term.metric for term, value in zip(chosen.terms, point[place:], strict=True) if not np.isfinite(value)]
-    videos, ends = found.videos[members], _ends(totals if not absent else np.empty(0))
+    videos = found.videos[members]
+    ends = _ends(totals if not absent and int(videos.any(axis=1).sum()) > 1 else np.empty(0))
     flags = [found.imported[t.metric][members] for t in chosen.terms if t.metric in found.imported]
     elsewhere = np.any(flags, axis=0) if flags else np.zeros_like(videos)
     standings = [
@@ -209,7 +210,8 @@ def _standings(
     for number, column in enumerate(columns):
         there = np.isfinite(raw[number])
         measured = bool(there.any())
-        ends = _ends(drawn[:, number] if measured else np.empty(0))
+        several = int(there.any(axis=1).sum()) > 1  # of one case nothing is known of how cases vary
+        ends = _ends(drawn[:, number] if several else np.empty(0))
         standings.append(
             Standing(
                 system=system,

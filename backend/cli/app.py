@@ -11,6 +11,7 @@ import typer
 
 from backend.cli import demo as demonstration
 from backend.cli.evaluating import evaluate
+from backend.cli.importing import SCORE_FORMATS, import_
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
@@ -23,7 +24,7 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, show_status, warn
-from backend.cli.ranking import total
+from backend.cli.ranking import BenchmarkOption, leaderboard, total
 from backend.domain import StudioError
 
 app = typer.Typer(
@@ -37,7 +38,9 @@ journal_app = typer.Typer(help="Read the journal of what people said and asked."
 app.add_typer(journal_app, name="journal")
 app.command()(evaluate)
 app.command("eval", hidden=True)(evaluate)
+app.command()(leaderboard)
 app.command()(total)
+app.command("import")(import_)
 
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed
 
@@ -187,15 +190,21 @@ def report(
 
 @app.command()
 def export(
-    format: Annotated[str, typer.Argument(help="manifest.")],
+    format: Annotated[str, typer.Argument(help="manifest; opens2v-scores or vbench for scores of a system.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     project: ProjectOption = HERE,
     where: Annotated[str, typer.Option(help="Which pairs, as \"similarity >= .8 and verdict = 'same'\".")] = "",
     split: Annotated[str, typer.Option(help="train=.9,val=.05,test=.05")] = "",
+    system: Annotated[str, typer.Option("--system", help="Whose scores.")] = "",
+    benchmark: BenchmarkOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write pairs for training and other tools."""
+    """Write pairs for training and other tools, or a system's scores as upstream's scripts do."""
     with opened(project) as api:
+        if format in SCORE_FORMATS:
+            written = api.export_scores(format=format, out=str(out.resolve()), system=system, benchmark=benchmark)
+            _give(written, as_json, f"{written.scores} scores in {', '.join(written.files)}: {written.path}")
+            return
         done = api.export(format=format, out=str(out.resolve()), where=where, split=split)
         _give(done, as_json, f"{done.pairs} pairs in {done.files} files: {done.out}")
 

@@ -1,5 +1,9 @@
 """Commands that rank systems."""
 
+import csv
+import dataclasses
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +12,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from backend.cli.options import JsonOption
-from backend.cli.output import emit, warn
+from backend.cli.opening import opened
+from backend.cli.options import HERE, JsonOption, ProjectOption
+from backend.cli.output import emit, say, warn
+from backend.domain.ranking import TOTAL, Comparison, Leaderboard, Standing
 from backend.engine.context import load
 from backend.jobs import CALLS
 
 PRESET = "opens2v-v1.1-open"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for a formula
+WIDTH = 130
 PresetOption = Annotated[str, typer.Option("--preset", help="Ranges and weights, as opens2v-v1.1-human.")]
+BenchmarkOption = Annotated[str, typer.Option("--benchmark", help="Name of the cases file, when a project has several.")]
 
 
 def total(
@@ -36,3 +45,107 @@ def total(
             table.add_row(escape(str(row["system"])), "–" if row["total"] is None else f"{row['total']:.2f}")
         Console(width=110).print(table)
     raise SystemExit(1 if found.problems else 0)
+
+
+def leaderboard(
+    project: ProjectOption = HERE,
+    benchmark: BenchmarkOption = "",
+    preset: Annotated[str, typer.Option("--preset", help="Of the total; OpenS2V-Eval's of the cases' domain.")] = "",
+    systems: Annotated[
+        Path | None, typer.Option("--systems", help="Facts of systems; systems.toml of the project.")
+    ] = None,
+    only: Annotated[str, typer.Option("--only", help="Keep systems by their facts, as open=true,references=3.")] = "",
+    against: Annotated[
+        tuple[str, str] | None, typer.Option("--against", help="Two systems to compare, with significance.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write an offline page with plots.")] = None,
+    csv_out: Annotated[Path | None, typer.Option("--csv", help="Write every standing as CSV.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank systems over the cases of a benchmark, with intervals, by group, in total."""
+    with opened(project) as api:
+        board = api.leaderboard(
+            benchmark=benchmark,
+            preset=preset,
+            facts=str(systems.absolute()) if systems else None,
+            only=only,
+            against=against or (),
+            html=str(html.absolute()) if html else None,
+        )
+    if csv_out:
+        write_csv(board, csv_out)
+    if as_json:
+        emit(board)
+        return
+    show_board(board)
+    for written in (html, csv_out):
+        if written:
+            say(f"written: {written}")
+
+
+def write_csv(board: Leaderboard, path: Path) -> None:
+    """Every standing as a row. Text that a spreadsheet would run as a formula is quoted by an apostrophe."""
+    names = [field.name for field in dataclasses.fields(Standing)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["benchmark", "preset", *names])
+        for standing in board.standings:
+            cells = [board.benchmark, board.preset, *(getattr(standing, name) for name in names)]
+            writer.writerow([_harmless(cell) for cell in cells])
+
+
+def show_board(board: Leaderboard) -> None:
+    """Standings of all cases: those in the total's terms, then classical scores apart; comparison, guide, remarks."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
+    ranked = [column for column in board.columns if not column.embedded]
+    _show_metrics(console, board, [TOTAL, *(c.metric for c in ranked)], f"{board.benchmark}, {board.preset}")
+    embedded = [column.metric for column in board.columns if column.embedded]
+    if embedded:
+        _show_metrics(console, board, embedded, "Embedded: classical scores, not ranked, in no total")
+    if board.comparisons:
+        _show_comparisons(console, board.comparisons)
+    for line in (*board.guide, *(f"note: {remark}" for remark in board.remarks)):
+        say(line)
+    for line in dict.fromkeys(f"note: {s.system}: {s.reason}" for s in board.standings if _is_unranked(s)):
+        say(line)
+
+
+def _show_metrics(console: Console, board: Leaderboard, metrics: Sequence[str], title: str) -> None:
+    table = Table(title=escape(title), title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in ("metric", "rank", "system", "mean", "95 % interval", "cases", "videos"):
+        table.add_column(name, justify="left" if name in ("metric", "system") else "right")
+    for metric in metrics:
+        for place, s in enumerate(s for s in board.standings if s.metric == metric and not s.kind):
+            value = "–" if s.value is None else f"{s.value:.4f}{'*' if s.imported else ''}"
+            ends = "" if s.low is None or s.high is None else f"{s.low:.4f} to {s.high:.4f}"
+            name = escape(metric) if not place else ""
+            rank = str(s.rank) if s.rank else ""
+            table.add_row(name, rank, escape(s.system), value, ends, str(s.num_cases), str(s.num_videos))
+    console.print(table)
+    if any(s.imported for s in board.standings if s.metric in metrics):
+        say("* measured elsewhere and imported")
+
+
+def _show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
+    first = comparisons[0]
+    title = escape(f"{first.a} minus {first.b}, over common cases")
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in ("metric", "difference", "95 % interval", "p", "cases"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for one in comparisons:
+        difference = "–" if one.difference is None else f"{one.difference:+.4f}"
+        ends = "" if one.low is None or one.high is None else f"{one.low:+.4f} to {one.high:+.4f}"
+        p = "" if one.p is None else f"{one.p:.4f}"
+        table.add_row(escape(one.metric), difference, ends, p, str(one.num_cases))
+    console.print(table)
+
+
+def _is_unranked(standing: Standing) -> bool:
+    return standing.metric == TOTAL and not standing.kind and bool(standing.reason)
+
+
+def _harmless(cell: object) -> object:
+    if cell is None:
+        return ""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

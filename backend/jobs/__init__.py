@@ -9,8 +9,12 @@ CALLS: dict[str, str] = {
     "evaluation_plan": "metrics.evaluation:plan_of",
     "find_generations": "metrics.benchmark:find_generations",
     "known_metrics": "metrics.evaluation:known",
+    "leaderboard": "metrics.leaderboard:leaderboard",
     "measured_metrics": "metrics.evaluation:metric_ids",
     "read_cases": "metrics.benchmark:read_cases",
+    "read_scores": "metrics.score_files:read_scores",
+    "read_systems": "metrics.systems:read_systems",
     "total": "metrics.total:totals_of_file",
+    "write_scores": "metrics.score_files:write_scores",
 }
 """What the workspace asks of the packages above it, resolved when it is needed."""

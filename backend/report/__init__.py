@@ -13,5 +13,6 @@ from backend.report.curation import (
     SubjectCard,
     curation_report,
 )
+from backend.report.leaderboard import leaderboard_report
 from backend.report.page import Bar, Bars, Figure, ImageGrid, Note, PairGrid, Report, Section, Table, Tile, Tiles, render
 from backend.report.pictures import Picture

@@ -100,7 +100,20 @@ def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num
         axes.grid(axis="y", color=RULE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
-        return _svg(figure, f"Histogram of {label}, {len(values)} values")
+        return themed_svg(figure, f"Histogram of {label}, {len(values)} values")
+
+
+def themed_svg(figure: Canvas, label: str) -> Markup:
+    """A figure as SVG for a page: `label` tells it to who cannot see it."""
+    text = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for stand_in, name in THEME.items():
+        svg = svg.replace(stand_in, name)
+    # The page sets the font; sizes stay in the plot's own units.
+    svg = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", svg)
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(label)}" ', 1))
 
 
 def _edges(values: np.ndarray, lines: Sequence[Line], num_bins: int) -> np.ndarray:
@@ -115,15 +128,3 @@ def _edges(values: np.ndarray, lines: Sequence[Line], num_bins: int) -> np.ndarr
     anchor = lines[0].value if lines else low - margin
     before = int(np.ceil((anchor - (low - margin)) / width))
     return anchor + width * np.arange(-before, num_bins + 1 - before)
-
-
-def _svg(figure: Canvas, label: str) -> Markup:
-    text = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()[text.getvalue().index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    for stand_in, name in THEME.items():
-        svg = svg.replace(stand_in, name)
-    # The page sets the font; sizes stay in the plot's own units.
-    svg = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", svg)
-    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(label)}" ', 1))

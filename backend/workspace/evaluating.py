@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.api import EvaluationJob, EvaluationRow, Progress
-from backend.domain import SettingsError
+from backend.domain import Case, SettingsError
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan
 from backend.jobs import CALLS
@@ -15,8 +15,9 @@ from backend.workspace.layout import Layout
 from backend.workspace.snapshot import Snapshot
 
 LISTED = "listed"  # the work key of rows that people list
+IMPORTED = "imported"  # and of scores that were measured elsewhere
 _LATEST_CASES = "SELECT * FROM bench_case QUALIFY row_number() OVER (PARTITION BY benchmark, name ORDER BY rowid DESC) = 1"
-_LATEST_GENERATIONS = """
+LATEST_GENERATIONS = """
 SELECT * FROM generation QUALIFY row_number() OVER (PARTITION BY case_id, system, seed ORDER BY rowid DESC) = 1"""
 STATES = {"not applicable": "not_applicable", "no detection": "no_detection", "unavailable": "unavailable"}
 """State of a value that is not there, by how its reason begins; anything else failed."""
@@ -49,10 +50,8 @@ def listed(
     told = load(CALLS["read_cases"])(Path(cases), references=Path(references) if references else None)
     found = load(CALLS["find_generations"])(Path(videos), system, told.cases)
     with catalog.session():  # held over look and add, so that of two who list a file at once one finds it known
-        known = {row[0] for row in catalog.query(f"SELECT id FROM ({_LATEST_CASES})")}
-        places = {(row[0], row[1]) for row in catalog.query(f"SELECT id, path FROM ({_LATEST_GENERATIONS})")}
-        fresh = [case for case in told.cases if case.id not in known]
-        fresh += [made for made in found.generations if (made.id, made.path) not in places]
+        places = {(row[0], row[1]) for row in catalog.query(f"SELECT id, path FROM ({LATEST_GENERATIONS})")}
+        fresh = [*unlisted(catalog, told.cases), *(row for row in found.generations if (row.id, row.path) not in places)]
         if fresh:
             catalog.add_records(fresh, work_key=f"{LISTED}:{uuid.uuid4().hex}")  # one that comes back is a row anew
     return Asked(
@@ -62,6 +61,12 @@ def listed(
         missing=found.missing,
         remarks=(*told.remarks, *found.remarks),
     )
+
+
+def unlisted(catalog: Catalog, cases: Sequence[Case]) -> list[Case]:
+    """Those that the catalog does not list as they are now."""
+    known = {row[0] for row in catalog.query(f"SELECT id FROM ({_LATEST_CASES})")}
+    return [case for case in cases if case.id not in known]
 
 
 def described(asked: Asked, job: Progress) -> EvaluationJob:
@@ -88,43 +93,75 @@ def measured(catalog: Catalog, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for (stage,) in rows if (name := stage.removeprefix("measure_")) in known)
 
 
-def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str]) -> tuple[EvaluationRow, ...]:
-    """Scores of the plan, and a failed row for each item whose measuring broke."""
-    if not names:
-        return ()
-    failed = " UNION ALL ".join(
-        f"""SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, 'failed: ' || w.message AS reason,
+def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Sequence[str]) -> tuple[EvaluationRow, ...]:
+    """Scores of the plan, a failed row for each item whose measuring broke, and imported ones that nothing measured here.
+
+    `names` are the plan's metrics, `asked` those that imports are limited to (all without).
+    """
+    failed = "".join(
+        f""" UNION ALL SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, 'failed: ' || w.message AS reason,
             0 AS num_units, 0.0 AS coverage, NULL AS evidence
         FROM item_measure_{name} i JOIN work w ON w.work_key = i.work_key AND w.stage = 'measure_{name}'
         WHERE w.state = 'failed' QUALIFY row_number() OVER (PARTITION BY w.work_key ORDER BY w.attempt DESC) = 1"""
         for name in names
     )
+    fields = "target, name, value, reason, num_units, coverage, evidence"
     found = now.query(
-        f"""SELECT c.name, c.benchmark, c.category, g.system, g.seed, s.name, s.value, s.reason, s.num_units, s.coverage,
-            g.id, s.evidence
-        FROM (SELECT target, name, value, reason, num_units, coverage, evidence FROM live_score UNION ALL {failed}) s
+        f"""WITH measured AS (SELECT {fields} FROM live_score{failed}), elsewhere AS (
+            SELECT {fields} FROM score WHERE stage_key = '{IMPORTED}' AND (len(?) = 0 OR name IN (SELECT unnest(?::VARCHAR[])))
+            QUALIFY row_number() OVER (PARTITION BY target, name ORDER BY rowid DESC) = 1)
+        SELECT c.name, c.benchmark, c.category, g.system, g.seed, s.name, s.value, s.reason, s.num_units, s.coverage,
+            g.id, s.evidence, s.imported
+        FROM (SELECT *, false AS imported FROM measured UNION ALL
+            SELECT *, true FROM elsewhere ANTI JOIN measured USING (target, name)) s
         JOIN generation g ON g.id = s.target JOIN kept_generation kg ON kg.id = g.id AND kg.work_key = g.work_key
         JOIN bench_case c ON c.id = g.case_id JOIN kept_bench_case kc ON kc.id = c.id AND kc.work_key = c.work_key
         WHERE len(?) = 0 OR g.system IN (SELECT unnest(?::VARCHAR[])) ORDER BY g.system, c.name, g.seed, s.name""",
-        [list(systems), list(systems)],
+        [list(asked), list(asked), list(systems), list(systems)],
     )
-    return tuple(
-        EvaluationRow(
-            case_id=case,
-            benchmark=benchmark,
-            category=category,
-            system=system,
-            seed=seed,
-            metric=metric,
-            value=value,
-            state="scored" if value is not None else _state(reason),
-            reason=reason,
-            num_units=num_units,
-            coverage=coverage,
-            generation_id=generation,
-            evidence=evidence,
-        )
-        for case, benchmark, category, system, seed, metric, value, reason, num_units, coverage, generation, evidence in found
+    return tuple(_row(*fields) for fields in found)
+
+
+def latest_cases(catalog: Catalog) -> list[Case]:
+    """The cases of every benchmark, as they were listed last, by benchmark, category and number."""
+    return sorted(catalog.records(Case, _LATEST_CASES), key=_place)
+
+
+def _place(case: Case) -> tuple[str, str, int, str]:
+    number = case.name.rpartition("_")[2]
+    return case.benchmark, case.category, int(number) if number.isdigit() else 0, case.name
+
+
+def _row(
+    case: str,
+    benchmark: str,
+    category: str,
+    system: str,
+    seed: int,
+    metric: str,
+    value: float | None,
+    reason: str | None,
+    num_units: int,
+    coverage: float,
+    generation: str,
+    evidence: str | None,
+    imported: bool,
+) -> EvaluationRow:
+    return EvaluationRow(
+        case_id=case,
+        benchmark=benchmark,
+        category=category,
+        system=system,
+        seed=seed,
+        metric=metric,
+        value=value,
+        state="scored" if value is not None else _state(reason),
+        reason=reason,
+        num_units=num_units,
+        coverage=coverage,
+        generation_id=generation,
+        evidence=evidence,
+        imported=imported,
     )
 
 

@@ -20,10 +20,12 @@ from backend.api import (
     PairRow,
     Progress,
     QueueState,
+    ScoreFiles,
     Status,
 )
 from backend.client import connect
 from backend.domain import Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
+from backend.domain.ranking import Leaderboard
 from backend.engine.plan import Plan
 from backend.jobs.board import JobBoard
 from backend.recipes import doctor_of, plan_for, settings_schema, worker_settings
@@ -32,7 +34,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.forms import load_form
-from backend.workspace import checks, evaluating, exporting, ingesting
+from backend.workspace import checks, evaluating, exporting, ingesting, ranking
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
@@ -188,7 +190,36 @@ class Workspace:
         names = evaluating.measured(self.catalog, metrics)
         plan = evaluating.plan(names, made_by, self.layout)
         with closing(Snapshot(self.catalog, one_moment=True)) as opened, opened.of(plan) as now:
-            return evaluating.rows(now, names, systems)
+            return evaluating.rows(now, names, systems, metrics)
+
+    def leaderboard(
+        self,
+        *,
+        benchmark: str = "",
+        preset: str = "",
+        facts: str | None = None,
+        only: str = "",
+        against: tuple[str, ...] = (),
+        html: str | None = None,
+    ) -> Leaderboard:
+        cases = ranking.cases_of(self.catalog, benchmark)
+        rows = ranking.rows_of(self.evaluation(), cases)
+        board = ranking.ranked(rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against)
+        if html:
+            ranking.write_page(board, rows, self.artifacts, Path(html))
+        return board
+
+    def import_scores(
+        self, *, format: str, path: str, system: str, cases: str, references: str | None = None
+    ) -> ScoreFiles:
+        return ranking.import_scores(
+            self.catalog, self.artifacts, format=format, path=path, system=system, cases=cases, references=references
+        )
+
+    def export_scores(self, *, format: str, out: str, system: str, benchmark: str = "", preset: str = "") -> ScoreFiles:
+        cases = ranking.cases_of(self.catalog, benchmark)
+        rows = [row for row in ranking.rows_of(self.evaluation(), cases) if row.system == system]
+        return ranking.export_scores(rows, cases, self.artifacts, format=format, out=out, system=system, preset=preset)
 
     def progress(self, *, job_id: str) -> Progress:
         return self._jobs.progress(job_id)

@@ -39,9 +39,21 @@ COMMANDS = {
     "doctor": {"--project", "--json"},
     "eval": EVALUATE,
     "evaluate": EVALUATE,
-    "export": {"--project", "--out", "--where", "--split", "--json"},
+    "export": {"--project", "--out", "--where", "--split", "--system", "--benchmark", "--json"},
+    "import": {"--project", "--system", "--cases", "--references", "--json"},
     "ingest": {"--project", "--licence", "--attribution", "--json"},
     "init": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json"},
+    "leaderboard": {
+        "--project",
+        "--benchmark",
+        "--preset",
+        "--systems",
+        "--only",
+        "--against",
+        "--html",
+        "--csv",
+        "--json",
+    },
     "rebuild": {"--project", "--json"},
     "report": {"--project", "--out", "--json"},
     "restore": {"--project", "--json"},
@@ -190,3 +202,27 @@ def test_totals_keep_their_systems_and_name_what_is_no_number(
     code, out, err = run(monkeypatch, capsys, "total", path, "--json")
     assert code == 1 and "x: facesim is not a number" in err
     assert [row["total"] for row in json.loads(out)] == [56.23, None]
+
+
+def test_leaderboard_writes_what_spreadsheets_do_not_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    case = {"img_paths": ["a.png"], "prompt": "A mug.", "class_label": ["Cup"]}
+    (tmp_path / "cases.json").write_text(json.dumps({"singleobj_1": case, "singleobj_2": case}))
+    (tmp_path / "scores").mkdir()
+    gme = {"singleobj_1": {"gme_score": 0.5}, "singleobj_2": {"gme_score": 0.7}}
+    (tmp_path / "scores" / "gmescore.json").write_text(json.dumps(gme))
+    project = ("--project", tmp_path / "p")
+    about = ("--system", "=1+1", "--cases", tmp_path / "cases.json")
+    code, out, _ = run(monkeypatch, capsys, "import", "opens2v-scores", tmp_path / "scores", *about, *project, "--json")
+    assert code == 0 and json.loads(out)["scores"] == 2
+    code, out, _ = run(monkeypatch, capsys, "leaderboard", *project, "--csv", tmp_path / "b.csv")
+    assert code == 0 and "0.6000*" in out and "imported" in out
+    rows = (tmp_path / "b.csv").read_text().splitlines()
+    assert rows[0].startswith("benchmark,preset,system,metric,value,low,high")
+    assert all(",'=1+1," in row for row in rows[1:])
+    code, out, _ = run(monkeypatch, capsys, "leaderboard", *project, "--json")
+    found = {(s["metric"], s["kind"]): s["value"] for s in json.loads(out)["standings"]}
+    assert code == 0 and found["gmescore", ""] == pytest.approx(0.6) and found["total", ""] is None
+    code, _, _ = run(monkeypatch, capsys, "export", "opens2v-scores", "--system", "=1+1", "--out", tmp_path / "o", *project)
+    assert code == 0 and json.loads((tmp_path / "o" / "gmescore.json").read_text()) == gme

@@ -1,0 +1,186 @@
+"""Leaderboards of a project, and scores that come from and go to others' tools."""
+
+import io
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from backend.api import EvaluationRow, ScoreFiles
+from backend.domain import Case, Generation, ProjectError, Score, SettingsError
+from backend.domain.ranking import Leaderboard
+from backend.engine.context import load
+from backend.jobs import CALLS
+from backend.report import leaderboard_report, render
+from backend.settings import nearest
+from backend.store.artifacts import Artifacts
+from backend.store.catalog import Catalog
+from backend.workspace.evaluating import IMPORTED, LATEST_GENERATIONS, latest_cases, unlisted
+from backend.workspace.layout import Layout
+
+FACTS = "systems.toml"
+RUNS_METRIC = "natural_compat"
+MAX_TIMELINES = 12  # per metric: as many lines as one plot can tell apart
+
+
+def cases_of(catalog: Catalog, benchmark: str) -> list[Case]:
+    """A benchmark's cases as they were listed last. Raises ProjectError without any, SettingsError for a wrong name."""
+    cases = latest_cases(catalog)
+    names = sorted({case.benchmark for case in cases})
+    if not names:
+        raise ProjectError("no cases are listed in this project; `studio-backend evaluate` or `import` lists them")
+    if benchmark and benchmark not in names:
+        raise SettingsError(f"benchmark {benchmark!r} is not in this project{nearest(benchmark, names)}")
+    if not benchmark and len(names) > 1:
+        raise SettingsError(f"this project has benchmarks {', '.join(names)}; choose one by --benchmark")
+    return [case for case in cases if case.benchmark == (benchmark or names[0])]
+
+
+def rows_of(rows: Sequence[EvaluationRow], cases: Sequence[Case]) -> list[EvaluationRow]:
+    """Those of the cases' benchmark. Raises ProjectError when there is none."""
+    own = [row for row in rows if row.benchmark == cases[0].benchmark]
+    if not own:
+        raise ProjectError(f"nothing was measured of {cases[0].benchmark}; run `studio-backend evaluate` first")
+    return own
+
+
+def ranked(
+    rows: Sequence[EvaluationRow],
+    cases: Sequence[Case],
+    layout: Layout,
+    *,
+    preset: str,
+    facts: str | None,
+    only: str,
+    against: tuple[str, ...],
+) -> Leaderboard:
+    """Raises SettingsError for a wrong systems.toml, preset or name."""
+    if len(against) not in (0, 2):
+        raise SettingsError(f"--against names {len(against)} systems; give two")
+    path = Path(facts) if facts else layout.root / FACTS
+    known = load(CALLS["read_systems"])(str(path), only) if facts or path.exists() else ()
+    if only:
+        if not known and not path.exists():
+            raise SettingsError(f"--only asks for facts of systems; write them in {path}")
+        kept = {one.name for one in known}
+        rows = [row for row in rows if row.system in kept]
+        if not rows:
+            raise SettingsError(f"no measured system fulfils {only!r} by {path}")
+    return load(CALLS["leaderboard"])(rows, cases, preset_id=preset, facts=known, against=against or None)
+
+
+def write_page(board: Leaderboard, rows: Sequence[EvaluationRow], artifacts: Artifacts, path: Path) -> None:
+    """Writes the leaderboard as one offline page, with the timelines that its evidence holds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(leaderboard_report(board, timelines(rows, artifacts))), encoding="utf-8")
+
+
+def timelines(rows: Sequence[EvaluationRow], artifacts: Artifacts) -> dict[str, list[tuple[str, np.ndarray, np.ndarray]]]:
+    """By metric, `(system and case, frames (N,), values (N,))` of the first cases that every system was measured on."""
+    found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
+    for metric in dict.fromkeys(row.metric for row in rows):
+        own = [row for row in rows if row.metric == metric and row.evidence]
+        systems = len({row.system for row in own})
+        for row in sorted(own, key=lambda row: (row.case_id, row.seed, row.system)):
+            line = _timeline(artifacts, row)
+            if line and len(found.get(metric, ())) < max(1, MAX_TIMELINES // max(1, systems)) * systems:
+                found.setdefault(metric, []).append((f"{row.system}, {row.case_id}", *line))
+    return found
+
+
+def import_scores(
+    catalog: Catalog,
+    artifacts: Artifacts,
+    *,
+    format: str,
+    path: str,
+    system: str,
+    cases: str,
+    references: str | None,
+) -> ScoreFiles:
+    """Adds scores measured elsewhere. A case without a video of the system gets a Generation without a file."""
+    if not system.strip() or len(system) > 100:
+        raise SettingsError(f"--system is {system[:100]!r}; give the system's name, up to 100 characters")
+    told = load(CALLS["read_cases"])(Path(cases), references=Path(references) if references else None)
+    read = load(CALLS["read_scores"])(format, path, told.cases)
+    by_name = {case.name: case for case in told.cases}
+    graded = [one.runs for one in read.scores if one.runs is not None]
+    kept = iter(artifacts.put_many([(_packed(runs), "npz") for runs in graded]))
+    with catalog.session():
+        listed = {
+            (row[0], row[1]): row[2]
+            for row in catalog.query(f"SELECT case_id, seed, id FROM ({LATEST_GENERATIONS}) WHERE system = ?", [system])
+        }
+        made: dict[tuple[str, int], Generation] = {}
+        scores = []
+        for one in read.scores:
+            place = by_name[one.case].id, one.seed
+            if place not in listed:
+                made[place] = Generation(
+                    case_id=place[0], system=system, seed=one.seed, path="", content_hash="", num_bytes=0
+                )
+                listed[place] = made[place].id
+            scores.append(
+                Score(
+                    target=listed[place],
+                    name=one.metric,
+                    value=one.value,
+                    producer=f"{IMPORTED}/{format}",
+                    reason=one.reason,
+                    num_units=1 if one.runs is None else int(np.isfinite(one.runs).sum()),
+                    evidence=next(kept) if one.runs is not None else None,
+                )
+            )
+        rows = [*unlisted(catalog, told.cases), *made.values(), *scores]
+        catalog.add_records(rows, work_key=f"{IMPORTED}:{uuid.uuid4().hex}")
+    num_cases = len({one.case for one in read.scores})
+    return ScoreFiles(
+        path=path, scores=len(scores), cases=num_cases, files=read.files, remarks=(*told.remarks, *read.remarks)
+    )
+
+
+def export_scores(
+    rows: Sequence[EvaluationRow],
+    cases: Sequence[Case],
+    artifacts: Artifacts,
+    *,
+    format: str,
+    out: str,
+    system: str,
+    preset: str,
+) -> ScoreFiles:
+    """Writes a system's scores as upstream's scripts do."""
+    if not rows:
+        raise SettingsError(f"system {system!r} has no scores of {cases[0].benchmark}")
+    runs = {
+        (row.case_id, row.seed): arrays["score"]
+        for row in rows
+        if row.metric == RUNS_METRIC and "score" in (arrays := _arrays(artifacts, row))
+    }
+    files = load(CALLS["write_scores"])(format, rows, out, name=system, cases=cases, preset_id=preset, runs=runs)
+    scored = [row for row in rows if row.value is not None]
+    return ScoreFiles(path=out, scores=len(scored), cases=len({row.case_id for row in scored}), files=files)
+
+
+def _timeline(artifacts: Artifacts, row: EvaluationRow) -> tuple[np.ndarray, np.ndarray] | None:
+    """Frames and the one array that has a number for each of them."""
+    arrays = _arrays(artifacts, row)
+    frames = arrays.pop("frame", None)
+    if frames is None or frames.ndim != 1 or len(frames) < 2:
+        return None
+    fitting = [a for a in arrays.values() if a.shape == frames.shape and a.dtype.kind in "fiu"]
+    return (frames.astype(float), fitting[0].astype(float)) if fitting else None
+
+
+def _arrays(artifacts: Artifacts, row: EvaluationRow) -> dict[str, np.ndarray]:
+    if not row.evidence:
+        return {}
+    with np.load(io.BytesIO(artifacts.get(row.evidence)), allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+def _packed(runs: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, score=runs)
+    return buffer.getvalue()

@@ -1,0 +1,108 @@
+"""Leaderboards of a project: imported scores stand beside measured ones, marked; pages and files are written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.api import Api
+from backend.domain import ImportRefused, ProjectError, SettingsError
+
+NAMES = [*(f"singleobj_{n}" for n in range(1, 10)), *(f"singlehuman_{n}" for n in range(10, 13))]
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    case = {"img_paths": ["a.png"], "prompt": "A mug.", "synthesis_flag": "wrong", "class_label": ["Cup"]}
+    path = tmp_path / "opens2v_Open-Domain_Eval.json"
+    path.write_text(json.dumps({name: {**case, "prompt": f"Mug of {name}."} for name in NAMES}))
+    return path
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Path:
+    """Gme of .50, .51 … and grades of three runs."""
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    gme = {name: {"gme_score": 0.5 + n / 100} for n, name in enumerate(NAMES)}
+    (folder / "gmescore.json").write_text(json.dumps(gme))
+    for run in (1, 2, 3):
+        grades = dict.fromkeys(NAMES, str(1 + run))
+        (folder / f"naturalscore_{run}.json").write_text(json.dumps(grades))
+    return folder
+
+
+def imported(api: Api, scores: Path, cases: Path, system: str = "a"):
+    return api.import_scores(format="opens2v-scores", path=str(scores), system=system, cases=str(cases))
+
+
+def test_imported_scores_are_rows_and_stand_in_the_leaderboard(api: Api, scores: Path, cases: Path) -> None:
+    found = imported(api, scores, cases)
+    assert (found.scores, found.cases) == (24, 12)
+    assert found.files == ("gmescore.json", "naturalscore_1.json", "naturalscore_2.json", "naturalscore_3.json")
+    rows = api.evaluation()
+    assert len(rows) == 24 and all(row.imported and row.state == "scored" for row in rows)
+    assert len(api.evaluation(metrics=("gmescore",))) == 12
+    board = api.leaderboard()
+    (gme,) = [s for s in board.standings if s.metric == "gmescore" and not s.kind]
+    assert gme.value == pytest.approx(0.555) and gme.imported == 12 and gme.rank == 1
+    assert (board.preset, board.cases) == ("opens2v-v1.1-open", 12)
+    assert any("measured elsewhere" in remark for remark in board.remarks)
+
+
+def test_scores_imported_again_replace_those_before(api: Api, scores: Path, cases: Path) -> None:
+    imported(api, scores, cases)
+    (scores / "gmescore.json").write_text(json.dumps({"singleobj_1": {"gme_score": 0.9}}))
+    imported(api, scores, cases)
+    values = {row.case_id: row.value for row in api.evaluation(metrics=("gmescore",))}
+    assert len(values) == 12 and values["singleobj_1"] == 0.9 and values["singleobj_2"] == pytest.approx(0.51)
+
+
+def test_files_go_out_as_they_came(api: Api, scores: Path, cases: Path, tmp_path: Path) -> None:
+    imported(api, scores, cases)
+    done = api.export_scores(format="opens2v-scores", out=str(tmp_path / "out"), system="a")
+    assert "a_Open-Domain.json" in done.files
+    for path in scores.glob("*.json"):
+        assert json.loads((tmp_path / "out" / path.name).read_text()) == json.loads(path.read_text())
+    with pytest.raises(SettingsError, match="system 'b' has no scores"):
+        api.export_scores(format="opens2v-scores", out=str(tmp_path / "out"), system="b")
+
+
+def test_two_systems_are_compared_on_a_page(api: Api, scores: Path, cases: Path, tmp_path: Path) -> None:
+    imported(api, scores, cases)
+    better = {name: {"gme_score": 0.53 + n / 100} for n, name in enumerate(NAMES)}
+    (scores / "gmescore.json").write_text(json.dumps(better))
+    imported(api, scores, cases, system="<b>")
+    page = tmp_path / "board.html"
+    board = api.leaderboard(against=("<b>", "a"), html=str(page))
+    (gme,) = [one for one in board.comparisons if one.metric == "gmescore"]
+    assert gme.difference == pytest.approx(0.03) and gme.num_cases == 12
+    assert gme.p == pytest.approx(2 / 2**12), "every case differs the same way"
+    html = page.read_text()
+    assert "&lt;b&gt; minus a" in html and "<svg" in html
+    assert "<b>" not in html, "names are text"
+
+
+def test_systems_toml_of_the_project_is_read(api: Api, scores: Path, cases: Path, tmp_path: Path) -> None:
+    imported(api, scores, cases)
+    imported(api, scores, cases, system="b")
+    facts = tmp_path / "facts.toml"
+    facts.write_text('[systems.a]\nopen = true\ndomains = ["human"]\n[systems.b]\nopen = false\n')
+    board = api.leaderboard(facts=str(facts))
+    ranks = {s.system: s.rank for s in board.standings if s.metric == "gmescore" and not s.kind}
+    assert ranks == {"a": None, "b": 1}
+    assert {s.system for s in api.leaderboard(facts=str(facts), only="open=false").standings} == {"b"}
+    with pytest.raises(SettingsError, match="no measured system fulfils"):
+        api.leaderboard(facts=str(facts), only="references=2,open=true,base=x")
+
+
+def test_what_is_missing_is_said(api: Api, scores: Path, cases: Path) -> None:
+    with pytest.raises(ProjectError, match="no cases are listed"):
+        api.leaderboard()
+    with pytest.raises(ImportRefused, match="is not a folder"):
+        imported(api, scores / "none", cases)
+    imported(api, scores, cases)
+    with pytest.raises(SettingsError, match="benchmark 'x' is not in this project"):
+        api.leaderboard(benchmark="x")
+    with pytest.raises(SettingsError, match="give two"):
+        api.leaderboard(against=("a",))
