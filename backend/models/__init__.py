@@ -17,6 +17,7 @@ MODELS: dict[str, dict[str, str]] = {
     "Detector": {
         "embedded": "backend.models.classical_detector:ClassicalDetector",
         "paper": "backend.models.grounding_dino:GroundingDino",
+        "groundingdino": "backend.models.grounding_dino_package:GroundingDinoPackage",
     },
     "DinoV1": {"paper": "backend.models.dino:DinoV1"},
     "DinoV2": {"paper": "backend.models.dino:DinoV2"},

@@ -35,6 +35,8 @@ class GroundingDino:
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as GroundingDINO: {error}") from error
         self._model = model.to(torch_device(device)).eval()
+        self._tokenizer = self._processor.tokenizer
+        self._max_tokens = self._model.config.max_text_len
         self.model_id = place.model_id(type(self).model_id)
 
     def detect(self, footage: Footage, frames: Sequence[int], phrases: Sequence[str]) -> list[Detection]:
@@ -47,39 +49,43 @@ class GroundingDino:
         return linked(found)
 
     def _detect(self, pictures: np.ndarray, indices: Sequence[int], text: Sequence[str]) -> list[Detection]:
+        prompt, spans = joined(text)
+        scores, places, offsets = self._answer(pictures, prompt)
+        owners = phrase_of_token(offsets, spans)
+        size = pictures.shape[2], pictures.shape[1]
+        found: list[Detection] = []
+        for index, score, place in zip(indices, scores, places, strict=True):
+            found += answers(index, score[:, : len(owners)], place, owners=owners, phrases=text, size=size)
+        return found
+
+    def _answer(self, pictures: np.ndarray, prompt: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Token scores `(N, Q, L)`, relative centres and sizes `(N, Q, 4)`, and where tokens stand in the prompt `(L, 2)`."""
         import torch
 
-        prompt, spans = joined(text)
         inputs = self._processor(
             images=list(pictures),
             text=[prompt] * len(pictures),
             return_tensors="pt",
             return_offsets_mapping=True,
             truncation=True,
-            max_length=self._model.config.max_text_len,
+            max_length=self._max_tokens,
         )
-        owners = phrase_of_token(inputs.pop("offset_mapping")[0].numpy(), spans)
+        offsets = inputs.pop("offset_mapping")[0].numpy()
         inputs = inputs.to(self._model.device)
         inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
         with torch.inference_mode():
             outputs = self._model(**inputs)
-        scores = outputs.logits.float().sigmoid().cpu().numpy()[..., : len(owners)]
-        places = outputs.pred_boxes.float().cpu().numpy()
-        size = pictures.shape[2], pictures.shape[1]
-        found: list[Detection] = []
-        for index, score, place in zip(indices, scores, places, strict=True):
-            found += answers(index, score, place, owners=owners, phrases=text, size=size)
-        return found
+        return outputs.logits.float().sigmoid().cpu().numpy(), outputs.pred_boxes.float().cpu().numpy(), offsets
 
     def _texts(self, phrases: Sequence[str]) -> Iterator[list[str]]:
         """The phrases, each once, in texts that the model can read at one time."""
-        limit = self._model.config.max_text_len - 2  # for the first and last special token
+        limit = self._max_tokens - 2  # for the first and last special token
         text: list[str] = []
         for phrase in dict.fromkeys(phrases):
             if not phrase.strip():
                 continue
             prompt, _ = joined([*text, phrase])
-            if text and len(self._processor.tokenizer(prompt, add_special_tokens=False)["input_ids"]) > limit:
+            if text and len(self._tokenizer(prompt, add_special_tokens=False)["input_ids"]) > limit:
                 yield text
                 text = []
             text.append(phrase)
