@@ -4,16 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backend.domain import Absent
 from backend.domain.roles_faces import Face
 from backend.media.writer import write_video
+from backend.models.insight_faces import InsightFaces
 from backend.models.mfcc import mfcc
+from backend.models.syncnet import FILE, SyncNet, network
 from metrics.planner import Planner
 from metrics.spec import Entry
 from metrics.speech import OwnSound, SyncConfidence, SyncDistance, judged
 from metrics.speech_tracks import AtRate, Following, crop, smoothed
 from metrics.store import FeatureStore
+from tests.metrics.checkpoints_faces import place, scene, write_pack
 from tests.metrics.conftest import MakeEntry
 
 BRIEF = Following(min_frames=20, min_size_px=16)
@@ -175,6 +179,32 @@ def test_crop_is_the_lowered_square_with_grey_beyond_the_frame() -> None:
     assert found.shape == (224, 224, 3)
     assert (found[:, :14] == 110).all()
     assert (found[:, 18:] == 200).all()
+
+
+@pytest.mark.slow
+def test_real_networks_work_together(entry_of: MakeEntry, tmp_path: Path) -> None:
+    """insightface finds, SyncNet judges: random weights, so only that each frame takes part is known."""
+    torch.set_num_threads(1)
+    torch.save(network().state_dict(), tmp_path / FILE)
+    frames = [scene({(2, 1): 1})] * 12
+    path = tmp_path / "talking.mp4"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 12 * 640).astype(np.float32)
+    write_video(path, frames, fps=25, crf=1, audio=(noise, 16_000))
+    roles = {
+        "FaceRecognizer": InsightFaces(
+            place("FaceRecognizer", write_pack(tmp_path / "pack")), device="cpu", dtype="float32"
+        ),
+        "SyncScorer": SyncNet(place("SyncScorer", tmp_path), device="cpu", dtype="float32"),
+    }
+    planner = Planner(store=FeatureStore(tmp_path), roles=lambda name: roles[name], model_id=lambda name: name)
+    metric = SyncDistance(following=Following(min_frames=5, min_size_px=16))
+    (found,) = planner.features(entry_of(path), list(metric.features.values()))
+    assert isinstance(found, dict)
+    row = metric.combine(entry_of(path), {"sync": found})
+    assert row.evidence["mean_distance_by_shift"].shape == (1, 31)
+    assert isinstance(row.value, float) and row.value == row.evidence["mean_distance_by_shift"].min()
+    assert (row.num_units, row.coverage) == (12 - 5, 1.0)
+    assert planner.decodes == 2, "once to find faces, once to cut them out"
 
 
 @pytest.mark.real
