@@ -70,6 +70,9 @@ class DrawnContext:
             "FaceEmbedder": ClassicalFace,
         }[name]()
 
+    def model_id(self, name: str) -> str:
+        return ""
+
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(int(digest((self.seed, item_id), num_bytes=8), 16))
 

@@ -125,6 +125,9 @@ class FixedContext:
     def role(self, name: str) -> object:
         return self._roles[name]
 
+    def model_id(self, name: str) -> str:
+        return ""
+
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(0)
 
