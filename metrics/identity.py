@@ -90,7 +90,7 @@ class FaceSimCur(Metric):
     id: ClassVar[str] = "facesim_cur"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "FaceSim-Cur"
-    source: ClassVar[str] = "ours: OpenS2V-Nexus, section 4.2, for any number of people"
+    source: ClassVar[str] = "ours: OpenS2V-Nexus's FaceSim for any number of people"
     needs: ClassVar[tuple[str, ...]] = ("references",)
     embedder: ClassVar[Embedder] = "cur"
 
@@ -154,7 +154,7 @@ class ArcFaceLong(Metric):
     id: ClassVar[str] = "arcface_long"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "ArcFace, first frame against the rest"
-    source: ClassVar[str] = "Gloria, Table 4 (Arcf.)"
+    source: ClassVar[str] = "Gloria, section 5.1 (Arcf.)"
     range: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
     missing: ClassVar[float | None] = None
     """What a frame without a face counts as."""
@@ -205,7 +205,7 @@ class ArcFaceExpression(Metric):
     id: ClassVar[str] = "arcface_exp"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "ArcFace, expression anchors against the video"
-    source: ClassVar[str] = "Gloria, Table 7 (Exp.)"
+    source: ClassVar[str] = "Gloria, section 5.1 (Exp.)"
     needs: ClassVar[tuple[str, ...]] = ("references",)
     range: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
 

@@ -71,13 +71,16 @@ class SyncDistances(VideoFeature):
             if isinstance(found, Absent):
                 return _CropCollector.of_nothing(found)
         faces, sound = cast(Arrays, given["faces"]), cast(Arrays, given["sound"])
+        indices = self.frames.indices(facts.num_frames, facts.fps)
+        if len(indices) <= self.following.min_frames:
+            lasts, least = f"the video has {len(indices)} frames at 25 fps", self.following.min_frames
+            return _CropCollector.of_nothing(Absent(f"not applicable: {lasts}; more than {least} are needed"))
         if not faces["num"].any():
             return _CropCollector.of_nothing(Absent("no detection: no face on any frame"))
         tracks = self.following.tracks([box[:num] for box, num in zip(faces["box"], faces["num"], strict=True)])
         if not tracks:
             limits = f"more than {self.following.min_frames} frames at 25 fps and {self.following.min_size_px:g} px"
             return _CropCollector.of_nothing(Absent(f"no detection: no face that can be followed for {limits}"))
-        indices = self.frames.indices(facts.num_frames, facts.fps)
         scorer = cast(SyncScorer, roles("SyncScorer"))
         return _CropCollector(tracks, indices, sound["samples"], scorer, self.jpeg_quality)
 
@@ -152,7 +155,7 @@ class SyncConfidence(Metric):
     id: ClassVar[str] = "sync_c"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Sync-C (SyncNet confidence)"
-    source: ClassVar[str] = "syncnet_python, SyncNetInstance.py; Gloria, Table 8"
+    source: ClassVar[str] = "syncnet_python, SyncNetInstance.py; Gloria, section 5.1"
     range: ClassVar[tuple[float | None, float | None]] = (0.0, None)
     of_track: ClassVar[str] = "confidence"
 
