@@ -31,6 +31,7 @@ from metrics.spec import (
 PEOPLE = frozenset({"Man", "Woman"})  # get_nexusscore.py: labels that it treats apart
 HUMAN = "human"
 CHUNK = 8  # frames looked at together
+MAX_ASPECT = 200  # of its sides: GME takes no longer picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,16 +159,20 @@ class _Crops:
         for frame, of_references in zip(
             waiting, self._detector.find(waiting, self._known["prompt"], **limits), strict=True
         ):
-            crops = [_crop(frame.pixels, box) for found in of_references for box in found.boxes]
-            if not crops:
-                continue
-            vectors = finite(self._embedder.images(crops), "Gme")
             owner = np.repeat(np.arange(len(of_references)), [len(found.boxes) for found in of_references])
+            box = np.concatenate([found.boxes for found in of_references])
+            score = np.concatenate([found.scores for found in of_references])
+            crops = [_crop(frame.pixels, one) for one in box]
+            kept = np.flatnonzero([not _is_sliver(crop) for crop in crops])
+            if not len(kept):
+                continue
+            crops, owner, box, score = [crops[n] for n in kept], owner[kept], box[kept], score[kept]
+            vectors = finite(self._embedder.images(crops), "Gme")
             rows = {
                 "at": np.full(len(crops), frame.index),
                 "reference": self._known["reference"][owner],
-                "box": np.concatenate([found.boxes for found in of_references]),
-                "score": np.concatenate([found.scores for found in of_references]),
+                "box": box,
+                "score": score,
                 "likeness": (vectors * self._known["image"][owner]).sum(axis=1),
                 "label_fit": (vectors * self._known["label"][owner]).sum(axis=1),
                 "human_fit": vectors @ self._known["human"][0],
@@ -272,7 +277,8 @@ class NexusScore(Metric):
 
 
 def _readable(case: Case) -> tuple[list[int], list[np.ndarray]]:
-    read = [(row, picture) for row, picture in enumerate(read_references(case)) if picture is not None]
+    pictures = enumerate(read_references(case))
+    read = [(row, picture) for row, picture in pictures if picture is not None and not _is_sliver(picture)]
     return [row for row, _ in read], [picture for _, picture in read]
 
 
@@ -289,6 +295,11 @@ def _crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     height, width = frame.shape[:2]
     x0, y0, x1, y1 = boxes.to_pixels(cast(tuple[float, float, float, float], tuple(np.round(box).tolist())), width, height)
     return frame[y0:y1, x0:x1]
+
+
+def _is_sliver(picture: np.ndarray) -> bool:
+    short, long = sorted(picture.shape[:2])
+    return long > MAX_ASPECT * short
 
 
 def _repetitions(crops: Arrays) -> np.ndarray:

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.domain import Absent, ModelUnavailable
+from backend.domain import Absent, FoundBoxes, ModelUnavailable
 from metrics.framing import Linspace
 from metrics.nexus import NexusScore, NexusScoreCompat
 from metrics.spec import Entry
 from tests.metrics.conftest import MakeEntry
 from tests.metrics.planted_grounding import (
     COLOURS,
-    SIZE,
     ColourFinder,
     ColourMeaning,
     drawn,
@@ -174,7 +173,27 @@ def test_references_are_learned_once_for_all_systems(entry_of: MakeEntry, tmp_pa
     assert isinstance(finder, ColourFinder) and finder.num_learned == 1
 
 
+def test_slivers_are_no_crops(entry_of: MakeEntry, tmp_path: Path) -> None:
+    """GME takes no picture longer than 200 of its breadth, and would fail the video for one such box."""
+
+    class WithSliver(ColourFinder):
+        def _find(self, frame: np.ndarray, colour: np.ndarray, min_score: float) -> FoundBoxes:
+            whole = super()._find(frame, colour, min_score)
+            line = np.array([[0, 5, 402, 6]], np.float32)
+            return FoundBoxes(
+                np.concatenate([line, whole.boxes]), np.concatenate([[0.95], whole.scores]).astype(np.float32)
+            )
+
+    frames = [drawn(scenery(0, (96, 402)), Cup=PLACE)] * 3
+    entry = entry_of(frames, **with_references(tmp_path, [plain("Cup")], ["Cup"]))
+    found = measured(NexusScore(), entry, tmp_path, planted() | {"ReferenceDetector": WithSliver()})
+    assert found.value == pytest.approx(1.0, rel=0.01)
+    assert len(found.evidence["box"]) == 3
+    line = entry_of(frames, **with_references(tmp_path, [np.zeros((2, 500, 3), np.uint8)], ["Cup"]))
+    value = measured(NexusScore(), line, tmp_path, planted()).value
+    assert isinstance(value, Absent) and value.reason.startswith("failed: none of 1 references")
+
+
 def test_one_frame_suffices(entry_of: MakeEntry, tmp_path: Path) -> None:
     entry = cup_on(entry_of, tmp_path, 1, num=1)
     assert measured(NexusScore(), entry, tmp_path, planted()).value == pytest.approx(1.0, rel=0.01)
-    assert SIZE == (96, 160)

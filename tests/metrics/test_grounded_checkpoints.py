@@ -1,0 +1,86 @@
+"""The grounded metrics through real loading code: tiny random checkpoints, bound as a project binds them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backend.domain import Case, Generation, Item, Ok, Score
+from backend.engine.context import WorkContext, WorkerSettings
+from backend.models import MODELS
+from metrics.evaluation import metric
+from metrics.framing import Linspace
+from metrics.spec import Entry
+from metrics.stage import Measure
+from tests.backend.models.tiny_grounding import save_grounding_dino, save_owl, save_sam2
+from tests.backend.models.tiny_vision import save_clip
+from tests.metrics.checkpoints_language import qwen2_vl
+from tests.metrics.conftest import MakeEntry
+from tests.metrics.planted_grounding import drawn, scenery, with_references
+
+CUP = drawn(scenery(0), Cup=(40, 20, 100, 80))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("weights")
+    made = {
+        "Detector": save_grounding_dino(root / "dino"),
+        "Segmenter": save_sam2(root / "sam2"),
+        "ClipL14": save_clip(root / "clip"),
+        "Gme": qwen2_vl(root / "gme"),
+        "ReferenceDetector": save_owl(root / "owl", "owlv2"),
+    }
+    return {role: str(path) for role, path in made.items()}
+
+
+def scored(name: str, entry: Entry, folder: Path, weights: dict[str, str], **roles: str) -> Score:
+    named = {role: roles.get(role, "paper") for role in weights}
+    bound = {role: MODELS[role][implementation] for role, implementation in named.items()}
+    context = WorkContext(WorkerSettings(artifacts=folder / "artifacts", roles=bound, models=weights, device="cpu"))
+    item = Item(entry.generation.id, {Generation: (entry.generation,), Case: (entry.case,)})
+    (result,) = Measure(metric(name), folder / "features")([item], context)
+    context.close()
+    assert isinstance(result, Ok)
+    (score,) = result.rows
+    assert isinstance(score, Score)
+    return score
+
+
+@pytest.fixture
+def entry(entry_of: MakeEntry, tmp_path: Path) -> Entry:
+    frames = [drawn(scenery(0), Cup=(20 + 4 * n, 20, 80 + 4 * n, 80)) for n in range(3)]
+    return entry_of(frames, **with_references(tmp_path, [CUP, scenery(1)], ["Cup", "Man"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nexus", "nexus_compat", "s2v_consistency", "s2v_decoupling"])
+def test_every_metric_ends_in_a_value_or_a_named_state(
+    name: str, entry: Entry, tmp_path: Path, weights: dict[str, str]
+) -> None:
+    score = scored(name, entry, tmp_path, weights, ReferenceDetector="owlv2")
+    if score.value is None:
+        assert score.reason and score.reason.split(":")[0] in ("no detection", "not applicable")
+    else:
+        assert np.isfinite(score.value) and score.evidence is not None
+    again = scored(name, entry, tmp_path / "again", weights, ReferenceDetector="owlv2")
+    assert (again.value, again.reason, again.producer) == (score.value, score.reason, score.producer)
+
+
+@pytest.mark.slow
+def test_boxes_from_a_file_serve_as_boxes_found_here(entry: Entry, tmp_path: Path, weights: dict[str, str]) -> None:
+    case, content = entry.case, entry.generation.content_hash
+    looked = {str(n): {case.hashes[0]: [[20, 20, 80, 80, 0.9]], case.hashes[1]: []} for n in range(3)}
+    data = {"format": "reference-boxes/1", "min_score": 0.5, "max_iou": 0.7, "videos": {content: looked}}
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(data))
+    score = scored("nexus_compat", entry, tmp_path, weights | {"ReferenceDetector": str(path)})
+    assert score.coverage == 1.0, score.reason
+    assert len(set(Linspace(32).indices(3, 25.0))) == 3
+    del looked["1"]
+    path.write_text(json.dumps(data))
+    lacking = scored("nexus_compat", entry, tmp_path, weights | {"ReferenceDetector": str(path)})
+    assert lacking.value is None and lacking.reason and lacking.reason.startswith("unavailable: boxes.json has no boxes")
