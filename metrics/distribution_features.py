@@ -129,7 +129,9 @@ class FvdFeatures(Metric):
     id: ClassVar[str] = "fvd_features"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "FVD, features of one video"
-    source: ClassVar[str] = "Gloria, section 7.4 (FVD); Unterthiner et al., Towards accurate generative models of video, 2018"
+    source: ClassVar[str] = (
+        "Gloria, section 7.4 (FVD); Unterthiner et al., Towards accurate generative models of video, 2018"
+    )
     range: ClassVar[tuple[float | None, float | None]] = (0.0, None)
 
     clip_frames: int = 16  # the paper does not say; what FVD is mostly reported for
