@@ -26,6 +26,7 @@ MODELS: dict[str, dict[str, str]] = {
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
     "FeatureExtractor": {"paper": "backend.models.inception:InceptionFeatures"},
+    "FrameInterpolator": {"paper": "backend.models.amt:AmtS"},
     "Gme": {"paper": "backend.models.gme:Gme"},
     "Judge": {
         "paper": "backend.models.judge_openai:OpenAiJudge",
@@ -33,6 +34,7 @@ MODELS: dict[str, dict[str, str]] = {
         "local": "backend.models.judge_local:LocalJudge",
     },
     "LevelReader": {"paper": "backend.models.level_reader:VlmLevelReader"},
+    "Musiq": {"paper": "backend.models.musiq:Musiq"},
     "PhraseExtractor": {"embedded": "backend.models.classical_captions:RulePhrases"},
     "ReferenceDetector": {
         "paper": "backend.models.yolo_world_results:YoloWorldResults",
@@ -48,5 +50,6 @@ MODELS: dict[str, dict[str, str]] = {
     "SyncScorer": {"paper": "backend.models.syncnet:SyncNet"},
     "TextSpotter": {"embedded": "backend.models.classical_text:ClassicalTextSpotter"},
     "TechnicalScorer": {"embedded": "backend.models.classical_quality:HeuristicTechnical"},
+    "ViClip": {"paper": "backend.models.viclip:ViClip"},
 }
 """`role: {implementation: "module:Class"}`; a profile is the implementation of its name in every role."""

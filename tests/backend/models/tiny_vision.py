@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 WIDTH = 32
@@ -106,3 +107,14 @@ def _bytes() -> list[str]:
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [n for n in range(256) if n not in shown]
     return [chr(n) for n in shown] + [chr(256 + n) for n in range(len(hidden))]
+
+
+def seeded(network: Any, *, seed: int, scale: float) -> Any:
+    """The network with weights drawn by numpy in the order of their names: equal in every program that knows the names."""
+    rng = np.random.default_rng(seed)
+    state = network.state_dict()
+    for name in sorted(state):
+        values = np.asarray(rng.normal(size=tuple(state[name].shape)) * scale, np.float32)
+        state[name] = torch.from_numpy(values).reshape(state[name].shape)
+    network.load_state_dict(state)
+    return network.eval()
