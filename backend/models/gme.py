@@ -56,7 +56,7 @@ class Gme:
         return self._embedded([(self._message(QUERY, text), None) for text in cut])
 
     def images(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Unit vectors float32 `(N, D)` of pictures uint8 `(H, W, 3)`. Raises ValueError for a sliver (1:200)."""
+        """Unit vectors float32 `(N, D)` of pictures uint8 `(H, W, 3)`."""
         sized = (resized(image, smart_size(image.shape[1], image.shape[0])) for image in images)
         return self._embedded([(self._message(PLAIN, PICTURE), image) for image in sized])
 

@@ -23,10 +23,8 @@ MOST_RATIO = 200  # Qwen2-VL refuses longer ones
 def smart_size(width: int, height: int, *, least_px: int = LEAST_PX, most_px: int = MOST_PX) -> tuple[int, int]:
     """`(width, height)` in whole patches, near the picture's shape, with an area between the limits.
 
-    As Qwen2-VL's own preprocessing. Raises ValueError for shapes that it refuses.
+    As Qwen2-VL's own preprocessing; a sliver is squeezed to what the model takes, 1 to 200.
     """
-    if max(width, height) > MOST_RATIO * min(width, height):
-        raise ValueError(f"a picture of {width}x{height} is longer than {MOST_RATIO} times its width")
     across, down = (max(PATCH_PX, round(side / PATCH_PX) * PATCH_PX) for side in (width, height))
     if across * down > most_px:
         factor = math.sqrt(width * height / most_px)
@@ -34,7 +32,7 @@ def smart_size(width: int, height: int, *, least_px: int = LEAST_PX, most_px: in
     elif across * down < least_px:
         factor = math.sqrt(least_px / (width * height))
         across, down = (math.ceil(side * factor / PATCH_PX) * PATCH_PX for side in (width, height))
-    return across, down
+    return min(across, MOST_RATIO * down), min(down, MOST_RATIO * across)
 
 
 def resized(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:

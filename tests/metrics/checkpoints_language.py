@@ -47,10 +47,7 @@ def qwen2_vl(folder: Path, *, seed: int = 0, words: tuple[str, ...] = ()) -> Pat
     )  # fmt: skip
     torch.manual_seed(seed)
     model = transformers.Qwen2VLForConditionalGeneration(config).eval()
-    with torch.no_grad():  # large enough for inputs to matter
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(6.0)
+    _louden(model)
     image = transformers.Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=112 * 112)
     video = transformers.Qwen2VLVideoProcessor()
     transformers.Qwen2VLProcessor(image, tokenizer, video, chat_template=CHAT).save_pretrained(folder)
@@ -58,12 +55,58 @@ def qwen2_vl(folder: Path, *, seed: int = 0, words: tuple[str, ...] = ()) -> Pat
     return folder
 
 
-def _tokenizer(transformers: Any, words: tuple[str, ...]) -> Any:
+def internvl(folder: Path) -> Path:
+    """An InternVL as small: another eye, other placeholders, pictures as tiles."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    names = {"start_image_token": "<img>", "end_image_token": "</img>", "video_token": "<video>"}
+    names["context_image_token"] = "<IMG_CONTEXT>"
+    tokenizer = transformers.Qwen2Tokenizer(vocab=_bytes(), merges=[], extra_special_tokens=names)
+    size = {"height": 56, "width": 56}
+    config = transformers.InternVLConfig(
+        vision_config={
+            "hidden_size": HIDDEN, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "image_size": [56, 56], "patch_size": [14, 14],
+        },
+        text_config={
+            "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": HIDDEN, "intermediate_size": 64,
+            "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 4096,
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids(["<IMG_CONTEXT>"])[0], image_seq_length=4, downsample_ratio=0.5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = transformers.InternVLForConditionalGeneration(config).eval()
+    _louden(model)
+    chat = CHAT.replace("<|vision_start|><|image_pad|><|vision_end|>", "<IMG_CONTEXT>")
+    transformers.InternVLProcessor(
+        transformers.GotOcr2ImageProcessor(size=size), tokenizer, transformers.InternVLVideoProcessor(size=size),
+        image_seq_length=4, chat_template=chat,
+    ).save_pretrained(folder)  # fmt: skip
+    model.save_pretrained(folder)
+    return folder
+
+
+def _louden(model: Any) -> None:
+    """Weights large enough for inputs to matter."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(6.0)
+
+
+def _bytes() -> dict[str, int]:
     from tokenizers.pre_tokenizers import ByteLevel
 
     vocab = {character: place for place, character in enumerate(sorted(ByteLevel.alphabet()))}
-    vocab["<|endoftext|>"] = len(vocab)
-    tokenizer = transformers.Qwen2Tokenizer(vocab=vocab, merges=[])
+    return vocab | {"<|endoftext|>": len(vocab)}
+
+
+def _tokenizer(transformers: Any, words: tuple[str, ...]) -> Any:
+    tokenizer = transformers.Qwen2Tokenizer(vocab=_bytes(), merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": list(SPECIALS)})
     tokenizer.add_tokens(list(words))
     return tokenizer
