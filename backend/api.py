@@ -245,6 +245,16 @@ class ScoreFiles:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonFiles:
+    """Sheets of systems side by side: the page, then a PNG and an SVG a case, in the folder `out`."""
+
+    out: str
+    cases: tuple[str, ...]
+    systems: tuple[str, ...]
+    files: tuple[str, ...]
+
+
 class Api(Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
@@ -367,6 +377,23 @@ class Api(Protocol):
         `facts` is a systems.toml (the project's own by default), `only` keeps systems as `open=true,references=3` of it,
         `against` compares two systems. With `html` it is also written there as one offline page. Raises SettingsError
         for unknown names, ProjectError when nothing was measured.
+        """
+        ...
+
+    def compare(
+        self,
+        *,
+        out: str,
+        systems: tuple[str, ...] = (),
+        cases: tuple[str, ...] = (),
+        metrics: tuple[str, ...] = (),
+        frames: int = 5,
+        benchmark: str = "",
+    ) -> ComparisonFiles:
+        """Writes systems side by side, a sheet a case, and how each metric spreads over them with examples.
+
+        Without names: every system, every measured case (the first 24) and every metric. Raises SettingsError for
+        unknown ones.
         """
         ...
 

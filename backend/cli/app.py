@@ -24,7 +24,7 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, show_status, warn
-from backend.cli.ranking import BenchmarkOption, leaderboard, total
+from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
 from backend.domain import StudioError
 
 app = typer.Typer(
@@ -36,6 +36,9 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(help="Read the journal of what people said and asked.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+report_app = typer.Typer(invoke_without_command=True)
+report_app.command("compare")(compare)
+app.add_typer(report_app, name="report")
 app.command()(evaluate)
 app.command("eval", hidden=True)(evaluate)
 app.command()(leaderboard)
@@ -176,13 +179,16 @@ def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
         say(f"missing: {', '.join(found.missing) or 'nothing'}")
 
 
-@app.command()
+@report_app.callback(invoke_without_command=True)
 def report(
+    context: typer.Context,
     project: ProjectOption = HERE,
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write report.html: shots, subjects, pairs, scores and failures, in one offline file."""
+    if context.invoked_subcommand:
+        return
     with opened(project) as api:
         path = api.report(out=str(out.absolute()) if out else None)
         _give({"report": path}, as_json, path)

@@ -83,6 +83,32 @@ def leaderboard(
             say(f"written: {written}")
 
 
+def compare(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write: compare.html, a PNG and an SVG a case.")],
+    systems: Annotated[str, typer.Option("--systems", help="Systems by commas; all without it.")] = "",
+    cases: Annotated[str, typer.Option("--cases", help="Ids of cases by commas; the first 24 without it.")] = "",
+    metrics: Annotated[str, typer.Option("--metrics", help="Metrics by commas; all that were measured.")] = "",
+    frames: Annotated[int, typer.Option("--frames", min=1, max=12, help="Frames of each video.")] = 5,
+    project: ProjectOption = HERE,
+    benchmark: BenchmarkOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Systems side by side: references and prompt, a row of frames a system, scores; how each metric spreads."""
+    with opened(project) as api:
+        done = api.compare(
+            out=str(out.absolute()),
+            systems=_listed(systems),
+            cases=_listed(cases),
+            metrics=_listed(metrics),
+            frames=frames,
+            benchmark=benchmark,
+        )
+    if as_json:
+        emit(done)
+    else:
+        say(f"{len(done.cases)} cases, {len(done.systems)} systems: {Path(done.out) / done.files[0]}")
+
+
 def write_csv(board: Leaderboard, path: Path) -> None:
     """Every standing as a row. Text that a spreadsheet would run as a formula is quoted by an apostrophe."""
     names = [field.name for field in dataclasses.fields(Standing)]
@@ -139,6 +165,10 @@ def _show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> No
         p = "" if one.p is None else f"{one.p:.4f}"
         table.add_row(escape(one.metric), difference, ends, p, str(one.num_cases))
     console.print(table)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _is_unranked(standing: Standing) -> bool:

@@ -9,6 +9,7 @@ from backend.api import (
     About,
     Api,
     Check,
+    ComparisonFiles,
     Doctor,
     EvaluationJob,
     EvaluationRow,
@@ -34,7 +35,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.forms import load_form
-from backend.workspace import checks, evaluating, exporting, ingesting, ranking
+from backend.workspace import checks, comparing, evaluating, exporting, ingesting, ranking
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
@@ -46,6 +47,7 @@ from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
 
 MAX_LIMIT = 1000  # rows of one page
+MAX_FRAMES = 12  # of a video on a sheet
 
 
 class Workspace:
@@ -209,6 +211,33 @@ class Workspace:
             ranking.write_page(board, rows, self.artifacts, Path(html))
         return board
 
+    def compare(
+        self,
+        *,
+        out: str,
+        systems: tuple[str, ...] = (),
+        cases: tuple[str, ...] = (),
+        metrics: tuple[str, ...] = (),
+        frames: int = 5,
+        benchmark: str = "",
+    ) -> ComparisonFiles:
+        _check_frames(frames)
+        listed = ranking.cases_of(self.catalog, benchmark)
+        rows = ranking.rows_of(self.evaluation(), listed)
+        board = ranking.ranked(rows, listed, self.layout, preset="", facts=None, only="", against=())
+        return comparing.compare(
+            self.catalog,
+            self.artifacts,
+            board,
+            listed,
+            rows,
+            systems=systems,
+            names=cases,
+            metrics=metrics,
+            out=Path(out),
+            frames=frames,
+        )
+
     def import_scores(
         self, *, format: str, path: str, system: str, cases: str, references: str | None = None
     ) -> ScoreFiles:
@@ -352,6 +381,11 @@ def open_api(root: Path, *, create: bool = False, settings: ProjectSettings | No
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
         raise SettingsError(f"limit is {limit}; ask for 1 to {MAX_LIMIT}")
+
+
+def _check_frames(frames: int) -> None:
+    if not 1 <= frames <= MAX_FRAMES:
+        raise SettingsError(f"frames is {frames}; ask for 1 to {MAX_FRAMES} a video")
 
 
 def _fields(settings: ProjectSettings) -> dict:

@@ -1,0 +1,265 @@
+"""Systems side by side: the references and the prompt of a case, a row of frames a system, with boxes and scores.
+
+A sheet is laid out once and drawn as PNG or SVG; the page shows sheets, and how each metric spreads over the systems.
+"""
+
+import base64
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from PIL import Image, ImageDraw, ImageFont
+
+from backend.report.board_plots import spread
+from backend.report.page import Figure, ImageGrid, Note, Plot, Report, Section, Table, Thumb
+from backend.report.pictures import MASK_TINT, Picture, data_uri
+
+FRAME_WIDTH = 224
+REFERENCE_HEIGHT = 120
+LABEL_WIDTH = 132
+MARGIN = 16
+GAP = 6
+TEXT_PX = 13
+LINE_PX = 18
+CHARACTER_PX = 7.1  # mean width of DejaVu Sans at TEXT_PX
+MAX_PROMPT_LINES = 5
+INK, MUTED, PAPER = (28, 27, 24), (110, 106, 98), (255, 255, 255)
+PAGE_THUMB = 280
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownVideo:
+    """One system's answer: frames uint8 `(H, W, 3)`, a list of boxes in their pixels for each, scores as text.
+
+    `remark` says why there are no frames.
+    """
+
+    system: str
+    frames: tuple[np.ndarray, ...] = ()
+    boxes: tuple[tuple[tuple[float, float, float, float], ...], ...] = ()
+    scores: tuple[tuple[str, str], ...] = ()
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCase:
+    """A case with the answers of the compared systems. A reference without a picture is None."""
+
+    name: str
+    prompt: str
+    references: tuple[tuple[str, np.ndarray | None], ...]
+    videos: tuple[ShownVideo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A video at a place of a metric's distribution: the middle frame."""
+
+    where: str
+    system: str
+    case: str
+    value: float
+    picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpread:
+    """Values `(N,)` of a metric by system, the ends that a preset scales to 0 and 1, examples from low to high."""
+
+    metric: str
+    title: str
+    values: dict[str, np.ndarray]
+    scale: tuple[float, float] | None
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    x: int
+    y: int
+    text: str
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    x: int
+    y: int
+    image: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    width: int
+    height: int
+    parts: tuple[_Words | _Image, ...]
+
+
+def sheet_png(case: ShownCase) -> bytes:
+    """The case as a PNG picture."""
+    sheet = _laid_out(case)
+    page = Image.new("RGB", (sheet.width, sheet.height), PAPER)
+    draw = ImageDraw.Draw(page)
+    for part in sheet.parts:
+        if isinstance(part, _Image):
+            page.paste(part.image, (part.x, part.y))
+        else:
+            draw.text((part.x, part.y), part.text, font=_font(), fill=MUTED if part.muted else INK)
+    data = io.BytesIO()
+    page.save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
+def sheet_svg(case: ShownCase) -> str:
+    """The case as an SVG drawing that needs nothing else; its text stays text."""
+    sheet = _laid_out(case)
+    parts = [f'<rect width="{sheet.width}" height="{sheet.height}" fill="#fff"/>']
+    for part in sheet.parts:
+        if isinstance(part, _Image):
+            size = f'x="{part.x}" y="{part.y}" width="{part.image.width}" height="{part.image.height}"'
+            parts.append(f'<image {size} href="{_jpeg_uri(part.image)}"/>')
+        else:
+            colour = "#{:02x}{:02x}{:02x}".format(*(MUTED if part.muted else INK))
+            parts.append(
+                f'<text x="{part.x}" y="{part.y + TEXT_PX}" fill="{colour}">{escape(_printable(part.text))}</text>'
+            )
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{sheet.width}" height="{sheet.height}" '
+        f'viewBox="0 0 {sheet.width} {sheet.height}" font-family="DejaVu Sans, sans-serif" font-size="{TEXT_PX}">'
+    )
+    return "\n".join([head, *parts, "</svg>\n"])
+
+
+def comparison_report(cases: Sequence[ShownCase], spreads: Sequence[MetricSpread], *, title: str) -> Report:
+    """The page: a section a case, then a section a metric."""
+    sections = [_case_section(number, case) for number, case in enumerate(cases)]
+    sections += [_spread_section(one) for one in spreads]
+    systems = list(dict.fromkeys(video.system for case in cases for video in case.videos))
+    return Report(
+        title=title,
+        kicker="Subject Studio",
+        facts=(("systems", ", ".join(systems)), ("cases", str(len(cases)))),
+        sections=sections,
+        footer="Pictures stay under the licences of their sources.",
+    )
+
+
+def _laid_out(case: ShownCase) -> _Sheet:
+    num_frames = max((len(video.frames) for video in case.videos), default=0) or 1
+    width = 2 * MARGIN + LABEL_WIDTH + num_frames * (FRAME_WIDTH + GAP)
+    parts: list[_Words | _Image] = [_Words(MARGIN, MARGIN, case.name)]
+    y = MARGIN + LINE_PX + GAP
+    for line in _wrapped(case.prompt, width - 2 * MARGIN, MAX_PROMPT_LINES):
+        parts.append(_Words(MARGIN, y, line, muted=True))
+        y += LINE_PX
+    y = _references(parts, case, MARGIN + LABEL_WIDTH, y + GAP) + 2 * GAP
+    for video in case.videos:
+        for number, line in enumerate(_wrapped(video.system, LABEL_WIDTH - GAP, 4)):
+            parts.append(_Words(MARGIN, y + number * LINE_PX, line))
+        height = 4 * LINE_PX if not video.frames else 0
+        for place, picture in enumerate(_framed(video)):
+            parts.append(_Image(MARGIN + LABEL_WIDTH + place * (FRAME_WIDTH + GAP), y, picture))
+            height = max(height, picture.height)
+        told = ",  ".join(f"{name} {value}" for name, value in video.scores) or "no scores"
+        y += height + 2
+        for line in _wrapped(f"{video.remark}  {told}".strip(), width - 2 * MARGIN - LABEL_WIDTH, 4):
+            parts.append(_Words(MARGIN + LABEL_WIDTH, y, line, muted=True))
+            y += LINE_PX
+        y += 2 * GAP
+    return _Sheet(width, y + MARGIN, tuple(parts))
+
+
+def _references(parts: list[_Words | _Image], case: ShownCase, x: int, y: int) -> int:
+    """Adds the references and gives the place below them."""
+    parts.append(_Words(MARGIN, y, "references"))
+    for label, picture in case.references:
+        drawn = Image.fromarray(picture[..., :3] if picture is not None else _nothing())
+        scaled = drawn.resize((max(1, round(drawn.width * REFERENCE_HEIGHT / drawn.height)), REFERENCE_HEIGHT))
+        parts.append(_Image(x, y, scaled))
+        told = label if picture is not None else f"{label} (missing)"
+        parts.append(_Words(x, y + REFERENCE_HEIGHT + 2, _wrapped(told, max(scaled.width, 60), 1)[0], muted=True))
+        x += max(scaled.width, 60) + GAP
+    return y + REFERENCE_HEIGHT + LINE_PX
+
+
+def _framed(video: ShownVideo) -> list[Image.Image]:
+    """Frames at FRAME_WIDTH with their boxes drawn."""
+    found = []
+    for number, frame in enumerate(video.frames):
+        factor = FRAME_WIDTH / frame.shape[1]
+        picture = Image.fromarray(frame).resize((FRAME_WIDTH, max(1, round(frame.shape[0] * factor))))
+        draw = ImageDraw.Draw(picture)
+        for x0, y0, x1, y1 in video.boxes[number] if number < len(video.boxes) else ():
+            if x1 > x0 and y1 > y0:
+                draw.rectangle([x0 * factor, y0 * factor, x1 * factor, y1 * factor], outline=MASK_TINT, width=2)
+        found.append(picture)
+    return found
+
+
+def _case_section(number: int, case: ShownCase) -> Section:
+    references = ImageGrid(
+        thumbs=tuple(
+            Thumb(image=None if picture is None else data_uri(picture, long_side=PAGE_THUMB), title=label)
+            for label, picture in case.references
+        ),
+        title="References",
+        size="small",
+    )
+    blocks: list = [references]
+    for video in case.videos:
+        told = ", ".join(f"{name} {value}" for name, value in video.scores)
+        thumbs = tuple(
+            Thumb(image=data_uri(np.asarray(frame), long_side=PAGE_THUMB), title=f"{place + 1} of {len(video.frames)}")
+            for place, frame in enumerate(_framed(video))
+        )
+        blocks.append(ImageGrid(thumbs=thumbs, title=video.system, remark=video.remark or told))
+    names = list(dict.fromkeys(name for video in case.videos for name, _ in video.scores))
+    rows = tuple((video.system, *(dict(video.scores).get(name, "–") for name in names)) for video in case.videos)
+    blocks.append(Table(head=("system", *names), rows=rows, numeric=frozenset(range(1, len(names) + 1))))
+    return Section(anchor=f"case-{number}", title=case.name, lead=case.prompt, blocks=blocks)
+
+
+def _spread_section(one: MetricSpread) -> Section:
+    remark = "dashed: what the preset scales to 0 and 1" if one.scale else "no preset scales it"
+    plot = Plot(svg=spread(one.values, one.scale, label=one.metric), title=one.title, remark=remark)
+    thumbs = tuple(
+        Thumb(
+            image=None if example.picture is None else data_uri(example.picture, long_side=PAGE_THUMB),
+            title=f"{example.where}: {example.value:.4f}",
+            remark=f"{example.system}, {example.case}",
+        )
+        for example in one.examples
+    )
+    blocks: list = [Figure((plot,)), ImageGrid(thumbs=thumbs, title="Examples") if thumbs else Note("No examples.")]
+    return Section(anchor=f"metric-{one.metric}", title=one.metric, blocks=blocks)
+
+
+def _wrapped(text: str, width_px: int, most: int) -> list[str]:
+    """At most `most` lines of about `width_px`, the last one cut by an ellipsis; never none."""
+    lines = textwrap.wrap(_printable(text), max(6, int(width_px / CHARACTER_PX))) or [""]
+    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][:-1] + "…"]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _nothing() -> np.ndarray:
+    return np.full((REFERENCE_HEIGHT, REFERENCE_HEIGHT, 3), 232, np.uint8)
+
+
+def _jpeg_uri(image: Image.Image) -> Markup:
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=85)
+    return Markup(f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}")
+
+
+@lru_cache(maxsize=1)
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", TEXT_PX)
