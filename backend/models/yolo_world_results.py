@@ -1,16 +1,7 @@
 """Boxes that YOLO-World found elsewhere, read from a JSON file: its own libraries want another Python environment.
 
-    {
-      "format": "reference-boxes/1",
-      "detector": "yolo_world_v2_l_image_prompt_adapter-719a7afb",
-      "min_score": 0.5,
-      "max_iou": 0.7,
-      "videos": {VIDEO: {FRAME: {REFERENCE: [[x0, y0, x1, y1, score], ...]}}}
-    }
-
-VIDEO and REFERENCE are `hashlib.blake2b(file_bytes, digest_size=16).hexdigest()` of the files, FRAME the index of the
-frame from 0, boxes pixels of the displayed frame. `min_score` and `max_iou` say what the tool has already left out. A
-frame or reference that was looked at and shows nothing has an empty list; one that is not listed was not looked at.
+The format stands in docs/reference-boxes.md. A frame or reference that was looked at and shows nothing has an empty list;
+one that is not listed was not looked at.
 """
 
 import json
@@ -41,7 +32,7 @@ class YoloWorldResults:
         if not place.location:
             raise ModelUnavailable(
                 f"role {place.role} reads boxes found by YOLO-World: set models.{place.role} in project.toml to a JSON"
-                f' file of the format {FORMAT}, or roles.{place.role} = "owlv2" to find them here'
+                f' file as docs/reference-boxes.md describes it, or roles.{place.role} = "owlv2" to find them here'
             )
         path = place.path()
         self._file = path.name

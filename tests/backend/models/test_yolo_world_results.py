@@ -71,3 +71,16 @@ def test_wrong_files_are_refused_where_they_are_wrong(tmp_path: Path, data: obje
 def test_unset_file_says_what_to_set() -> None:
     with pytest.raises(ModelUnavailable, match=r'roles.ReferenceDetector = "owlv2"'):
         YoloWorldResults(ModelPlace("ReferenceDetector", ""), device="cpu", dtype="float32")
+
+
+def test_the_documented_file_is_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference-boxes.md").read_text(encoding="utf-8")
+    data = json.loads(text.split("```json")[1].split("```")[0])
+    detector = results(tmp_path, data)
+    ((video, frames),) = data["videos"].items()
+    (reference,) = frames["0"]
+    prompts = detector.learn([ReferencePicture(PIXELS, reference)])
+    shown = [ShownFrame(np.zeros((400, 400, 3), np.uint8), video, int(index)) for index in frames]
+    found = detector.find(shown, prompts, **LIMITS)
+    assert [len(boxes.boxes) for (boxes,) in found] == [1, 0]
+    assert found[0][0].boxes[0].tolist() == [12.0, 30.5, 208.0, 310.0]
