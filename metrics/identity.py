@@ -15,6 +15,7 @@ from metrics.spec import Arrays, Entry, Feature, Measured, Metric
 
 ELIGIBLE = ("singlehuman", "singleface", "faceobj", "humanobj")  # OpenS2V-Nexus, eval/get_facesim.py
 PERSON_FOLDERS = frozenset({"man", "woman", "crop_man", "crop_woman"})  # the same file: folders of its references
+IMAGES = "Images"  # the folder that holds OpenS2V-Eval's references
 PEOPLE = frozenset(  # OpenS2V-Eval's labels of people (Man, Woman, Person), and their like in other benchmarks
     ("man", "woman", "person", "human", "people", "boy", "girl", "child", "kid", "baby", "face", "lady", "male", "female")
 )
@@ -49,7 +50,7 @@ class FaceSimCurCompat(Metric):
         case = entry.case
         if not any(word in case.name for word in ELIGIBLE):
             return _nothing(f"not applicable: FaceSim is defined for ids with {', '.join(ELIGIBLE)}; this is {case.name}")
-        row = next((i for i, path in enumerate(case.references) if PurePath(path).parent.name in PERSON_FOLDERS), None)
+        row = next((i for i, path in enumerate(case.references) if _lies_with_people(path)), None)
         if row is None:
             return _nothing(f"not applicable: no reference of case {case.name} lies in a folder of men or women")
         if references["num"][row] == 0:
@@ -248,7 +249,7 @@ def people_of(case: Case, references: Arrays) -> list[list[int]]:
     for row, path in enumerate(case.references):
         label = case.labels[row].lower() if row < len(case.labels) else ""
         kind = case.kinds[row] if row < len(case.kinds) else ""
-        named = any(word in PEOPLE for word in label.split()) or PurePath(path).parent.name in PERSON_FOLDERS
+        named = any(word in PEOPLE for word in label.split()) or _lies_with_people(path)
         if not (named or (not label and references["num"][row] > 0)):
             continue
         if kind not in ("", "global") and label in labels:
@@ -257,6 +258,14 @@ def people_of(case: Case, references: Arrays) -> list[list[int]]:
             people.append([row])
             labels.append(label)
     return people
+
+
+def _lies_with_people(path: str) -> bool:
+    """Upstream looks for `/man/` anywhere in `Images/humanobj/human/man/celebrity/3.png`; ours is an absolute path, of
+    which what stands above `Images` is the user's own."""
+    folders = PurePath(path).parts[:-1]
+    start = len(folders) - folders[::-1].index(IMAGES) if IMAGES in folders else -2
+    return not PERSON_FOLDERS.isdisjoint(folders[start:])
 
 
 def _nothing(reason: str, *, coverage: float = 0.0) -> Measured:

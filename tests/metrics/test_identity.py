@@ -10,11 +10,12 @@ import pytest
 import torch
 from insightface.utils import face_align
 
-from backend.domain import Absent, ModelUnavailable
+from backend.domain import Absent, Generation, ModelUnavailable
 from backend.media.images import encode_png, read_image
 from backend.media.reader import VideoReader
 from backend.models.curricular_face import CurricularFace
 from backend.models.insight_faces import InsightFaces
+from metrics.benchmark import read_cases
 from metrics.framing import AllFrames, Linspace
 from metrics.identity import (
     ArcFaceExpression,
@@ -24,6 +25,7 @@ from metrics.identity import (
     FaceSimArcCompat,
     FaceSimCur,
     FaceSimCurCompat,
+    people_of,
 )
 from metrics.identity_faces import FrameFaces
 from metrics.planner import Planner
@@ -156,6 +158,38 @@ def test_compat_takes_the_first_reference_of_a_man_or_woman(entry_of: MakeEntry,
     assert found.value == pytest.approx(1, abs=0.03)
     none = measured(FaceSimArcCompat(), entry_of([scene({})], name="faceobj_1", references=references[:1]))
     assert isinstance(none.value, Absent) and none.value.reason.startswith("not applicable")
+
+
+@pytest.mark.real
+def test_every_eligible_case_of_the_benchmark_has_its_person(real_media: Path) -> None:
+    """Numbers of the open domain: 90 ids of one person, and the people that its other ids show."""
+    prompts = real_media / "dev" / "prompts"
+    cases = read_cases(prompts / "opens2v_Open-Domain_Eval.json").cases
+    unseen = {"num": np.zeros(3, int), "reason": np.array([""] * 3), "embedding": np.zeros((3, 1, 2))}
+    chosen = []
+    video = Generation(case_id="", system="s", seed=0, path="", content_hash="", num_bytes=0)
+    for case in cases:
+        found = FaceSimArcCompat().combine(Entry(case, video), {"faces": given_faces([[]]), "references": unseen})
+        assert isinstance(found.value, Absent)
+        if not found.value.reason.startswith("not applicable"):
+            chosen.append(case)
+    assert len(chosen) == 90
+    people = {case.name: len(people_of(case, unseen)) for case in cases}
+    assert all(people[case.name] == 1 for case in chosen)
+    assert sum(num >= 2 for num in people.values()) == 30, "15 multiface and 15 multihuman"
+    assert sum(people.values()) == 90 + 33 + 31 + 1, "in multiface, in multihuman, and one Person of multiobject"
+
+
+def test_folders_above_the_benchmark_say_nothing(entry_of: MakeEntry) -> None:
+    given = {"faces": given_faces([[EAST]]), "references": given_references([EAST])}
+    for path, counts in {
+        "/home/man/Images/things/cup.png": False,
+        "/home/man/x/y/cup.png": False,
+        "/data/Images/humanobj/human/man/celebrity/3.png": True,
+        "/data/woman/3.png": True,
+    }.items():
+        found = FaceSimArcCompat().combine(entry_of([scene({})], name="humanobj_1", references=(path,)), given)
+        assert isinstance(found.value, float) == counts, path
 
 
 def test_compat_looks_at_32_frames_of_which_short_videos_repeat_some(
