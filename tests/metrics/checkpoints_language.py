@@ -74,7 +74,7 @@ def internvl(folder: Path) -> Path:
             "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": HIDDEN, "intermediate_size": 64,
             "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 4096,
         },
-        image_token_id=tokenizer.convert_tokens_to_ids(["<IMG_CONTEXT>"])[0], image_seq_length=4, downsample_ratio=0.5,
+        image_token_id=tokenizer("<IMG_CONTEXT>")["input_ids"][0], image_seq_length=4, downsample_ratio=0.5,
     )  # fmt: skip
     torch.manual_seed(0)
     model = transformers.InternVLForConditionalGeneration(config).eval()
