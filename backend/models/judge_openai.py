@@ -85,7 +85,12 @@ class OpenAiJudge:
         async with (
             self._httpx.AsyncClient(follow_redirects=False, trust_env=not self._is_near, limits=limits) as http,
             self._openai.AsyncOpenAI(
-                api_key=self._key, base_url=self._url, max_retries=0, timeout=self._limits.attempt_s, http_client=http
+                # Beyond the limit of the whole attempt, so that the reason names that one.
+                api_key=self._key,
+                base_url=self._url,
+                max_retries=0,
+                timeout=2 * self._limits.attempt_s,
+                http_client=http,
             ) as client,
         ):
 
@@ -131,7 +136,7 @@ class OpenAiJudge:
             return _fault(f"judge gave no whole answer within {self._limits.attempt_s:g} s"), 0.0
         except openai.APIStatusError as error:
             return _refusal(error.response)
-        except (openai.APIConnectionError, self._httpx.HTTPError) as error:
+        except (openai.APIError, self._httpx.HTTPError) as error:
             cause = error.__cause__ or error
             return _fault(f"judge cannot be reached: {shortened(str(cause) or type(cause).__name__)}"), 0.0
         return _content(text, inquiry)

@@ -93,6 +93,8 @@ BROKEN = {
     "fraction": (completion("4.5"), "no integer from 1 to 5", "4.5"),
     "other digits": (completion("٤"), "no integer from 1 to 5", "٤"),
     "empty": (completion(""), "judge answered nothing", ""),
+    "half a character": (completion("\ud800"), "judge answered '\\ud800', which is no integer", "\ud800"),
+    "number of five thousand digits": (completion("1" * 5000), "which is no integer from 1 to 5", "1" * 5000),
     "null": (completion(None), "judge answered nothing", ""),
 }
 
@@ -115,6 +117,9 @@ FAULTS = {
     "malformed": (sent(200, '{"choices": [{"mess'), 'no chat completion: {"choices": [{"mess', 3),
     "no choice": (sent(200, '{"choices": []}'), 'no chat completion: {"choices": []}', 3),
     "list": (sent(200, "[1, 2]"), "no chat completion: [1, 2]", 3),
+    "deep": (sent(200, "[" * 100000), "no chat completion: [[[[", 3),
+    "endless": (sent(200, "x" * 3_000_000), "no chat completion: xxxx", 3),
+    "not packed as it says": (sent(200, "plain", Content_Encoding="gzip"), "judge cannot be reached", 3),
     "nothing": (sent(200, ""), "no chat completion: nothing", 3),
     "429": (sent(429, '{"error": "slow down"}', Retry_After="0.01"), "HTTP 429: {\"error\": \"slow down\"}", 3),
     "429 for an hour": (sent(429, "{}", Retry_After="3600"), "HTTP 429", 1),
