@@ -22,6 +22,7 @@ from bench import (
     accuracy_pairs,
     accuracy_subjects,
     engine,
+    evaluation,
     journal,
     media,
     metrics,
@@ -125,6 +126,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "journal": lambda worlds: journal.run(),
     "retrieval": lambda worlds: retrieval.run(),
     "sampleworld": lambda worlds: sampleworld.run(),
+    "evaluation": lambda worlds: evaluation.run(),
     "studio": lambda worlds: studio.run(),
 }
 

@@ -1,0 +1,254 @@
+"""What the weights-free evaluation says of systems with known faults, and whether planted defects are found."""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from backend.domain import Case, Generation, Item, Ok, Score
+from backend.engine.context import WorkContext, WorkerSettings
+from backend.models import MODELS
+from backend.sampleworld.cases import CASES_NAME, SYSTEMS, render_cases
+from backend.sampleworld.cast import Wardrobe, draw_cast
+from bench.evaluation_defects import DEFECTS, frames_of, planted, two_subjects, write
+from metrics.copy_paste import CopyPasteIndex
+from metrics.diagnostics import (
+    ColourDrift,
+    ConsistencyFade,
+    FirstFrameCopy,
+    FirstFramesBlur,
+    FrameRepetition,
+    SubjectDuplication,
+)
+from metrics.embedded import EmbeddedDecoupling, EmbeddedIdentity, EmbeddedPromptBackground, EmbeddedQuality
+from metrics.spec import Metric
+from metrics.stage import Measure
+
+FOLDER = Path(tempfile.gettempdir()) / "subject-studio-bench-cases"
+SEEDS = (0, 1000)  # parameters were chosen on 2000 and 2001
+CASES = 30  # of each seed
+DEFECT_CASES = 10  # of each seed, for each defect
+TARGET = 0.9
+NUM_BOOTSTRAP = 1000
+SYSTEM_METRICS: tuple[Metric, ...] = (
+    EmbeddedIdentity(),
+    EmbeddedDecoupling(),
+    EmbeddedPromptBackground(),
+    CopyPasteIndex(),
+    EmbeddedQuality(),
+)
+CLAIMS = (
+    ("embedded_identity", "faithful", "wrong_identity"),
+    ("embedded_identity", "copy_paste", "wrong_identity"),
+    ("copy_paste_index", "copy_paste", "faithful"),
+    ("embedded_decoupling", "faithful", "copy_paste"),
+    ("embedded_prompt_background", "faithful", "copy_paste"),
+)
+DIAGNOSTICS: tuple[Metric, ...] = (
+    FirstFrameCopy(),
+    FirstFramesBlur(),
+    ConsistencyFade(),
+    ColourDrift(),
+    FrameRepetition(),
+    SubjectDuplication(),
+)
+Values = dict[tuple[str, str], dict[str, float]]
+"""By metric and system (or defect), the values of each case."""
+
+
+@dataclass
+class Tally:
+    """Values and what they cost."""
+
+    values: Values = field(default_factory=dict)
+    absent: int = 0
+    cpu_s: float = 0.0
+    videos: int = 0
+
+    def add(self, metric: str, group: str, case: str, value: float | None) -> None:
+        if value is None:
+            self.absent += 1
+        else:
+            self.values.setdefault((metric, group), {})[case] = value
+
+
+def run(seeds: Sequence[int] = SEEDS, count: int = CASES, defect_cases: int = DEFECT_CASES) -> list[dict]:
+    """A row for each claim, over all cases of the seeds; then the diagnostics on planted defects, and the costs.
+
+    AUC: how often a value of the one system lies above one of the other. *Within a case* compares the two videos of
+    one case, as a benchmark does; *pooled* any two videos, which also asks that the scale be the same for all cases.
+    """
+    cv2.setNumThreads(1)
+    systems, defects = Tally(), Tally()
+    for seed in seeds:
+        folder = rendered(seed, count)
+        cases = read_cases(folder)
+        _judge_systems(folder, cases, f"{seed}", systems)
+        _judge_defects(folder, dict(list(cases.items())[:defect_cases]), seed, defects)
+    rows = []
+    for metric, above, below in CLAIMS:
+        rows += _claim(systems.values, metric, above, below, target=TARGET)
+    rows += _claim(systems.values, "embedded_quality", "faithful", "copy_paste", target=None)
+    for metric in DIAGNOSTICS:
+        rows += _claim(defects.values, metric.id, "planted", "clean", target=TARGET, what=("pooled",))
+    rows.append(_cost("CPU seconds a video, three systems, five metrics", systems))
+    rows.append(_cost("CPU seconds a video, one diagnostic and its features", defects))
+    return rows
+
+
+def rendered(seed: int, count: int) -> Path:
+    """The folder of a seed's cases, rendered when it is not there."""
+    folder = FOLDER / f"{seed}-{count}"
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        render_cases(folder, draw_cast(seed), seed=seed, count=count)
+        (folder / "done").touch()
+    return folder
+
+
+def read_cases(folder: Path) -> dict[str, Case]:
+    """Cases by name."""
+    raw = json.loads((folder / CASES_NAME).read_text(encoding="utf-8"))
+    cases = {}
+    for name, fields in raw.items():
+        references = tuple(str(folder / path) for path in fields["img_paths"])
+        cases[name] = Case(
+            benchmark="sampleworld",
+            name=name,
+            prompt=fields["prompt"],
+            references=references,
+            hashes=tuple(_hash(Path(path)) for path in references),
+            labels=tuple(fields["class_label"]),
+        )
+    return cases
+
+
+def measure(metric: Metric, case: Case, path: Path, folder: Path, *, beside: Sequence[Metric] = ()) -> Score:
+    """One metric on one file, through the stage that evaluation runs."""
+    features = tuple(feature for other in beside for feature in other.features.values())
+    generation = Generation(
+        case_id=case.id,
+        system=path.parent.name,
+        seed=0,
+        path=str(path),
+        content_hash=_hash(path),
+        num_bytes=path.stat().st_size,
+    )
+    stage = Measure(metric, folder / "features", features)
+    roles = {role: implementations["embedded"] for role, implementations in MODELS.items() if "embedded" in implementations}
+    context = _context(str(folder / "artifacts"), tuple(sorted(roles.items())))
+    item = Item(generation.id, {Case: (case,), Generation: (generation,)})
+    (result,) = stage([item], context)
+    assert isinstance(result, Ok), f"{metric.id} gave {result}"
+    (score,) = result.rows
+    assert isinstance(score, Score)
+    return score
+
+
+def auc(above: Mapping[str, float], below: Mapping[str, float], *, pooled: bool) -> tuple[float, float, float]:
+    """The area and its 95 % bootstrap interval over cases; ties count one half. NaN where a side is empty."""
+    rng = np.random.default_rng(0)
+    common = sorted(set(above) & set(below))
+    if not common:
+        return np.nan, np.nan, np.nan
+    a, b = (np.array([values[name] for name in common]) for values in (above, below))
+    wins = np.sign(a[:, None] - b[None]) / 2 + 0.5
+    matrix = wins if pooled else np.diag(wins)
+
+    def area(rows: np.ndarray) -> float:
+        return float(matrix[np.ix_(rows, rows)].mean() if pooled else matrix[rows].mean())
+
+    draws = [area(rng.integers(0, len(common), len(common))) for _ in range(NUM_BOOTSTRAP)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return area(np.arange(len(common))), float(low), float(high)
+
+
+def _judge_systems(folder: Path, cases: Mapping[str, Case], prefix: str, tally: Tally) -> None:
+    for name, case in cases.items():
+        for system in SYSTEMS:
+            started = time.process_time()
+            for metric in SYSTEM_METRICS:
+                path = folder / "systems" / system / f"{name}.mp4"
+                score = measure(metric, case, path, folder, beside=SYSTEM_METRICS)
+                tally.add(metric.id, system, f"{prefix}/{name}", score.value)
+            tally.cpu_s += time.process_time() - started
+            tally.videos += 1
+
+
+def _judge_defects(folder: Path, cases: Mapping[str, Case], seed: int, tally: Tally) -> None:
+    wardrobe = Wardrobe()
+    identities = draw_cast(seed)
+    for number, (name, case) in enumerate(cases.items()):
+        clean = folder / "systems" / "faithful" / f"{name}.mp4"
+        files = {metric: {"clean": clean, "planted": folder / "defects" / metric / f"{name}.mp4"} for metric in DEFECTS}
+        if any(not pair["planted"].exists() for pair in files.values()):
+            frames, other = frames_of(clean), frames_of(folder / "systems" / "wrong_identity" / f"{name}.mp4")
+            for k, (metric, pair) in enumerate(files.items()):
+                rng = np.random.default_rng([seed, 71, number, k])
+                write(pair["planted"], planted(metric, frames, reference=Path(case.references[0]), other=other, rng=rng))
+        twice = {kind: folder / "defects" / f"two_{kind}" / f"{name}.mp4" for kind in ("clean", "planted")}
+        first, second = identities[number % len(identities)], identities[(number + 7) % len(identities)]
+        for kind, path in twice.items():
+            if not path.exists():
+                rng = np.random.default_rng([seed, 72, number])
+                write(path, two_subjects(first, first if kind == "planted" else second, rng, wardrobe))
+        files["subject_duplication"] = twice
+        for metric in DIAGNOSTICS:
+            for kind, path in files[metric.id].items():
+                started = time.process_time()
+                tally.add(metric.id, kind, f"{seed}/{name}", measure(metric, case, path, folder).value)
+                tally.cpu_s += time.process_time() - started
+                tally.videos += 1
+
+
+def _claim(
+    values: Values,
+    metric: str,
+    above: str,
+    below: str,
+    *,
+    target: float | None,
+    what: Sequence[str] = ("within a case", "pooled"),
+) -> list[dict]:
+    a, b = values.get((metric, above), {}), values.get((metric, below), {})
+    rows = []
+    for kind in what:
+        value, low, high = auc(a, b, pooled=kind == "pooled")
+        medians = f"medians {np.median(list(a.values())):.3f}, {np.median(list(b.values())):.3f}" if a and b else ""
+        rows.append(
+            {
+                "name": f"AUC of {metric}, {above} above {below}, {kind}",
+                "value": value,
+                "target": target,
+                "ok": target is None or value >= target,
+                "spread": f"{low:.2f} to {high:.2f}",
+                "n": len(set(a) & set(b)),
+                "note": medians,
+            }
+        )
+    return rows
+
+
+def _cost(name: str, tally: Tally) -> dict:
+    note = f"{tally.absent} scores absent; kept features cost nothing"
+    return {"name": name, "value": tally.cpu_s / max(1, tally.videos), "unit": "s", "n": tally.videos, "note": note}
+
+
+_CONTEXTS: dict[str, WorkContext] = {}
+
+
+def _context(artifacts: str, roles: tuple[tuple[str, str], ...]) -> WorkContext:
+    """Models are loaded once."""
+    if artifacts not in _CONTEXTS:
+        _CONTEXTS[artifacts] = WorkContext(WorkerSettings(artifacts=Path(artifacts), roles=dict(roles)))
+    return _CONTEXTS[artifacts]
+
+
+def _hash(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes()).hexdigest()

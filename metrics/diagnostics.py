@@ -1,0 +1,262 @@
+"""Failures that subject-to-video papers show, one metric each, with a value per frame to look at: higher is worse."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from backend.domain import Absent
+from metrics.diagnostics_traces import FirstFrame, SmallTraces
+from metrics.embedded import best_by_frame, likeness, nan_max
+from metrics.embedded_subjects import ReferenceSubjects, SubjectsSeen
+from metrics.spec import Arrays, Entry, Feature, Measured, Metric
+
+SOURCE = "ours: a failure that the papers show"
+MIN_FRAMES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstFrameCopy(Metric):
+    """How much of a reference's picture stands in the first frames, laid over them: 0 none, 1 the same pixels.
+
+    The largest over the references and the first two frames. A video that copies the reference throughout
+    has its first frames copied too; `per_frame` shows whether later frames differ.
+    """
+
+    id: ClassVar[str] = "first_frame_copy"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "First frame copied"
+    source: ClassVar[str] = SOURCE
+    higher_is_better: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ("references",)
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"first": FirstFrame()}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        first = given["first"]
+        alike = np.array([nan_max(row) for row in first["alike"]])
+        early = first["frame"] < first["num_first"]
+        if not np.isfinite(alike[early]).any():
+            return Measured(value=Absent("failed: no reference can be laid over the first frames"), num_units=0)
+        return Measured(
+            value=float(np.clip(nan_max(alike[early]), 0.0, 1.0)),
+            num_units=int(early.sum()),
+            per_frame={"frame": first["frame"], "alike": alike},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstFramesBlur(Metric):
+    """How much less fine detail the first frames have than the rest: log2 of the ratio of sharpness, at least 0."""
+
+    id: ClassVar[str] = "first_frames_blur"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "First frames blurred"
+    source: ClassVar[str] = SOURCE
+    higher_is_better: ClassVar[bool] = False
+    range: ClassVar[tuple[float | None, float | None]] = (0.0, None)
+
+    num_first: int = 3
+    """Latent video models code the first frame apart and the next four together: what is spoilt is spoilt there."""
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"traces": SmallTraces()}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        sharpness = given["traces"]["sharpness"]
+        if len(sharpness) < self.num_first + MIN_FRAMES:
+            return Measured(value=Absent(f"not applicable: {len(sharpness)} frames have no first ones"), num_units=0)
+        log = np.log2(sharpness + 1e-3)
+        # Against the sharpest quarter of the next frames, which the camera has not left yet.
+        after = log[self.num_first : max(2 * self.num_first + MIN_FRAMES, len(log) // 3)]
+        value = float(np.percentile(after, 75) - log[: self.num_first].min())
+        return Measured(value=max(0.0, value), num_units=len(log), per_frame=_per_frame(sharpness=sharpness))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsistencyFade(Metric):
+    """How much likeness to the reference is lost from the first to the last frame by a straight line, at least 0.
+
+    Theil-Sen's slope (the median of all pairs), so that one frame from behind does not make a fade. The evidence
+    holds the mean of each of `num_chunks` parts of the video. Not applicable when the subject is seen on too few frames.
+    """
+
+    id: ClassVar[str] = "consistency_fade"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Identity fades"
+    source: ClassVar[str] = SOURCE
+    higher_is_better: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ("references",)
+
+    num_chunks: int = 4
+    """Quarters: chunks of two seconds, as VBench-Long takes, in the usual five to ten."""
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"references": ReferenceSubjects(), "subjects": SubjectsSeen()}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        seen = given["subjects"]
+        alike = np.array([nan_max(row) for row in best_by_frame(seen, likeness(seen))])
+        frames = np.unique(seen["frame"])
+        frames, alike = frames[np.isfinite(alike)], alike[np.isfinite(alike)]
+        if len(alike) < MIN_FRAMES:
+            return Measured(value=Absent(f"no detection: the subject is seen on {len(alike)} frames, needs {MIN_FRAMES}"))
+        length = max(1, int(seen["looked_at"].max() - seen["looked_at"].min()))
+        i, j = np.triu_indices(len(frames), 1)
+        slope = float(np.median((alike[j] - alike[i]) / (frames[j] - frames[i]))) * length
+        parts = np.minimum((frames - seen["looked_at"].min()) * self.num_chunks // (length + 1), self.num_chunks - 1)
+        chunks = np.array([alike[parts == k].mean() if (parts == k).any() else np.nan for k in range(self.num_chunks)])
+        return Measured(
+            value=float(np.clip(-slope, 0.0, 1.0)),
+            num_units=len(frames),
+            coverage=len(frames) / len(seen["looked_at"]),
+            per_frame={"frame": frames, "likeness": alike},
+            evidence={"chunk_likeness": chunks, "slope": np.array(slope)},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourDrift(Metric):
+    """How far red, green and blue move steadily from the first to the last frame, in stops (doublings), as one length.
+
+    Gains between nine frames, each the median over the picture that both show, so that what moves or comes into view
+    hardly counts. The summed gains are fitted by a straight line, and count as far as it explains them: light that
+    swings is no drift. Exposure counts for less than colour casts: suns set and cameras turn into the shade by right.
+    """
+
+    id: ClassVar[str] = "colour_drift"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Colours drift"
+    source: ClassVar[str] = SOURCE
+    higher_is_better: ClassVar[bool] = False
+    range: ClassVar[tuple[float | None, float | None]] = (0.0, None)
+
+    exposure_weight: float = 0.25
+    """Light of the sample world swings by up to .4 stops in two seconds, its balance by none."""
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"traces": SmallTraces()}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        steps, frames = given["traces"]["gain_step"], given["traces"]["gain_frame"]
+        if len(steps) == 0 or not np.isfinite(steps).all():
+            return Measured(value=Absent("not applicable: too short, or frames share too little to compare"), num_units=0)
+        path = np.vstack([np.zeros(3), np.cumsum(steps, axis=0)])
+        time = np.linspace(-0.5, 0.5, len(path))
+        centred = path - path.mean(axis=0)
+        slopes = time @ centred / (time**2).sum()
+        left = centred - time[:, None] * slopes
+        explained = 1 - (left**2).sum(axis=0) / np.maximum((centred**2).sum(axis=0), 1e-6)
+        drift = slopes * np.clip(explained, 0.0, 1.0)
+        return Measured(
+            value=float(np.linalg.norm(drift - drift.mean()) + self.exposure_weight * abs(drift.mean())),
+            num_units=len(path),
+            per_frame={"frame": frames, "red": path[:, 0], "green": path[:, 1], "blue": path[:, 2]},
+            evidence={"drift_stops": drift},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRepetition(Metric):
+    """The share of frames that repeat an earlier one to the grain, though the video moves in between.
+
+    A frame repeats its neighbour (the video stalls), or one further back with others in between (it loops). A pause
+    is told from a stall by grain and coding noise, which change when frames are drawn anew.
+    """
+
+    id: ClassVar[str] = "frame_repetition"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Frames repeat"
+    source: ClassVar[str] = SOURCE
+    higher_is_better: ClassVar[bool] = False
+
+    stall: float = 0.25
+    """Of the upper quartile of steps: a frame shown again at once is coded as no change, a slow pan still moves."""
+    loop: float = 0.6
+    """Of the smaller step beside either frame: an earlier frame coded again differs by .25 to .5 of one, while other
+    frames that lie apart differ by a step of grain at least."""
+    loop_gap: int = 3
+    """Frames between a frame and the one that it repeats, so that a slow motion is no loop."""
+    still_levels: float = 0.05
+    """Median steps below this say that the video stands still as a whole, where nothing can be told."""
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"traces": SmallTraces()}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        small = given["traces"]["small"].astype(np.float32)
+        if len(small) < MIN_FRAMES:
+            return Measured(value=Absent(f"not applicable: {len(small)} frames are too few to repeat"), num_units=0)
+        distance = np.stack([np.abs(small - frame).mean(axis=(1, 2, 3)) for frame in small])
+        steps = np.diag(distance, 1)
+        usual = float(np.percentile(steps, 75))
+        if usual < self.still_levels:
+            return Measured(value=Absent("not applicable: the video stands still"), num_units=0)
+        nearby = np.minimum(np.r_[np.inf, steps], np.r_[steps, np.inf])
+        ratio = distance / np.maximum(np.minimum(nearby[:, None], nearby[None]), self.still_levels)
+        far = np.where(np.tri(len(small), k=-self.loop_gap, dtype=bool), ratio, np.inf).min(axis=1)
+        repeats = (far < self.loop) | (np.r_[np.inf, steps] < self.stall * usual)
+        return Measured(
+            value=float(repeats.mean()),
+            num_units=len(small),
+            per_frame=_per_frame(step_levels=np.r_[np.nan, steps], repeats=repeats),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectDuplication(Metric):
+    """How alike the two most alike separate subjects of a frame are, by appearance, on average over the frames.
+
+    A frame with fewer than two subjects counts 0. Two things that really look alike (twins, a row of equal chairs)
+    score high too: the value is a reason to look, not a verdict.
+    """
+
+    id: ClassVar[str] = "subject_duplication"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Subject appears twice"
+    source: ClassVar[str] = SOURCE
+    higher_is_better: ClassVar[bool] = False
+
+    max_iou: float = 0.1
+    """Two boxes that overlap more may be parts of one subject."""
+    max_area_ratio: float = 4.0
+    """Duplicates stand about as near; a much smaller thing is a part or a detail."""
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"subjects": SubjectsSeen()}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        seen = given["subjects"]
+        vectors, box = np.nan_to_num(seen["appearance"]), seen["box"]
+        alike = np.zeros(len(seen["looked_at"]))
+        for k, frame in enumerate(seen["looked_at"]):
+            rows = np.flatnonzero(seen["frame"] == frame)
+            for n, a in enumerate(rows):
+                for b in rows[:n]:
+                    if _apart(box[a], box[b], max_iou=self.max_iou, max_ratio=self.max_area_ratio):
+                        alike[k] = max(alike[k], float(vectors[a] @ vectors[b]))
+        return Measured(
+            value=float(np.clip(alike.mean(), 0.0, 1.0)),
+            num_units=len(alike),
+            per_frame={"frame": seen["looked_at"], "likeness": alike},
+            evidence={"box": box, "subject_frame": seen["frame"]},
+        )
+
+
+def _apart(a: np.ndarray, b: np.ndarray, *, max_iou: float, max_ratio: float) -> bool:
+    width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = max(0.0, width) * max(0.0, height)
+    areas = sorted((float(np.prod(a[2:] - a[:2])), float(np.prod(b[2:] - b[:2]))))
+    return shared <= max_iou * (sum(areas) - shared) and areas[1] <= max_ratio * max(areas[0], 1.0)
+
+
+def _per_frame(**values: np.ndarray) -> dict[str, np.ndarray]:
+    return {"frame": np.arange(len(next(iter(values.values())))), **values}
