@@ -75,7 +75,7 @@ class FlushingCollector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceEmbeddings(CaseFeature):
-    """`embedding`: unit vectors float32 `(R, D)` of whole references, rows of NaN for those that cannot be read.
+    """`embedding`: unit vectors float32 `(R, D)` of whole references; `readable`: bool `(R,)`, without which a row is NaN.
 
     Absent when none can be read.
     """
@@ -104,7 +104,7 @@ class ReferenceEmbeddings(CaseFeature):
         vectors = cast(ImageEncoder, roles(self.encoder)).images(list(pictures.values()), self.prep)
         embedding = np.full((len(case.references), vectors.shape[1]), np.nan, np.float32)
         embedding[list(pictures)] = vectors
-        return {"embedding": embedding}
+        return {"embedding": embedding, "readable": np.isin(np.arange(len(case.references)), list(pictures))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,9 +40,8 @@ class ReferenceLikeness(Metric):
         }
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
-        references = given["references"]["embedding"]
-        readable = ~np.isnan(references).all(axis=1)
-        each = cosines(given["frames"], references)
+        readable = given["references"]["readable"]
+        each = cosines(given["frames"], given["references"]["embedding"])
         together = np.max if self.over_references == "max" else np.mean
         values = together(each[:, readable], axis=1)
         return Measured(

@@ -273,7 +273,7 @@ class I2vSubject(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         frames, first = given["frames"], given["references"]["embedding"][:1]
-        if np.isnan(first).any():
+        if not given["references"]["readable"][0]:
             return Measured(value=Absent("failed: the first reference cannot be read"), num_units=0, coverage=0.0)
         if len(frames["frame"]) < 2:
             return ONE_FRAME

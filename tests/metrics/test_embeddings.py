@@ -88,6 +88,7 @@ def test_another_prep_is_another_feature(watching: Planner, entry: Entry) -> Non
 def test_unreadable_reference_is_a_row_of_nan(watching: Planner, entry: Entry) -> None:
     (found,) = watching.features(entry, [ReferenceEmbeddings(encoder="ClipB32")])
     assert np.isnan(arrays(found)["embedding"]).all(axis=1).tolist() == [False, True, False]
+    assert arrays(found)["readable"].tolist() == [True, False, True]
 
 
 def test_no_readable_reference_is_a_reason(watching: Planner, entry_of: MakeEntry, tmp_path: Path) -> None:

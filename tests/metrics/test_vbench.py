@@ -63,7 +63,7 @@ def test_equal_embeddings_are_wholly_consistent(entry_of: MakeEntry) -> None:
 
 
 def test_i2v_subject_by_hand(entry_of: MakeEntry) -> None:
-    reference = {"embedding": np.array([[0.6, 0.8], [1, 0]], np.float32)}
+    reference = {"embedding": np.array([[0.6, 0.8], [1, 0]], np.float32), "readable": np.array([True, True])}
     entry = entry_of(noise(1), references=("a", "b"))
     found = I2vSubject().combine(entry, {"frames": FRAMES, "references": reference})
     best = 0.6 * np.cos(np.pi / 3) + 0.8 * np.sin(np.pi / 3)
@@ -72,7 +72,7 @@ def test_i2v_subject_by_hand(entry_of: MakeEntry) -> None:
 
 
 def test_i2v_subject_needs_its_first_reference(entry_of: MakeEntry) -> None:
-    lost = {"embedding": np.array([[np.nan, np.nan], [1, 0]], np.float32)}
+    lost = {"embedding": np.array([[np.nan, np.nan], [1, 0]], np.float32), "readable": np.array([False, True])}
     found = I2vSubject().combine(entry_of(noise(1)), {"frames": FRAMES, "references": lost})
     assert isinstance(found.value, Absent) and found.value.reason.startswith("failed")
 

@@ -1,0 +1,144 @@
+"""Every metric on whole pictures, run as a stage over real loading code and tiny checkpoints in their real files."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from backend.domain import Case, Generation, Item, Ok, Score
+from backend.engine.context import WorkContext, WorkerSettings
+from backend.models import MODELS, musiq_network, viclip_network
+from backend.models.amt_network import AmtNetwork
+from backend.models.musiq_network import MusiqNetwork
+from backend.models.viclip_network import ViClipNetwork
+from metrics.evaluation import metric
+from metrics.spec import Entry
+from metrics.stage import Measure, roles_of
+from tests.backend.models import tiny_vision
+from tests.metrics.conftest import MakeEntry
+
+IDS = (
+    "aesthetic_opens2v_compat", "aesthetic_quality", "background_consistency", "clip_i_b32", "clip_i_l14", "clip_t",
+    "dino_i_v1", "dino_i_v2", "dino_i_v3", "i2v_subject", "imaging_quality", "motion_smoothness", "overall_consistency",
+    "subject_consistency",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Where each role's tiny weights lie."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("weights")
+    tiny_vision.save_clip(root / "ClipB32", dim=24)
+    tiny_vision.save_clip(root / "ClipL14", dim=768, seed=7)
+    for role, kind in (("DinoV1", "vit"), ("DinoV2", "dinov2"), ("DinoV3", "dinov3_vit")):
+        tiny_vision.save_dino(root / role, kind)
+    widths = (768, 1024, 128, 64, 16, 1)
+    layers = {f"layers.{n}": torch.nn.Linear(*pair) for n, pair in zip((0, 2, 4, 6, 7), itertools.pairwise(widths))}
+    video = viclip_network.Sizes(patch_px=56, width=64, layers=1, text_width=64, text_layers=1, dim=24)
+    quality = musiq_network.Sizes(width=64, mlp=96, layers=1, heads=1)
+    states = {
+        "AestheticMlp": torch.nn.ModuleDict({key.replace(".", "_"): layer for key, layer in layers.items()}).state_dict(),
+        "AestheticLinear": torch.nn.Linear(768, 1).state_dict(),
+        "ViClip": {"model": tiny_vision.seeded(ViClipNetwork(video), seed=1, scale=0.1).state_dict()},
+        "Musiq": tiny_vision.seeded(MusiqNetwork(quality), seed=2, scale=0.3).state_dict(),
+        "FrameInterpolator": {"state_dict": tiny_vision.seeded(AmtNetwork(), seed=3, scale=0.04).state_dict()},
+    }
+    states["AestheticMlp"] = {key.replace("layers_", "layers."): value for key, value in states["AestheticMlp"].items()}
+    for role, state in states.items():
+        torch.save(state, root / f"{role}.pth")
+    return {
+        role: str(next(root.glob(f"{role}*"))) for role in ("ClipB32", "ClipL14", "DinoV1", "DinoV2", "DinoV3", *states)
+    }
+
+
+def frames(num: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    first, last = (rng.integers(0, 256, (18, 24, 3)).repeat(8, 0).repeat(8, 1) for _ in range(2))
+    return [(first * (1 - t) + last * t).astype(np.uint8) for t in np.linspace(0, 1, num)]
+
+
+@pytest.fixture
+def entry(entry_of: MakeEntry, tmp_path: Path) -> Entry:
+    Image.fromarray(frames(1)[0]).save(tmp_path / "reference.png")
+    return entry_of(frames(9), references=(str(tmp_path / "reference.png"),), prompt="a thing moves over the hill")
+
+
+def scores(ids: tuple[str, ...], entry: Entry, folder: Path, weights: Mapping[str, str]) -> dict[str, Score]:
+    roles = {role: MODELS[role]["paper"] for role in set().union(*(roles_of(metric(name)) for name in ids))}
+    context = WorkContext(WorkerSettings(artifacts=folder / "artifacts", roles=roles, models=weights, device="cpu"))
+    item = Item(entry.generation.id, {Generation: (entry.generation,), Case: (entry.case,)})
+    beside = tuple(feature for name in ids for feature in metric(name).features.values())
+    found = {}
+    for name in ids:
+        (result,) = Measure(metric(name), folder / "features", beside=beside)([item], context)
+        assert isinstance(result, Ok)
+        (score,) = result.rows
+        assert isinstance(score, Score)
+        found[name] = score
+    context.close()
+    return found
+
+
+@pytest.mark.slow
+def test_every_metric_gives_a_number(entry: Entry, tmp_path: Path, weights: dict[str, str]) -> None:
+    found = scores(IDS, entry, tmp_path, weights)
+    for name, score in found.items():
+        low, high = metric(name).range
+        assert score.value is not None and math.isfinite(score.value), f"{name}: {score.reason}"
+        if name not in ("aesthetic_quality", "imaging_quality"):  # a random head knows no scale
+            assert (low is None or score.value >= low) and (high is None or score.value <= high), name
+        assert score.evidence and score.coverage == 1
+    assert found["subject_consistency"].num_units == 8
+    assert found["motion_smoothness"].num_units == 4
+    assert found["clip_t"].num_units == 32
+
+
+def test_one_frame_gives_numbers_or_reasons(entry_of: MakeEntry, tmp_path: Path, weights: dict[str, str]) -> None:
+    Image.fromarray(frames(1)[0]).save(tmp_path / "reference.png")
+    lone = entry_of(frames(1), references=(str(tmp_path / "reference.png"),))
+    found = scores(IDS, lone, tmp_path, weights)
+    without = {name for name, score in found.items() if score.value is None}
+    assert without == {"subject_consistency", "background_consistency", "i2v_subject", "motion_smoothness"}
+    assert all((found[name].reason or "").startswith("not applicable: a video of") for name in without)
+
+
+def test_frame_that_is_its_reference_is_wholly_alike(entry_of: MakeEntry, tmp_path: Path, weights: dict[str, str]) -> None:
+    picture = np.full((144, 192, 3), (200, 90, 40), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "reference.png")
+    entry = entry_of([picture] * 4, references=(str(tmp_path / "reference.png"),))
+    found = scores(("clip_i_b32", "clip_i_l14", "dino_i_v1", "dino_i_v2", "dino_i_v3"), entry, tmp_path, weights)
+    assert all(score.value == pytest.approx(1, abs=1e-3) for score in found.values()), "but for the video's compression"
+
+
+def test_long_prompt_is_cut_and_measured(entry_of: MakeEntry, tmp_path: Path, weights: dict[str, str]) -> None:
+    entry = entry_of(frames(3), prompt="word " * 5000)
+    found = scores(("clip_t", "overall_consistency"), entry, tmp_path, weights)
+    assert all(score.value is not None for score in found.values())
+
+
+def test_weights_of_nan_give_a_reason(entry: Entry, tmp_path: Path, weights: dict[str, str]) -> None:
+    import transformers as tf
+
+    broken = tf.CLIPModel.from_pretrained(weights["ClipB32"])
+    with torch.no_grad():
+        broken.visual_projection.weight[0, 0] = torch.nan
+    broken.save_pretrained(tmp_path / "broken")
+    for path in Path(weights["ClipB32"]).glob("token*"):
+        (tmp_path / "broken" / path.name).write_bytes(path.read_bytes())
+    found = scores(
+        ("clip_i_b32", "clip_t", "background_consistency"), entry, tmp_path, {"ClipB32": str(tmp_path / "broken")}
+    )
+    assert all(score.value is None and (score.reason or "").startswith("failed") for score in found.values())
+
+
+def test_missing_weights_name_the_setting(entry: Entry, tmp_path: Path) -> None:
+    found = scores(IDS, entry, tmp_path, {})
+    for name, score in found.items():
+        assert score.value is None and (score.reason or "").startswith("unavailable: role "), name
+        assert "in project.toml" in (score.reason or "")
