@@ -255,6 +255,16 @@ class ComparisonFiles:
     files: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasesMade:
+    """A case set drawn from a project: the file, how many cases of which category, what a person should know."""
+
+    path: str
+    cases: int
+    categories: dict[str, int]
+    remarks: tuple[str, ...] = ()
+
+
 class Api(Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
@@ -408,6 +418,13 @@ class Api(Protocol):
 
     def export_scores(self, *, format: str, out: str, system: str, benchmark: str = "", preset: str = "") -> ScoreFiles:
         """Writes a system's scores as upstream's scripts do, into a folder: `opens2v-scores` or `vbench`."""
+        ...
+
+    def make_cases(self, *, out: str, count: int = 60, seed: int = 0) -> CasesMade:
+        """Draws a balanced case set from accepted pairs into a folder: at most three references, captions as prompts.
+
+        No case is approved until a person does so. Raises ProjectError when no pair can become one.
+        """
         ...
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:

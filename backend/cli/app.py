@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from backend.cli import demo as demonstration
+from backend.cli.cases import cases_app
 from backend.cli.evaluating import evaluate
 from backend.cli.importing import SCORE_FORMATS, import_
 from backend.cli.opening import Overrides, opened
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(help="Read the journal of what people said and asked.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+app.add_typer(cases_app, name="cases")
 report_app = typer.Typer(invoke_without_command=True)
 report_app.command("compare")(compare)
 app.add_typer(report_app, name="report")

@@ -6,6 +6,8 @@ A job is called with a `JobTicket` and its own keyword arguments, and gives one 
 JOBS: dict[str, str] = {"curate": "backend.jobs.plans:work_through", "evaluate": "backend.jobs.plans:work_through"}
 
 CALLS: dict[str, str] = {
+    "case_stats": "metrics.case_sets:stats",
+    "check_cases": "metrics.case_sets:check",
     "evaluation_plan": "metrics.evaluation:plan_of",
     "find_generations": "metrics.benchmark:find_generations",
     "known_metrics": "metrics.evaluation:known",

@@ -8,6 +8,7 @@ from pathlib import Path
 from backend.api import (
     About,
     Api,
+    CasesMade,
     Check,
     ComparisonFiles,
     Doctor,
@@ -35,7 +36,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.forms import load_form
-from backend.workspace import checks, comparing, evaluating, exporting, ingesting, ranking
+from backend.workspace import case_making, checks, comparing, evaluating, exporting, ingesting, ranking
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
@@ -249,6 +250,11 @@ class Workspace:
         cases = ranking.cases_of(self.catalog, benchmark)
         rows = [row for row in ranking.rows_of(self.evaluation(), cases) if row.system == system]
         return ranking.export_scores(rows, cases, self.artifacts, format=format, out=out, system=system, preset=preset)
+
+    def make_cases(self, *, out: str, count: int = 60, seed: int = 0) -> CasesMade:
+        _check_limit(count)
+        with self._apart(self.plan) as now:
+            return case_making.make_cases(now, self.artifacts, Path(out), count=count, seed=seed)
 
     def progress(self, *, job_id: str) -> Progress:
         return self._jobs.progress(job_id)

@@ -25,6 +25,9 @@ EVALUATE = {
 }
 COMMANDS = {
     "backup": {"--project", "--out", "--json"},
+    "cases check": {"--references", "--json"},
+    "cases create": {"--project", "--out", "--count", "--seed", "--json"},
+    "cases stats": {"--references", "--json"},
     "curate": {
         "--project",
         "--profile",

@@ -65,7 +65,7 @@ def test_named_systems_cases_and_metrics_are_shown_alone(api: Api, bench: tuple[
     assert done.cases == ("singleobj_2",) and len(done.files) == 3
     for wrong in ({"systems": ("c",)}, {"cases": ("singleobj_9",)}, {"metrics": ("temporal_flicker",)}):
         with pytest.raises(SettingsError, match="was not measured here"):
-            api.compare(out=str(tmp_path / "o"), **wrong)
+            api.compare(out=str(tmp_path / "o"), **wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(SettingsError, match="ask for 1 to 12"):
         api.compare(out=str(tmp_path / "o"), frames=0)
 
