@@ -38,7 +38,7 @@ def _section(one: Metric) -> list[str]:
         f"- range: {low or '−∞'} to {high or '∞'}, {'higher' if one.higher_is_better else 'lower'} is better; version {one.version}",
         f"- needs: {', '.join(one.needs) or 'the video alone'}; roles: {roles}",
     ]
-    choices = [f"`{field.name}` = {_value(getattr(one, field.name))}" for field in dataclasses.fields(one)]  # pyright: ignore[reportArgumentType]
+    choices = [f"`{field.name}` = `{getattr(one, field.name)!r}`" for field in dataclasses.fields(one)]  # pyright: ignore[reportArgumentType]
     if choices:
         lines.append(f"- recorded choices: {', '.join(choices)}")
     return [*lines, ""]
@@ -46,10 +46,6 @@ def _section(one: Metric) -> list[str]:
 
 def _words(one: Metric) -> str:
     return " ".join(line.strip() for line in (inspect.getdoc(type(one)) or "").splitlines()).strip()
-
-
-def _value(value: object) -> str:
-    return repr(value) if isinstance(value, str | int | float | bool | tuple | None) else type(value).__name__
 
 
 if __name__ == "__main__":

@@ -80,14 +80,17 @@ class Planner:
         return found
 
     def _keep(self, feature: Feature, entry: Entry, found: Found | Exception) -> None:
-        """Failures are remembered for this entry only: the model may be there the next time."""
+        """Failures, and what was made without something that failed, are remembered for this entry only."""
         key = self.key(feature, entry)
         if isinstance(found, StudioError):
             state = "unavailable" if isinstance(found, ModelUnavailable) else "failed"
             found = Absent(f"{state}: {found}")
-        elif not isinstance(found, Exception):
+        elif not isinstance(found, Exception) and not any(_is_passing(given) for given in self._given(feature, entry)):
             self.store.put(key, found)
         self._memory[key] = found
+
+    def _given(self, feature: Feature, entry: Entry) -> Iterator[Found | Exception | None]:
+        return (self._kept(needed, entry) for needed in feature.inputs.values())
 
     def _computed(self, feature: Feature, entry: Entry) -> Found:
         given = self._inputs(feature, entry)
@@ -107,7 +110,7 @@ class Planner:
             with VideoReader(entry.generation.path, self._index(entry)) as reader:
                 groups = [_Group(members, reader) for members in _grouped(features)]
                 for group in groups:
-                    group.start(entry, self.roles, self._inputs(group.members[0], entry))
+                    group.start(entry, self.roles, lambda first=group.members[0]: self._inputs(first, entry))
                 self.decodes += 1
                 for index, frame in _frames(reader, sorted({i for group in groups for i in group.wanted})):
                     for group in groups:
@@ -142,14 +145,14 @@ class _Group:
         self._facts = VideoFacts(reader.name, reader.num_frames, fps, reader.width, reader.height, self.wanted)
         self._collector: Collector | Exception | None = None
 
-    def start(self, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> None:
-        self._collector = _attempt(lambda: self.members[0].begin(self._facts, entry, roles, given))
+    def start(self, entry: Entry, roles: Roles, given: Callable[[], Mapping[str, Found]]) -> None:
+        self._collector = _attempt(lambda: self.members[0].begin(self._facts, entry, roles, given()))
 
     def show(self, index: int, frame: np.ndarray) -> None:
         collector = self._collector
         if index in self._due and not isinstance(collector, Exception) and collector is not None:
             failed = _attempt(lambda: collector.add(index, frame))
-            if failed is not None:
+            if isinstance(failed, Exception):
                 self._collector = failed
 
     def results(self) -> Iterator[tuple[Feature, Found | Exception]]:
@@ -179,6 +182,11 @@ def _frames(reader: VideoReader, wanted: Sequence[int]) -> Iterator[tuple[int, n
         yield index, frame
     if seen < len(wanted):
         raise MediaError(f"{reader.name}: frame {wanted[seen]} cannot be decoded; make the video again", kind="damaged")
+
+
+def _is_passing(found: Found | Exception | None) -> bool:
+    """Whether it may be otherwise the next time: a model that is missing now, a file that could not be read."""
+    return isinstance(found, Absent) and found.reason.startswith(("unavailable", "failed"))
 
 
 def _attempt(work: Callable[[], T]) -> T | Exception:

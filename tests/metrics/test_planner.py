@@ -157,3 +157,45 @@ def test_what_is_of_the_case_is_computed_once_for_all_systems(entry_of: MakeEntr
     for entry in (first, other_system):
         planner(store).features(entry, [Words()])
     assert [what for what, _ in SEEN] == ["words"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubled(Level):
+    """Needs the level first, and gives twice as much; without it, passes on why."""
+
+    name: ClassVar[str] = "doubled"
+    per_frame: ClassVar[bool] = False
+    frames: FramePlan = field(default_factory=lambda: Linspace(2))
+
+    @property
+    def inputs(self):
+        return {"level": Level(fails=self.fails)}
+
+    def begin(self, facts, entry, roles, given):
+        return _Passed(given["level"])
+
+
+class _Passed:
+    def __init__(self, given) -> None:
+        self._given = given
+
+    def add(self, index: int, frame: np.ndarray) -> None: ...
+
+    def finish(self):
+        return self._given if isinstance(self._given, Absent) else {"level": 2 * self._given["level"]}
+
+
+def test_fault_of_what_a_feature_needs_is_no_fault_of_its_neighbours(entry: Entry, store: FeatureStore) -> None:
+    watching = planner(store)
+    (fine,) = watching.features(entry, [Level(frames=Linspace(2))], beside=[Doubled(fails="bug")])
+    assert isinstance(fine, dict)
+    with pytest.raises(ZeroDivisionError):
+        watching.features(entry, [Doubled(fails="bug")])
+
+
+def test_what_lacked_a_model_is_not_kept(entry: Entry, store: FeatureStore) -> None:
+    (absent,) = planner(store).features(entry, [Doubled(fails="model")])
+    assert isinstance(absent, Absent) and absent.reason.startswith("unavailable")
+    assert store.get(planner(store).key(Doubled(fails="model"), entry)) is None
+    (found,) = planner(store).features(entry, [Doubled()])
+    assert isinstance(found, dict) and found["level"].tolist() == [2 * n for n in range(NUM_FRAMES)]
