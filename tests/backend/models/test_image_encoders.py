@@ -1,5 +1,6 @@
 """CLIP and the DINOs: real loading of tiny checkpoints, parity with direct calls, one picture as in a batch."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,37 @@ def _published_names(depth: int) -> dict[str, torch.Tensor]:
 def test_every_encoder_is_in_the_table() -> None:
     assert MODELS["ClipL14"]["paper"].endswith(ClipL14.__name__)
     assert set(MODELS["ClipB32"]) == {"paper", "open_clip"}
+
+
+def test_open_clip_reads_a_single_file_of_a_named_architecture(folder: Path, tmp_path: Path) -> None:
+    import open_clip
+
+    class Tiny(OpenClipB32):
+        architecture = "tiny-clip-for-tests"
+
+    config = json.loads((folder / "open_clip" / "open_clip_config.json").read_text())["model_cfg"]
+    (tmp_path / f"{Tiny.architecture}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path)
+    file = folder / "open_clip" / "open_clip_pytorch_model.bin"
+    tiny = Tiny(ModelPlace("ClipB32", str(file)), device="cpu", dtype="float32")
+    expected = loaded("open_clip", folder / "open_clip")
+    assert np.array_equal(tiny.images(FRAMES, CLIP_PREP), expected.images(FRAMES, CLIP_PREP))
+    assert np.array_equal(tiny.texts(["a cat"])[0], expected.texts(["a cat"])[0])
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "x.pt")
+    with pytest.raises(ModelUnavailable, match="cannot be loaded by open_clip"):
+        Tiny(ModelPlace("ClipB32", str(tmp_path / "x.pt")), device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("kind", ["clip", "open_clip", "vit", "dinov2", "dinov3_vit"])
+def test_half_precision_stays_near(folder: Path, kind: str) -> None:
+    place = ModelPlace(KINDS[kind].__name__, str(folder / kind))
+    half = KINDS[kind](place, device="cpu", dtype="bfloat16").images(FRAMES, CLIP_PREP)
+    full = loaded(kind, folder / kind).images(FRAMES, CLIP_PREP)
+    assert half.dtype == np.float32
+    assert (half * full).sum(axis=1).min() > 0.99
+
+
+@pytest.mark.parametrize(("device", "dtype", "says"), [("gpu9", "float32", "device"), ("cpu", "int4", "dtype")])
+def test_unknown_device_or_dtype_is_named(folder: Path, device: str, dtype: str, says: str) -> None:
+    with pytest.raises(ModelUnavailable, match=says):
+        DinoV2(ModelPlace("DinoV2", str(folder / "dinov2")), device=device, dtype=dtype)
