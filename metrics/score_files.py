@@ -26,7 +26,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "facesim": {"cur_score": "facesim_cur_compat", "arc_score": "facesim_arc_compat"},
     "gmescore": {"gme_score": "gmescore"},
     "motion_amplitude": {"motion_fb": "motion_amplitude_compat"},
-    "motion_smoothness": {"motion_smoothness": "motion_smoothness_compat"},
+    "motion_smoothness": {"motion_smoothness": "motion_smoothness_opens2v_compat"},
     "nexusscore": {"nexus_score": "nexus_compat"},
 }
 """Which of our metrics each field of upstream's files is. `motion_lk` is left: its tracks are drawn in random colours."""
@@ -44,7 +44,6 @@ DIMENSIONS: dict[str, float] = {
     "imaging_quality": 100.0,  # VBench's rows are on 0..100, its mean on 0..1
     "overall_consistency": 1.0,
     "i2v_subject": 1.0,
-    "i2v_background": 1.0,
 }
 """VBench's dimensions that are metrics of ours by the same name, and what its rows are multiplied by."""
 

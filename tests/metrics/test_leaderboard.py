@@ -101,7 +101,7 @@ def test_sign_flip_of_nothing_is_not_significant_and_of_much_is() -> None:
 RAW = {
     "aesthetic_opens2v_compat": (4.811809062957764, 5.194509506225586),
     "motion_amplitude_compat": (0.35025984048843384, 0.038793787360191345),
-    "motion_smoothness_compat": (0.8985507246376812, 1.0),
+    "motion_smoothness_opens2v_compat": (0.8985507246376812, 1.0),
     "facesim_cur_compat": (None, 0.9420197624713182),
     "gmescore": (0.68115234375, 0.67236328125),
     "nexus_compat": (0.01300811767578125, None),
@@ -160,6 +160,11 @@ def test_embedded_scores_are_never_ranked() -> None:
     assert "classical" in standing(board, "a", "embedded_x").reason
     assert [standing(board, s, "gmescore").rank for s in "ab"] == [2, 1]
     assert not any("embedded_x" in line for line in board.guide)
+
+
+def test_counts_of_features_are_no_scores() -> None:
+    rows = [Row("singleobj_1", "a", 0, name, 81.0) for name in ("fid_features", "gmescore")]
+    assert [column.metric for column in leaderboard(rows, CASES).columns] == ["gmescore"]
 
 
 def test_equal_scores_share_a_rank() -> None:

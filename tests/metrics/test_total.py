@@ -8,6 +8,8 @@ import pytest
 
 from backend.domain import ImportRefused, SettingsError
 from metrics.presets import preset, preset_ids
+from metrics.score_files import DIMENSIONS, FIELDS, NATURAL
+from metrics.table import METRICS
 from metrics.total import merged, totals, totals_of_file
 
 # OpenS2V-Nexus, Tables 3, 4 and 5: system, total, then the scores in the order of KEYS (Table 4 has no NexusScore).
@@ -124,7 +126,7 @@ def test_unknown_preset_names_the_nearest() -> None:
 DEMO = {
     "aesthetic_opens2v_compat": [4.811809062957764, 5.194509506225586],
     "motion_amplitude_compat": [0.35025984048843384, 0.038793787360191345],
-    "motion_smoothness_compat": [0.8985507246376812, 1.0],
+    "motion_smoothness_opens2v_compat": [0.8985507246376812, 1.0],
     "facesim_cur_compat": [0.9420197624713182],
     "gmescore": [0.68115234375, 0.67236328125],
     "nexus_compat": [0.01300811767578125],
@@ -209,3 +211,9 @@ def test_broken_scores_are_each_named(real_media: Path) -> None:
     ):
         assert problem.startswith(f"video_{number} ") and words in problem
     assert all(row["total"] is None for row in found.systems)
+
+
+def test_what_feeds_totals_and_files_are_metrics() -> None:
+    fed = {term.metric for name in preset_ids() for term in preset(name).terms}
+    written = {metric for fields in FIELDS.values() for metric in fields.values()}
+    assert fed | written | {NATURAL} | set(DIMENSIONS) <= set(METRICS)
