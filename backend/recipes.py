@@ -139,7 +139,8 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
     for role in MODELS:
         name = settings.roles.get(role, settings.profile)
         if role not in bound:
-            reason = f"profile {settings.profile} has no implementation"
+            names = " or ".join(MODELS[role])
+            reason = f"not bound by profile {settings.profile}; roles.{role} = {names} in project.toml binds it"
             rows[role] = RoleRow(role=role, implementation="", model_id="", available=False, reason=reason)
             continue
         implementation = load(bound[role])
@@ -159,7 +160,7 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
             reason=reason,
             licence=getattr(implementation, "licence", "Apache-2.0"),
         )
-    return Doctor(roles=rows, missing=tuple(role for role, row in rows.items() if not row.available))
+    return Doctor(roles=rows, missing=tuple(role for role, row in rows.items() if row.implementation and not row.available))
 
 
 def settings_schema(settings: ProjectSettings) -> dict[str, Any]:
