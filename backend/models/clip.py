@@ -7,7 +7,7 @@ import numpy as np
 
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
-from backend.models.pictures import CLIP_COLOURS, embedded, unit
+from backend.models.pictures import CLIP_COLOURS, embedded, unit, whole
 from backend.models.places import ModelPlace
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ class ClipB32:
             config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
             if config.model_type != "clip" or config.vision_config.image_size != INPUT_PX:
                 raise ModelUnavailable(f"{folder} holds a {config.model_type} model; {place.role} needs CLIP at 224 pixels")
-            model = library.CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch_dtype(dtype))
+            found = library.CLIPModel.from_pretrained(
+                folder, local_files_only=True, dtype=torch_dtype(dtype), output_loading_info=True
+            )
             self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as CLIP: {error}") from error
-        self._model = model.to(torch_device(device)).eval()
+        self._model = whole(found, folder).to(torch_device(device)).eval()
         self._context = config.text_config.max_position_embeddings
         self.model_id = place.model_id(type(self).model_id)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
-from backend.models.pictures import IMAGENET_COLOURS, embedded
+from backend.models.pictures import IMAGENET_COLOURS, embedded, whole
 from backend.models.places import ModelPlace
 from backend.models.states import load_state
 
@@ -109,10 +109,15 @@ def _loaded(library: Any, folder: Path, kind: str, role: str) -> Any:
         if config.model_type != kind:
             raise ModelUnavailable(f"{folder} holds a {config.model_type} model; {role} needs {kind} weights")
         if kind != "vit":
-            return library.AutoModel.from_pretrained(folder, local_files_only=True)
+            return whole(library.AutoModel.from_pretrained(folder, local_files_only=True, output_loading_info=True), folder)
         config.layer_norm_eps = EPS
-        return library.ViTModel.from_pretrained(folder, config=config, add_pooling_layer=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+        return whole(
+            library.ViTModel.from_pretrained(
+                folder, config=config, add_pooling_layer=False, local_files_only=True, output_loading_info=True
+            ),
+            folder,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelUnavailable(f"{folder} cannot be loaded as {kind}: {error}") from error
 
 

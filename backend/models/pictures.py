@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -65,6 +65,17 @@ def prepared(frame: np.ndarray, prep: Prep, colours: Colours) -> "torch.Tensor":
     x_1CHW = _cropped(x_1CHW, prep) / 255
     mean, deviation = (torch.tensor(part).view(1, 3, 1, 1) for part in (colours.mean, colours.deviation))
     return (x_1CHW - mean) / deviation
+
+
+def whole(found: "tuple[Any, dict[str, Any]]", folder: object) -> Any:
+    """A model of transformers, loaded with `output_loading_info=True`.
+
+    Raises ModelUnavailable when weights were missing, which the library fills with chance and a warning.
+    """
+    model, info = found
+    if info["missing_keys"]:
+        raise ModelUnavailable(f"{folder} lacks {len(info['missing_keys'])} weights, as {sorted(info['missing_keys'])[0]}")
+    return model
 
 
 def _interpolated(x_1CHW: "torch.Tensor", size: tuple[int, int], prep: Prep) -> "torch.Tensor":

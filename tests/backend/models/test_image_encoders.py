@@ -1,6 +1,7 @@
 """CLIP and the DINOs: real loading of tiny checkpoints, parity with direct calls, one picture as in a batch."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,15 @@ def test_half_precision_stays_near(folder: Path, kind: str) -> None:
 def test_unknown_device_or_dtype_is_named(folder: Path, device: str, dtype: str, says: str) -> None:
     with pytest.raises(ModelUnavailable, match=says):
         DinoV2(ModelPlace("DinoV2", str(folder / "dinov2")), device=device, dtype=dtype)
+
+
+@pytest.mark.parametrize("kind", ["clip", "vit", "dinov2", "dinov3_vit"])
+def test_weights_that_lack_a_tensor_are_refused(folder: Path, tmp_path: Path, kind: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder / kind, tmp_path / kind)
+    state = load_file(tmp_path / kind / "model.safetensors")
+    state.pop(sorted(key for key in state if key.endswith("weight"))[0])
+    save_file(state, tmp_path / kind / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match="lacks 1 weights"):
+        loaded(kind, tmp_path / kind)
