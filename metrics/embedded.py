@@ -1,6 +1,6 @@
 """A first number on a laptop: identity, decoupling, prompt background and quality with the embedded profile.
 
-Classical vision, no learned weights: these scores order videos of one case well, know nothing of what a picture means,
+Classical vision, no learned weights: these scores compare videos of one case, know nothing of what a picture means,
 and are never ranked beside those of a model.
 """
 
@@ -25,7 +25,8 @@ class EmbeddedIdentity(Metric):
 
     The likeness of two cut-outs is the weighted mean of the cosines of colour, texture and shape (with another
     embedder: its cosine), of shared details, and of faces where both show one. References that no file gives are left
-    out and lower the coverage. Drawn look-alikes in the same colours are told apart within a case, hardly across cases.
+    out and lower the coverage. Look-alikes in the same colours are told apart in four cases of five, and not by a
+    threshold over all cases (sample world: areas of .82 within a case, .60 pooled).
     """
 
     id: ClassVar[str] = "embedded_identity"
