@@ -213,6 +213,21 @@ class EvaluationJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostForecast:
+    """What judges would be asked in an evaluation, before retries and without regard to kept answers."""
+
+    metrics: tuple[str, ...]
+    videos: int
+    calls: dict[str, int]
+    """By metric id."""
+    pictures: int
+    tokens_in: int | None
+    tokens_out: int | None
+    cost: float | None
+    """None without prices; in the currency of the prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRow:
     """One metric of one video. `state`: scored, not_applicable, no_detection, unavailable or failed."""
 
@@ -360,12 +375,28 @@ class Api(Protocol):
         workers: int | None = None,
         engine: str | None = None,
         retry_failed: bool = False,
+        max_cost: float | None = None,
+        prices: str | None = None,
     ) -> EvaluationJob:
         """Lists a cases file and a system's videos, and starts measuring them; `progress` follows the job.
 
-        `metrics` are ids and names of sets; without any, all whose roles are bound. Raises ImportRefused for files
-        that cannot be read, SettingsError for an unknown metric.
+        `metrics` are ids and names of sets; without any, all whose roles are bound. `max_cost` is what judges may
+        spend in this project in all, at `prices` (a TOML file): what is beyond it is unavailable until it is raised.
+        Raises ImportRefused for files that cannot be read, SettingsError for an unknown metric.
         """
+        ...
+
+    def forecast(
+        self,
+        *,
+        cases: str,
+        videos: str,
+        system: str,
+        references: str | None = None,
+        metrics: tuple[str, ...] = (),
+        prices: str | None = None,
+    ) -> CostForecast:
+        """What judges would be asked by `evaluate`, and the cost where prices are given; asks nobody."""
         ...
 
     def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]:

@@ -149,6 +149,17 @@ class Budget:
             os.close(descriptor)
 
 
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """A budget with the prices it is spent at."""
+
+    budget: Budget
+    prices: Prices
+
+    def judge(self, judge: Judge) -> "BudgetedJudge":
+        return BudgetedJudge(judge, self.budget, prices=self.prices)
+
+
 class BudgetedJudge:
     """A judge that is asked only as long as the budget lasts. Retries may pass the maximum by those of one video."""
 

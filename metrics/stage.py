@@ -5,15 +5,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
-from backend.domain import Absent, Case, Context, Generation, Item, Ok, Resources, Result, Score, digest
+from backend.domain import Absent, Case, Context, Failed, Generation, Item, Judge, Ok, Resources, Result, Score, digest
+from metrics.judging_cost import Purse
 from metrics.planner import Planner
 from metrics.spec import Entry, Feature, Measured, Metric
 from metrics.store import FeatureStore
 
+UNAVAILABLE = "unavailable"
 NEEDS = {
     "references": lambda case: bool(case.references),
     "prompt": lambda case: bool(case.prompt.strip()),
@@ -33,6 +35,8 @@ class Measure:
     metric: Metric
     store: Path = field(compare=False)
     beside: tuple[Feature, ...] = field(default=(), compare=False)
+    purse: Purse | None = field(default=None, compare=False)
+    """What judges may spend; None sets no limit."""
 
     over: ClassVar[type] = Generation
     gathers: ClassVar[tuple[type, ...]] = ()
@@ -52,7 +56,11 @@ class Measure:
         return tuple(sorted(roles_of(self.metric)))
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        planner = Planner(store=FeatureStore(self.store), roles=context.role, model_id=context.model_id)
+        def role(name: str) -> object:
+            found = context.role(name)
+            return found if self.purse is None or name != "Judge" else self.purse.judge(cast(Judge, found))
+
+        planner = Planner(store=FeatureStore(self.store), roles=role, model_id=context.model_id)
         return [self._measure(item, context, planner) for item in items]
 
     def _measure(self, item: Item, context: Context, planner: Planner) -> Result:
@@ -61,6 +69,8 @@ class Measure:
         value = measured.value
         if not isinstance(value, Absent) and not math.isfinite(value):
             value = Absent(f"failed: {self.metric.id} is {value}; a model gave a number that is none")
+        if isinstance(value, Absent) and value.reason.startswith(UNAVAILABLE):
+            return Failed(item.id, UNAVAILABLE, value.reason)  # no row: it is tried again whenever it is asked for
         arrays = {**measured.per_frame, **measured.evidence}
         models = {role: context.model_id(role) for role in self.roles}
         score = Score(

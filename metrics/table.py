@@ -58,7 +58,54 @@ METRICS: dict[str, str] = {
     "video_reward_vq": "metrics.reward:VideoRewardVQ",
 }
 
+_OPENS2V = (
+    "aesthetic_opens2v_compat",
+    "facesim_cur_compat",
+    "gmescore",
+    "motion_amplitude_compat",
+    "motion_smoothness_opens2v_compat",
+    "natural_compat",
+)
+_VBENCH = (
+    "aesthetic_quality",
+    "background_consistency",
+    "imaging_quality",
+    "motion_smoothness",
+    "overall_consistency",
+    "subject_consistency",
+)
+
 SETS: dict[str, tuple[str, ...]] = {
+    "gloria": (
+        "aes",
+        "arcface_exp",
+        "arcface_long",
+        "background_consistency",
+        "clip_i_l14",
+        "dino_i_v3",
+        "fid_features",
+        "fvd_features",
+        "iqa",
+        "subject_consistency",
+        "sync_c",
+        "sync_d",
+    ),
+    "kaleido": (*_VBENCH, "s2v_consistency", "s2v_decoupling"),
+    "opens2v-v1.1-human": _OPENS2V,
+    "opens2v-v1.1-open": (*_OPENS2V, "nexus_compat"),
+    "opens2v-v1.1-single": (*_OPENS2V, "nexus_compat"),
+    "phantom": (
+        "background_consistency",
+        "clip_i_b32",
+        "dino_i_v2",
+        "imaging_quality",
+        "motion_smoothness",
+        "subject_consistency",
+        "subject_judged",
+        "temporal_flickering",
+        "video_reward_ta",
+    ),
+    "vbench-s2v": (*_VBENCH, "temporal_flickering"),
     "diagnostics": (
         "colour_drift",
         "consistency_fade",

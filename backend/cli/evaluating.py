@@ -2,13 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from backend.api import EvaluationRow
+from backend.api import CostForecast, EvaluationRow
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
@@ -40,19 +40,28 @@ def evaluate(
     workers: WorkersOption = None,
     assignments: SetOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try what broke again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what judges would be asked; ask nobody.")] = False,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", help="What judges may spend in this project in all.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option("--prices", help="What the judge charges, as TOML.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a system's videos of a benchmark; what was measured is never measured again."""
     overrides = Overrides(profile=profile, engine=engine, workers=workers, assignments=tuple(assignments or ()))
     with opened(project, create=True, overrides=overrides) as api:
-        asked = api.evaluate(
-            cases=str(cases.absolute()),
-            videos=str(videos.absolute()),
-            system=system,
-            references=str(references.absolute()) if references else None,
-            metrics=tuple(name.strip() for name in metrics.split(",") if name.strip()),
-            retry_failed=retry_failed,
-        )
+        about: dict[str, Any] = {
+            "cases": str(cases.absolute()),
+            "videos": str(videos.absolute()),
+            "system": system,
+            "references": str(references.absolute()) if references else None,
+            "metrics": tuple(name.strip() for name in metrics.split(",") if name.strip()),
+            "prices": str(prices.absolute()) if prices else None,
+        }
+        if dry_run:
+            show_forecast(api.forecast(**about), as_json=as_json)
+            return
+        asked = api.evaluate(**about, retry_failed=retry_failed, max_cost=max_cost)
         for remark in asked.remarks:
             warn(remark)
         job = follow(api, asked.job, as_json=as_json)
@@ -64,6 +73,18 @@ def evaluate(
     if job.state == "failed":
         warn(f"studio-backend: evaluation broke off: {job.message}")
     raise SystemExit(1 if job.state != "done" or any(row.state == "failed" for row in rows) else 0)
+
+
+def show_forecast(found: CostForecast, *, as_json: bool) -> None:
+    """Calls, pictures, tokens and cost of judges."""
+    if as_json:
+        emit(found)
+        return
+    for metric, calls in found.calls.items():
+        say(f"{metric}: {calls:,} calls")
+    say(f"{sum(found.calls.values()):,} calls with {found.pictures:,} pictures for {found.videos} videos")
+    if found.cost is not None:
+        say(f"about {found.tokens_in:,} tokens in, {found.tokens_out:,} out, cost {found.cost:.2f}")
 
 
 def show_rows(rows: tuple[EvaluationRow, ...], metrics: tuple[str, ...]) -> None:

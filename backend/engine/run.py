@@ -68,7 +68,7 @@ class PlanRun:
 
     def _run_step(self, step: Step, tables: PlanTables, pending: Sequence[Pending]) -> None:
         """Works on what is pending at a step, and follows it through the steps of its chain."""
-        attempts = _attempts(self.catalog, step.stage.name) if self.retry_failed else {}
+        attempts = _attempts(self.catalog, step.stage.name)
         chain = chain_from(self.plan, step)
         follower = Follower(plan=self.plan, chain=chain, is_done=tables.finished)
         label = step.stage.name if len(chain) == 1 else f"{step.stage.name} to {chain[-1].stage.name}"

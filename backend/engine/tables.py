@@ -121,11 +121,14 @@ class PlanTables:
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source}")
 
     def pending(self, step: Step, *, retry_failed: bool = False) -> list[Pending]:
-        """Items without finished work, ordered by group and id."""
+        """Items without finished work, ordered by group and id.
+
+        What failed is finished, unless `retry_failed`; what was unavailable, as a judge without budget, never is.
+        """
         stage = step.stage
         columns = _columns(stage.over)
         group = next((f"k.{name}" for name in ("clip_id", "video_id") if name in columns), "k.id")
-        done = "state <> 'failed'" if retry_failed else "true"
+        done = "state <> 'failed'" if retry_failed else "(state <> 'failed' OR kind <> 'unavailable')"
         rows = self._connection.execute(
             f"""SELECT i.item_id, i.work_key, {group} FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
             WHERE i.work_key NOT IN (SELECT work_key FROM work WHERE stage = ? AND {done}) ORDER BY 3, 1""",

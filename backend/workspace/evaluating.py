@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.api import EvaluationJob, EvaluationRow, Progress
+from backend.api import CostForecast, EvaluationJob, EvaluationRow, Progress
 from backend.domain import Case, SettingsError
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan
@@ -80,8 +80,48 @@ def described(asked: Asked, job: Progress) -> EvaluationJob:
     )
 
 
-def plan(names: Sequence[str], workers: WorkerSettings, layout: Layout, *, only: tuple[str, ...] | None = None) -> Plan:
-    return load(CALLS["evaluation_plan"])(names, workers=workers, store=layout.features, only=only)
+def plan(
+    names: Sequence[str],
+    workers: WorkerSettings,
+    layout: Layout,
+    *,
+    only: tuple[str, ...] | None = None,
+    max_cost: float | None = None,
+    prices: str | None = None,
+) -> Plan:
+    """The plan of an evaluation. Raises SettingsError for a maximum cost without prices."""
+    purse = None
+    if max_cost is not None:
+        if prices is None or not max_cost >= 0:
+            raise SettingsError(f"a maximum cost of {max_cost:g} needs to be 0 or more, and --prices FILE beside it")
+        purse = load(CALLS["purse"])(max_cost, Path(prices), layout.ledger, workers)
+    return load(CALLS["evaluation_plan"])(names, workers=workers, store=layout.features, only=only, purse=purse)
+
+
+def forecast(
+    cases: str,
+    videos: str,
+    system: str,
+    references: str | None,
+    metrics: Sequence[str],
+    prices: str | None,
+    workers: WorkerSettings,
+) -> CostForecast:
+    """What judges would be asked; nothing is listed and nobody is asked."""
+    names = load(CALLS["measured_metrics"])(metrics, workers)
+    told = load(CALLS["read_cases"])(Path(cases), references=Path(references) if references else None)
+    found = load(CALLS["find_generations"])(Path(videos), system, told.cases)
+    price_list = Path(prices) if prices else None
+    seen = load(CALLS["forecast"])(names, told.cases, found.generations, workers=workers, prices=price_list)
+    return CostForecast(
+        metrics=names,
+        videos=len(found.generations),
+        calls=dict(seen.calls),
+        pictures=seen.num_pictures,
+        tokens_in=seen.num_tokens_in,
+        tokens_out=seen.num_tokens_out,
+        cost=seen.cost,
+    )
 
 
 def measured(catalog: Catalog, asked: Sequence[str]) -> tuple[str, ...]:
@@ -99,7 +139,7 @@ def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Seq
     `names` are the plan's metrics, `asked` those that imports are limited to (all without).
     """
     failed = "".join(
-        f""" UNION ALL SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, 'failed: ' || w.message AS reason,
+        f""" UNION ALL SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, CASE w.kind WHEN 'unavailable' THEN w.message ELSE 'failed: ' || w.message END AS reason,
             0 AS num_units, 0.0 AS coverage, NULL AS evidence
         FROM item_measure_{name} i JOIN work w ON w.work_key = i.work_key AND w.stage = 'measure_{name}'
         WHERE w.state = 'failed' QUALIFY row_number() OVER (PARTITION BY w.work_key ORDER BY w.attempt DESC) = 1"""

@@ -42,6 +42,10 @@ class Layout:
         return self.root / "index" / "features"
 
     @property
+    def ledger(self) -> Path:
+        return self.root / "index" / "judge-costs.jsonl"
+
+    @property
     def backups(self) -> Path:
         return self.root / "backups"
 

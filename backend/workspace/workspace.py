@@ -11,6 +11,7 @@ from backend.api import (
     CasesMade,
     Check,
     ComparisonFiles,
+    CostForecast,
     Doctor,
     EvaluationJob,
     EvaluationRow,
@@ -168,8 +169,11 @@ class Workspace:
         workers: int | None = None,
         engine: str | None = None,
         retry_failed: bool = False,
+        max_cost: float | None = None,
+        prices: str | None = None,
     ) -> EvaluationJob:
         made_by = worker_settings(self.settings, self.layout.artifacts)
+        evaluating.plan((), made_by, self.layout, max_cost=max_cost, prices=prices)  # refuses before anything is listed
         asked = evaluating.listed(self.catalog, cases, videos, system, references, metrics, made_by)
         engine = engine or self.settings.engine
         job = self._jobs.submit(
@@ -178,7 +182,9 @@ class Workspace:
             about={"engine": engine, "system": system, "cases": cases, "metrics": list(asked.metrics)},
             catalog=self.catalog,
             artifacts=self.artifacts,
-            plan=evaluating.plan(asked.metrics, made_by, self.layout, only=asked.generations),
+            plan=evaluating.plan(
+                asked.metrics, made_by, self.layout, only=asked.generations, max_cost=max_cost, prices=prices
+            ),
             workers=made_by,
             engine=engine,
             num_workers=self.settings.workers if workers is None else workers,
@@ -187,6 +193,19 @@ class Workspace:
         if job.kind != "evaluate":
             raise ProjectError(f"a {job.kind} job is running in this project; evaluate when it has ended")
         return evaluating.described(asked, job)
+
+    def forecast(
+        self,
+        *,
+        cases: str,
+        videos: str,
+        system: str,
+        references: str | None = None,
+        metrics: tuple[str, ...] = (),
+        prices: str | None = None,
+    ) -> CostForecast:
+        made_by = worker_settings(self.settings, self.layout.artifacts)
+        return evaluating.forecast(cases, videos, system, references, metrics, prices, made_by)
 
     def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]:
         made_by = worker_settings(self.settings, self.layout.artifacts)

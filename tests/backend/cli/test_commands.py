@@ -10,6 +10,9 @@ import typer.main
 from backend.cli.app import app, main
 
 EVALUATE = {
+    "--dry-run",
+    "--max-cost",
+    "--prices",
     "--cases",
     "--videos",
     "--system",
