@@ -141,8 +141,10 @@ def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Seq
     failed = "".join(
         f""" UNION ALL SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, CASE w.kind WHEN 'unavailable' THEN w.message ELSE 'failed: ' || w.message END AS reason,
             0 AS num_units, 0.0 AS coverage, NULL AS evidence
-        FROM item_measure_{name} i JOIN work w ON w.work_key = i.work_key AND w.stage = 'measure_{name}'
-        WHERE w.state = 'failed' QUALIFY row_number() OVER (PARTITION BY w.work_key ORDER BY w.attempt DESC) = 1"""
+        FROM item_measure_{name} i JOIN (
+            SELECT * FROM work WHERE stage = 'measure_{name}'
+            QUALIFY row_number() OVER (PARTITION BY work_key ORDER BY attempt DESC) = 1) w ON w.work_key = i.work_key
+        WHERE w.state = 'failed'"""
         for name in names
     )
     fields = "target, name, value, reason, num_units, coverage, evidence"
