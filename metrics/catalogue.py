@@ -14,8 +14,8 @@ HEAD = """# Metrics
 Written by `python -m metrics.catalogue` from each metric's own declaration; a test holds it to them. A metric measures one
 generated video of a case. Where it gives no value its row is NULL with a reason that begins with the state: `not
 applicable`, `no detection`, `unavailable` (a model is not bound) or `failed`. Ids that end in `_compat` reproduce an upstream
-script with its quirks; the metric of the same name without it is the one to use. `embedded_` ids need no weights and are
-never ranked beside model scores.
+script with its quirks; the metric of the same name without it is the one to use. Metrics that rest on classical
+vision, as those with `embedded_` ids, are never ranked beside model scores.
 
 `studio-backend evaluate --metrics a,b` takes ids and names of sets; without it every metric runs whose roles are bound.
 """
@@ -35,7 +35,8 @@ def _section(one: Metric) -> list[str]:
     lines = [f"## {one.id}", f"*{one.title}.* {_words(one)}", ""]
     lines += [
         f"- source: {one.source}",
-        f"- range: {low or '−∞'} to {high or '∞'}, {'higher' if one.higher_is_better else 'lower'} is better; version {one.version}",
+        f"- range: {low or '−∞'} to {high or '∞'}, {'higher' if one.higher_is_better else 'lower'} is better; version {one.version}"
+        + ("; never ranked, since it rests on classical vision" if one.is_classical else ""),
         f"- needs: {', '.join(one.needs) or 'the video alone'}; roles: {roles}",
     ]
     choices = [f"`{field.name}` = `{getattr(one, field.name)!r}`" for field in dataclasses.fields(one)]  # pyright: ignore[reportArgumentType]

@@ -27,6 +27,7 @@ class CopyPasteIndex(Metric):
 
     id: ClassVar[str] = "copy_paste_index"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Copy-paste index"
     source: ClassVar[str] = "ours: no published S2V metric measures what returns beyond identity"
     higher_is_better: ClassVar[bool] = False

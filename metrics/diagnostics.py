@@ -26,6 +26,7 @@ class FirstFrameCopy(Metric):
 
     id: ClassVar[str] = "first_frame_copy"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "First frame copied"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False
@@ -54,6 +55,7 @@ class FirstFramesBlur(Metric):
 
     id: ClassVar[str] = "first_frames_blur"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "First frames blurred"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False
@@ -87,6 +89,7 @@ class ConsistencyFade(Metric):
 
     id: ClassVar[str] = "consistency_fade"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity fades"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False
@@ -131,6 +134,7 @@ class ColourDrift(Metric):
 
     id: ClassVar[str] = "colour_drift"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Colours drift"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False
@@ -172,6 +176,7 @@ class FrameRepetition(Metric):
 
     id: ClassVar[str] = "frame_repetition"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Frames repeat"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False
@@ -220,6 +225,7 @@ class SubjectDuplication(Metric):
 
     id: ClassVar[str] = "subject_duplication"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Subject appears twice"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False

@@ -31,6 +31,7 @@ class EmbeddedIdentity(Metric):
 
     id: ClassVar[str] = "embedded_identity"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity (embedded)"
     source: ClassVar[str] = SOURCE
     needs: ClassVar[tuple[str, ...]] = ("references",)
@@ -72,6 +73,7 @@ class EmbeddedDecoupling(Metric):
 
     id: ClassVar[str] = "embedded_decoupling"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Decoupling (embedded)"
     source: ClassVar[str] = SOURCE
     needs: ClassVar[tuple[str, ...]] = ("references",)
@@ -142,6 +144,7 @@ class EmbeddedPromptBackground(Metric):
 
     id: ClassVar[str] = "embedded_prompt_background"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Prompt background (embedded)"
     source: ClassVar[str] = SOURCE
     needs: ClassVar[tuple[str, ...]] = ("references", "prompt")
@@ -230,6 +233,7 @@ class EmbeddedQuality(Metric):
 
     id: ClassVar[str] = "embedded_quality"
     version: ClassVar[int] = 1
+    is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Quality (embedded)"
     source: ClassVar[str] = SOURCE
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from backend.domain import Case, SettingsError
-from backend.domain.ranking import EMBEDDED, TOTAL, Answered, Column, Comparison, Leaderboard, Standing, SystemFacts
+from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, Standing, SystemFacts
 from backend.settings import nearest
 from metrics.evaluation import metric
 from metrics.guide import guide_of
@@ -163,7 +163,7 @@ def _column(name: str, chosen: Preset) -> Column:
         metric=name,
         title=term.title if term else told.title if told else name,
         higher_is_better=told.higher_is_better if told else True,
-        embedded=name.startswith(EMBEDDED),
+        embedded=told is not None and told.is_classical,
         low=term.low if term else None,
         high=term.high if term else None,
     )

@@ -129,6 +129,8 @@ class Metric(ABC):
     """Paper, section or upstream file that defines it; `ours: …` for those that none has."""
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
+    is_classical: ClassVar[bool] = False
+    """Rests on classical vision: a first number, never ranked beside model scores."""
     needs: ClassVar[tuple[str, ...]] = ()
     """references, prompt, audio, first_frame: a case without one of these is not applicable."""
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 TOTAL = "total"
 """The name of a preset's total among metrics."""
-EMBEDDED = "embedded_"
-"""How ids of classical, weights-free scores begin; they are never ranked beside those of models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,14 +152,14 @@ def test_group_means_are_of_its_cases() -> None:
     assert standing(board, "a", "gmescore", "subjects", "human").value == pytest.approx(0.9)
 
 
-def test_embedded_scores_are_never_ranked() -> None:
-    rows = [Row("singleobj_1", s, 0, m, v) for s, v in (("a", 0.1), ("b", 0.9)) for m in ("embedded_x", "gmescore")]
+def test_classical_scores_are_never_ranked() -> None:
+    rows = [Row("singleobj_1", s, 0, m, v) for s, v in (("a", 0.1), ("b", 0.9)) for m in ("copy_paste_index", "gmescore")]
     board = leaderboard(rows, CASES)
-    assert standing(board, "b", "embedded_x").value == 0.9
-    assert {standing(board, s, "embedded_x").rank for s in "ab"} == {None}
-    assert "classical" in standing(board, "a", "embedded_x").reason
+    assert standing(board, "b", "copy_paste_index").value == 0.9
+    assert {standing(board, s, "copy_paste_index").rank for s in "ab"} == {None}
+    assert "classical" in standing(board, "a", "copy_paste_index").reason
     assert [standing(board, s, "gmescore").rank for s in "ab"] == [2, 1]
-    assert not any("embedded_x" in line for line in board.guide)
+    assert not any("copy_paste_index" in line for line in board.guide)
 
 
 def test_counts_of_features_are_no_scores() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from backend.domain import Case, Generation, Item, Ok, Score
+from backend.domain import Case, Failed, Generation, Item, Ok, Result, Score
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.models import MODELS, musiq_network, viclip_network
 from backend.models.amt_network import AmtNetwork
@@ -70,17 +70,23 @@ def entry(entry_of: MakeEntry, tmp_path: Path) -> Entry:
 
 
 def scores(ids: tuple[str, ...], entry: Entry, folder: Path, weights: Mapping[str, str]) -> dict[str, Score]:
+    found = {}
+    for name, result in results(ids, entry, folder, weights).items():
+        assert isinstance(result, Ok)
+        (score,) = result.rows
+        assert isinstance(score, Score)
+        found[name] = score
+    return found
+
+
+def results(ids: tuple[str, ...], entry: Entry, folder: Path, weights: Mapping[str, str]) -> dict[str, Result]:
     roles = {role: MODELS[role]["paper"] for role in set().union(*(roles_of(metric(name)) for name in ids))}
     context = WorkContext(WorkerSettings(artifacts=folder / "artifacts", roles=roles, models=weights, device="cpu"))
     item = Item(entry.generation.id, {Generation: (entry.generation,), Case: (entry.case,)})
     beside = tuple(feature for name in ids for feature in metric(name).features.values())
     found = {}
     for name in ids:
-        (result,) = Measure(metric(name), folder / "features", beside=beside)([item], context)
-        assert isinstance(result, Ok)
-        (score,) = result.rows
-        assert isinstance(score, Score)
-        found[name] = score
+        (found[name],) = Measure(metric(name), folder / "features", beside=beside)([item], context)
     context.close()
     return found
 
@@ -138,7 +144,6 @@ def test_weights_of_nan_give_a_reason(entry: Entry, tmp_path: Path, weights: dic
 
 
 def test_missing_weights_name_the_setting(entry: Entry, tmp_path: Path) -> None:
-    found = scores(IDS, entry, tmp_path, {})
-    for name, score in found.items():
-        assert score.value is None and (score.reason or "").startswith("unavailable: role "), name
-        assert "in project.toml" in (score.reason or "")
+    for name, result in results(IDS, entry, tmp_path, {}).items():
+        assert isinstance(result, Failed) and result.kind == "unavailable", name
+        assert result.message.startswith("unavailable: role ") and "in project.toml" in result.message
