@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.domain import Case, Generation, Item, Ok, Score, VideoTextEmbedder
+from backend.domain import Case, Failed, Generation, Item, Ok, Result, Score, VideoTextEmbedder
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.media.index import build_index
 from backend.media.reader import VideoReader
@@ -44,16 +44,21 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def scored(name: str, entry: Entry, folder: Path, weights: dict[str, str], **roles: str) -> Score:
+    result = measured(name, entry, folder, weights, **roles)
+    assert isinstance(result, Ok)
+    (score,) = result.rows
+    assert isinstance(score, Score)
+    return score
+
+
+def measured(name: str, entry: Entry, folder: Path, weights: dict[str, str], **roles: str) -> Result:
     named = {role: roles.get(role, "paper") for role in weights}
     bound = {role: MODELS[role][implementation] for role, implementation in named.items()}
     context = WorkContext(WorkerSettings(artifacts=folder / "artifacts", roles=bound, models=weights, device="cpu"))
     item = Item(entry.generation.id, {Generation: (entry.generation,), Case: (entry.case,)})
     (result,) = Measure(metric(name), folder / "features")([item], context)
     context.close()
-    assert isinstance(result, Ok)
-    (score,) = result.rows
-    assert isinstance(score, Score)
-    return score
+    return result
 
 
 @pytest.fixture
@@ -106,5 +111,6 @@ def test_boxes_from_a_file_serve_as_boxes_found_here(entry: Entry, tmp_path: Pat
     assert score.coverage == 1.0, score.reason
     del looked["1"]
     path.write_text(json.dumps(data))
-    lacking = scored("nexus_compat", entry, tmp_path, weights | {"ReferenceDetector": str(path)})
-    assert lacking.value is None and lacking.reason and lacking.reason.startswith("unavailable: boxes.json has no boxes")
+    lacking = measured("nexus_compat", entry, tmp_path, weights | {"ReferenceDetector": str(path)})
+    assert isinstance(lacking, Failed) and lacking.kind == "unavailable"
+    assert lacking.message.startswith("unavailable: boxes.json has no boxes")
