@@ -19,7 +19,7 @@ from backend.store.catalog import Catalog, Work
 from backend.store.schema import ARTIFACT_COLUMNS
 
 BATCH_ITEMS = 8  # items of one group worked on together: they share decoded frames
-CLIPS_TOGETHER = 1  # the frames of what a worker has in hand should fit engine.context.CACHE_BYTES
+CLIPS_TOGETHER = 1  # the frames of what a worker has in hand should fit engine.frames.CACHE_BYTES
 LOAD_ITEMS = 256  # items whose records are read by one query
 COMMIT_S = 0.25  # outcomes that arrive within this time share a transaction
 
@@ -57,7 +57,7 @@ class PlanRun:
             tables = PlanTables(connection, self.plan)
             for step in self.plan.steps:
                 tables.enter(step)
-                pending = tables.pending(step, retry_failed=self.retry_failed)
+                pending = tables.pending(step, run_id=self.summary.run_id, retry_failed=self.retry_failed)
                 if pending:
                     self._run_step(step, tables, pending)
                 if self.cancelled.is_set():

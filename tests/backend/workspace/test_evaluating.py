@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -145,3 +146,17 @@ def test_systems_are_kept_apart(api: Api, cases: Path, videos: Path) -> None:
     assert {row.system for row in rows} == {"b"} and len(rows) == 2
     assert len(api.evaluation(metrics=METRICS)) == 6
     assert len(api.evaluation()) == 6, "all that was measured"
+
+
+def test_what_is_unavailable_is_tried_once_a_run(workspace: Workspace, cases: Path, videos: Path) -> None:
+    api = cast(Api, workspace)
+    for attempt in range(2):
+        job = api.evaluate(
+            cases=str(cases), videos=str(videos), system="s", metrics=("temporal_flickering", "gmescore"), engine="inline"
+        ).job
+        while api.progress(job_id=job.job_id).state == "running":
+            time.sleep(0.01)
+        tried = "SELECT max(attempt), count(*) FROM work WHERE stage = 'measure_gmescore'"
+        assert workspace.catalog.query(tried) == [(attempt, 2 * (attempt + 1))]
+    rows = api.evaluation(metrics=("gmescore",))
+    assert [row.state for row in rows] == ["unavailable", "unavailable"], "the last attempt of each"
