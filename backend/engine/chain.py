@@ -79,13 +79,13 @@ class Follower:
         stage_key = self.plan.stage_key(following)
         keys = {item_id: work_key(stage_key, item_id, _members(following, known[item_id])) for item_id in passed}
         done = self.is_done(following.name, list(keys.values()))
-        todo = [item_id for item_id in passed if keys[item_id] not in done]
-        if not todo:
+        pending = [item_id for item_id in passed if keys[item_id] not in done]
+        if not pending:
             return None
-        self._known |= {item_id: known[item_id] for item_id in todo}
+        self._known |= {item_id: known[item_id] for item_id in pending}
         kinds = (following.over, *ancestors(following.over), *following.gathers)
-        items = [Item(item_id, {kind: known[item_id].get(kind, ()) for kind in kinds}) for item_id in todo]
-        return Batch(stage=following, items=tuple(items), work_keys=tuple(keys[item_id] for item_id in todo))
+        items = [Item(item_id, {kind: known[item_id].get(kind, ()) for kind in kinds}) for item_id in pending]
+        return Batch(stage=following, items=tuple(items), work_keys=tuple(keys[item_id] for item_id in pending))
 
     def _position(self, batch: Batch) -> int:
         return next(n for n, step in enumerate(self.chain) if step.stage is batch.stage)
