@@ -3,6 +3,7 @@
 from backend.domain.errors import (
     ImportRefused,
     MediaError,
+    ModelFailed,
     ModelUnavailable,
     ProjectError,
     ServiceError,
@@ -12,6 +13,7 @@ from backend.domain.errors import (
 )
 from backend.domain.ids import content_id, digest
 from backend.domain.people import (
+    CASES_STUDY,
     IDENTITY_CHOICES,
     VERIFY_STUDY,
     Choice,
@@ -38,8 +40,10 @@ from backend.domain.records import (
     Mask,
     Pair,
     Phrase,
+    Plate,
     Record,
     Region,
+    Sample,
     Score,
     Sidecar,
     Source,
@@ -87,6 +91,7 @@ from backend.domain.roles_language import (
     Verdict,
     VideoTextEmbedder,
 )
+from backend.domain.roles_people import ExpressionClassifier, FaceWatcher, Facing, PoseEstimator, SeenFace
 from backend.domain.roles_vision import (
     CLIP_PREP,
     DINO_PREP,
