@@ -13,7 +13,7 @@ from backend.settings import nearest
 from metrics.evaluation import metric
 from metrics.guide import guide_of
 from metrics.presets import Preset, Term, preset
-from metrics.resampling import case_means, drawn_means, interval, means, sign_flip_p
+from metrics.resampling import case_means, drawn_means, holm, interval, means, sign_flip_p
 from metrics.table import METRICS
 
 SEED = 0
@@ -133,7 +133,9 @@ def compared(
     for column in columns:
         pair = first.of(column.metric)[None], second.of(column.metric)[None]
         found.append(_comparison(column.metric, a, b, *pair, np.ones(1)))
-    return tuple(found)
+    corrected = holm([one.p for one in found])
+    num = sum(p is not None for p in corrected)
+    return tuple(replace(one, p_corrected=p, num_tests=num) for one, p in zip(found, corrected, strict=True))
 
 
 def _measurements(rows: Sequence[Row], cases: Sequence[Case]) -> dict[str, Measurements]:

@@ -4,6 +4,7 @@ Values come as float64 `(T, N, S)`: T terms, N cases, up to S seeds each, NaN wh
 """
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -57,6 +58,21 @@ def interval(drawn: np.ndarray) -> tuple[float, float] | None:
         return None
     low, high = np.quantile(finite, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
     return float(low), float(high)
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """P-values corrected for being several (Holm 1979), in their order: the chance of one false finding among all.
+
+    The k-th smallest of m counts (m - k + 1)-fold, at least as much as those before it, at most 1. None stays None and
+    is no test.
+    """
+    there = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    found: list[float | None] = [None] * len(ps)
+    most = 0.0
+    for before, (p, place) in enumerate(there):
+        most = max(most, min(1.0, (len(there) - before) * p))
+        found[place] = most
+    return found
 
 
 def sign_flip_p(differences: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> float:

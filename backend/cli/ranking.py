@@ -157,14 +157,15 @@ def _show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> No
     first = comparisons[0]
     title = escape(f"{first.a} minus {first.b}, over common cases")
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for name in ("metric", "difference", "95 % interval", "p", "cases"):
+    for name in ("metric", "difference", "95 % interval", "p", f"p ({first.correction})", "cases"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for one in comparisons:
         difference = "–" if one.difference is None else f"{one.difference:+.4f}"
         ends = "" if one.low is None or one.high is None else f"{one.low:+.4f} to {one.high:+.4f}"
-        p = "" if one.p is None else f"{one.p:.4f}"
-        table.add_row(escape(one.metric), difference, ends, p, str(one.num_cases))
+        ps = ["" if p is None else f"{p:.4f}" for p in (one.p, one.p_corrected)]
+        table.add_row(escape(one.metric), difference, ends, *ps, str(one.num_cases))
     console.print(table)
+    say(f"p of the sign-flip test; p ({first.correction}) is corrected for {first.num_tests} tests")
 
 
 def _listed(text: str) -> tuple[str, ...]:

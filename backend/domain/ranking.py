@@ -87,6 +87,10 @@ class Comparison:
     high: float | None = None
     p: float | None = None
     """Of the two-sided sign-flip test over cases."""
+    p_corrected: float | None = None
+    """By Holm, for all tests of the same comparison."""
+    num_tests: int = 0
+    correction: str = "Holm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,14 +101,16 @@ def _comparisons(board: Leaderboard) -> list[Section]:
             "–" if one.difference is None else f"{one.difference:+.4f}",
             "–" if one.low is None or one.high is None else f"{one.low:+.4f} to {one.high:+.4f}",
             "–" if one.p is None else f"{one.p:.4f}",
+            "–" if one.p_corrected is None else f"{one.p_corrected:.4f}",
         )
         for one in board.comparisons
     )
     table = Table(
-        head=("metric", "common cases", "difference", "interval", "p"),
+        head=("metric", "common cases", "difference", "interval", "p", f"p ({first.correction})"),
         rows=rows,
-        numeric=frozenset({1, 2, 3, 4}),
-        note="Paired over common cases; p of the two-sided sign-flip test, not corrected for the number of metrics.",
+        numeric=frozenset({1, 2, 3, 4, 5}),
+        note=f"Paired over common cases; p of the two-sided sign-flip test, then corrected by {first.correction} for "
+        f"{first.num_tests} tests: take the last column.",
     )
     return [Section(anchor="comparison", title=f"{first.a} minus {first.b}", blocks=[table])]
 

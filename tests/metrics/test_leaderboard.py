@@ -10,7 +10,7 @@ from backend.domain import Case, SettingsError
 from backend.domain.ranking import Leaderboard, Standing, SystemFacts
 from metrics.leaderboard import groups_of, is_human, leaderboard
 from metrics.presets import preset
-from metrics.resampling import drawn_means, interval, means, sign_flip_p
+from metrics.resampling import drawn_means, holm, interval, means, sign_flip_p
 from metrics.total import merged
 
 
@@ -96,6 +96,21 @@ def test_sign_flip_of_nothing_is_not_significant_and_of_much_is() -> None:
     ps = [sign_flip_p(rng.normal(0, 1, (1, 40)), np.ones(1), rng) for _ in range(60)]
     assert 0.0 <= np.mean(np.array(ps) < 0.1) <= 0.25, "uniform, so about a tenth"
     assert sign_flip_p(rng.normal(1, 1, (1, 60)), np.ones(1), rng) < 0.001
+
+
+def test_holm_multiplies_the_smallest_most() -> None:
+    """Of .01, .04, .03, .005: .005 x 4, .01 x 3, .03 x 2, and .04 x 1 raised to the one before it."""
+    assert holm([0.01, None, 0.04, 0.03, 0.005]) == pytest.approx([0.03, None, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([None]) == [None] and holm([]) == []
+
+
+def test_compared_metrics_are_corrected_for_their_number() -> None:
+    """Five cases that all differ: p is 2 / 2^5 in each of two metrics, and the total has none."""
+    cases = [case(f"singleobj_{n}") for n in range(5)]
+    rows = [Row(c.name, s, 0, m, v) for c in cases for s, v in (("a", 0.6), ("b", 0.5)) for m in ("gmescore", "clip_t")]
+    total, *found = leaderboard(rows, cases, against=("a", "b")).comparisons
+    assert [(one.p, one.p_corrected, one.num_tests, one.correction) for one in found] == [(2 / 32, 4 / 32, 2, "Holm")] * 2
+    assert (total.p, total.p_corrected) == (None, None)
 
 
 RAW = {
