@@ -110,11 +110,12 @@ def write_scores(
     preset_id: str = "",
     runs: Mapping[tuple[str, int], np.ndarray] | None = None,
 ) -> tuple[str, ...]:
-    """Writes one video's scores a case and gives the names of the files.
+    """Writes a system's scores and gives the names of the files.
 
     `opens2v-scores` makes upstream's files and `NAME_<Domain>-Domain.json` with the preset's scores in 0..1 (NULL where a
     term has no value), `vbench` makes `NAME_eval_results.json`. `runs` are the grades of NaturalScore's single runs by
-    case and seed. Upstream knows no seeds: only the lowest of a case is written there.
+    case and seed. Upstream knows no seeds: a case with several is written as their mean, each run's grade as the mean of
+    that run, so that upstream's merge of the files averages each case first, as our leaderboard does.
     """
     _check_format(format)
     folder = Path(out)
@@ -126,12 +127,12 @@ def write_scores(
         files = {f"{name}_eval_results": _vbench_of(scored)}
     else:
         domain = next((case.domain for case in cases if case.domain), "open")
-        first = _lowest_seeds(scored)
-        files = _opens2v_of(first, runs or {})
+        by_case = _over_seeds(scored)
+        files = _opens2v_of(by_case, _runs_over_seeds(scored, runs or {}))
         chosen = preset(preset_id or f"opens2v-v1.1-{domain}")
         by_metric: dict[str, list[float]] = {}
-        for row in first:
-            by_metric.setdefault(row.metric, []).append(_value(row))
+        for (metric, _), value in by_case.items():
+            by_metric.setdefault(metric, []).append(value)
         files[f"{name}_{domain.capitalize()}-Domain"] = merged(by_metric, chosen)
     for stem, content in files.items():
         text = json.dumps(content, indent=4, allow_nan=False)
@@ -254,26 +255,41 @@ def _refuse(wrong: Sequence[str]) -> None:
         raise ImportRefused("; ".join(wrong[:MAX_TOLD]) + more)
 
 
-def _lowest_seeds(rows: Sequence[Scored]) -> list[Scored]:
-    kept: dict[tuple[str, str], Scored] = {}
+def _over_seeds(rows: Iterable[Scored]) -> dict[tuple[str, str], float]:
+    """The mean over seeds by metric and case."""
+    found: dict[tuple[str, str], list[float]] = {}
     for row in sorted(rows, key=lambda row: row.seed):
-        kept.setdefault((row.metric, row.case_id), row)
-    return list(kept.values())
+        found.setdefault((row.metric, row.case_id), []).append(_value(row))
+    return {place: sum(values) / len(values) for place, values in found.items()}
 
 
-def _opens2v_of(rows: Sequence[Scored], runs: Mapping[tuple[str, int], np.ndarray]) -> dict[str, Any]:
+def _runs_over_seeds(rows: Iterable[Scored], runs: Mapping[tuple[str, int], np.ndarray]) -> dict[str, list[float]]:
+    """NaturalScore's grade of each run by case, the mean over seeds; NaN where a run has no grade."""
+    graded: dict[str, list[np.ndarray]] = {}
+    for row in rows:
+        if row.metric == NATURAL:
+            own = np.full(NUM_RUNS, math.nan)
+            told = runs.get((row.case_id, row.seed), np.array([row.value], float)).reshape(-1)[:NUM_RUNS]
+            own[: len(told)] = told
+            graded.setdefault(row.case_id, []).append(own)
+    means = {}
+    for case, found in graded.items():
+        columns = (column[np.isfinite(column)] for column in np.stack(found).T)
+        means[case] = [float(column.mean()) if len(column) else math.nan for column in columns]
+    return means
+
+
+def _opens2v_of(values: Mapping[tuple[str, str], float], runs: Mapping[str, list[float]]) -> dict[str, Any]:
     files: dict[str, Any] = {}
     for stem, fields in FIELDS.items():
         for field, metric in fields.items():
-            for row in rows:
-                if row.metric == metric:
-                    files.setdefault(stem, {}).setdefault(row.case_id, {})[field] = row.value
-    for row in rows:
-        if row.metric == NATURAL:
-            grades = runs.get((row.case_id, row.seed), np.array([row.value], float)).reshape(-1)[:NUM_RUNS]
-            for number, grade in enumerate(grades, 1):
-                if math.isfinite(grade):
-                    files.setdefault(f"naturalscore_{number}", {})[row.case_id] = f"{grade:g}"
+            for (measured, case), value in values.items():
+                if measured == metric:
+                    files.setdefault(stem, {}).setdefault(case, {})[field] = value
+    for case, grades in runs.items():
+        for number, grade in enumerate(grades, 1):
+            if math.isfinite(grade):
+                files.setdefault(f"naturalscore_{number}", {})[case] = f"{grade:g}"
     return files
 
 

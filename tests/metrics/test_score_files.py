@@ -165,9 +165,22 @@ def test_nothing_to_write_is_said(tmp_path: Path) -> None:
         write_scores("vbench", [Row("faceobj_14", 0, "gmescore", 0.4)], str(tmp_path), name="demo", cases=CASES)
 
 
-def test_lowest_seed_is_what_upstream_gets(tmp_path: Path) -> None:
+def test_seeds_of_a_case_are_written_as_their_mean(tmp_path: Path) -> None:
+    """Three seeds of one case and one of another: .2 and .8 in the files, and .5 in the summary, not .35."""
     rows = [Row("faceobj_14", seed, "gmescore", seed / 10) for seed in (3, 1, 2)]
+    rows.append(Row("singleface_3", 0, "gmescore", 0.8))
     write_scores("opens2v-scores", rows, str(tmp_path), name="demo", cases=CASES)
-    assert json.loads((tmp_path / "gmescore.json").read_text()) == {"faceobj_14": {"gme_score": 0.1}}
+    written = json.loads((tmp_path / "gmescore.json").read_text())
+    assert {case: entry["gme_score"] for case, entry in written.items()} == pytest.approx(
+        {"faceobj_14": 0.2, "singleface_3": 0.8}
+    )
     summary = json.loads((tmp_path / "demo_Open-Domain.json").read_text())
-    assert summary["gme_score"] == 0.1 and summary["total_score"] is None
+    assert summary["gme_score"] == pytest.approx(0.5) and summary["total_score"] is None
+
+
+def test_runs_of_several_seeds_are_averaged_each(tmp_path: Path) -> None:
+    rows = [Row("faceobj_14", 0, "natural_compat", 4.0), Row("faceobj_14", 1, "natural_compat", 3.0)]
+    runs = {("faceobj_14", 0): np.array([5.0, 4.0, 3.0]), ("faceobj_14", 1): np.array([4.0, 2.0, math.nan])}
+    write_scores("opens2v-scores", rows, str(tmp_path), name="demo", cases=CASES, runs=runs)
+    found = [json.loads((tmp_path / f"naturalscore_{n}.json").read_text()) for n in (1, 2, 3)]
+    assert found == [{"faceobj_14": "4.5"}, {"faceobj_14": "3"}, {"faceobj_14": "3"}]
