@@ -62,7 +62,7 @@ def test_path_resolves(path: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_gates_scores_of_its_own_stages(name: str) -> None:
-    steps = RECIPES[name]()
+    steps = RECIPES[name]({})
     assert len({step.stage.name for step in steps}) == len(steps)
     gates = [gate for step in steps for gate in step.gates]
     assert len({gate.name for gate in gates}) == len(gates)

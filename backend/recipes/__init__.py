@@ -1,0 +1,7 @@
+"""Recipes: which stages run in which order, with which settings, and the gates between them."""
+
+from backend.recipes.binding import bindings, plan_for, worker_settings
+from backend.recipes.reading import doctor_of, settings_schema
+from backend.recipes.table import RECIPES
+
+__all__ = ["RECIPES", "bindings", "doctor_of", "plan_for", "settings_schema", "worker_settings"]

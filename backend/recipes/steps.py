@@ -1,0 +1,114 @@
+"""Steps that several recipes share: stages with settings, and the gates on what they measure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from backend.engine.context import load
+from backend.engine.plan import Gate, Step
+from backend.stages import STAGES
+from backend.stages.retrieval_evidence import Bounds
+
+Bound = Mapping[str, str]
+"""Name of the implementation of each bound role: gates on a model's own scale need to know whose scale it is."""
+
+BOUNDS = Bounds()
+
+
+def step(name: str, *gates: Gate, **fields: Any) -> Step:
+    """A stage of STAGES, with other settings than its defaults."""
+    return Step(load(STAGES[name])(**fields), gates)
+
+
+def gate(name: str, comparison: str, value: float, source: str, *, unmeasured: str = "keep") -> Gate:
+    """A gate on `record.score`."""
+    record, score = name.split(".")
+    return Gate(record=record, score=score, comparison=comparison, value=float(value), source=source, unmeasured=unmeasured)
+
+
+def gate_on_scale(
+    bound: Bound, role: str, name: str, comparison: str, values: Mapping[str, tuple[float, str]]
+) -> list[Gate]:
+    """The gate whose value stands on the scale of what is bound to the role, if there is one: `{implementation: (value, source)}`."""
+    found = values.get(bound.get(role, ""))
+    return [] if found is None else [gate(name, comparison, *found)]
+
+
+def footage(*, clean_crop: bool = True) -> tuple[Step, ...]:
+    """S00 to S04: sources, shots, borders, overlays; with `clean_crop` what is free of overlays is the clip's picture."""
+    clean = gate("clip.clean_fraction", ">=", 0.7, "what is free of overlays is kept from 70 % of the picture on")
+    return (
+        step("probe_source", gate("video.short_side_px", ">=", 64, "half of Phantom-Data's smallest subject")),
+        step("split_shots", gate("clip.duration_s", ">=", 0.5, "shortest take worth a pair; cosmos-curate takes 2 s")),
+        step("find_borders", gate("clip.content_fraction", ">=", 0.5, "letterbox of 2.39:1 in 4:3 leaves .56")),
+        step("find_overlays", *([clean] if clean_crop else []), crop=clean_crop),
+    )
+
+
+def movement(*more: Gate) -> Step:
+    """S05: what does not move like footage is no footage."""
+    return step(
+        "measure_motion",
+        gate("clip.black_fraction", "<=", 0.5, "black clips measure 1, real footage at most .06"),
+        gate("clip.white_fraction", "<=", 0.5, "white clips measure 1, real footage 0"),
+        gate("clip.motion", ">=", 0.001, "stills reach .0009, the stillest real take .003", unmeasured="drop"),
+        gate("clip.frozen_fraction", "<=", 0.8, "a repeated picture measures 1, animation on threes .67, real .25"),
+        gate("clip.temporal_correlation", ">=", 0.3, "noise measures 0, the fastest real take .66"),
+        *more,
+    )
+
+
+def subjects() -> Step:
+    """S12 to S16: Phantom-Data's boxes, and what can be seen of a box without asking a model."""
+    return step(
+        "find_subjects",
+        gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
+        gate("appearance.area_fraction", "<=", 0.90, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
+        gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.1"),
+        gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.1"),
+        gate(
+            "appearance.completeness",
+            ">=",
+            0.7,
+            "worlds 2000 to 2002: pairs right .58 at 0, .62, .66 at .85 less 2 of 81 subjects",
+        ),
+        gate("appearance.specificity", ">=", 0.5, "worlds 2000 to 2002: at .7 pairs right .65, but 4 of 81 subjects go"),
+    )
+
+
+def pairing() -> tuple[Step, ...]:
+    """S25, S26, S28: candidates of one long video, their evidence, their surroundings."""
+    return (
+        step(
+            "pair_subjects",
+            gate("pair.similarity", ">=", BOUNDS.similarity, "even chance; worlds 2000 to 2004: .89 right at recall .67"),
+            gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
+            gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
+            gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
+            gate("pair.prior", ">=", BOUNDS.prior, "12 inliers at a ratio of .3 for rigid things"),
+        ),
+        step(
+            "diverse_contexts",
+            gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
+            gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
+        ),
+    )
+
+
+def verification() -> Step:
+    """S27: a judge's word on identity and context, criterion by criterion; what it cannot tell is left to people."""
+    return step(
+        "verify_pairs",
+        gate("pair.judged_identity", ">=", 1.0, "Phantom-Data, section 4.2.4: no criterion denied"),
+        gate("pair.judged_context", ">=", 1.0, "Phantom-Data, section 4.2.4: surroundings that differ"),
+    )
+
+
+def subject_check() -> Step:
+    """S15 to S17: a judge's word on whether a cut-out shows one whole thing, and the one that its phrase names."""
+    asked = "Phantom-Data, section 4.1: InternVL checks completeness, specificity and the phrase"
+    return step(
+        "verify_subjects",
+        gate("appearance.judged_complete", ">=", 1.0, asked),
+        gate("appearance.judged_specific", ">=", 1.0, asked),
+        gate("appearance.judged_phrase", ">=", 1.0, asked),
+    )
