@@ -47,14 +47,17 @@ class Form:
 
 
 def form_from_json(text: str, *, origin: str) -> Form:
-    """Reads a form file. Raises SettingsError naming `origin` when a field is missing or a key is used twice."""
+    """Reads a form file; `choices` of the form are those of every question that names none.
+
+    Raises SettingsError naming `origin` when a field is missing or a key is used twice.
+    """
     try:
         raw = json.loads(text)
         form = Form(
             name=raw["name"],
             title=raw["title"],
             panels=tuple(Panel(**panel) for panel in raw["panels"]),
-            questions=tuple(_question(question) for question in raw["questions"]),
+            questions=tuple(_question({"choices": raw.get("choices"), **question}) for question in raw["questions"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"form {origin} cannot be read: {error}; compare it with resources/forms") from error
@@ -141,5 +144,8 @@ class Receipt:
 
 VERIFY_STUDY = "verify"
 """The standing study in which people verify candidate pairs."""
+
+CASES_STUDY = "cases"
+"""The standing study in which people approve a benchmark's cases; an item is a case's content."""
 
 IDENTITY_CHOICES = ("same", "different", "near_duplicate", "unsure")

@@ -99,12 +99,13 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """A rectangle that holds for a whole clip: its picture without borders, or something laid over it."""
+    """A rectangle that holds for a whole clip: its picture without borders or overlays, or something laid over it."""
 
     KIND: ClassVar[str] = "region"
     clip_id: str
     kind: str
-    """content (inside the borders), overlay (text, logo, badge), clean (largest rectangle without overlays)."""
+    """content (inside the borders), overlay (text, logo, badge), clean (largest rectangle without overlays), crop (the
+    clean one, where the recipe makes it the clip's picture)."""
     box: Box
     confidence: float
 
@@ -268,6 +269,46 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plate:
+    """The surroundings of a clip without its subjects: one frame whose subjects were painted over."""
+
+    KIND: ClassVar[str] = "plate"
+    clip_id: str
+    frame: int
+    author: str
+    """Model id of the painter."""
+    artifact: str
+
+    @property
+    def id(self) -> str:
+        return content_id("plate", self.clip_id, self.frame, self.author, self.artifact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What training reads: a clip, its caption, and references of its subjects. Parallel tuples describe references."""
+
+    KIND: ClassVar[str] = "sample"
+    clip_id: str
+    kind: str
+    """cross_pair (every reference from another clip, video or picture) or in_pair (from the clip itself)."""
+    caption_id: str | None
+    subject_ids: tuple[str, ...]
+    """The clip's subject that each reference shows."""
+    reference_ids: tuple[str, ...]
+    """The appearances that are the references."""
+    pair_ids: tuple[str, ...]
+    """The pairs that say so."""
+    plate_id: str | None = None
+
+    @property
+    def id(self) -> str:
+        return content_id(
+            "sample", self.clip_id, self.kind, self.caption_id, self.reference_ids, self.pair_ids, self.plate_id
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One task of a benchmark: make a video of these references to this prompt. Parallel tuples describe references."""
 
@@ -294,9 +335,20 @@ class Case:
     audio: str | None = None
     audio_hash: str = ""
     duration_s: float | None = None
+    subjects: tuple[int, ...] = ()
+    """The number, from 1, of the subject that each reference shows; empty where each shows another."""
+    inside: tuple[bool, ...] = ()
+    """Whether each reference is from the clip that the prompt describes; empty where nobody said."""
+    first_frame_hash: str = ""
+    schedule: tuple[str, ...] = ()
+    """What is to happen in each span of `schedule_s`: `expression:happy`, `view:back`, or a sentence."""
+    schedule_s: tuple[tuple[float, float], ...] = ()
+    caption_by: str = ""
+    """Who wrote the prompt: a model's id, `sidecar` or a person; empty where nobody said."""
 
     @property
     def id(self) -> str:
+        more = (self.subjects, self.first_frame_hash, self.schedule, self.schedule_s)
         return content_id(
             "case",
             self.benchmark,
@@ -309,6 +361,25 @@ class Case:
             self.language,
             self.first_frame,
             self.audio_hash,
+            self.duration_s,
+            *(more if any(more) else ()),  # so that a case without these has the id that it had before they existed
+        )
+
+    @property
+    def content(self) -> str:
+        """Names what a person approves: all that a system is given, wherever it lies and whatever the case is called."""
+        return content_id(
+            "content",
+            self.prompt,
+            self.language,
+            self.hashes,
+            self.labels,
+            self.kinds,
+            self.subjects,
+            self.first_frame_hash,
+            self.audio_hash,
+            self.schedule,
+            self.schedule_s,
             self.duration_s,
         )
 
@@ -364,6 +435,8 @@ MACHINE_RECORDS: tuple[type, ...] = (
     Anchor,
     Embedding,
     Pair,
+    Plate,
+    Sample,
     Case,
     Generation,
     Score,
@@ -384,6 +457,8 @@ PARENTS: dict[type, tuple[str, type]] = {
     Embedding: ("appearance_id", Appearance),
     Anchor: ("appearance_id", Appearance),
     Pair: ("target_appearance_id", Appearance),
+    Plate: ("clip_id", Clip),
+    Sample: ("clip_id", Clip),
     Generation: ("case_id", Case),
 }
 """The field that names a record's parent, and the parent's type. A record is shown only while its parent is."""

@@ -1,4 +1,4 @@
-"""Still pictures: reading any common format by its content, upright and 8-bit, and writing PNG and WebP."""
+"""Still pictures: reading any common format by its content, upright and 8-bit, and writing PNG, WebP and JPEG."""
 
 import io
 from collections.abc import Iterator
@@ -55,6 +55,11 @@ def encode_png(pixels: np.ndarray) -> bytes:
 def encode_webp(pixels: np.ndarray, *, quality: int = 90, lossless: bool = False) -> bytes:
     """WebP of uint8 `(H, W, 3)` RGB or `(H, W, 4)` RGBA. Lossless keeps colours under transparent pixels."""
     return _encode(pixels, "WEBP", quality=quality, lossless=lossless, exact=lossless, method=2)
+
+
+def encode_jpeg(pixels: np.ndarray, *, quality: int = 95) -> bytes:
+    """JPEG of uint8 `(H, W, 3)` RGB."""
+    return _encode(pixels, "JPEG", quality=quality)
 
 
 def decode_image(data: bytes) -> np.ndarray:

@@ -15,6 +15,9 @@ STAGES: dict[str, str] = {
     "embed_appearances": "backend.stages.embedding:EmbedAppearances",
     "pair_subjects": "backend.stages.retrieval:PairSubjects",
     "diverse_contexts": "backend.stages.retrieval:DiverseContexts",
+    "verify_subjects": "backend.stages.verification:VerifySubjects",
+    "verify_pairs": "backend.stages.verification:VerifyPairs",
+    "assemble_samples": "backend.stages.samples:AssembleSamples",
     "select_anchors": "backend.stages.anchors:SelectAnchors",
     "audit_pairs": "backend.stages.audit:AuditPairs",
 }

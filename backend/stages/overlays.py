@@ -12,11 +12,13 @@ from backend.measures.overlays_layout import clean_rectangle, covered_fraction
 class FindOverlays:
     """An overlay region for each, and a clean one: the largest rectangle of the content without any.
 
+    With `crop` the clean one is the clip's picture for every later stage that looks at it.
+
     Scores: `has_overlay` (0 or 1), `overlay_area` and `clean_fraction` (of the content's area).
     """
 
     name: ClassVar[str] = "find_overlays"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Clip
     gathers: ClassVar[tuple[type, ...]] = (Region,)
     makes: ClassVar[tuple[type, ...]] = (Region, Score)
@@ -24,6 +26,7 @@ class FindOverlays:
     resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=0.5)
 
     min_confidence: float = 0.5
+    crop: bool = False
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         spotter = cast(TextSpotter, context.role("TextSpotter"))
@@ -43,7 +46,8 @@ class FindOverlays:
         clean_fraction = 0.0
         if clean is not None:
             certainty = min((confidence for _, confidence in found), default=1.0)
-            rows.append(Region(clip_id=clip.id, kind="clean", box=clean, confidence=certainty))
+            kinds = ("clean", "crop") if self.crop and found else ("clean",)
+            rows += [Region(clip_id=clip.id, kind=kind, box=clean, confidence=certainty) for kind in kinds]
             clean_fraction = (clean[2] - clean[0]) * (clean[3] - clean[1]) / (sides[0] * sides[1])
         values = {
             "has_overlay": float(bool(found)),

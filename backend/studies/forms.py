@@ -1,15 +1,24 @@
 """The forms that studies show."""
 
-from backend.domain import Form, ProjectError, form_from_json, resource
+import re
+from dataclasses import replace
+
+from backend.domain import Form, Panel, ProjectError, form_from_json, resource
 
 IDENTITY_FORM = "identity"
 IDENTITY_QUESTION = "same"
 """The question of the identity form whose answer is a pair's verdict."""
+CASE_FORM = "case"
+CASE_QUESTION = "fit"
+"""The question of the case form whose answer approves or rejects a case."""
+_CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?")
 
 
 def load_form(name: str) -> Form:
     """A shipped form by name. Raises ProjectError for a name that is none."""
     missing = f"form {name[:80]!r} does not exist; the shipped ones are {IDENTITY_FORM} and ab"
+    if match := _CASE_VARIANT.fullmatch(name):
+        return _case_form(name, int(match[1]), has_clip=bool(match[2]))
     if not name.replace("_", "").isalnum():
         raise ProjectError(missing)
     try:
@@ -17,3 +26,21 @@ def load_form(name: str) -> Form:
     except FileNotFoundError as error:
         raise ProjectError(missing) from error
     return form_from_json(path.read_text(encoding="utf-8"), origin=name)
+
+
+def case_form_name(num_references: int, *, has_clip: bool) -> str:
+    """The variant of the case form that shows so many references, and the clip that the prompt describes."""
+    return f"{CASE_FORM}_{num_references}{'_clip' if has_clip else ''}"
+
+
+def _case_form(name: str, num_references: int, *, has_clip: bool) -> Form:
+    """The case form with its reference panel as often as a case has references: `reference_1`, `reference_2` ..."""
+    form = load_form(CASE_FORM)
+    panels: list[Panel] = []
+    for panel in form.panels:
+        if panel.slot == "reference":
+            numbers = range(1, num_references + 1)
+            panels += [Panel(slot=f"reference_{n}", label=f"{panel.label} {n}", shows=panel.shows) for n in numbers]
+        elif panel.slot != "clip" or has_clip:
+            panels.append(panel)
+    return replace(form, name=name, panels=tuple(panels))
