@@ -85,13 +85,15 @@ class WorkContext:
         return reader
 
     def footage(self, item: Item) -> Footage:
-        """Frames of the item's clip. Borders and overlays are those of gathered Regions, else none."""
+        """Frames of the item's clip. Borders and overlays are those of gathered Regions, else none.
+
+        The picture is what was cropped free of overlays, or else what is inside the borders.
+        """
         video, clip = item.one(Video), item.one(Clip)
         content = (0.0, 0.0, float(video.width), float(video.height))
         regions = [region for region in item.all(Region) if region.clip_id == clip.id]
-        for region in regions:
-            if region.kind == "content":
-                content = region.box
+        for kind in ("content", "crop"):
+            content = next((region.box for region in regions if region.kind == kind), content)
         overlays = tuple(region.box for region in regions if region.kind == "overlay")
         reader = self.frames(item)
         footage = Footage(video, clip, reader, content, overlays)
