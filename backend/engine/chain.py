@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.domain import Item, Record, Score, Stage
-from backend.engine.plan import Gate, Plan, Step
+from backend.domain import Item, Ok, Record, Score, Stage, SurveyingStage
+from backend.engine.plan import TOP, Gate, Plan, Step
 from backend.engine.tables import LISTED, ancestors, work_key
 from backend.engine.work import Batch, Outcome
 from backend.store.schema import KINDS, from_arrow
@@ -28,10 +28,14 @@ def chain_from(plan: Plan, start: Step) -> tuple[Step, ...]:
     known = {*LISTED, *start.stage.gathers, *(kind for kind in start.stage.makes if _first_maker(plan, kind) >= first)}
     chain = [start]
     for step in plan.steps[first + 1 :]:
+        if any(gate.comparison == TOP for gate in chain[-1].gates):
+            break
         held_back = {gate.record for gate in chain[-1].gates}
         needed = set(step.stage.gathers)
         if step.stage.over is not over or held_back - {over.KIND} or Score in needed or needed - known:
             break
+        if isinstance(step.stage, SurveyingStage):
+            break  # it needs what the steps before made of other items
         known |= {kind for kind in step.stage.makes if _first_maker(plan, kind) >= first}
         chain.append(step)
     return tuple(chain)
@@ -111,9 +115,10 @@ def _rows(batch: Batch, outcome: Outcome, wanted: set[type]) -> dict[tuple[str, 
 
 
 def _passed(gates: Sequence[Gate], outcome: Outcome, items: Sequence[Item]) -> list[Item]:
-    """Items that no gate holds back, as `PlanTables.leave` decides it: one without the first gate's score is held back."""
+    """Items that no gate holds back, as `PlanTables.leave` decides it: unfinished ones without the first gate's score are."""
     if not gates:
         return list(items)
+    finished = {note.item_id for note in outcome.notes if isinstance(note, Ok)}
     values: dict[tuple[str, str], list[float | None]] = defaultdict(list)
     scores = outcome.tables.get(Score.KIND)
     if scores is not None:
@@ -123,6 +128,6 @@ def _passed(gates: Sequence[Gate], outcome: Outcome, items: Sequence[Item]) -> l
     return [
         item
         for item in items
-        if (item.id, gates[0].score) in values
+        if (item.id in finished or (item.id, gates[0].score) in values)
         and all(gate.passes(value) for gate in gates for value in values.get((item.id, gate.score), ()))
     ]

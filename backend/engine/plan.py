@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from backend.domain import Stage, digest
 
 COMPARISONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+TOP = "top"
+"""The comparison of a gate whose value is a number of records: those of the highest scores, of equal ones the first ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +28,9 @@ class Gate:
     """What happens to a record whose score is NULL: keep or drop."""
 
     def __post_init__(self) -> None:
-        if self.comparison not in COMPARISONS:
+        if self.comparison not in (*COMPARISONS, TOP):
             raise ValueError(
-                f"gate {self.record}.{self.score}: comparison {self.comparison!r} is none of {', '.join(COMPARISONS)}"
+                f"gate {self.record}.{self.score}: comparison {self.comparison!r} is none of {', '.join((*COMPARISONS, TOP))}"
             )
         if not math.isfinite(self.value):
             raise ValueError(f"gate {self.record}.{self.score}: value {self.value} is not finite")
@@ -37,11 +39,14 @@ class Gate:
 
     @property
     def name(self) -> str:
-        """`record.score.min` or `.max`: how settings and people call it."""
+        """`record.score.min`, `.max` or `.top`: how settings and people call it."""
+        if self.comparison == TOP:
+            return f"{self.record}.{self.score}.{TOP}"
         return f"{self.record}.{self.score}.{'min' if '>' in self.comparison else 'max'}"
 
     def passes(self, value: float | None) -> bool:
-        """Whether a record of this score passes; None is a score that is there and unmeasured."""
+        """Whether a record of this score passes by itself; None is a score that is there and unmeasured."""
+        assert self.comparison != TOP, "who is among the highest is known of all together"
         if value is None:
             return self.unmeasured == "keep"
         return COMPARISONS[self.comparison](math.inf if math.isnan(value) else value, self.value)  # as SQL orders NaN

@@ -4,18 +4,33 @@ Walking the plan step by step, three families of temporary tables are built on a
 `item_STAGE` (item_id, work_key) are the items that a stage takes now; `kept_KIND` (id, work_key, ancestor ids) the
 rows of a record type that the current work keys made, whose parents are kept and which pass the gates so far;
 `gated` (kind, id, gate) what a gate holds back. A work key is `STAGE_KEY:ITEM_ID`, and for stages that gather
-`:DIGEST` of the gathered ids, so that a group whose members changed is worked on again.
+`:DIGEST` of the gathered ids, so that a group whose members changed is worked on again. A stage that surveys has one
+more digest, of what it is shown of the sources listed before: a new one makes itself pending, and nothing before it.
 """
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
-from backend.domain import PARENTS, Case, Generation, Item, Score, Sidecar, Source, Stage, Video
-from backend.engine.plan import Gate, Plan, Step
+from backend.domain import (
+    PARENTS,
+    Case,
+    Generation,
+    Item,
+    Score,
+    Sidecar,
+    Source,
+    Stage,
+    Survey,
+    SurveyingStage,
+    Video,
+)
+from backend.engine.plan import TOP, Gate, Plan, Step
 from backend.store.schema import KINDS, from_arrow
 
 LISTED: tuple[type, ...] = (Sidecar,)
@@ -113,11 +128,16 @@ class PlanTables:
                 f"SELECT item_id, id FROM ({_members(stage.over, kind)})" for kind in stage.gathers if kind is not Score
             )
             members = members or "SELECT '' AS item_id, '' AS id WHERE false"
+            before, seen = "", ""
+            if isinstance(stage, SurveyingStage):
+                self._survey(stage)
+                before = "coalesce(b.digest || ':', '') || "
+                seen = f"LEFT JOIN before_{stage.name} b ON b.item_id = k.id"
             source = f"""
-                SELECT k.id AS item_id, '{key}:' || k.id || ':{scores}' || coalesce(g.digest, '') AS work_key
+                SELECT k.id AS item_id, '{key}:' || k.id || ':{scores}' || {before}coalesce(g.digest, '') AS work_key
                 FROM kept_{over} k LEFT JOIN (
                     SELECT item_id, md5(string_agg(id, ',' ORDER BY id)) AS digest FROM ({members}) GROUP BY item_id
-                ) g ON g.item_id = k.id"""
+                ) g ON g.item_id = k.id {seen}"""
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source}")
 
     def pending(self, step: Step, *, run_id: str = "", retry_failed: bool = False) -> list[Pending]:
@@ -168,17 +188,33 @@ class PlanTables:
         parents = {row[0]: row[1:] for row in rows}
         found = {over: self._fetch(over, list(item_ids))}
         for position, kind in enumerate(lineage):
-            found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values()}))
+            found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values() if row[position]}))
         gathered = {kind: self._gather(over, kind, item_ids) for kind in {*stage.gathers, *also} if kind is not Score}
         if Score in stage.gathers:
             gathered[Score] = self._gather_scores(item_ids, gathered)
         items = []
         for item_id in item_ids:
-            records = {over: (found[over][item_id],)}
-            records |= {kind: (found[kind][ancestor],) for kind, ancestor in zip(lineage, parents[item_id], strict=True)}
+            records: dict[type, tuple] = {over: (found[over][item_id],)}
+            for kind, ancestor in zip(lineage, parents[item_id], strict=True):  # a picture has a source and nothing between
+                records[kind] = (found[kind][ancestor],) if ancestor else ()
             records |= {kind: tuple(rows.get(item_id, ())) for kind, rows in gathered.items()}
             items.append(Item(item_id, records))
         return items
+
+    def roll(self, stage: SurveyingStage) -> bytes:
+        """What the stage surveys, in the order in which the sources were listed: JSON, `[[item id, row ...] ...]`."""
+        rows = self._connection.execute(f"SELECT item_id, members FROM before_{stage.name} ORDER BY position").fetchall()
+        found: dict[str, Any] = self._fetch(stage.surveys, [name for _, members in rows for name in members])
+        listed = [[item_id, *(dataclasses.asdict(found[name]) for name in members)] for item_id, members in rows]
+        return json.dumps(listed).encode()
+
+    def surveyed(self, stage: SurveyingStage, artifact: str, items: Sequence[Item]) -> list[Item]:
+        """The items, each with its place in the roll that is kept as `artifact`."""
+        places = dict(self._connection.execute(f"SELECT item_id, position FROM before_{stage.name}").fetchall())
+        return [
+            Item(item.id, {**item.records, Survey: (Survey(artifact, places[item.id]),) if item.id in places else ()})
+            for item in items
+        ]
 
     def live_scores(self) -> str:
         """SQL of the score rows that the current plan's work made, so far."""
@@ -190,6 +226,24 @@ class PlanTables:
         keys = ",".join(self._plan.stage_key(stage) for stage in self._scoring)
         return hashlib.blake2b(keys.encode(), digest_size=8).hexdigest() + ":"
 
+    def _survey(self, stage: SurveyingStage) -> None:
+        """Builds `before_STAGE`: each item with rows to survey, its place, and a digest of all rows before it."""
+        assert stage.over is Source, f"stage {stage.name} surveys; only what is over sources can"
+        rows = self._connection.execute(
+            f"""SELECT k.id, list(p.id ORDER BY p.id) FROM kept_source k JOIN source s ON s.id = k.id
+            JOIN kept_{stage.surveys.KIND} p ON p.source_id = k.id GROUP BY k.id ORDER BY min(s.rowid)"""
+        ).fetchall()
+        chain, placed = hashlib.md5(usedforsecurity=False), []
+        for position, (item_id, members) in enumerate(rows):
+            placed.append((item_id, position, chain.hexdigest(), members))
+            chain.update(",".join([item_id, *members]).encode() + b";")
+        columns = list(zip(*placed)) or [(), (), (), ()]
+        self._connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE before_{stage.name} AS SELECT unnest(?::VARCHAR[]) AS item_id,
+            unnest(?::INTEGER[]) AS position, unnest(?::VARCHAR[]) AS digest, unnest(?::VARCHAR[][]) AS members""",
+            [list(column) for column in columns],
+        )
+
     def _keep(self, stage: Stage, record: type) -> None:
         field, parent = PARENTS[record]
         both = "AND r.reference_appearance_id IN (SELECT id FROM kept_appearance)" if record.KIND == "pair" else ""
@@ -200,6 +254,11 @@ class PlanTables:
             SELECT r.id, r.work_key, r.{field} AS {parent.KIND}_id{inherited} FROM {record.KIND} r
             JOIN kept_{parent.KIND} p ON p.id = r.{field} WHERE {self._made_by(stage)} {both} {once}"""
         )
+        if stage.over is Source and parent is not Source:  # pictures: their rows have no parent but the source itself
+            self._connection.execute(
+                f"""INSERT INTO kept_{record.KIND} BY NAME SELECT r.id, r.work_key, i.item_id AS source_id FROM {record.KIND} r
+                JOIN item_{stage.name} i ON i.work_key = r.work_key WHERE r.{field} IS NULL"""
+            )
         if record not in self._kept:
             self._kept.append(record)
 
@@ -210,10 +269,16 @@ class PlanTables:
         return f"{made} AND r.work_key IN (SELECT work_key FROM item_{stage.name})" if stage.gathers else made
 
     def _apply(self, gates: list[Gate], stage: Stage, record: type) -> None:
-        """Holds back what violates a gate, and what its stage has not measured yet (a stage scores an item at once)."""
+        """Holds back what violates a gate, and what its stage has not measured yet (a stage scores an item at once).
+
+        What a finished item has no score for is not the stage's business and stays: pairs of another bank, say.
+        """
         run = self._connection.execute
         scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
             WHERE {self._made_by(stage)} AND r.name IN ({", ".join(f"'{g.score}'" for g in gates)})"""
+        ranked = f"""FROM (SELECT r.*, row_number() OVER (PARTITION BY r.name ORDER BY r.value DESC NULLS LAST, r.target) AS place
+            {scored}) r"""
+        scored = ranked if any(gate.comparison == TOP for gate in gates) else scored
         violated = [f"count(*) FILTER (r.name = '{g.score}' AND {_violates(g)})" for g in gates]
         rows = run(
             f"SELECT r.name, count(*), count(*) FILTER (r.value IS NULL), {', '.join(violated)} {scored} GROUP BY 1"
@@ -227,9 +292,12 @@ class PlanTables:
             f"""CREATE OR REPLACE TEMP TABLE dropped AS SELECT id, min(gate) AS gate FROM (
                 SELECT r.target AS id, CASE {arms} END AS gate {scored}) WHERE gate NOTNULL GROUP BY 1"""
         )
+        item_id = "id" if stage.over is record else f"{stage.over.KIND}_id"
         run(
             f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}' FROM kept_{record.KIND} k ANTI JOIN (
-                SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s ON s.target = k.id"""
+                SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s ON s.target = k.id
+            WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN work w USING (work_key)
+                WHERE w.stage = '{stage.name}' AND w.state IN ('ok', 'warned'))"""
         )
         run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
         for kind in self._kept:
@@ -286,5 +354,7 @@ def _members(over: type, record: type) -> str:
 
 
 def _violates(gate: Gate) -> str:
+    if gate.comparison == TOP:
+        return f"(r.value IS NULL AND {'true' if gate.unmeasured == 'drop' else 'false'} OR r.place > {gate.value!r})"
     outside = f"NOT (r.value {gate.comparison} {gate.value!r})"
     return f"coalesce({outside}, {'true' if gate.unmeasured == 'drop' else 'false'})"

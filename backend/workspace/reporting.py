@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.api import Status
 from backend.domain import StudioError
-from backend.engine.plan import Gate, Plan
+from backend.engine.plan import TOP, Gate, Plan
 from backend.media.guard import run_guarded
 from backend.media.images import decode_image, encode_webp
 from backend.media.index import FrameIndex
@@ -254,7 +254,7 @@ def _distributions(now: Snapshot, plan: Plan) -> list[Distribution]:
                 name=name,
                 record=record,
                 values=values,
-                gates=tuple((gate.comparison, gate.value) for gate in gates),
+                gates=tuple((gate.comparison, gate.value) for gate in gates if gate.comparison != TOP),
                 unmeasured=len(rows) - len(values),
                 source=gates[0].source,
             )

@@ -45,6 +45,9 @@ def test_running_again_does_nothing(catalog: Catalog, worker_settings: WorkerSet
         (position(">=", 1, "drop"), 4, 4, 2),
         (position("<", 3), 6, 2, 2),
         (position(">=", 9), 2, 6, 2),
+        (position("top", 3), 3, 5, 2),
+        (position("top", 100), 8, 0, 2),
+        (position("top", 100, "drop"), 6, 2, 2),
     ],
 )
 def test_gate_hides_rows_at_once(
@@ -87,3 +90,21 @@ def test_what_was_not_measured_yet_does_not_pass(catalog: Catalog, worker_settin
     run(catalog, gated, worker_settings)
     with Snapshot(catalog).of(gated) as now:
         assert now.counts()["clips"] == 6, "the clip of each video whose measuring failed is held back"
+
+
+def test_the_highest_are_kept_of_all_together(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    run(catalog, plan(position("top", 3)), worker_settings)
+    with Snapshot(catalog).of(plan(position("top", 3))) as now:
+        values = now.query("SELECT s.value FROM live_score s JOIN kept_clip k ON k.id = s.target WHERE s.name = 'position'")
+        assert sorted(values, reverse=True) == [(3.0,), (3.0,), (1.0,)], "of 3, 3, 1, 1, 0, 0 and two without a value"
+
+
+def test_what_a_finished_item_has_no_score_for_passes(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    """CountClips finishes each video and scores the video, never its clips: a gate on clips there has nothing to say."""
+    gate = Gate(record="clip", score="of_others", comparison=">=", value=1.0, source="test")
+    gated = Plan(steps=(Step(MakeVideo()), Step(SplitEvenly()), Step(CountClips(), (gate,))))
+    with Snapshot(catalog).of(gated) as now:
+        assert now.counts()["clips"] == 0
+    run(catalog, gated, worker_settings)
+    with Snapshot(catalog).of(gated) as now:
+        assert now.counts()["clips"] == 8
