@@ -21,6 +21,7 @@ from bench import (
     accuracy_clips,
     accuracy_pairs,
     accuracy_subjects,
+    accuracy_words,
     engine,
     evaluation,
     journal,
@@ -118,6 +119,7 @@ def _real() -> Path | None:
 PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "clips": lambda worlds: accuracy_clips.run(worlds.folders(), _real()),
     "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
+    "words": lambda worlds: accuracy_words.run(),
     "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
     "media": lambda worlds: media.run(),
     "metrics": lambda worlds: metrics.run(),

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from backend.domain import SettingsError, resource
+from backend.models.taxonomy_chinese import ChineseWords, has_chinese
 
 LEFT_WALK = 4  # words looked at before a doubtful noun; "a very old silver watch" needs 4
 
@@ -68,6 +69,8 @@ class _Grammar:
     noun_to: frozenset[str]
     verb_leads: frozenset[str]
     past_verbs: frozenset[str]
+    often_verbs: frozenset[str]
+    plural_modifiers: frozenset[str]
     function_words: frozenset[str]
 
 
@@ -85,9 +88,9 @@ class _Words:
 
 
 class Taxonomy:
-    """Categories and their words. Raises SettingsError when the table contradicts itself."""
+    """Categories and their words, and those of `chinese` where it is given. Raises SettingsError when a table contradicts itself."""
 
-    def __init__(self, table: Mapping[str, Any], *, origin: str) -> None:
+    def __init__(self, table: Mapping[str, Any], *, origin: str, chinese: Mapping[str, Any] | None = None) -> None:
         try:
             self.version = int(table["version"])
             self.categories = _categories(table, origin)
@@ -104,23 +107,35 @@ class Taxonomy:
                 f"taxonomy {origin} cannot be read: {error!r}; compare it with its opening comment"
             ) from error
         self._forms = _forms(self.categories.values(), plurals, origin)
-        self._longest = max(len(form) for form in self._forms)
+        self._reach: dict[str, int] = {}
+        for form in self._forms:
+            self._reach[form[0]] = max(self._reach.get(form[0], 0), len(form))
         self._excludes: dict[tuple[str, ...], set[str]] = {}
         for category in self.categories.values():
             for phrase in category.excludes:
                 self._excludes.setdefault(_words(phrase), set()).add(category.id)
         self._longest_exclude = max((len(phrase) for phrase in self._excludes), default=0)
         self._single_modifiers = {words[0] for kind in self.modifiers.values() for words in kind if len(words) == 1}
+        self._chinese = None
+        if chinese is not None:
+            people = [category.id for category in self.categories.values() if category.domain == "human"]
+            self._chinese = ChineseWords(chinese, categories=self.categories, people=people, origin=f"{origin} (Chinese)")
 
     @property
     def num_forms(self) -> int:
         """How many written forms it knows, plurals included."""
-        return len(self._forms)
+        return len(self._forms) + len(self.chinese_forms)
+
+    @property
+    def chinese_forms(self) -> Mapping[str, str]:
+        """Chinese words and their categories."""
+        return {} if self._chinese is None else self._chinese.forms
 
     def lookup(self, label: str) -> Category | None:
         """The category of a label that is a form as a whole (`Teddy bear`, `men`), else None."""
         found = self._forms.get(_words(label))
-        return self.categories[found.category] if found else None
+        category = found.category if found else self.chinese_forms.get(label.strip())
+        return self.categories[category] if category else None
 
     def ancestors(self, category_id: str) -> tuple[str, ...]:
         """Ids from a category up to its root, itself first. Raises KeyError for an unknown id."""
@@ -132,7 +147,23 @@ class Taxonomy:
         return tuple(chain)
 
     def find(self, text: str) -> list[Match]:
-        """Every noun of the taxonomy in a text, in order, without overlaps."""
+        """Every noun of the taxonomy in a text, English or Chinese or both, in order, without overlaps."""
+        if self._chinese is None or not has_chinese(text):
+            return self._find_english(text)
+        chinese = [
+            Match(
+                start=noun.start,
+                stop=noun.stop,
+                modifier_start=noun.modifier_start,
+                category=self.categories[noun.category],
+                is_plural=noun.is_plural,
+            )
+            for noun in self._chinese.find(text)
+        ]
+        # Without blanks between, a Latin word and Han characters are one English word, and so no form.
+        return sorted(chinese + self._find_english(text), key=lambda match: match.start)
+
+    def _find_english(self, text: str) -> list[Match]:
         words = _split(text)
         hits: list[tuple[int, int, _Form]] = []
         taken: dict[int, _Form] = {}
@@ -149,6 +180,8 @@ class Taxonomy:
 
     def phrase_start(self, text: str, match: Match, *, limit: int) -> int:
         """Where the noun phrase of a match begins: up to `limit` colours, sizes, materials ... stand before the noun."""
+        if self._chinese is not None and has_chinese(text[match.start : match.stop]):
+            return self._chinese.phrase_start(text, match.modifier_start, limit=limit)
         words = _split(text)
         at = next(index for index, span in enumerate(words.spans) if span[0] == match.modifier_start)
         for _ in range(limit):
@@ -173,8 +206,9 @@ class Taxonomy:
         return 0
 
     def _longest_at(self, words: _Words, at: int, taken: Mapping[int, _Form]) -> tuple[int, _Form] | None:
-        reach = 1
-        while reach < self._longest and at + reach < len(words.words) and words.joined(at + reach - 1):
+        longest = self._reach.get(words.words[at], 0)
+        reach = min(1, longest)
+        while reach < longest and at + reach < len(words.words) and words.joined(at + reach - 1):
             reach += 1
         for num in range(reach, 0, -1):
             form = self._forms.get(words.words[at : at + num])
@@ -206,7 +240,9 @@ class Taxonomy:
         if word in self._adjectival and not stem.plural and not self._stands_alone(words, start, follows):
             return False
         if follows in self._heads and not stem.plural:
-            return False
+            is_human = self.categories[stem.category].domain == "human"
+            if not (is_human and follows in self._verb_shapes):  # "a cowboy rides"
+                return False
         return word not in self._verb_shapes or self._is_led_to(words, start, follows, taken)
 
     def _stands_alone(self, words: _Words, at: int, follows: str) -> bool:
@@ -230,6 +266,8 @@ class Taxonomy:
                 and self._may_modify(taken[at - 1])
                 and not self._forms[(words.words[at],)].plural
             )
+        if self._after_many(before) and not self._forms[(words.words[at],)].plural:
+            return False  # "bells ring"
         for place in range(at - 1, max(-1, at - 1 - LEFT_WALK), -1):
             if _breaks(words.gaps[place]):
                 return True
@@ -238,7 +276,8 @@ class Taxonomy:
                 return place > 0 and words.words[place - 1] in self._grammar.noun_to
             if word in ("and", "or"):
                 if place - 1 in taken:
-                    return True
+                    alike = taken[place - 1].plural or words.words[at] not in self._grammar.often_verbs
+                    return alike or place < at - 1  # "off the seat and waves"
                 continue
             if (
                 word in self._grammar.determiners
@@ -250,6 +289,19 @@ class Taxonomy:
             if word in self._grammar.verb_leads or place in taken:
                 return False
         return True
+
+    def _after_many(self, before: str) -> bool:
+        """Whether the word before looks like a plural that is no form."""
+        grammar = self._grammar
+        return (
+            before.endswith("s")
+            and not before.endswith(("ss", "us", "is"))
+            and before not in grammar.determiners
+            and before not in grammar.prepositions
+            and before not in grammar.function_words
+            and before not in grammar.plural_modifiers
+            and before not in self._single_modifiers
+        )
 
     def _may_modify(self, form: _Form) -> bool:
         """Whether a noun can make a compound with the next ("rose garden"): not people, not a plural."""
@@ -301,8 +353,11 @@ class Taxonomy:
 @lru_cache(maxsize=1)
 def load_taxonomy() -> Taxonomy:
     """The shipped taxonomy, read once."""
-    path = resource("taxonomy.yaml")
-    return Taxonomy(yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader), origin=path.name)
+    tables = [
+        yaml.load(resource(name).read_text("utf-8"), Loader=yaml.CSafeLoader)
+        for name in ("taxonomy.yaml", "taxonomy_zh.yaml")
+    ]
+    return Taxonomy(tables[0], origin="taxonomy.yaml", chinese=tables[1])
 
 
 class _Plurals:
@@ -323,6 +378,9 @@ class _Plurals:
     def _word(self, word: str) -> str:
         if word in self._irregular:
             return self._irregular[word]
+        for ending, plural in self._irregular.items():
+            if len(ending) > 3 and word.endswith(ending):  # bookshelf, werewolf
+                return word.removesuffix(ending) + plural
         if word.endswith("man") and word not in ("human", "german", "caiman", "talisman"):
             return word[:-3] + "men"
         if word.endswith("child"):
