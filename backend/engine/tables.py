@@ -271,7 +271,7 @@ class PlanTables:
     def _apply(self, gates: list[Gate], stage: Stage, record: type) -> None:
         """Holds back what violates a gate, and what its stage has not measured yet (a stage scores an item at once).
 
-        What a finished item has no score for is not the stage's business and stays: pairs of another bank, say.
+        What a finished item has no score for, and what another stage made beside the stage's own records, stays.
         """
         run = self._connection.execute
         scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
@@ -292,13 +292,15 @@ class PlanTables:
             f"""CREATE OR REPLACE TEMP TABLE dropped AS SELECT id, min(gate) AS gate FROM (
                 SELECT r.target AS id, CASE {arms} END AS gate {scored}) WHERE gate NOTNULL GROUP BY 1"""
         )
-        item_id = "id" if stage.over is record else f"{stage.over.KIND}_id"
-        run(
-            f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}' FROM kept_{record.KIND} k ANTI JOIN (
-                SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s ON s.target = k.id
-            WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN work w USING (work_key)
-                WHERE w.stage = '{stage.name}' AND w.state IN ('ok', 'warned'))"""
-        )
+        if record not in stage.makes:  # else the scores came with the records
+            item_id = "id" if stage.over is record else f"{stage.over.KIND}_id"
+            run(
+                f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}' FROM kept_{record.KIND} k ANTI JOIN (
+                    SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s
+                    ON s.target = k.id
+                WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN work w USING (work_key)
+                    WHERE w.stage = '{stage.name}' AND w.state IN ('ok', 'warned'))"""
+            )
         run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
         for kind in self._kept:
             if kind is record:
