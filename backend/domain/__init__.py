@@ -31,6 +31,7 @@ from backend.domain.records import (
     PARENTS,
     Anchor,
     Appearance,
+    BankPart,
     Box,
     Caption,
     Case,
@@ -52,7 +53,7 @@ from backend.domain.records import (
     Video,
 )
 from backend.domain.resources import resource
-from backend.domain.results import Absent, Failed, Filtered, Item, Ok, Result
+from backend.domain.results import Absent, Failed, Filtered, Item, Ok, Result, Survey
 from backend.domain.roles import (
     KEY_FRACTIONS,
     ArtifactStore,
@@ -71,6 +72,7 @@ from backend.domain.roles import (
     Resources,
     Segmenter,
     Stage,
+    SurveyingStage,
     TextSpotter,
 )
 from backend.domain.roles_faces import (

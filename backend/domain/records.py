@@ -309,6 +309,21 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BankPart:
+    """What one source adds to the retrieval banks: the views of its subjects, or of a picture, with their vectors."""
+
+    KIND: ClassVar[str] = "bank_part"
+    source_id: str
+    artifact: str
+    """Of an Arrow table of views (`backend.stages.banks`)."""
+    num_views: int
+
+    @property
+    def id(self) -> str:
+        return content_id("bank_part", self.source_id, self.artifact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One task of a benchmark: make a video of these references to this prompt. Parallel tuples describe references."""
 
@@ -435,6 +450,7 @@ MACHINE_RECORDS: tuple[type, ...] = (
     Anchor,
     Embedding,
     Pair,
+    BankPart,
     Plate,
     Sample,
     Case,
@@ -445,6 +461,7 @@ MACHINE_RECORDS: tuple[type, ...] = (
 
 PARENTS: dict[type, tuple[str, type]] = {
     Sidecar: ("source_id", Source),
+    BankPart: ("source_id", Source),
     Video: ("source_id", Source),
     Clip: ("video_id", Video),
     Region: ("clip_id", Clip),

@@ -28,6 +28,15 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What a stage that surveys is shown of the other sources: the rows of `roll[:position]` came before the item's."""
+
+    artifact: str
+    """Of the roll: JSON, `[[source id, row ...] ...]` in the order in which sources were listed."""
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ok:
     """The item was worked on; `rows` are the new records (maybe none), `warnings` one-line remarks."""
 

@@ -6,7 +6,7 @@ names the implementation and its version; scores and embeddings carry it, so tha
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -240,3 +240,14 @@ class Stage(Protocol):
     resources: ClassVar[Resources]
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]: ...
+
+
+@runtime_checkable
+class SurveyingStage(Stage, Protocol):
+    """A stage over sources that looks at what came of the sources listed before its item: `surveys` names the records.
+
+    Its items carry a `Survey`, and their work keys depend on the surveyed ids before them. A new source is thus pending
+    and those before it are not: of any two sources the later one looks at the earlier.
+    """
+
+    surveys: ClassVar[type]

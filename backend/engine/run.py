@@ -8,7 +8,7 @@ from threading import Event
 
 import pyarrow as pa
 
-from backend.domain import Clip, Failed, Filtered, Ok
+from backend.domain import Clip, Failed, Filtered, Item, Ok, SurveyingStage
 from backend.engine.chain import Feed, Follower, chain_from
 from backend.engine.crews import Crew
 from backend.engine.plan import Plan, Step
@@ -75,7 +75,7 @@ class PlanRun:
         total, done, last = len(pending) * len(chain), 0, time.monotonic()
         waiting: list[tuple[Batch, Outcome]] = []
         listed = {kind for link in chain for kind in link.stage.gathers if kind in LISTED}
-        feed = Feed(_batches(step, tables, pending, listed))
+        feed = Feed(_batches(step, pending, self._loader(step, tables, listed)))
         self.progress(label, 0, total)
         for batch, outcome in self.crew.work(feed, self.cancelled):
             waiting.append((batch, outcome))
@@ -90,6 +90,16 @@ class PlanRun:
                 waiting, last = [], time.monotonic()
         self._commit(waiting, attempts)
         self.progress(label, done, total)
+
+    def _loader(
+        self, step: Step, tables: PlanTables, listed: Collection[type]
+    ) -> Callable[[Sequence[str]], Sequence[Item]]:
+        """Reads items by id; those of a stage that surveys are shown the roll, which is kept as an artifact."""
+        stage = step.stage
+        if not isinstance(stage, SurveyingStage):
+            return lambda item_ids: tables.load(step, item_ids, also=listed)
+        roll = self.artifacts.put(tables.roll(stage), "json")
+        return lambda item_ids: tables.surveyed(stage, roll, tables.load(step, item_ids, also=listed))
 
     def _commit(self, finished: Sequence[tuple[Batch, Outcome]], attempts: dict[str, int]) -> None:
         """Commits outcomes, their artifacts on the disk before."""
@@ -126,12 +136,12 @@ class PlanRun:
             )
 
 
-def _batches(step: Step, tables: PlanTables, pending: Sequence[Pending], listed: Collection[type]) -> Iterator[Batch]:
+def _batches(step: Step, pending: Sequence[Pending], load: Callable[[Sequence[str]], Sequence[Item]]) -> Iterator[Batch]:
     """Batches of one group each, in id order: the same for every engine."""
     size = CLIPS_TOGETHER if step.stage.over is Clip else BATCH_ITEMS
     for start in range(0, len(pending), LOAD_ITEMS):
         part = pending[start : start + LOAD_ITEMS]
-        items = tables.load(step, [found.item_id for found in part], also=listed)
+        items = load([found.item_id for found in part])
         position = 0
         while position < len(part):
             stop = position + 1
