@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
+from backend.domain.case_sets import CaseReview, CasesMade
 from backend.domain.ranking import Leaderboard
 
 
@@ -270,16 +271,6 @@ class ComparisonFiles:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CasesMade:
-    """A case set drawn from a project: the file, how many cases of which category, what a person should know."""
-
-    path: str
-    cases: int
-    categories: dict[str, int]
-    remarks: tuple[str, ...] = ()
-
-
 class Api(Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
@@ -451,11 +442,33 @@ class Api(Protocol):
         """Writes a system's scores as upstream's scripts do, into a folder: `opens2v-scores` or `vbench`."""
         ...
 
-    def make_cases(self, *, out: str, count: int = 60, seed: int = 0) -> CasesMade:
-        """Draws a balanced case set from accepted pairs into a folder: at most three references, captions as prompts.
+    def make_cases(
+        self,
+        *,
+        out: str,
+        count: int | None = None,
+        seed: int = 0,
+        draw_from: str = "pairs",
+        skeleton: str = "",
+        approved_only: bool = False,
+    ) -> CasesMade:
+        """Draws a balanced case set into a folder and puts it up for approval; rejected cases are not drawn again.
 
-        No case is approved until a person does so. Raises ProjectError when no pair can become one.
+        `draw_from`: pairs, or anchors (several references a subject); a skeleton (a paper's test set) says so itself.
+        Without a count: 60, or what the skeleton states. Raises ProjectError when nothing can become a case.
         """
+        ...
+
+    def ask_approval(self, *, cases: str, references: str | None = None) -> CaseReview:
+        """Puts a file's cases up for approval, in the study `cases`: `next_trials` and `submit_votes` do the rest."""
+        ...
+
+    def review_cases(self, *, cases: str, references: str | None = None, write: bool = False) -> CaseReview:
+        """Who approved or rejected each case of a file; with `write` the file then says so, with prompts as edited."""
+        ...
+
+    def edit_case(self, *, content: str, prompt: str, rater: str) -> str:
+        """A person writes another prompt for a case that is up; gives its new content, which needs its own approval."""
         ...
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:

@@ -127,6 +127,9 @@ def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Cas
     kinds = _strings(fields, "kinds", where) if "kinds" in fields else [""] * len(images)
     if len(kinds) != len(images):
         raise ImportRefused(f"{where}: {len(images)} img_paths but {len(kinds)} kinds; give one an image")
+    subjects = _parallel(fields, "subjects", int, len(images), where)
+    inside = _parallel(fields, "inside", bool, len(images), where)
+    schedule, schedule_s = _schedule(fields, where)
     places = [_inside(root, image, where) for image in images]
     audio = _inside(root, fields["audio"], where) if isinstance(fields.get("audio"), str) else None
     first = _inside(root, fields["first_frame"], where) if isinstance(fields.get("first_frame"), str) else None
@@ -147,6 +150,12 @@ def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Cas
         audio=str(audio) if audio else None,
         audio_hash=_hash(audio) if audio else "",
         duration_s=float(fields["duration_s"]) if isinstance(fields.get("duration_s"), int | float) else None,
+        subjects=subjects,
+        inside=inside,
+        first_frame_hash=_hash(first) if first else "",
+        schedule=schedule,
+        schedule_s=schedule_s,
+        caption_by=str(fields.get("caption_by", "")),
     )
 
 
@@ -162,6 +171,35 @@ def _strings(fields: dict, name: str, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value) or not value:
         raise ImportRefused(f"{where}: {name} is {json.dumps(value)[:80]}; it needs a list of at least one text")
     return value
+
+
+def _parallel(fields: dict, name: str, kind: type, count: int, where: str) -> tuple:
+    """A list with one value of a kind for each image, or nothing."""
+    value = fields.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) != count or not all(type(one) is kind for one in value):
+        words = {int: "whole number", bool: "true or false"}[kind]
+        raise ImportRefused(f"{where}: {name} is {json.dumps(value)[:80]}; give a list of one {words} an image")
+    return tuple(value)
+
+
+def _schedule(fields: dict, where: str) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
+    """`schedule: [{"start_s": 0, "stop_s": 5, "what": "expression:happy"}, …]` as what and spans."""
+    value = fields.get("schedule")
+    if value is None:
+        return (), ()
+    what, spans = [], []
+    for one in value if isinstance(value, list) else [value]:
+        parts = [one.get(name) for name in ("what", "start_s", "stop_s")] if isinstance(one, dict) else [None] * 3
+        text, start, stop = parts
+        if not isinstance(text, str) or not isinstance(start, int | float) or not isinstance(stop, int | float):
+            raise ImportRefused(f"{where}: schedule holds {json.dumps(one)[:80]}; it needs start_s, stop_s and what")
+        if not 0 <= start < stop < float("inf"):
+            raise ImportRefused(f"{where}: schedule runs from {start} to {stop} s; it must begin at 0 or later and end after")
+        what.append(text)
+        spans.append((float(start), float(stop)))
+    return tuple(what), tuple(spans)
 
 
 def _inside(root: Path, image: str, where: str) -> Path:

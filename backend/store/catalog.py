@@ -18,9 +18,8 @@ import pyarrow as pa
 from backend.domain import ProjectError, Record, StoreError
 from backend.store.schema import (
     KINDS,
-    RIGHTS_SCHEMA,
+    PEOPLE,
     SCHEMA_VERSION,
-    VOTE_SCHEMA,
     WORK_SCHEMA,
     create_statements,
     from_arrow,
@@ -138,25 +137,18 @@ class Catalog:
         rows = self.query("SELECT seq, hash FROM watermark ORDER BY seq DESC LIMIT 1")
         return rows[0] if rows else (0, "")
 
-    def project(
-        self, votes: Sequence[Mapping[str, Any]], rights: Sequence[Mapping[str, Any]], *, seq: int, hash: str
-    ) -> None:
-        """Adds what events say and moves the watermark to `seq`, in one transaction."""
-        self._insert(
-            {
-                "vote": pa.Table.from_pylist(list(votes), schema=VOTE_SCHEMA),
-                "rights": pa.Table.from_pylist(list(rights), schema=RIGHTS_SCHEMA),
-                "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]}),
-            }
-        )
-        if rights:
+    def project(self, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, seq: int, hash: str) -> None:
+        """Adds what events say, rows by table of `PEOPLE`, and moves the watermark to `seq`, in one transaction."""
+        tables = {name: pa.Table.from_pylist(list(found), schema=PEOPLE[name]) for name, found in rows.items()}
+        self._insert({**tables, "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]})})
+        if rows.get("rights"):
             self.version += 1  # unlike votes, licences stand in tables that a reader has evaluated
 
     def forget_projection(self) -> None:
         """Empties people's part, so that projecting the journal from its start makes it again."""
         with self.session() as connection:
             connection.begin()
-            for table in ("vote", "rights", "watermark"):
+            for table in (*PEOPLE, "watermark"):
                 connection.execute(f"TRUNCATE {table}")
             connection.commit()
         self.version += 1
@@ -185,7 +177,8 @@ class Catalog:
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
             connection = duckdb.connect(str(self.path), config=self._settings)
-            tables = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+            columns = "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE NOT internal GROUP BY 1"
+            tables = dict(connection.execute(columns).fetchall())
             version = int(connection.execute("SELECT value FROM meta").fetchall()[0][0]) if tables else 0
             if version < SCHEMA_VERSION:
                 connection.begin()

@@ -5,7 +5,7 @@
 
 import dataclasses
 import types
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 4  # 2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`
+SCHEMA_VERSION = 7
+"""2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
+7 `bank_part`."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -63,6 +65,39 @@ RIGHTS_SCHEMA = pa.schema(
 )
 """What people said of sources after these had been listed; NULL leaves what was said before."""
 
+CASE_PUT_UP_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("draw", pa.string()),
+        ("path", pa.string()),
+        ("name", pa.string()),
+        ("content", pa.string()),
+        ("clip_id", pa.string()),
+        ("pictures", pa.list_(pa.string())),
+        ("body", pa.string()),
+    ]
+)
+"""Cases that a person is asked to approve; of each `path` the last `draw` counts. `body` is the Case as JSON."""
+
+CASE_EDIT_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("content", pa.string()),
+        ("prompt", pa.string()),
+        ("rater", pa.string()),
+        ("made_at", pa.string()),
+    ]
+)
+"""Prompts that people wrote in place of a case's; `content` is that of the case before."""
+
+PEOPLE: dict[str, pa.Schema] = {
+    "vote": VOTE_SCHEMA,
+    "rights": RIGHTS_SCHEMA,
+    "case_put_up": CASE_PUT_UP_SCHEMA,
+    "case_edit": CASE_EDIT_SCHEMA,
+}
+"""The tables that are projected from the journal."""
+
 RIGHTS_NOW = """
 SELECT source_id, arg_max(licence, seq) FILTER (licence NOTNULL) AS licence,
     arg_max(attribution, seq) FILTER (attribution NOTNULL) AS attribution FROM rights GROUP BY 1
@@ -103,25 +138,46 @@ def from_arrow(record: type, table: pa.Table) -> list[Any]:
     return [record(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
-def create_statements(present: Collection[str] = ()) -> list[str]:
-    """SQL that makes the tables which are not `present` yet: all of an empty catalog, few of an older version's."""
+def create_statements(present: Mapping[str, Collection[str]] | None = None) -> list[str]:
+    """SQL that makes the tables and columns which are not `present` yet: all of an empty catalog, few of an older one's.
+
+    `present` gives each table's columns. A column that comes later has its field's default in the rows before it.
+    """
+    present = present or {}
     tables = {kind: record_schema(record) for kind, record in KINDS.items()}
     tables["work"] = WORK_SCHEMA
     tables["superseded"] = pa.schema([("work_key", pa.string()), ("attempt", pa.int32())])
-    tables["vote"] = VOTE_SCHEMA
-    tables["rights"] = RIGHTS_SCHEMA
+    tables |= PEOPLE
     tables["watermark"] = pa.schema([("seq", pa.int64()), ("hash", pa.string())])
     tables["meta"] = pa.schema([("key", pa.string()), ("value", pa.string())])
     return [
         *(_create(name, schema) for name, schema in tables.items() if name not in present),
+        *(
+            f"ALTER TABLE {name} ADD COLUMN {_column_definition(name, field)}"
+            for name, schema in tables.items()
+            if name in present
+            for field in schema
+            if field.name not in present[name]
+        ),
         "TRUNCATE meta",
         f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}')",
     ]
 
 
 def _create(name: str, schema: pa.Schema) -> str:
-    columns = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in schema)
-    return f"CREATE TABLE {name} ({columns})"
+    return f"CREATE TABLE {name} ({', '.join(_column_definition(name, field) for field in schema)})"
+
+
+def _column_definition(table: str, field: pa.Field) -> str:
+    fields = {f.name: f.default for f in dataclasses.fields(KINDS[table])} if table in KINDS else {}
+    match fields.get(field.name):
+        case ():
+            default = " DEFAULT []"
+        case "":
+            default = " DEFAULT ''"
+        case _:
+            default = ""
+    return f'"{field.name}" {_sql_type(field.type)}{default}'
 
 
 def _column(column: pa.ChunkedArray, hint: Any) -> list[Any]:

@@ -1,142 +1,280 @@
-"""A benchmark from a project: accepted pairs become cases, their target's caption the prompt.
+"""A benchmark from a project: its clips' captions as prompts, its pairs or anchors as references.
 
-OUT/cases.json                upstream's fields, `caption_by`, the clip, and `approved: false` until a person says otherwise
-OUT/Images/CATEGORY/N_K.png   the pictures of references, each from another context than the prompt's clip
+OUT/cases.json                    upstream's fields, `caption_by`, the clip, what each reference shows, who approved it
+OUT/Images/CATEGORY/LABEL/N_K.png the pictures of references
+OUT/Sounds, OUT/Frames            sound and first frame, where a skeleton asks for them
+OUT/skeleton.json                 with a skeleton: its source, how many cases it states and how many there are, what is lacking
 """
 
+import hashlib
 import json
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from backend.api import CasesMade
-from backend.domain import ProjectError
+from backend.domain import Case, MediaError, ProjectError, SettingsError
+from backend.domain.case_sets import CasesMade
 from backend.media.images import decode_image, encode_png
-from backend.models.taxonomy import load_taxonomy
+from backend.settings import nearest
 from backend.store.artifacts import Artifacts
+from backend.workspace.case_approving import APPROVE, REJECT, Word, edits, review, words
+from backend.workspace.case_drafts import Draft, Wanted, clips, drafts_of
+from backend.workspace.case_media import frame_png, sound_wav
+from backend.workspace.case_skeletons import FROM_PAIRS, Part, Skeleton, plain, skeleton
 from backend.workspace.snapshot import Snapshot
 
-CASES = "cases.json"
-MAX_REFERENCES = 3  # OpenS2V-Nexus, section 4.1
-HUMAN = "human"
-
-_CANDIDATES = """
-SELECT p.target_clip_id, c.text, c.author, p.target_subject_id, arg_max(m.crop, coalesce(p.similarity, 0)), max(p.similarity),
-    any_value(p.category), any_value(p.phrase), bool_or(coalesce(p.is_living, false)), bool_or(v.verdict = 'same')
-FROM pair_shown p JOIN clip_caption c ON c.clip_id = p.target_clip_id
-JOIN kept_mask k ON k.appearance_id = p.reference_appearance_id JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
-LEFT JOIN pair_status v ON v.pair_id = p.pair_id
-WHERE p.kind <> 'in_pair' AND p.reference_clip_id IS DISTINCT FROM p.target_clip_id AND trim(c.text) <> ''
-    AND coalesce(v.verdict, 'same') = 'same'
-GROUP BY ALL ORDER BY 1, 10 DESC NULLS LAST, 6 DESC, 4
-"""
-"""Per target clip and subject: the likest reference of an accepted pair that nobody has judged otherwise."""
+CASES, SKELETON = "cases.json", "skeleton.json"
+COUNT = 60  # as OpenS2V-Eval's human domain
+SOURCES = {"pairs": FROM_PAIRS, "anchors": Wanted(anchors=True, inside="also")}
+PLAIN = Skeleton(source="no paper", parts=())
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A picture of a subject of a clip."""
+class Prepared:
+    """A draft with its files' bytes, and the case that they make, without a name yet."""
 
-    subject: str
-    crop: str
-    label: str
-    human: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A case that a clip could become."""
-
-    clip: str
-    prompt: str
-    author: str
-    references: tuple[Reference, ...]
-
-    @property
-    def category(self) -> str:
-        """As OpenS2V-Eval's ids begin."""
-        humans = sum(reference.human for reference in self.references)
-        if len(self.references) == 1:
-            return "singlehuman" if humans else "singleobj"
-        return "multihuman" if humans == len(self.references) else "humanobj" if humans else "multiobject"
+    draft: Draft
+    case: Case
+    pictures: tuple[bytes, ...]
+    sound: bytes | None
+    first_frame: bytes | None
 
 
-def make_cases(now: Snapshot, artifacts: Artifacts, out: Path, *, count: int, seed: int) -> CasesMade:
-    """Writes at most `count` cases, as many of each category as there can be. Deterministic per project and seed.
+@dataclass(slots=True)
+class Maker:
+    """Turns drafts into cases, remembering why some could not be."""
 
-    Raises ProjectError when no accepted pair has a captioned target in another clip.
+    artifacts: Artifacts
+    model: Skeleton
+    said: Mapping[str, Word]
+    edited: Callable[[Case], Case]
+    approved_only: bool
+    told: Counter[str] = field(default_factory=Counter)
+    done: dict[Draft, Prepared] = field(default_factory=dict)
+
+    def usable(self, draft: Draft) -> bool:
+        """Whether the draft's files can be read and people's word admits it; then it is in `done`."""
+        try:
+            found = self._prepared(draft)
+        except MediaError as error:
+            self.told[f"left out: {error}"] += 1
+            return False
+        word = self.said.get(found.case.content)
+        if word is not None and word.verdict == REJECT:
+            self.told["cases that a person rejected are left out"] += 1
+            return False
+        if self.approved_only and word is None:
+            self.told["cases that nobody has approved are left out"] += 1
+            return False
+        self.done[draft] = found
+        return True
+
+    def _prepared(self, draft: Draft) -> Prepared:
+        footage, model = draft.footage, self.model
+        pictures = tuple(self._picture(draft, place) for place in range(len(draft.references)))
+        span = (0.0, footage.video_s) if model.audio == "video" else (footage.start_s, footage.stop_s)
+        sound = sound_wav(footage.uri, self.artifacts.get(footage.index), *span) if model.audio else None
+        first = pictures[0] if model.first_frame else None
+        kinds = tuple(reference.kind for reference in draft.references)
+        case = Case(
+            benchmark="",
+            name="",
+            prompt=draft.prompt,
+            hashes=tuple(_hash(picture) for picture in pictures),
+            labels=tuple(reference.label for reference in draft.references),
+            kinds=kinds if all(kinds) else ("",) * len(kinds),
+            language=draft.language,
+            audio_hash=_hash(sound) if sound else "",
+            duration_s=span[1] - span[0] if model.audio else None,
+            subjects=tuple(draft.subjects.index(reference.subject) + 1 for reference in draft.references),
+            inside=tuple(reference.inside for reference in draft.references),
+            first_frame_hash=_hash(first) if first else "",
+            schedule=tuple(what for _, _, what in draft.schedule),
+            schedule_s=tuple((start, stop) for start, stop, _ in draft.schedule),
+            caption_by=draft.author,
+        )
+        return Prepared(draft, self.edited(case), pictures, sound, first)
+
+    def _picture(self, draft: Draft, place: int) -> bytes:
+        reference = draft.references[place]
+        if self.model.whole_frames and reference.inside and reference.frame is not None:
+            return frame_png(draft.footage.uri, self.artifacts.get(draft.footage.index), reference.frame)
+        pixels = decode_image(self.artifacts.get(reference.crop))[..., :3]  # its surroundings too, as users' pictures have
+        return encode_png(np.ascontiguousarray(pixels))
+
+
+def make_cases(
+    now: Snapshot,
+    artifacts: Artifacts,
+    out: Path,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    draw_from: str = "pairs",
+    skeleton: str = "",
+    approved_only: bool = False,
+) -> CasesMade:
+    """Writes a balanced set. Deterministic per project, seed and what people said.
+
+    Raises ProjectError when nothing of the project can become a case and no skeleton is asked for, SettingsError for an
+    unknown name.
     """
-    drafts = _drafts(now)
-    if not drafts:
-        raise ProjectError("no accepted pair links a captioned clip with another one; curate more or move the gates")
-    chosen = balanced(drafts, count, np.random.default_rng(seed))
-    numbers: Counter[str] = Counter()
-    cases = {}
-    for draft in chosen:
-        numbers[draft.category] += 1
-        name = f"{draft.category}_{numbers[draft.category]}"
-        images = []
-        for place, reference in enumerate(draft.references, 1):
-            image = f"Images/{draft.category}/{numbers[draft.category]}_{place}.png"
-            (out / image).parent.mkdir(parents=True, exist_ok=True)
-            pixels = decode_image(artifacts.get(reference.crop))[..., :3]  # its surroundings too, as users' pictures have
-            (out / image).write_bytes(encode_png(np.ascontiguousarray(pixels)))
-            images.append(image)
-        cases[name] = {
-            "img_paths": images,
-            "prompt": draft.prompt,
-            "synthesis_flag": "False",
-            "class_label": [reference.label for reference in draft.references],
-            "caption_by": draft.author,
-            "clip": draft.clip,
-            "approved": False,
-        }
-    (out / CASES).write_text(json.dumps(cases, indent=4, ensure_ascii=False), encoding="utf-8")
-    remarks = ["no case is approved yet: a person sets `approved` to true"]
-    if len(chosen) < count:
-        remarks.append(f"{len(chosen)} of {count} cases: a clip and a subject are used once")
+    if draw_from not in SOURCES:
+        raise SettingsError(f"cases cannot be drawn from {draw_from!r}{nearest(draw_from, SOURCES)}")
+    model = _model(skeleton)
+    drafts = drafts_of(now, model.wanted if skeleton else SOURCES[draw_from])
+    if model.schedule:
+        drafts = _scheduled(drafts, now)
+    if not drafts and not skeleton:
+        what = "anchor stands for a subject of" if draw_from == "anchors" else "accepted pair links"
+        raise ProjectError(f"no {what} a captioned clip with another one; curate more or move the gates")
+    parts = model.scaled(count) if skeleton else plain(drafts, count or COUNT)
+    maker = Maker(artifacts, model, words(now), edits(now).applied, approved_only)
+    most = sum(part.count for part in parts) if skeleton else count or COUNT
+    chosen = balanced(drafts, parts, most, np.random.default_rng(seed), usable=maker.usable)
+    try:
+        _write(out, chosen, maker.done)
+    except OSError as error:
+        raise ProjectError(f"{out} cannot be written: {error.strerror}; check its owner and the space left") from error
+    if chosen:
+        review(now, out / CASES, None, write=True)
+    lacking = model.lacking(parts, chosen) if skeleton else ()
+    found = Counter(category for category, _ in chosen)
+    wanted = {part.category: part.count for part in parts} if skeleton else {}
+    if skeleton:
+        told = {"skeleton": skeleton, "source": model.source, "wanted": wanted, "cases": dict(found), "lacking": lacking}
+        (out / SKELETON).write_text(json.dumps(told, indent=4, ensure_ascii=False), encoding="utf-8")
     return CasesMade(
-        path=str(out / CASES), cases=len(chosen), categories=dict(sorted(numbers.items())), remarks=tuple(remarks)
+        path=str(out / CASES),
+        cases=len(chosen),
+        categories=dict(sorted(found.items())),
+        wanted=wanted,
+        lacking=lacking,
+        remarks=_remarks(maker, chosen, most, skeleton),
     )
 
 
-def balanced(drafts: Sequence[Draft], count: int, rng: np.random.Generator) -> list[Draft]:
-    """At most `count` drafts, by turns from the category that has the fewest; each clip, prompt and subject once."""
+def balanced(
+    drafts: Sequence[Draft],
+    parts: Sequence[Part],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    usable: Callable[[Draft], bool] = lambda draft: True,
+) -> list[tuple[str, Draft]]:
+    """At most `count` drafts with their part's category, by turns from the part that is least full.
+
+    Each clip, prompt and subject is used once; `usable` is asked of a draft before it is taken.
+    """
     order = [drafts[k] for k in rng.permutation(len(drafts))]
-    chosen: list[Draft] = []
+    free = [(draft, part) for draft in order for part in parts if part.fits(draft)]
+    filled: Counter[str] = Counter()
     taken: set[str] = set()
+    refused: set[Draft] = set()
+    chosen: list[tuple[str, Draft]] = []
     while len(chosen) < count:
-        filled = Counter(draft.category for draft in chosen)
-        free = [draft for draft in order if not taken & _claims(draft)]
+        free = [(d, p) for d, p in free if filled[p.category] < p.count and d not in refused and not taken & d.claims]
         if not free:
             break
-        # Of equally filled categories, the one that is hardest to fill goes first
-        supply = Counter(draft.category for draft in free)
-        best = min(free, key=lambda draft: (filled[draft.category], supply[draft.category], draft.category))
-        chosen.append(best)
-        taken |= _claims(best)
-    return sorted(chosen, key=lambda draft: (draft.category, draft.clip))
+        # Of equally full parts, the one that is hardest to fill goes first
+        supply = Counter(part.category for _, part in free)
+        keys = {p.category: (filled[p.category] / p.count, supply[p.category], p.category) for _, p in free}
+        draft, part = min(free, key=lambda one: keys[one[1].category])
+        if not usable(draft):
+            refused.add(draft)
+            continue
+        chosen.append((part.category, draft))
+        filled[part.category] += 1
+        taken |= draft.claims
+    return sorted(chosen, key=lambda one: (one[0], one[1].footage.clip))
 
 
-def _claims(draft: Draft) -> set[str]:
-    return {draft.clip, draft.prompt, *(reference.subject for reference in draft.references)}
+def _model(name: str) -> Skeleton:
+    return skeleton(name) if name else PLAIN
 
 
-def _drafts(now: Snapshot) -> list[Draft]:
-    """For each clip a case of each of its subjects, and one of up to MAX_REFERENCES together."""
-    taxonomy = load_taxonomy()
-    clips: dict[str, tuple[str, str, list[Reference]]] = {}
-    for clip, text, author, subject, crop, _, category, phrase, living, _ in now.query(_CANDIDATES):
-        known = taxonomy.lookup(category or phrase or "")
-        human = known.domain == HUMAN if known else bool(living)
-        label = (phrase or category or ("person" if living else "object")).replace("_", " ").capitalize()
-        clips.setdefault(clip, (text, author, []))[2].append(Reference(subject, crop, label, human))
-    drafts = []
-    for clip, (text, author, references) in clips.items():
-        drafts += [Draft(clip, text, author, (reference,)) for reference in references]
-        if len(references) > 1:
-            drafts.append(Draft(clip, text, author, tuple(references[:MAX_REFERENCES])))
-    return drafts
+def _scheduled(drafts: Sequence[Draft], now: Snapshot) -> list[Draft]:
+    """Drafts of each video's first clip, with the captions of all its clips in their times."""
+    spans: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    first: dict[str, str] = {}
+    for footage, text, *_ in clips(now):
+        spans[footage.video].append((footage.start_s, footage.stop_s, text))
+        first.setdefault(footage.video, footage.clip)
+    return [
+        replace(draft, schedule=tuple(spans[draft.footage.video]))
+        for draft in drafts
+        if first[draft.footage.video] == draft.footage.clip
+    ]
+
+
+def _write(out: Path, chosen: Sequence[tuple[str, Draft]], done: Mapping[Draft, Prepared]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    numbers: Counter[str] = Counter()
+    cases = {}
+    for category, draft in chosen:
+        numbers[category] += 1
+        number = numbers[category]
+        cases[f"{category}_{number}"] = _fields(out, category, number, done[draft])
+    (out / CASES).write_text(json.dumps(cases, indent=4, ensure_ascii=False), encoding="utf-8")
+
+
+def _fields(out: Path, category: str, number: int, made: Prepared) -> dict[str, Any]:
+    """A case's fields in the file, after its pictures and its sound were written."""
+    case, draft = made.case, made.draft
+    images = [
+        _put(out, f"Images/{category}/{_slug(reference.label)}/{number}_{place}.png", picture)
+        for place, (reference, picture) in enumerate(zip(draft.references, made.pictures, strict=True), 1)
+    ]
+    fields: dict[str, Any] = {
+        "img_paths": images,
+        "prompt": case.prompt,
+        "synthesis_flag": str(any(reference.synthetic for reference in draft.references)),
+        "class_label": list(case.labels),
+        "subjects": list(case.subjects),
+        "inside": list(case.inside),
+        "language": case.language,
+        "caption_by": case.caption_by,
+        "clip": draft.footage.clip,
+    }
+    if all(case.kinds):
+        fields["kinds"] = list(case.kinds)
+    if made.first_frame:
+        fields["first_frame"] = _put(out, f"Frames/{category}_{number}.png", made.first_frame)
+    if made.sound:
+        fields["audio"] = _put(out, f"Sounds/{category}_{number}.wav", made.sound)
+    if case.duration_s is not None:
+        fields["duration_s"] = case.duration_s
+    if case.schedule:
+        spans = zip(case.schedule_s, case.schedule, strict=True)
+        fields["schedule"] = [{"start_s": start, "stop_s": stop, "what": what} for (start, stop), what in spans]
+    return fields
+
+
+def _put(out: Path, place: str, data: bytes) -> str:
+    (out / place).parent.mkdir(parents=True, exist_ok=True)
+    (out / place).write_bytes(data)
+    return place
+
+
+def _remarks(maker: Maker, chosen: Sequence[tuple[str, Draft]], count: int, skeleton: str) -> tuple[str, ...]:
+    told = [f"{number} {line}" if not line.startswith("left out") else line for line, number in maker.told.items()]
+    said = [maker.said.get(maker.done[draft].case.content) for _, draft in chosen]
+    approved = sum(word is not None and word.verdict == APPROVE for word in said)
+    if approved < len(chosen):
+        told.append(f"{len(chosen) - approved} of {len(chosen)} cases wait for a person: `studio-backend cases approve`")
+    if len(chosen) < count and not skeleton:
+        told.append(f"{len(chosen)} of {count} cases: a clip and a subject are used once")
+    return tuple(told)
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:40] or "thing"
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()  # as the reader of cases files does

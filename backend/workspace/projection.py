@@ -4,17 +4,24 @@ import logging
 import threading
 
 from backend.domain import StoreError
+from backend.store.case_events import edits_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.store.journal_schema import rights_of
 from backend.store.schema import VOTE_SCHEMA
 
 PAGE = 10_000
+TABLES = {
+    "rights_stated": ("rights", rights_of),
+    "case_put_up": ("case_put_up", put_up_of),
+    "case_edited": ("case_edit", edits_of),
+}
+"""Which table an event of which kind goes into, and how; votes are checked besides."""
 log = logging.getLogger(__name__)
 
 
 class Projection:
-    """Projects votes and what is said of sources. `refresh` is cheap when there is nothing new."""
+    """Projects votes, and what is said of sources and cases. `refresh` is cheap when there is nothing new."""
 
     def __init__(self, journal: Journal, catalog: Catalog) -> None:
         self._journal = journal
@@ -43,9 +50,13 @@ class Projection:
                 if unfit:
                     log.warning("journal events %s hold numbers that no column holds; they are left out", unfit)
                     votes = [vote for vote in votes if vote["seq"] not in unfit]
-                rights = [row for event in events if event.kind == "rights_stated" for row in rights_of(event)]
+                rows = {"vote": votes, "rights": [], "case_put_up": [], "case_edit": []}
+                for event in events:
+                    if event.kind in TABLES:
+                        table, rows_of = TABLES[event.kind]
+                        rows[table] += rows_of(event)
                 seq = events[-1].seq
-                self._catalog.project(votes, rights, seq=seq, hash=events[-1].hash)
+                self._catalog.project(rows, seq=seq, hash=events[-1].hash)
 
     def rebuild(self) -> None:
         """Makes people's part of the catalog again from the journal's first event."""

@@ -81,7 +81,7 @@ class Snapshot:
         return self.tables.gate_counts
 
     def catalog_hash(self) -> str:
-        """BLAKE2b-256 of the sorted canonical rows of the current plan, of votes and of what was said of sources.
+        """BLAKE2b-256 of the sorted canonical rows of the current plan, of votes and of what was said of sources and cases.
 
         Leaves out run, time, host, path, message text and engine: equal inputs and settings give the equal hash.
         """
@@ -96,6 +96,10 @@ class Snapshot:
             _hash_table(hasher, kind, self.arrow(f"SELECT {selected} FROM {shown} r {kept} ORDER BY ALL"))
         votes = "SELECT id, rev, study_id, item_id, rater, rater_kind, question, choice, strength, reasons FROM vote ORDER BY ALL"
         _hash_table(hasher, "vote", self.arrow(votes))
+        edits = "SELECT content, prompt, rater FROM case_edit ORDER BY ALL"
+        _hash_table(hasher, "case_edit", self.arrow(edits))
+        put_up = "SELECT DISTINCT name, content, clip_id FROM case_put_up ORDER BY ALL"
+        _hash_table(hasher, "case_put_up", self.arrow(put_up))
         rights = f"""SELECT k.id, s.licence, s.attribution FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key
             JOIN ({RIGHTS_NOW}) s ON s.source_id = v.source_id ORDER BY ALL"""
         _hash_table(hasher, "rights", self.arrow(rights))

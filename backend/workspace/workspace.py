@@ -1,5 +1,6 @@
 """`Workspace`: the Api over an owned project folder. It delegates; the parts know how."""
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -27,7 +28,8 @@ from backend.api import (
     Status,
 )
 from backend.client import connect
-from backend.domain import Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
+from backend.domain import CASES_STUDY, Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
+from backend.domain.case_sets import CaseReview
 from backend.domain.ranking import Leaderboard
 from backend.engine.plan import Plan
 from backend.jobs.board import JobBoard
@@ -37,7 +39,17 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.forms import load_form
-from backend.workspace import case_making, checks, comparing, evaluating, exporting, ingesting, ranking
+from backend.workspace import (
+    case_approving,
+    case_making,
+    checks,
+    comparing,
+    evaluating,
+    exporting,
+    ingesting,
+    ranking,
+)
+from backend.workspace.case_approving import CaseQueue, create_case_views
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
@@ -82,10 +94,11 @@ class Workspace:
         self.artifacts.clean()
         self._copies = NearDuplicates(self.artifacts)
         self._projection = Projection(self.journal, self.catalog)
-        self._snapshot = Snapshot(self.catalog, prepare=create_pair_tables)
+        self._snapshot = Snapshot(self.catalog, prepare=_prepare)
         self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews)
         self._jobs = JobBoard(self.journal)
         self._queue = VerifyQueue(self.journal)
+        self._case_queue = CaseQueue(self.journal, self.artifacts)
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
@@ -270,10 +283,46 @@ class Workspace:
         rows = [row for row in ranking.rows_of(self.evaluation(), cases) if row.system == system]
         return ranking.export_scores(rows, cases, self.artifacts, format=format, out=out, system=system, preset=preset)
 
-    def make_cases(self, *, out: str, count: int = 60, seed: int = 0) -> CasesMade:
-        _check_limit(count)
+    def make_cases(
+        self,
+        *,
+        out: str,
+        count: int | None = None,
+        seed: int = 0,
+        draw_from: str = "pairs",
+        skeleton: str = "",
+        approved_only: bool = False,
+    ) -> CasesMade:
+        if count is not None:
+            _check_limit(count)
         with self._apart(self.plan) as now:
-            return case_making.make_cases(now, self.artifacts, Path(out), count=count, seed=seed)
+            made = case_making.make_cases(
+                now,
+                self.artifacts,
+                Path(out),
+                count=count,
+                seed=seed,
+                draw_from=draw_from,
+                skeleton=skeleton,
+                approved_only=approved_only,
+            )
+            if made.cases:
+                self._case_queue.ask(now, Path(made.path), None)
+        return made
+
+    def ask_approval(self, *, cases: str, references: str | None = None) -> CaseReview:
+        with self._now() as now:
+            told = self._case_queue.ask(now, Path(cases), Path(references) if references else None)
+        found = self.review_cases(cases=cases, references=references)
+        return dataclasses.replace(found, remarks=(*told, *found.remarks))
+
+    def review_cases(self, *, cases: str, references: str | None = None, write: bool = False) -> CaseReview:
+        with self._now() as now:
+            return case_approving.review(now, Path(cases), Path(references) if references else None, write=write)
+
+    def edit_case(self, *, content: str, prompt: str, rater: str) -> str:
+        with self._now() as now:
+            return self._case_queue.edit(now, content=content, prompt=prompt, rater=rater)
 
     def progress(self, *, job_id: str) -> Progress:
         return self._jobs.progress(job_id)
@@ -299,10 +348,14 @@ class Workspace:
     def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
         _check_limit(limit)
         with self._now() as now:
+            if study_id == CASES_STUDY:
+                return self._case_queue.next_trials(now, rater=rater, limit=limit, skip=skip)
             return self._queue.next_trials(now, study_id=study_id, rater=rater, limit=limit, skip=skip)
 
     def queue_state(self, *, study_id: str, rater: str) -> QueueState:
         with self._now() as now:
+            if study_id == CASES_STUDY:
+                return self._case_queue.state(now, rater=rater)
             return self._queue.state(now, study_id=study_id, rater=rater)
 
     def submit_votes(self, *, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
@@ -366,7 +419,7 @@ class Workspace:
     def _apart(self, plan: Plan) -> Iterator[Snapshot]:
         """A snapshot for one long reader, who keeps nobody waiting and sees one moment, votes included, to the end."""
         self._projection.refresh()
-        apart = Snapshot(self.catalog, prepare=create_pair_tables, one_moment=True)
+        apart = Snapshot(self.catalog, prepare=_prepare, one_moment=True)
         try:
             with apart.of(plan) as now:
                 yield now
@@ -393,6 +446,11 @@ class Workspace:
         judged = now.query("SELECT count(*) FROM pair_status WHERE pair_id IN (SELECT pair_id FROM pair_shown)")[0][0]
         status.counts["verdicts"] = judged
         return status
+
+
+def _prepare(now: Snapshot) -> None:
+    create_pair_tables(now)
+    create_case_views(now)
 
 
 def open_api(root: Path, *, create: bool = False, settings: ProjectSettings | None = None) -> "Api | Workspace":

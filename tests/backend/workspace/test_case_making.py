@@ -1,22 +1,44 @@
-"""Case sets come from accepted pairs: balanced, nothing used twice, no case approved by a machine."""
+"""Case sets come from pairs or anchors: balanced, nothing used twice, no case approved by a machine."""
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backend.api import Api
-from backend.domain import ProjectError, SettingsError
+from backend.domain import CASES_STUDY, ProjectError, SettingsError
+from backend.engine.context import load
+from backend.jobs import CALLS
 from backend.media.images import read_image
-from backend.workspace.case_making import Draft, Reference, balanced
+from backend.workspace.case_drafts import Draft, Footage, Reference
+from backend.workspace.case_making import balanced
+from backend.workspace.case_skeletons import Part, plain
+
+
+def footage(clip: int, **more: object) -> Footage:
+    place = Footage(
+        clip=f"clip{clip}", start_s=0, stop_s=5, video=f"v{clip}", video_s=9, has_audio=False, index="i", uri="/v.mp4"
+    )
+    return replace(place, **more)
+
+
+def reference(name: str, clip: int = 0, *, kind: str = "", inside: bool = False, crop: str = "") -> Reference:
+    """A picture of a subject; one whose name begins with `h` is human."""
+    domain = "human" if name.startswith("h") else "product"
+    subject = f"{clip}-{name}"
+    return Reference(subject=subject, crop=crop or subject, label="Label", domain=domain, kind=kind, inside=inside)
 
 
 def draft(clip: int, *subjects: str) -> Draft:
-    """A case of a clip; subjects that begin with `h` are human."""
-    references = tuple(Reference(f"{clip}-{name}", "crop", "Label", name.startswith("h")) for name in subjects)
-    return Draft(f"clip{clip}", f"prompt {clip}", "sidecar", references)
+    references = tuple(reference(name, clip) for name in subjects)
+    return Draft(footage=footage(clip), prompt=f"prompt {clip}", author="sidecar", references=references)
+
+
+def chosen(drafts: list[Draft], count: int, seed: int = 0) -> list[tuple[str, Draft]]:
+    return balanced(drafts, plain(drafts, count), count, np.random.default_rng(seed))
 
 
 def test_categories_are_named_as_upstreams() -> None:
@@ -24,23 +46,40 @@ def test_categories_are_named_as_upstreams() -> None:
     assert {names: draft(1, *names.split()).category for names in kinds} == kinds
 
 
+def test_several_pictures_of_one_subject_are_one_subject() -> None:
+    views = tuple(reference("h", kind=f"view:{view}", crop=view) for view in ("front", "back", "left"))
+    assert replace(draft(1, "h"), references=views).category == "singlehuman"
+    face = reference("h", kind="expression:happy")
+    assert replace(draft(1, "h"), references=(face,)).category == "singleface"
+    assert replace(draft(1, "h"), references=(face, reference("o"))).category == "faceobj"
+
+
 def test_categories_fill_evenly() -> None:
     drafts = [draft(n, "o") for n in range(50)] + [draft(n, "h") for n in range(50, 56)] + [draft(60, "h", "o")]
-    chosen = balanced(drafts, 13, np.random.default_rng(0))
-    assert Counter(one.category for one in chosen) == {"singleobj": 6, "singlehuman": 6, "humanobj": 1}
+    assert Counter(category for category, _ in chosen(drafts, 13)) == {"singleobj": 6, "singlehuman": 6, "humanobj": 1}
+
+
+def test_parts_take_what_they_state() -> None:
+    drafts = [draft(n, "o") for n in range(9)] + [draft(n, "h") for n in range(10, 19)]
+    parts = (
+        Part("things", 2, lambda one: one.category == "singleobj", ""),
+        Part("people", 4, lambda one: one.category == "singlehuman", ""),
+        Part("crowds", 3, lambda one: one.category == "multihuman", ""),
+    )
+    found = balanced(drafts, parts, 9, np.random.default_rng(0))
+    assert Counter(category for category, _ in found) == {"things": 2, "people": 4}
 
 
 def test_nothing_is_used_twice() -> None:
     drafts = [draft(1, "o"), draft(1, "o2"), draft(1, "o", "o2"), draft(2, "o"), draft(2, "o2")]
-    chosen = balanced(drafts, 10, np.random.default_rng(0))
-    assert sorted(one.clip for one in chosen) == ["clip1", "clip2"]
-    same = [Draft(f"c{n}", "the same prompt", "a", (Reference(f"s{n}", "c", "L", False),)) for n in range(3)]
-    assert len(balanced(same, 10, np.random.default_rng(0))) == 1
+    assert sorted(one.footage.clip for _, one in chosen(drafts, 10)) == ["clip1", "clip2"]
+    same = [replace(draft(n, "o"), prompt="the same prompt") for n in range(3)]
+    assert len(chosen(same, 10)) == 1
 
 
 def test_equal_seeds_draw_equal_cases() -> None:
     drafts = [draft(n, "o") for n in range(40)]
-    draws = [[one.clip for one in balanced(drafts, 10, np.random.default_rng(seed))] for seed in (1, 1, 2)]
+    draws = [[one.footage.clip for _, one in chosen(drafts, 10, seed)] for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
 
 
@@ -51,13 +90,26 @@ def test_project_becomes_a_benchmark(curated_api: Api, tmp_path: Path) -> None:
     for fields in cases.values():
         assert fields["approved"] is False and 1 <= len(fields["img_paths"]) <= 3
         assert fields["prompt"].strip() and len(fields["class_label"]) == len(fields["img_paths"])
+        assert fields["caption_by"] == "sidecar" and fields["synthesis_flag"] == "False"
         for image in fields["img_paths"]:
             assert read_image(tmp_path / "bench" / image).shape[2] == 3
-    assert any("approved" in remark for remark in made.remarks)
+    assert any("wait for a person" in remark for remark in made.remarks)
     with pytest.raises(SettingsError, match="limit is 0"):
         curated_api.make_cases(out=str(tmp_path / "bench"), count=0)
+
+
+def test_drawn_cases_are_up_as_they_were_written(curated_api: Api, tmp_path: Path) -> None:
+    made = curated_api.make_cases(out=str(tmp_path / "bench"))
+    written = load(CALLS["read_cases"])(Path(made.path)).cases
+    trials = curated_api.next_trials(study_id=CASES_STUDY, rater="ann", limit=9)
+    assert {trial.item_id for trial in trials} == {case.content for case in written}
+    assert not any("different" in remark for remark in curated_api.review_cases(cases=made.path).remarks)
 
 
 def test_project_without_pairs_says_so(api: Api, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="no accepted pair"):
         api.make_cases(out=str(tmp_path / "bench"))
+    with pytest.raises(ProjectError, match="no anchor"):
+        api.make_cases(out=str(tmp_path / "bench"), draw_from="anchors")
+    with pytest.raises(SettingsError, match="did you mean pairs"):
+        api.make_cases(out=str(tmp_path / "bench"), draw_from="pair")

@@ -1,0 +1,50 @@
+"""What people ask and say about a benchmark's cases, as events of the journal and as rows of the catalog.
+
+An approval or a refusal is a Vote in the study `backend.domain.CASES_STUDY` on the case's content. Here is the rest:
+which cases somebody put up for approval, and the prompts that people wrote in place of theirs.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from backend.domain import Case
+from backend.store.journal_schema import Event, StoredEvent
+
+
+def put_up_event(case: Case, *, draw: str, path: str, clip_id: str | None, pictures: Sequence[str]) -> Event:
+    """A case that a person is asked to approve; the last `draw` of a cases file at `path` replaces those before.
+
+    `pictures` are artifacts of the references, in their order.
+    """
+    path = path.encode("utf-8", "backslashreplace").decode("utf-8")  # a name of another encoding; no column holds it
+    body = {"draw": draw, "path": path, "clip_id": clip_id, "pictures": list(pictures), "case": asdict(case)}
+    return Event(kind="case_put_up", actor="user", body=body)
+
+
+def put_up_of(event: StoredEvent) -> list[dict[str, Any]]:
+    """The row of an event of kind `case_put_up`."""
+    body = event.body
+    case = json.dumps(body["case"])
+    row = {name: body[name] for name in ("draw", "path", "clip_id", "pictures")}
+    return [{**row, "seq": event.seq, "name": body["case"]["name"], "content": case_of(case).content, "body": case}]
+
+
+def case_of(body: str) -> Case:
+    """The Case in a row's `body`."""
+    return Case(**{name: _tuple(value) for name, value in json.loads(body).items()})
+
+
+def edited_event(content: str, *, prompt: str, rater: str) -> Event:
+    """Another prompt, by a person, for the case of this content. Read by `edits_of`."""
+    return Event(kind="case_edited", actor=rater, body={"content": content, "prompt": prompt})
+
+
+def edits_of(event: StoredEvent) -> list[dict[str, Any]]:
+    """The row of an event of kind `case_edited`."""
+    return [{**event.body, "seq": event.seq, "rater": event.actor, "made_at": event.server_time}]
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(one) for one in value) if isinstance(value, list) else value
