@@ -119,7 +119,7 @@ def make_cases(
     skeleton: str = "",
     approved_only: bool = False,
 ) -> CasesMade:
-    """Writes a balanced set. Deterministic per project, seed and what people said.
+    """Writes a balanced set, and no file when there is no case. Deterministic per project, seed and what people said.
 
     Raises ProjectError when nothing of the project can become a case and no skeleton is asked for, SettingsError for an
     unknown name.
@@ -220,7 +220,8 @@ def _write(out: Path, chosen: Sequence[tuple[str, Draft]], done: Mapping[Draft, 
         numbers[category] += 1
         number = numbers[category]
         cases[f"{category}_{number}"] = _fields(out, category, number, done[draft])
-    (out / CASES).write_text(json.dumps(cases, indent=4, ensure_ascii=False), encoding="utf-8")
+    if cases:
+        (out / CASES).write_text(json.dumps(cases, indent=4, ensure_ascii=False), encoding="utf-8")
 
 
 def _fields(out: Path, category: str, number: int, made: Prepared) -> dict[str, Any]:

@@ -1,26 +1,11 @@
 """Case sets are counted as they are, and what a person should look at is named."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from metrics.case_sets import check, stats
-
-WORDS = "one two three four five"
-
-
-def case(count: int = 1, *, prompt: str = WORDS, label: str = "Cup", **more: object) -> dict:
-    images = [f"Images/{n}.png" for n in range(count)]
-    return {"img_paths": images, "prompt": prompt, "class_label": [label] * count, **more}
-
-
-def written(tmp_path: Path, cases: dict, pictures: int = 9) -> str:
-    (tmp_path / "Images").mkdir(exist_ok=True)
-    for number in range(pictures):
-        (tmp_path / "Images" / f"{number}.png").write_bytes(b"picture")
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    return str(tmp_path / "cases.json")
+from tests.metrics.made_cases import WORDS, case, written
 
 
 def test_counts_are_of_cases_and_references(tmp_path: Path) -> None:
