@@ -63,7 +63,7 @@ class WindowLevels(VideoFeature):
 
 
 class _Windows:
-    """Reads windows as they fill, and holds no frame that no later window shows."""
+    """Reads windows as they fill; holds frames at the model's size, and none that no later window shows."""
 
     def __init__(self, reader: LevelReader, windows: Sequence[Sequence[int]]) -> None:
         self._reader, self._windows = reader, windows
@@ -72,7 +72,7 @@ class _Windows:
         self._levels: list[np.ndarray] = []
 
     def add(self, index: int, frame: np.ndarray) -> None:
-        self._held[self._seen] = frame
+        self._held[self._seen] = self._reader.prepared(frame)
         self._seen += 1
         ready = [window for window in self._windows[self._next : self._next + BATCH] if max(window) < self._seen]
         if len(ready) == BATCH:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
+import cv2
 import numpy as np
 
 from backend.domain import (
@@ -189,7 +190,7 @@ class _InBetweenCollector:
         else:
             if self._seen:
                 guess = self._interpolator.between(self._even, frame)
-                self._levels.append(float(np.abs(guess.astype(np.int16) - self._odd).mean()))
+                self._levels.append(float(cv2.norm(guess, self._odd, cv2.NORM_L1)) / guess.size)
                 self._indices.append(self._odd_index)
             self._even = frame
         self._seen += 1

@@ -37,6 +37,10 @@ class LevelReader(Protocol):
         """
         ...
 
+    def prepared(self, picture: np.ndarray) -> np.ndarray:
+        """A picture uint8 `(H, W, 3)` brought to the model's own size, so that several windows need not do it again."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:

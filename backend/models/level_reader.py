@@ -52,8 +52,14 @@ class VlmLevelReader:
         shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
 
+    def prepared(self, picture: np.ndarray) -> np.ndarray:
+        """The picture as the model is shown it, uint8 `(448, 448, 3)`; reading that gives the same, to the bit."""
+        return np.asarray(self._squared(picture))
+
     def _squared(self, picture: np.ndarray) -> Image.Image:
         height, width = picture.shape[:2]
+        if (height, width) == (SIDE_PX, SIDE_PX):
+            return Image.fromarray(picture)
         side = max(height, width)
         square = Image.new("RGB", (side, side), self._colour)
         square.paste(Image.fromarray(picture), ((side - width) // 2, (side - height) // 2))

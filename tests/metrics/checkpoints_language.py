@@ -23,8 +23,11 @@ CHAT = (
 )
 
 
-def qwen2_vl(folder: Path, *, seed: int = 0, words: tuple[str, ...] = ()) -> Path:
-    """A Qwen2-VL of 100 thousand weights with its processor; a byte a token, besides `words`."""
+def qwen2_vl(folder: Path, *, seed: int = 0, words: tuple[str, ...] = (), depth: int = 2) -> Path:
+    """A Qwen2-VL of 100 thousand weights with its processor; a byte a token, besides `words`.
+
+    `depth` is the number of layers of its eye, and of their heads.
+    """
     import torch
     import transformers
 
@@ -38,7 +41,7 @@ def qwen2_vl(folder: Path, *, seed: int = 0, words: tuple[str, ...] = ()) -> Pat
             "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e6},
         },
         vision_config={
-            "depth": 2, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14,
+            "depth": depth, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": depth, "mlp_ratio": 2, "patch_size": 14,
             "spatial_merge_size": 2, "temporal_patch_size": 2,
         },
         image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
@@ -233,7 +236,9 @@ def endpoint() -> Iterator[Endpoint]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            stub.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            is_json = self.headers.get("Content-Type", "").startswith("application/json")
+            stub.requests.append(json.loads(body) if is_json else {"body": body})
             stub.headers.append(dict(self.headers))
             (stub.answers.pop(0) if len(stub.answers) > 1 else stub.answers[0])(self)
 

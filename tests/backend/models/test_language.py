@@ -171,6 +171,14 @@ def test_windows_together_are_windows_alone(reader: VlmLevelReader) -> None:
     assert np.abs(together[1] - together[2]).max() > 1e-4, "order is seen"
 
 
+def test_prepared_pictures_read_as_the_pictures_themselves(reader: VlmLevelReader) -> None:
+    window = np.stack([picture(0), picture(1)])
+    small = np.stack([reader.prepared(one) for one in window])
+    assert small.shape == (2, 448, 448, 3) and small.dtype == np.uint8
+    assert (reader.read([small], ("video",)) == reader.read([window], ("video",))).all(), "to the bit"
+    assert (reader.prepared(small[0]) == small[0]).all()
+
+
 def test_unknown_task_is_told(reader: VlmLevelReader) -> None:
     with pytest.raises(ModelUnavailable, match="'beauty' is unknown; there are quality, aesthetics, video"):
         reader.read([picture(0)[None]], ("beauty",))
