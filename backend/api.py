@@ -11,7 +11,7 @@ from typing import Protocol
 
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
 from backend.domain.case_sets import CaseReview, CasesMade
-from backend.domain.ranking import Leaderboard
+from backend.domain.ranking import Leaderboard, SetDistance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,11 +368,13 @@ class Api(Protocol):
         retry_failed: bool = False,
         max_cost: float | None = None,
         prices: str | None = None,
+        real: str | None = None,
     ) -> EvaluationJob:
         """Lists a cases file and a system's videos, and starts measuring them; `progress` follows the job.
 
         `metrics` are ids and names of sets; without any, all whose roles are bound. `max_cost` is what judges may
         spend in this project in all, at `prices` (a TOML file): what is beyond it is unavailable until it is raised.
+        `real` is a folder of real videos, which becomes the set that FID and FVD are to (`set_distances`).
         Raises ImportRefused for files that cannot be read, SettingsError for an unknown metric.
         """
         ...
@@ -392,6 +394,10 @@ class Api(Protocol):
 
     def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]:
         """What was measured with the present settings, ordered by system, case, seed and metric; all without filters."""
+        ...
+
+    def set_distances(self, *, systems: tuple[str, ...] = (), benchmark: str = "") -> tuple[SetDistance, ...]:
+        """FID and FVD of systems to the current set of real videos; without a value where they cannot be computed."""
         ...
 
     def leaderboard(

@@ -96,10 +96,12 @@ def set_distance(real: FeatureSet, generated: FeatureSet, *, ddof: Ddof = 1) -> 
     """FID or FVD of two sets, or why they cannot be compared."""
     if real.extractor != generated.extractor:
         return Absent(f"not applicable: features of {real.extractor} and of {generated.extractor} are on no common scale")
+    if real.moments.total.shape != generated.moments.total.shape:
+        return Absent("failed: the sets' features differ in length; encode both anew")
     if real.clip_frames != generated.clip_frames:
         return Absent(f"not applicable: units of {real.clip_frames} and of {generated.clip_frames} frames are not alike")
     fewest = min(real.moments.num, generated.moments.num)
-    if fewest <= ddof:
+    if fewest < 2:
         return Absent(f"not applicable: a set of {fewest} units has no spread")
     if not all(np.isfinite(each.moments.outer).all() for each in (real, generated)):
         return Absent("failed: a feature is not finite; the model gave numbers that are none")

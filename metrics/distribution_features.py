@@ -1,18 +1,14 @@
-"""What FID and FVD are made of: features of each video, as evidence of a row, and sets of them."""
+"""What FID and FVD are made of: features of each video, as evidence of a row."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar, cast
 
 import numpy as np
 
-from backend.domain import Absent, Case, Generation, ModelUnavailable, digest
+from backend.domain import Absent, ModelUnavailable
 from backend.domain.roles_faces import ClipFeatureExtractor, FeatureExtractor
-from metrics.distribution import FeatureSet, Moments
 from metrics.framing import AllFrames, FramePlan
-from metrics.planner import Planner
 from metrics.spec import Arrays, Entry, Feature, Found, Measured, Metric, Roles, VideoFacts, VideoFeature
 
 BATCH = 16
@@ -98,8 +94,8 @@ class _Batches:
 class FidFeatures(Metric):
     """How many frames of the video stand in FID; their features are the row's evidence, `features` `(T, 2048)`.
 
-    FID is of a set: `distribution.set_distance` takes the sets that `feature_set` makes of such rows. The features are
-    kept, not their sums: of a video of 81 frames they take 0.7 MB, the sums 34 MB.
+    FID is of a set: `distribution_sets` makes sets of such rows. The features are kept, not their sums: of a video of 81
+    frames they take 0.7 MB, the sums 34 MB.
     """
 
     id: ClassVar[str] = "fid_features"
@@ -143,58 +139,6 @@ class FvdFeatures(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         return _counted(given["units"]["features"])
-
-
-def feature_set(
-    entries: Sequence[Entry], metric: FidFeatures | FvdFeatures, planner: Planner
-) -> tuple[FeatureSet | Absent, tuple[str, ...]]:
-    """The videos of the entries as one distribution, and a line for each that could not be used.
-
-    The set is kept in the planner's store under the keys of its videos' features, so that a real set is summed once for
-    all systems: another extractor, clip length or video is another set.
-    """
-    (feature,) = metric.features.values()
-    by_key = {planner.key(feature, entry): entry for entry in entries}
-    keys = sorted(by_key)  # sums in float64 depend on their order in the last bits
-    key = digest(("feature_set", keys))
-    kept = planner.store.get(key)
-    if isinstance(kept, dict):
-        return FeatureSet.from_arrays(kept), ()
-    parts, remarks = [], []
-    for entry in map(by_key.__getitem__, keys):
-        (found,) = planner.features(entry, [feature])
-        if isinstance(found, Absent):
-            remarks.append(f"{Path(entry.generation.path).name}: {found.reason}")
-        else:
-            parts.append(Moments.of(found["features"]))
-    if not parts:
-        return Absent(remarks[0].split(": ", 1)[1] if remarks else "not applicable: a set of no videos"), tuple(remarks)
-    extractor = ",".join(planner.model_id(role) for role in feature.roles)
-    made = FeatureSet(
-        moments=Moments.merged(parts), extractor=extractor, clip_frames=metric.clip_frames, num_videos=len(parts)
-    )
-    if not remarks:  # what failed may be mended; then it is another set under the same keys
-        planner.store.put(key, made.to_arrays())
-    return made, tuple(remarks)
-
-
-def real_entries(paths: Iterable[Path]) -> list[Entry]:
-    """Files of real videos as entries of a system named `real`, each a case of its own."""
-    entries = []
-    for path in paths:
-        case = Case(benchmark="real", name=path.stem, prompt="")
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # pyright: ignore[reportArgumentType]
-        made = Generation(
-            case_id=case.id,
-            system="real",
-            seed=0,
-            path=str(path.resolve()),
-            content_hash=content,
-            num_bytes=path.stat().st_size,
-        )
-        entries.append(Entry(case, made))
-    return entries
 
 
 def _counted(features: np.ndarray) -> Measured:

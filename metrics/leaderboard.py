@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from backend.domain import Case, SettingsError
-from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, Standing, SystemFacts
+from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.settings import nearest
 from metrics.evaluation import metric
 from metrics.guide import guide_of
@@ -63,8 +63,9 @@ def leaderboard(
     preset_id: str = "",
     facts: Sequence[SystemFacts] = (),
     against: tuple[str, str] | None = None,
+    distances: Sequence[SetDistance] = (),
 ) -> Leaderboard:
-    """Standings of every system in every metric that has rows, and in the preset's total.
+    """Standings of every system in every metric that has rows, in the preset's total, and in the `distances` of sets.
 
     Without a preset, OpenS2V-Eval's of the cases' domain. `against` names two systems to compare. Raises
     SettingsError for an unknown preset or system. Deterministic: equal rows give equal intervals.
@@ -91,11 +92,12 @@ def leaderboard(
         benchmark=cases[0].benchmark if cases else "",
         preset=chosen.id,
         cases=len(cases),
-        columns=columns,
-        standings=tuple(standings),
+        columns=(*columns, *_set_columns(distances)),
+        standings=(*standings, *_set_standings(distances, cases, known)),
         answered=tuple(_answered(system, found, cases) for system, found in measured.items()),
         comparisons=compared(measured, columns, chosen, *against) if against else (),
         systems=tuple(known[name] for name in measured if name in known),
+        distances=tuple(distances),
     )
     return replace(board, guide=guide_of(board), remarks=_remarks(board, known))
 
@@ -168,7 +170,41 @@ def _column(name: str, chosen: Preset) -> Column:
         embedded=told is not None and told.is_classical,
         low=term.low if term else None,
         high=term.high if term else None,
+        range_low=told.range[0] if told else None,
+        range_high=told.range[1] if told else None,
     )
+
+
+def _set_columns(distances: Sequence[SetDistance]) -> list[Column]:
+    titles = {one.metric: one.title for one in distances}
+    return [
+        Column(metric=name, title=title, higher_is_better=False, embedded=False, range_low=0.0, of_set=True)
+        for name, title in titles.items()
+    ]
+
+
+def _set_standings(
+    distances: Sequence[SetDistance], cases: Sequence[Case], facts: Mapping[str, SystemFacts]
+) -> list[Standing]:
+    """Distances as standings without intervals, ranked where the system is supported."""
+    found: list[Standing] = []
+    for name in dict.fromkeys(one.metric for one in distances):
+        own = [one for one in distances if one.metric == name]
+        reasons = {one.system: unsupported(facts[one.system], cases) if one.system in facts else "" for one in own}
+        ranked = [one.value for one in own if one.value is not None and not reasons[one.system]]
+        placed = [
+            Standing(
+                system=one.system,
+                metric=name,
+                value=one.value,
+                num_videos=one.num_videos,
+                rank=None if one.value is None or reasons[one.system] else 1 + sum(value < one.value for value in ranked),
+                reason=one.reason or reasons[one.system],
+            )
+            for one in own
+        ]
+        found += sorted(placed, key=lambda s: (s.rank is None, s.rank or 0, s.system))
+    return found
 
 
 def _standings(
@@ -325,6 +361,12 @@ def _remarks(board: Leaderboard, facts: Mapping[str, SystemFacts]) -> tuple[str,
     imported = sorted({s.system for s in board.standings if s.imported})
     if imported:
         found.append(f"scores of {', '.join(imported)} were measured elsewhere and imported")
+    for name in dict.fromkeys(one.title for one in board.distances):
+        sizes = sorted({one.num_units for one in board.distances if one.title == name and one.value is not None})
+        if len(sizes) > 1:
+            found.append(
+                f"{name} is of {sizes[0]} to {sizes[-1]} units; it falls with their number, so sizes should be alike"
+            )
     unknown = [one.system for one in board.answered if one.system not in facts]
     if facts and unknown:
         found.append(f"systems.toml says nothing of {', '.join(unknown)}; they are taken to support every case")

@@ -1,6 +1,7 @@
 """Commands that judge generated videos."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, warn
+from backend.domain.ranking import SetDistance
 
 SHOWN_PROBLEMS = 20
 
@@ -45,6 +47,9 @@ def evaluate(
         float | None, typer.Option("--max-cost", help="What judges may spend in this project in all.")
     ] = None,
     prices: Annotated[Path | None, typer.Option("--prices", help="What the judge charges, as TOML.")] = None,
+    real: Annotated[
+        Path | None, typer.Option("--real", help="Folder of real videos, which FID and FVD are to; kept until another.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a system's videos of a benchmark; what was measured is never measured again."""
@@ -61,18 +66,60 @@ def evaluate(
         if dry_run:
             show_forecast(api.forecast(**about), as_json=as_json)
             return
-        asked = api.evaluate(**about, retry_failed=retry_failed, max_cost=max_cost)
+        true = str(real.absolute()) if real else None
+        asked = api.evaluate(**about, retry_failed=retry_failed, max_cost=max_cost, real=true)
         for remark in asked.remarks:
             warn(remark)
         job = follow(api, asked.job, as_json=as_json)
         rows = api.evaluation(systems=(system,), metrics=asked.metrics)
+        distances = api.set_distances(systems=(system,), benchmark=rows[0].benchmark if rows else "")
     if as_json:
-        emit({"rows": [dataclasses.asdict(row) for row in rows], "missing": asked.missing, "remarks": asked.remarks})
+        emit(
+            {
+                "rows": [*(dataclasses.asdict(row) for row in rows), *map(set_row, distances)],
+                "distances": [dataclasses.asdict(one) for one in distances],
+                "missing": asked.missing,
+                "remarks": asked.remarks,
+            }
+        )
     else:
         show_rows(rows, asked.metrics)
+        show_distances(distances)
     if job.state == "failed":
         warn(f"studio-backend: evaluation broke off: {job.message}")
-    raise SystemExit(1 if job.state != "done" or any(row.state == "failed" for row in rows) else 0)
+    failed = any(one.state == "failed" for one in (*rows, *distances))
+    raise SystemExit(1 if job.state != "done" or failed else 0)
+
+
+def set_row(one: SetDistance) -> dict[str, Any]:
+    """A distance among the rows: of no case and no seed, since it is of all videos together."""
+    return {
+        "case_id": None,
+        "benchmark": one.benchmark,
+        "system": one.system,
+        "seed": None,
+        "metric": one.metric,
+        "value": one.value,
+        "state": one.state,
+        "reason": one.reason,
+        "num_units": one.num_units,
+        "coverage": 0.0 if one.value is None else 1.0,
+    }
+
+
+def show_distances(distances: Iterable[SetDistance]) -> None:
+    """A line a distance, with what it rests on, and what is odd below."""
+    for one in distances:
+        if one.value is None:
+            say(f"{one.system}, {one.title}: – ({one.reason})")
+            continue
+        units = "frames" if one.clip_frames == 1 else f"clips of {one.clip_frames} frames"
+        say(
+            f"{one.system}, {one.title}: {one.value:.4f}, {one.num_units:,} {units} of {one.num_videos} videos against {one.num_real_units:,} "
+            f"of {one.num_real_videos} real ones in {one.real}, by {one.extractor}"
+        )
+        for remark in one.remarks:
+            say(f"  {remark}")
 
 
 def show_forecast(found: CostForecast, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from backend.cli.evaluating import show_distances
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
@@ -131,6 +132,7 @@ def show_board(board: Leaderboard) -> None:
         _show_metrics(console, board, embedded, "Embedded: classical scores, not ranked, in no total")
     if board.comparisons:
         _show_comparisons(console, board.comparisons)
+    show_distances(board.distances)
     for line in (*board.guide, *(f"note: {remark}" for remark in board.remarks)):
         say(line)
     for line in dict.fromkeys(f"note: {s.system}: {s.reason}" for s in board.standings if _is_unranked(s)):

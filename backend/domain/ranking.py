@@ -39,6 +39,11 @@ class Column:
     embedded: bool
     low: float | None = None
     high: float | None = None
+    range_low: float | None = None
+    """What the metric can be at all, as it declares it; None where nothing bounds it."""
+    range_high: float | None = None
+    of_set: bool = False
+    """Whether it is of a system's videos together, and has no value of a single one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,40 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetDistance:
+    """FID or FVD of a system's videos of a benchmark against a set of real ones; without a value, `reason` says why."""
+
+    system: str
+    benchmark: str
+    metric: str
+    """fid or fvd."""
+    title: str
+    value: float | None
+    reason: str | None = None
+    real: str = ""
+    """The folder of the real videos."""
+    extractor: str = ""
+    """Model id of what computed the features: distances of two extractors are on no common scale."""
+    clip_frames: int = 1
+    """Frames that one unit spans."""
+    ddof: int = 1
+    """Covariances are divided by n - ddof."""
+    num_real_videos: int = 0
+    num_real_units: int = 0
+    num_videos: int = 0
+    num_units: int = 0
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """scored, not_applicable, unavailable or failed."""
+        if self.value is not None:
+            return "scored"
+        start = (self.reason or "").partition(":")[0].replace(" ", "_")
+        return start if start in ("not_applicable", "unavailable") else "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
     """Systems over the cases of one benchmark. `standings` hold all cases first, then the groups."""
 
@@ -105,5 +144,6 @@ class Leaderboard:
     answered: tuple[Answered, ...]
     comparisons: tuple[Comparison, ...] = ()
     systems: tuple[SystemFacts, ...] = ()
+    distances: tuple[SetDistance, ...] = ()
     guide: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -18,6 +18,9 @@ CALLS: dict[str, str] = {
     "read_cases": "metrics.benchmark:read_cases",
     "read_scores": "metrics.score_files:read_scores",
     "read_systems": "metrics.systems:read_systems",
+    "real_videos": "metrics.distribution_sets:real_videos",
+    "set_distances": "metrics.distribution_sets:set_distances",
+    "set_metrics": "metrics.distribution_sets:set_metrics",
     "total": "metrics.total:totals_of_file",
     "write_scores": "metrics.score_files:write_scores",
 }

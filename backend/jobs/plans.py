@@ -21,23 +21,27 @@ def work_through(
     engine: str,
     num_workers: int,
     retry_failed: bool,
+    before: tuple[Plan, ...] = (),
 ) -> str:
-    """Works on everything pending in a plan; 0 workers takes the number of cores."""
+    """Works on everything pending in the plans `before` and in the plan; 0 workers takes the number of cores."""
+    worked = failed = 0
     crew = make_crew(workers, engine=engine, num_workers=num_workers)
     try:
-        run = PlanRun(
-            catalog=catalog,
-            artifacts=artifacts,
-            plan=plan,
-            crew=crew,
-            cancelled=ticket.cancelled,
-            progress=ticket.report,
-            retry_failed=retry_failed,
-        )
-        summary = run()
+        for one in (*before, plan):
+            run = PlanRun(
+                catalog=catalog,
+                artifacts=artifacts,
+                plan=one,
+                crew=crew,
+                cancelled=ticket.cancelled,
+                progress=ticket.report,
+                retry_failed=retry_failed,
+            )
+            summary = run()
+            worked, failed = worked + sum(summary.worked.values()), failed + summary.failed
     finally:
         crew.close()
-    return f"{sum(summary.worked.values())} items worked on, {summary.failed} failed"
+    return f"{worked} items worked on, {failed} failed"
 
 
 def make_crew(workers: WorkerSettings, *, engine: str, num_workers: int) -> Crew:

@@ -15,8 +15,11 @@ from backend.workspace.layout import Layout
 from backend.workspace.snapshot import Snapshot
 
 LISTED = "listed"  # the work key of rows that people list
+REAL_SETS = "real/"  # how benchmarks begin that are sets of real videos
 IMPORTED = "imported"  # and of scores that were measured elsewhere
-_LATEST_CASES = "SELECT * FROM bench_case QUALIFY row_number() OVER (PARTITION BY benchmark, name ORDER BY rowid DESC) = 1"
+_LATEST_CASES = f"""
+SELECT * FROM bench_case WHERE NOT starts_with(benchmark, '{REAL_SETS}')
+QUALIFY row_number() OVER (PARTITION BY benchmark, name ORDER BY rowid DESC) = 1"""
 LATEST_GENERATIONS = """
 SELECT * FROM generation QUALIFY row_number() OVER (PARTITION BY case_id, system, seed ORDER BY rowid DESC) = 1"""
 STATES = {"not applicable": "not_applicable", "no detection": "no_detection", "unavailable": "unavailable"}
@@ -133,10 +136,13 @@ def measured(catalog: Catalog, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for (stage,) in rows if (name := stage.removeprefix("measure_")) in known)
 
 
-def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Sequence[str]) -> tuple[EvaluationRow, ...]:
+def rows(
+    now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Sequence[str], *, real: str = ""
+) -> tuple[EvaluationRow, ...]:
     """Scores of the plan, a failed row for each item whose measuring broke, and imported ones that nothing measured here.
 
-    `names` are the plan's metrics, `asked` those that imports are limited to (all without).
+    `names` are the plan's metrics, `asked` those that imports are limited to (all without). The rows are of generated
+    videos, or of the `real` set of that name.
     """
     failed = "".join(
         f""" UNION ALL SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, CASE w.kind WHEN 'unavailable' THEN w.message ELSE 'failed: ' || w.message END AS reason,
@@ -158,8 +164,10 @@ def rows(now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Seq
             SELECT *, true FROM elsewhere ANTI JOIN measured USING (target, name)) s
         JOIN generation g ON g.id = s.target JOIN kept_generation kg ON kg.id = g.id AND kg.work_key = g.work_key
         JOIN bench_case c ON c.id = g.case_id JOIN kept_bench_case kc ON kc.id = c.id AND kc.work_key = c.work_key
-        WHERE len(?) = 0 OR g.system IN (SELECT unnest(?::VARCHAR[])) ORDER BY g.system, c.name, g.seed, s.name""",
-        [list(asked), list(asked), list(systems), list(systems)],
+        WHERE (len(?) = 0 OR g.system IN (SELECT unnest(?::VARCHAR[])))
+            AND CASE ? WHEN '' THEN NOT starts_with(c.benchmark, '{REAL_SETS}') ELSE c.benchmark = ? END
+        ORDER BY g.system, c.name, g.seed, s.name""",
+        [list(asked), list(asked), list(systems), list(systems), real, real],
     )
     return tuple(_row(*fields) for fields in found)
 

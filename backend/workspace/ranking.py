@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.api import EvaluationRow, ScoreFiles
 from backend.domain import Case, Generation, ProjectError, Score, SettingsError
-from backend.domain.ranking import Leaderboard
+from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.report import leaderboard_report, render
@@ -54,6 +54,7 @@ def ranked(
     facts: str | None,
     only: str,
     against: tuple[str, ...],
+    distances: Sequence[SetDistance] = (),
 ) -> Leaderboard:
     """Raises SettingsError for a wrong systems.toml, preset or name."""
     if len(against) not in (0, 2):
@@ -67,7 +68,15 @@ def ranked(
         rows = [row for row in rows if row.system in kept]
         if not rows:
             raise SettingsError(f"no measured system fulfils {only!r} by {path}")
-    return load(CALLS["leaderboard"])(rows, cases, preset_id=preset, facts=known, against=against or None)
+    measured = {row.system for row in rows}
+    return load(CALLS["leaderboard"])(
+        rows,
+        cases,
+        preset_id=preset,
+        facts=known,
+        against=against or None,
+        distances=[one for one in distances if one.system in measured],
+    )
 
 
 def write_page(board: Leaderboard, rows: Sequence[EvaluationRow], artifacts: Artifacts, path: Path) -> None:

@@ -30,7 +30,7 @@ from backend.api import (
 from backend.client import connect
 from backend.domain import CASES_STUDY, Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
 from backend.domain.case_sets import CaseReview
-from backend.domain.ranking import Leaderboard
+from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.plan import Plan
 from backend.jobs.board import JobBoard
 from backend.recipes import doctor_of, plan_for, settings_schema, worker_settings
@@ -44,6 +44,7 @@ from backend.workspace import (
     case_making,
     checks,
     comparing,
+    distances,
     evaluating,
     exporting,
     ingesting,
@@ -184,10 +185,12 @@ class Workspace:
         retry_failed: bool = False,
         max_cost: float | None = None,
         prices: str | None = None,
+        real: str | None = None,
     ) -> EvaluationJob:
         made_by = worker_settings(self.settings, self.layout.artifacts)
         evaluating.plan((), made_by, self.layout, max_cost=max_cost, prices=prices)  # refuses before anything is listed
         asked = evaluating.listed(self.catalog, cases, videos, system, references, metrics, made_by)
+        asked, before = distances.with_real(self.catalog, asked, real, made_by, self.layout)
         engine = engine or self.settings.engine
         job = self._jobs.submit(
             "evaluate",
@@ -202,6 +205,7 @@ class Workspace:
             engine=engine,
             num_workers=self.settings.workers if workers is None else workers,
             retry_failed=retry_failed,
+            before=before,
         )
         if job.kind != "evaluate":
             raise ProjectError(f"a {job.kind} job is running in this project; evaluate when it has ended")
@@ -227,6 +231,12 @@ class Workspace:
         with closing(Snapshot(self.catalog, one_moment=True)) as opened, opened.of(plan) as now:
             return evaluating.rows(now, names, systems, metrics)
 
+    def set_distances(self, *, systems: tuple[str, ...] = (), benchmark: str = "") -> tuple[SetDistance, ...]:
+        made_by = worker_settings(self.settings, self.layout.artifacts)
+        return distances.of_project(
+            self.catalog, self.artifacts, self.layout, made_by, systems=systems, benchmark=benchmark
+        )
+
     def leaderboard(
         self,
         *,
@@ -239,7 +249,10 @@ class Workspace:
     ) -> Leaderboard:
         cases = ranking.cases_of(self.catalog, benchmark)
         rows = ranking.rows_of(self.evaluation(), cases)
-        board = ranking.ranked(rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against)
+        found = self.set_distances(benchmark=cases[0].benchmark)
+        board = ranking.ranked(
+            rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against, distances=found
+        )
         if html:
             ranking.write_page(board, rows, self.artifacts, Path(html))
         return board

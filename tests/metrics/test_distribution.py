@@ -1,5 +1,6 @@
 """FID and FVD: closed forms, sums that merge, sets that cannot be compared, features through real files."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.domain import Absent
+from backend.domain import Absent, Case, Generation
 from backend.media.writer import write_video
 from metrics.distribution import FeatureSet, Moments, frechet_distance, set_distance
-from metrics.distribution_features import FidFeatures, FvdFeatures, feature_set, real_entries
+from metrics.distribution_features import FidFeatures, FvdFeatures
 from metrics.planner import Planner
+from metrics.spec import Entry, Measured
 from metrics.store import FeatureStore
 
 RNG = np.random.default_rng(0)
@@ -133,59 +135,34 @@ def videos(tmp_path: Path) -> list[Path]:
     return paths
 
 
+def features_of(planner: Planner, video: Path, metric: FidFeatures | FvdFeatures) -> Measured | Absent:
+    content = hashlib.blake2b(video.read_bytes()).hexdigest()
+    case = Case(benchmark="b", name=video.stem, prompt="p")
+    made = Generation(case_id=case.id, system="s", seed=0, path=str(video), content_hash=content, num_bytes=1)
+    (found,) = planner.features(Entry(case, made), list(metric.features.values()))
+    return metric.combine(Entry(case, made), {"units": found}) if isinstance(found, dict) else found
+
+
 def test_fid_looks_at_every_frame(planner: Planner, videos: list[Path]) -> None:
-    entries = real_entries(videos)
-    metric = FidFeatures()
-    (found,) = planner.features(entries[0], list(metric.features.values()))
-    assert isinstance(found, dict)
-    row = metric.combine(entries[0], {"units": found})
-    assert row.value == 10
+    row = features_of(planner, videos[0], FidFeatures())
+    assert isinstance(row, Measured) and row.value == 10
     assert row.evidence["features"].shape == (10, 3)
-    whole, remarks = feature_set(entries, metric, planner)
-    assert isinstance(whole, FeatureSet)
-    assert (whole.moments.num, whole.num_videos, whole.clip_frames, remarks) == (22, 3, 1, ())
 
 
 def test_fvd_looks_at_whole_clips(planner: Planner, videos: list[Path]) -> None:
     """Clips of 4: two of 10 frames, two of 9, and none of 3, which is told."""
-    found, remarks = feature_set(real_entries(videos), FvdFeatures(clip_frames=4), planner)
-    assert isinstance(found, FeatureSet)
-    assert (found.moments.num, found.num_videos, found.clip_frames) == (4, 2, 4)
-    assert remarks == ("c.mp4: not applicable: 3 frames are fewer than a clip of 4",)
+    found = [features_of(planner, video, FvdFeatures(clip_frames=4)) for video in videos]
+    assert [one.value for one in found if isinstance(one, Measured)] == [2, 2]
+    assert found[2] == Absent("not applicable: 3 frames are fewer than a clip of 4")
 
 
 def test_clip_is_the_frames_in_order(planner: Planner, videos: list[Path]) -> None:
-    entry = real_entries(videos)[0]
-    (frames,) = planner.features(entry, list(FidFeatures().features.values()))
-    (clips,) = planner.features(entry, list(FvdFeatures(clip_frames=4).features.values()))
-    assert isinstance(frames, dict) and isinstance(clips, dict)
-    expected = frames["features"][:8].reshape(2, 4, 3).mean(axis=1)
-    np.testing.assert_allclose(clips["features"], expected, atol=1e-4)
+    frames, clips = (features_of(planner, videos[0], one) for one in (FidFeatures(), FvdFeatures(clip_frames=4)))
+    assert isinstance(frames, Measured) and isinstance(clips, Measured)
+    expected = frames.evidence["features"][:8].reshape(2, 4, 3).mean(axis=1)
+    np.testing.assert_allclose(clips.evidence["features"], expected, atol=1e-4)
 
 
 def test_clip_length_must_be_the_models(planner: Planner, videos: list[Path]) -> None:
-    found, _ = feature_set(real_entries(videos[:1]), FvdFeatures(), planner)
+    found = features_of(planner, videos[0], FvdFeatures())
     assert isinstance(found, Absent) and found.reason.startswith("unavailable: levels looks at 4 frames")
-
-
-def test_real_set_is_summed_once(planner: Planner, levels: Levels, videos: list[Path], tmp_path: Path) -> None:
-    first, _ = feature_set(real_entries(videos), FidFeatures(), planner)
-    calls = levels.calls
-    again = Planner(store=planner.store, roles=planner.roles, model_id=planner.model_id)
-    second, _ = feature_set(real_entries(reversed(videos)), FidFeatures(), again)
-    assert isinstance(first, FeatureSet) and isinstance(second, FeatureSet)
-    assert (levels.calls, again.decodes) == (calls, 0)
-    assert set_distance(first, second) == pytest.approx(0, abs=1e-9)
-    other = Planner(store=planner.store, roles=planner.roles, model_id=lambda name: "levels@2")
-    third, _ = feature_set(real_entries(videos), FidFeatures(), other)
-    assert isinstance(third, FeatureSet) and isinstance(set_distance(first, third), Absent)
-
-
-def test_broken_video_is_told_and_left_out(planner: Planner, videos: list[Path], tmp_path: Path) -> None:
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(b"\0" * 300)
-    found, remarks = feature_set(real_entries([*videos, broken]), FidFeatures(), planner)
-    assert isinstance(found, FeatureSet) and found.num_videos == 3
-    assert len(remarks) == 1 and remarks[0].startswith("broken.mp4: failed: ")
-    nothing, _ = feature_set([], FidFeatures(), planner)
-    assert isinstance(nothing, Absent)

@@ -13,6 +13,7 @@ EVALUATE = {
     "--dry-run",
     "--max-cost",
     "--prices",
+    "--real",
     "--cases",
     "--videos",
     "--system",
