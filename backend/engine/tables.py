@@ -254,10 +254,11 @@ class PlanTables:
             SELECT r.id, r.work_key, r.{field} AS {parent.KIND}_id{inherited} FROM {record.KIND} r
             JOIN kept_{parent.KIND} p ON p.id = r.{field} WHERE {self._made_by(stage)} {both} {once}"""
         )
-        if stage.over is Source and parent is not Source:  # pictures: their rows have no parent but the source itself
+        if stage.over is Source and parent is not Source:  # pictures: no parent but the source, and a copy adds none
             self._connection.execute(
                 f"""INSERT INTO kept_{record.KIND} BY NAME SELECT r.id, r.work_key, i.item_id AS source_id FROM {record.KIND} r
-                JOIN item_{stage.name} i ON i.work_key = r.work_key WHERE r.{field} IS NULL"""
+                JOIN item_{stage.name} i ON i.work_key = r.work_key WHERE r.{field} IS NULL
+                QUALIFY row_number() OVER (PARTITION BY r.id ORDER BY i.item_id) = 1"""
             )
         if record not in self._kept:
             self._kept.append(record)

@@ -29,7 +29,7 @@ class MakeParts:
     makes: ClassVar[tuple[type, ...]] = (BankPart, Appearance, Score)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources()
-    content: str = ""
+    same: bool = False
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         return [self._one(item, context) for item in items]
@@ -38,7 +38,7 @@ class MakeParts:
         uri = item.one(Source).uri
         if uri.endswith(".txt"):
             return Ok(item.id)
-        name = context.artifacts.put((uri + self.content).encode(), "part")
+        name = context.artifacts.put((b"same" if self.same else uri.encode()), "part")
         part = BankPart(source_id=item.id, artifact=name, num_views=1)
         shown = Appearance(subject_id=None, frame=None, box=(0, 0, 1, 1), confidence=1.0, origin="external", artifact=name)
         return Ok(item.id, (part, shown, Score(target=part.id, name="length", value=float(len(uri)), producer="toy")))
@@ -123,3 +123,10 @@ def test_workers_are_shown_the_same(catalog: Catalog, worker_settings: WorkerSet
     finally:
         crew.close()
     assert before(catalog) == {"a.mp4": 0.0, "b.mp4": 1.0, "copy-of-a.mp4": 2.0}
+
+
+def test_a_picture_that_was_listed_twice_is_one(catalog: Catalog, worker_settings: WorkerSettings) -> None:
+    plan = Plan(steps=(Step(MakeParts(same=True)),))
+    run(catalog, plan, worker_settings)
+    with Snapshot(catalog).of(plan) as now:
+        assert now.counts()["appearances"] == 1
