@@ -90,11 +90,12 @@ def centre(vectors: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def person_vector(appearance: np.ndarray, face: np.ndarray, *, face_weight: float = 0.6) -> np.ndarray:
-    """One unit vector whose dot product is `(1 - w) cos_appearance + w cos_face`, for unit inputs.
+    """Unit vectors `(..., D + F)` whose dot product is `(1 - w) cos_appearance + w cos_face`, for unit inputs.
 
     People without a face belong in a bank of their own: a zero block would halve every similarity.
     """
-    return np.concatenate([np.sqrt(1.0 - face_weight) * appearance, np.sqrt(face_weight) * face]).astype(np.float32)
+    blocks = [np.sqrt(1.0 - face_weight) * appearance, np.sqrt(face_weight) * face]
+    return np.concatenate(blocks, axis=-1).astype(np.float32)
 
 
 def identity_components(

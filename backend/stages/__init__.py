@@ -18,6 +18,8 @@ STAGES: dict[str, str] = {
     "verify_subjects": "backend.stages.verification:VerifySubjects",
     "verify_pairs": "backend.stages.verification:VerifyPairs",
     "assemble_samples": "backend.stages.samples:AssembleSamples",
+    "build_banks": "backend.stages.banks:BuildBanks",
+    "pair_across": "backend.stages.bank_pairs:PairAcross",
     "select_anchors": "backend.stages.anchors:SelectAnchors",
     "audit_pairs": "backend.stages.audit:AuditPairs",
 }

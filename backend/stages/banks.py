@@ -1,0 +1,224 @@
+"""S24: what each source adds to the retrieval banks, and the banks that all of it makes.
+
+A source's *part* is a table of the views of its subjects (or of a picture), with their vectors: one small artifact, made
+once. A bank is put together from the parts of all sources, in the order in which these were listed, so that "whatever was
+listed before" is a span of rows. Three banks hold what can be compared: `person` the views with a face and a body,
+`appearance` every body, `face` every face. Two views are compared in the richest space that both have, and in no other: in
+`appearance` and `face` those that lack the other block come first, so that they too are a span.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from backend.domain import (
+    Appearance,
+    BankPart,
+    Clip,
+    Context,
+    Embedding,
+    Filtered,
+    Item,
+    Mask,
+    Ok,
+    Resources,
+    Result,
+    Source,
+    StoreError,
+    Subject,
+    Video,
+)
+from backend.measures.retrieval import effective_dimension, person_vector
+from backend.stages.embedding import FRAME_HASH_SPACE
+from backend.store.banks import BankContent
+
+VECTOR = pa.list_(pa.float32())
+SPACES = ("appearance", "face", "background", FRAME_HASH_SPACE)
+PART_SCHEMA = pa.schema(
+    [
+        ("subject", pa.string()),  # a picture's appearance stands for its subject
+        ("subject_id", pa.string()),
+        ("appearance_id", pa.string()),
+        ("category", pa.string()),
+        ("is_living", pa.bool_()),
+        ("frame", pa.int32()),
+        ("box", pa.list_(pa.float64())),
+        ("frame_area", pa.float64()),
+        ("crop", pa.string()),
+        ("model", pa.string()),
+        *((space, VECTOR) for space in SPACES),
+    ]
+)
+"""One row a view; `model` made its appearance vector. NULL where there is nothing."""
+LEAST_CATEGORY = 200
+"""Rows of one category from which the dimension that chance works in is measured for it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildBanks:
+    """A BankPart for each source with an embedded appearance: up to `views_per_subject` views, spread over its frames."""
+
+    name: ClassVar[str] = "build_banks"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Source
+    gathers: ClassVar[tuple[type, ...]] = (Video, Clip, Subject, Appearance, Mask, Embedding)
+    makes: ClassVar[tuple[type, ...]] = (BankPart,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources(ram_gib=0.5)
+
+    views_per_subject: int = 3
+    """Phantom-Data looks at three frames of a clip (section 4.1)."""
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [self._part(item, context) for item in items]
+
+    def _part(self, item: Item, context: Context) -> Result:
+        rows = _views(item, self.views_per_subject)
+        if not rows:
+            return Filtered(item.id, "no appearance with a vector")
+        sink = pa.BufferOutputStream()
+        table = pa.Table.from_pylist(rows, schema=PART_SCHEMA)
+        with pa.ipc.new_file(sink, PART_SCHEMA) as writer:
+            writer.write_table(table)
+        name = context.artifacts.put(sink.getvalue().to_pybytes(), "arrow")
+        return Ok(item.id, (BankPart(source_id=item.id, artifact=name, num_views=table.num_rows),))
+
+
+def read_part(data: bytes) -> pa.Table:
+    """A part's views. Raises StoreError for other bytes."""
+    try:
+        table = pa.ipc.open_file(data).read_all()
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"a bank part cannot be read ({error}); run stage build_banks again") from error
+    if table.schema != PART_SCHEMA:
+        raise StoreError("a bank part has other columns; run stage build_banks again")
+    return table
+
+
+def bank_contents(parts: Sequence[pa.Table], *, face_weight: float) -> dict[str, BankContent]:
+    """The banks of parts in the order of their sources, by name.
+
+    Each row has its `part` and `row` there, a `subject` number, `is_picture` and a `category`. Metadata of the rows' schema: `blocks`,
+    rows of each block; `chance`, mean and effective dimension of random cosines, by category and of all as "".
+    """
+    numbered = [
+        table.append_column("part", pa.array(np.full(table.num_rows, k, np.int32))).append_column(
+            "row", pa.array(np.arange(table.num_rows, dtype=np.int32))
+        )
+        for k, table in enumerate(parts)
+    ]
+    every = pa.concat_tables(numbered) if numbered else PART_SCHEMA.empty_table()
+    has_body, has_face = (every.column(name).is_valid().to_numpy() for name in ("appearance", "face"))
+    body, face = vectors_of(every, "appearance"), vectors_of(every, "face")
+    both = np.flatnonzero(has_body & has_face)
+    person = person_vector(body[both], face[both], face_weight=face_weight) if len(both) else np.zeros((0, 2), np.float32)
+    blocks = {
+        "person": (person, [both]),
+        "appearance": (body, [np.flatnonzero(has_body & ~has_face), both]),
+        "face": (face, [np.flatnonzero(has_face & ~has_body), both]),
+    }
+    contents = {}
+    for name, (vectors, order) in blocks.items():
+        rows = np.concatenate(order)
+        chosen = vectors if name == "person" else vectors[rows]
+        contents[name] = BankContent(chosen, _row_table(every, rows, chosen, [len(block) for block in order]))
+    return contents
+
+
+def vectors_of(table: pa.Table, space: str) -> np.ndarray:
+    """float32 `(N, D)` of a column of vectors, zeros where there is none; `(N, 1)` when there are none at all."""
+    column = table.column(space).combine_chunks()
+    valid = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    if not len(valid):
+        return np.zeros((table.num_rows, 1), np.float32)
+    flat = column.drop_null().flatten().to_numpy()
+    vectors = np.zeros((table.num_rows, len(flat) // len(valid)), np.float32)
+    vectors[valid] = flat.reshape(len(valid), -1)
+    return vectors
+
+
+def _views(item: Item, most: int) -> list[dict[str, Any]]:
+    subjects = {subject.id: subject for subject in item.all(Subject)}
+    clips = {clip.id: clip for clip in item.all(Clip)}
+    areas = {video.id: float(video.width * video.height) for video in item.all(Video)}
+    masks: dict[str, Mask] = {}
+    for mask in sorted(item.all(Mask), key=lambda mask: (mask.author.startswith("person"), mask.id)):
+        masks[mask.appearance_id] = mask  # a person's last, so that it stays
+    vectors: dict[str, dict[str, Embedding]] = defaultdict(dict)
+    for embedding in item.all(Embedding):
+        vectors[embedding.appearance_id][embedding.space] = embedding
+    of_subject: dict[str, list[Appearance]] = defaultdict(list)
+    for appearance in item.all(Appearance):
+        known = appearance.subject_id is None or appearance.subject_id in subjects
+        if known and vectors[appearance.id].keys() & {"appearance", "face"}:
+            of_subject[appearance.subject_id or appearance.id].append(appearance)
+    rows = []
+    for name in sorted(of_subject):
+        views = sorted(of_subject[name], key=lambda a: (a.frame or 0, a.id))
+        chosen = np.unique(np.linspace(0, len(views) - 1, min(most, len(views))).round().astype(int))
+        subject = subjects.get(name)
+        area = areas[clips[subject.clip_id].video_id] if subject else None
+        rows += [_view(views[k], subject, masks.get(views[k].id), area, vectors[views[k].id]) for k in chosen.tolist()]
+    return rows
+
+
+def _view(
+    appearance: Appearance,
+    subject: Subject | None,
+    mask: Mask | None,
+    area: float | None,
+    vectors: Mapping[str, Embedding],
+) -> dict[str, Any]:
+    if area is None and mask is not None:
+        area = float(mask.width * mask.height)
+    return {
+        "subject": subject.id if subject else appearance.id,
+        "subject_id": subject.id if subject else None,
+        "appearance_id": appearance.id,
+        "category": subject.category if subject else None,
+        "is_living": subject.is_living if subject else None,
+        "frame": appearance.frame,
+        "box": list(appearance.box),
+        "frame_area": area,
+        "crop": mask.crop if mask else None,
+        "model": vectors["appearance"].model if "appearance" in vectors else None,
+        **{space: vectors[space].vector if space in vectors else None for space in SPACES},
+    }
+
+
+def _row_table(every: pa.Table, rows: np.ndarray, vectors: np.ndarray, blocks: Sequence[int]) -> pa.Table:
+    subjects = every.column("subject").combine_chunks().dictionary_encode()
+    numbers = subjects.indices.to_numpy(zero_copy_only=False) if every.num_rows else np.zeros(0, np.int32)
+    taken = every.select(["category", "subject_id"]).take(pa.array(rows))
+    table = pa.table(
+        {
+            "part": every.column("part").to_numpy()[rows] if every.num_rows else np.zeros(0, np.int32),
+            "row": every.column("row").to_numpy()[rows] if every.num_rows else np.zeros(0, np.int32),
+            "subject": numbers[rows].astype(np.int64),
+            "is_picture": taken.column("subject_id").is_null(),
+            "category": taken.column("category"),
+        }
+    )
+    facts = {"blocks": list(blocks), "chance": _chance(vectors, table.column("category").to_pylist())}
+    return table.replace_schema_metadata({"bank": json.dumps(facts)})
+
+
+def _chance(vectors: np.ndarray, categories: Sequence[str | None]) -> dict[str, tuple[float, float]]:
+    """Mean and effective dimension of the cosines of random rows, of all and of each large category."""
+    groups: dict[str, Any] = {"": np.arange(len(vectors))}
+    names = np.array([name or "" for name in categories], dtype=object)
+    for name in sorted({name for name in categories if name}):
+        groups[name] = np.flatnonzero(names == name)
+    found = {}
+    for name, rows in groups.items():
+        if len(rows) >= (2 if name == "" else LEAST_CATEGORY):
+            chosen = rows[:: max(1, len(rows) // 20_000)].tolist()
+            dimension = effective_dimension(vectors[chosen], np.random.default_rng(0))
+            mean = vectors[chosen].astype(np.float64).mean(axis=0)
+            found[name] = (float(mean @ mean), min(dimension, float(vectors.shape[1])))
+    return found
