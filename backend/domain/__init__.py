@@ -94,6 +94,7 @@ from backend.domain.roles_language import (
     VideoTextEmbedder,
 )
 from backend.domain.roles_people import ExpressionClassifier, FaceWatcher, Facing, PoseEstimator, SeenFace
+from backend.domain.roles_synthesis import Inpainter, ReferenceSynthesizer
 from backend.domain.roles_vision import (
     CLIP_PREP,
     DINO_PREP,

@@ -84,7 +84,7 @@ class CaseStats:
     """human, other."""
     languages: dict[str, int]
     captions: dict[str, int]
-    """Cases by who wrote the prompt: person, model, sidecar, unsaid."""
+    """Cases by what wrote the prompt: person, model, sidecar, unsaid."""
     durations: dict[str, float]
     """least, mean, median, most seconds, of the cases that name one."""
     approved: int

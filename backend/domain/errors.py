@@ -6,6 +6,7 @@ StudioError                 a person can mend it; the text says what failed, the
 ├── ProjectError            the project folder cannot be used (owned, newer, missing, full disk)
 ├── StoreError              stored data is damaged
 ├── ModelUnavailable        a role's weights or package are missing
+├── ModelFailed             a model is there and broke while it was asked
 ├── ImportRefused           an imported file is wrong
 └── ServiceError            the service cannot be reached or refused the call
 """
@@ -54,6 +55,21 @@ class ModelUnavailable(StudioError):
     """A role cannot be served here; the text names the extra or the weights to get."""
 
     kind = "model_unavailable"
+
+
+class ModelFailed(StudioError):
+    """A model broke while it was asked; `kind` says how: out_of_memory, crash, timeout or answer (of no kind that a role gives)."""
+
+    def __init__(self, message: str, *, kind: str = "crash") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self):
+        return _model_failed, (str(self), self.kind)
+
+
+def _model_failed(message: str, kind: str) -> ModelFailed:
+    return ModelFailed(message, kind=kind)
 
 
 class ImportRefused(StudioError):

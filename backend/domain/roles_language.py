@@ -3,7 +3,7 @@
 Frames are RGB uint8, embeddings float32 unit vectors, as everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,8 +75,14 @@ class Judge(Protocol):
     """Answers inquiries by integers. Raises ModelUnavailable when it cannot be asked at all; faults are verdicts."""
 
     model_id: str
+    sampling: str
+    """How an answer is drawn, as JSON; `{}` where the model's own defaults hold."""
 
-    def ask(self, inquiries: Sequence[Inquiry]) -> list[Verdict]: ...
+    def ask(
+        self, inquiries: Sequence[Inquiry], answered: Callable[[Inquiry, Verdict], None] | None = None
+    ) -> list[Verdict]:
+        """A verdict for each. `answered` is told of each as soon as it is there, before the others are."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

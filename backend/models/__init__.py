@@ -33,6 +33,11 @@ MODELS: dict[str, dict[str, str]] = {
         "openai": "backend.models.judge_openai:OpenAiJudge",
         "local": "backend.models.judge_local:LocalJudge",
     },
+    "Inpainter": {
+        "embedded": "backend.models.classical_painter:TeleaPainter",
+        "paper": "backend.models.lama:Lama",
+        "flux": "backend.models.flux:FluxFill",
+    },
     "LevelReader": {"paper": "backend.models.level_reader:VlmLevelReader"},
     "Musiq": {"paper": "backend.models.musiq:Musiq"},
     "PhraseExtractor": {"embedded": "backend.models.classical_captions:RulePhrases"},
@@ -40,6 +45,12 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.yolo_world_results:YoloWorldResults",
         "owlv2": "backend.models.owl:Owlv2",
         "owlvit": "backend.models.owl:OwlVit",
+    },
+    "ReferenceSynthesizer": {
+        "embedded": "backend.models.classical_variants:AugmentedVariants",
+        "paper": "backend.models.flux:FluxRedux",
+        "kontext": "backend.models.flux:FluxKontext",
+        "gpt": "backend.models.gpt_frames:GptFrames",
     },
     "RewardModel": {"paper": "backend.models.reward:VideoReward"},
     "Segmenter": {
