@@ -42,6 +42,11 @@ class ModelPlace:
     suggested: str = ""
     """What the papers take, for the sentence that says what to do."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether weights of this machine's are named; a model far away is asked over the network."""
+        return bool(self.location) and not self.location.startswith(REMOTE)
+
     def path(self) -> Path:
         """The folder or file. Raises ModelUnavailable when it is not there; nothing is ever downloaded unasked."""
         if not self.location:
@@ -69,6 +74,16 @@ class ModelPlace:
                 "the key comes from the environment, never from here)"
             )
         return model, url.rstrip("/")
+
+    def weight_bytes(self) -> int:
+        """Bytes of the weight files, safetensors alone where there are any; 0 where nothing lies."""
+        try:
+            found = self.path()
+        except ModelUnavailable:
+            return 0
+        files = [found] if found.is_file() else [path for path in found.rglob("*") if path.suffix in WEIGHTS]
+        chosen = [path for path in files if path.suffix == ".safetensors"] or files
+        return sum(path.stat().st_size for path in chosen)
 
     def digest(self) -> str:
         """Names the weights: a hash of the small files, and of size and both ends of the large ones."""
