@@ -1,10 +1,12 @@
 """What a stage may ask for while it works: the `Context` of workers."""
 
 import importlib
+import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -23,7 +25,9 @@ from backend.domain import (
 from backend.engine.frames import CachedReader, FrameCache
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
-from backend.models.places import model_id_of, place_of
+from backend.models.call_wire import BoundModel
+from backend.models.places import ModelPlace, model_id_of, place_of
+from backend.models.remote_role import ModelAddress, ModelLine, remote_role
 from backend.store.artifacts import Artifacts
 
 OPEN_READERS = 2
@@ -41,6 +45,8 @@ class WorkerSettings:
     device: str = "auto"
     dtype: str = "float32"
     seed: int = 0
+    service: ModelAddress | None = None
+    """Where model workers answer that hold the models with weights; None to load them here."""
 
     def model_id(self, role: str) -> str:
         """What is bound to a role, with its weights, without loading it; empty for an unbound role."""
@@ -48,15 +54,24 @@ class WorkerSettings:
 
 
 class WorkContext:
-    """`backend.domain.Context` over a project's artifacts. Holds open readers, decoded frames and loaded models."""
+    """`backend.domain.Context` over a project's artifacts. Holds open readers, decoded frames and loaded models.
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    Models with weights are asked in the model worker where there is one: `alive` is called while an answer takes long,
+    and `cancelled` ends the waiting with Interrupted.
+    """
+
+    def __init__(
+        self, settings: WorkerSettings, *, cancelled: Event | None = None, alive: Callable[[], None] = lambda: None
+    ) -> None:
         self.artifacts = Artifacts(settings.artifacts, durable=False)  # the owner settles them before it commits
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
         self._cache = FrameCache()
         self._models: dict[str, object] = {}
         self._model_ids: dict[str, str] = {}
+        self._alive = alive
+        self._line: ModelLine | None = None
+        self.cancelled = cancelled
 
     def path(self, video: Video, item: Item) -> str:
         """The video's file. Raises MediaError when it has gone or changed since it was ingested."""
@@ -111,9 +126,19 @@ class WorkContext:
             place = place_of(name, implementation, self._settings.models)
             if place is None:
                 self._models[name] = implementation()
+            elif self._settings.service is not None and place.is_held:
+                self._models[name] = self._remote(name, implementation, place)
             else:
                 self._models[name] = implementation(place, device=self._settings.device, dtype=self._settings.dtype)
         return self._models[name]
+
+    def _remote(self, name: str, implementation: type, place: ModelPlace) -> object:
+        assert self._settings.service is not None, "a model worker is asked where there is one"
+        if self._line is None:
+            self._line = ModelLine(self._settings.service, choice=os.getpid(), alive=self._alive)
+        self._line.cancelled = self.cancelled
+        model = BoundModel(name, self._settings.roles[name], place.location, self._settings.dtype)
+        return remote_role(self._line, model, implementation)
 
     def model_id(self, name: str) -> str:
         """Names what is bound to a role and its weights, without loading it."""
@@ -125,9 +150,11 @@ class WorkContext:
         return np.random.default_rng(int(digest((self._settings.seed, item_id), num_bytes=8), 16))
 
     def close(self) -> None:
-        """Closes every reader."""
+        """Closes every reader, and the line to the model worker."""
         while self._readers:
             self._readers.popitem()[1].close()
+        if self._line is not None:
+            self._line.close()
 
 
 def load(path: str) -> type:

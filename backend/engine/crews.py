@@ -5,11 +5,11 @@ current batch with it: the batch is bisected until the culprit is alone, and the
 with the signal and the end of its stderr.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import queue
-import signal
 import tempfile
 import threading
 import time
@@ -24,9 +24,11 @@ from typing import Protocol
 
 from backend.domain import Failed
 from backend.engine.chain import Feed
+from backend.engine.children import Threads, become_child, death_of
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.engine.crew_folder import CrewFolder
 from backend.engine.work import Batch, Outcome, work_on
+from backend.models.borders import Interrupted
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ DEATHS = 2  # of a single item before it fails
 SECONDS_PER_ITEM = 120.0  # a batch that takes longer is taken for hung
 START_S = 60.0  # to spawn and import; torch alone takes 3 s, a busy machine many times that
 READY = "ready"
+CANCEL = "cancel"
+SIGN_S = 5.0  # between signs of life of a worker that waits for a model
 GRACE_S = 5.0  # between asking a worker to stop and killing it
 
 
@@ -55,8 +59,10 @@ class Inline:
         self._context = WorkContext(settings)
 
     def work(self, feed: Feed, cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
-        while not cancelled.is_set() and (batch := feed.take()) is not None:
-            yield batch, work_on(batch, self._context)
+        self._context.cancelled = cancelled
+        with contextlib.suppress(Interrupted):
+            while not cancelled.is_set() and (batch := feed.take()) is not None:
+                yield batch, work_on(batch, self._context)
 
     def close(self) -> None:
         self._context.close()
@@ -69,6 +75,7 @@ class _Worker:
     stderr: Path
     batches: deque[Batch] = field(default_factory=deque)
     ready: bool = False
+    called_off: bool = False
     since: float = field(default_factory=time.monotonic)
 
 
@@ -96,6 +103,8 @@ class Process:
             busy = [worker for worker in self._workers if worker.batches]
             if not busy:
                 return
+            if cancelled.is_set():
+                self._call_off(busy)
             ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], timeout=0.5)
             for worker in busy:
                 if worker.pipe in ready and (outcome := self._receive(worker)) is not None:
@@ -129,7 +138,7 @@ class Process:
         self._started += 1
         stderr = self._folder.path / f"worker-{self._started}.stderr"
         process = self._context.Process(target=_serve, args=(theirs, self._settings, str(stderr), os.getpid()), daemon=True)
-        with _SingleThreaded():
+        with Threads():
             process.start()
         theirs.close()
         return _Worker(process, ours, stderr)
@@ -142,6 +151,14 @@ class Process:
             worker.pipe.send(batch)
         except (BrokenPipeError, ConnectionResetError):
             log.debug("worker %s died before it took a batch", worker.process.pid)
+
+    def _call_off(self, busy: list[_Worker]) -> None:
+        """Has workers give up waiting for models; what they do themselves they finish."""
+        for worker in busy:
+            if not worker.called_off:
+                worker.called_off = True
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    worker.pipe.send(CANCEL)
 
     def _receive(self, worker: _Worker) -> Outcome | str | None:
         try:
@@ -164,6 +181,9 @@ class Process:
         suspect, *waiting = worker.batches
         culprit = suspect.items[0].id
         again.extend(waiting)
+        if worker.called_off:  # it went because it was told to
+            again.append(suspect)
+            return
         if len(suspect.items) > 1:
             again.extend(suspect.halves())
             return
@@ -173,65 +193,47 @@ class Process:
             again.append(suspect)
             return
         kind = "timeout" if hung else "crash"
-        how = f"took more than {self._seconds_per_item:.0f} s" if hung else _death(worker.process.exitcode)
+        how = f"took more than {self._seconds_per_item:.0f} s" if hung else death_of(worker.process.exitcode)
         tail = worker.stderr.read_text(errors="replace")[-500:].strip() if worker.stderr.exists() else ""
         message = f"{suspect.stage.name} {how}, twice" + (f"; stderr: {tail}" if tail else "")
         yield suspect, Outcome(notes=(Failed(culprit, kind, message),), tables={}, seconds=0.0)
 
 
-class _SingleThreaded:
-    """Environment for children: BLAS, OpenMP and OpenCV on one thread, so that equal inputs give equal bits."""
-
-    NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self.NAMES}
-        os.environ.update(dict.fromkeys(self.NAMES, "1"))
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _death(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"died of {signal.Signals(-exitcode).name}"
-    return f"ended with exit code {exitcode}"
-
-
 def _serve(pipe: Connection, settings: WorkerSettings, stderr: str, owner: int) -> None:
     """A worker's life: batches in, outcomes out, until the pipe closes or the owner dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent(owner)
-    descriptor = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(descriptor, 2)
-    context = WorkContext(settings)
+    become_child(owner, stderr)
+    cancelled = Event()
+    context = WorkContext(settings, cancelled=cancelled, alive=_Sign(pipe))
     batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-    threading.Thread(target=_take, args=(pipe, batches), daemon=True).start()
+    threading.Thread(target=_take, args=(pipe, batches, cancelled), daemon=True).start()
     pipe.send(READY)
-    while (batch := batches.get()) is not None:
-        pipe.send(work_on(batch, context))
+    with contextlib.suppress(Interrupted):  # the batch is not done, and its owner wants no more of it
+        while (batch := batches.get()) is not None:
+            pipe.send(work_on(batch, context))
 
 
-def _take(pipe: Connection, batches: "queue.SimpleQueue[Batch | None]") -> None:
+def _take(pipe: Connection, batches: "queue.SimpleQueue[Batch | None]", cancelled: Event) -> None:
     """Empties the pipe at once: an owner that sends a large batch must not wait while this worker sends a large outcome."""
     while True:
         try:
-            batches.put(pipe.recv())
+            given = pipe.recv()
         except (EOFError, ConnectionResetError):
             batches.put(None)
             return
+        if given == CANCEL:
+            cancelled.set()
+        else:
+            batches.put(given)
 
 
-def _die_with_parent(owner: int) -> None:
-    """Linux: SIGKILL when the owner ends, so that no worker outlives a killed owner."""
-    import ctypes
+class _Sign:
+    """Tells the owner that a batch is not hung but waits for a model, at most every so often."""
 
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "prctl"):
-        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != owner:
-        os._exit(1)
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._last = time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._last > SIGN_S:
+            self._last = time.monotonic()
+            self._pipe.send(READY)
