@@ -1,0 +1,288 @@
+"""Model workers as clients see them: real processes, real sockets, tiny networks."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from backend.domain import MediaError, ModelUnavailable
+from backend.domain.errors import ModelFailed
+from backend.jobs.model_service import ModelService
+from backend.jobs.model_worker import ModelWorkerSettings
+from backend.models.borders import Interrupted
+from backend.models.call_wire import Ask
+from backend.models.places import ModelPlace
+from backend.models.remote_role import INTERACTIVE, ModelLine, RemoteRole, remote_role
+from tests.backend.jobs import tiny_models
+from tests.backend.jobs.tiny_models import bound, write_weights
+from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
+
+pytest.importorskip("torch")
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+Serve = Callable[..., ModelService]
+ROW = np.linspace(-1, 1, 16, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors", 100)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[ModelService]:
+    """One service for tests that leave it as it was."""
+    service = ModelService(ModelWorkerSettings(), devices=["cpu"])
+    yield service
+    service.close()
+
+
+def role(
+    service: ModelService, name: str, weights: str, *, cancelled: Event | None = None, lane: str = "bulk"
+) -> RemoteRole:
+    line = ModelLine(service.address(lane), cancelled=cancelled)
+    return remote_role(line, bound(name, weights), getattr(tiny_models, name))
+
+
+def kinds(service: ModelService) -> list[str]:
+    return [event.kind for event in service.events()]
+
+
+def test_role_over_the_wire_is_the_role_here(shared: ModelService, weights: str) -> None:
+    here = tiny_models.Linear(ModelPlace("Linear", weights), device="cpu", dtype="float32")
+    there = role(shared, "Linear", weights)
+    assert there.project(ROW).tobytes() == here.project(ROW).tobytes()  # type: ignore[attr-defined]
+    assert (there.model_id, there.num_rows, there.space) == (here.model_id, 100, "tiny")  # type: ignore[attr-defined]
+    assert there.doubled([1.5, 2.0], plus=1.0) == [4.0, 5.0]  # type: ignore[attr-defined]
+    assert not hasattr(there, "segment_moving")
+
+
+def test_frames_are_read_where_they_lie(shared: ModelService, weights: str) -> None:
+    frames = np.random.default_rng(1).integers(0, 255, (9, 8, 6, 3), np.uint8)
+    footage = StageContext(ArrayReader(frames)).footage(clip_item(frames))
+    there = role(shared, "Linear", weights)
+    assert np.allclose(there.brightness(footage, [1, 4, 8]), frames[[1, 4, 8]].mean(axis=(1, 2, 3)))  # type: ignore[attr-defined]
+    assert there.brightness(footage, []).reason == "no frame was asked for"  # type: ignore[attr-defined]
+    broken = StageContext(ArrayReader(frames, broken=frozenset({4}))).footage(clip_item(frames))
+    with pytest.raises(MediaError, match="cannot be decoded") as raised:
+        there.brightness(broken, [1, 4])  # type: ignore[attr-defined]
+    assert raised.value.kind == "truncated"
+    assert there.project(ROW).shape == (100,)  # type: ignore[attr-defined]
+
+
+def test_faults_of_a_model_are_raised_at_the_caller(shared: ModelService, weights: str) -> None:
+    there = role(shared, "Troubled", weights)
+    with pytest.raises(ValueError, match="3 boxes for 2 phrases"):
+        there.act("raise")  # type: ignore[attr-defined]
+    with pytest.raises(ModelFailed, match=r"Troubled.act gave an answer of a kind that no role gives"):
+        there.act("strange")  # type: ignore[attr-defined]
+    assert there.act("fine") == "fine"  # type: ignore[attr-defined]
+
+
+def test_missing_and_broken_weights_are_said_at_the_role(shared: ModelService, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="does not exist"):
+        role(shared, "Linear", str(tmp_path / "none.safetensors"))
+    (tmp_path / "cut.safetensors").write_bytes(b"\x40\0\0\0\0\0\0\0{")
+    with pytest.raises(ModelUnavailable, match="no tensors that can be read"):
+        role(shared, "Linear", str(tmp_path / "cut.safetensors"))
+
+
+def test_two_clients_at_once_each_get_their_own_answers(shared: ModelService, weights: str) -> None:
+    here = tiny_models.Linear(ModelPlace("Linear", weights), device="cpu", dtype="float32")
+    rows = np.random.default_rng(2).standard_normal((6, 40, 16)).astype(np.float32)
+
+    def client(mine: np.ndarray) -> list[bytes]:
+        there = role(shared, "Linear", weights)
+        return [there.project(row).tobytes() for row in mine]  # type: ignore[attr-defined]
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(client, rows))
+    assert found == [[here.project(row).tobytes() for row in mine] for mine in rows]
+
+
+def test_calls_that_wait_are_answered_together(shared: ModelService, weights: str) -> None:
+    blocker, there = role(shared, "Troubled", weights), [role(shared, "Linear", weights) for _ in range(5)]
+    with ThreadPoolExecutor(6) as pool:
+        blocked = pool.submit(blocker.act, "sleep", 0.5)  # type: ignore[attr-defined]
+        time.sleep(0.2)
+        found = list(pool.map(lambda one: one.project(ROW).tobytes(), there))
+        blocked.result()
+    assert len(set(found)) == 1
+    assert there[0].together() >= 5  # type: ignore[attr-defined]
+
+
+def test_somebody_who_waits_goes_before_bulk(shared: ModelService, weights: str) -> None:
+    blocker, order = role(shared, "Troubled", weights), []
+    bulk = [role(shared, name, weights) for name in ("Linear", "OtherLinear")]
+    person = role(shared, "Hungry", weights, lane=INTERACTIVE)
+
+    def asked(name: str, there: RemoteRole) -> None:
+        there.project(ROW)  # type: ignore[attr-defined]
+        order.append(name)
+
+    with ThreadPoolExecutor(4) as pool:
+        blocked = pool.submit(blocker.act, "sleep", 0.6)  # type: ignore[attr-defined]
+        time.sleep(0.2)
+        waiting = [pool.submit(asked, "bulk", there) for there in bulk]
+        time.sleep(0.2)
+        waiting.append(pool.submit(asked, "person", person))
+        for one in (blocked, *waiting):
+            one.result()
+    assert order[0] == "person"
+
+
+def test_only_who_knows_the_token_is_heard(shared: ModelService, weights: str) -> None:
+    address = shared.address()
+    assert Path(address.sockets[0]).parent.stat().st_mode & 0o077 == 0
+    stranger = ModelLine(type(address)(address.sockets, "guess"))
+    answered = Event()
+
+    def ask() -> None:
+        try:
+            remote_role(stranger, bound("Linear", weights), tiny_models.Linear)
+            answered.set()
+        except Interrupted:
+            return
+
+    stranger.cancelled = Event()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.3)
+    stranger.cancelled.set()
+    thread.join(8)
+    assert not answered.is_set()
+
+
+def test_eviction_follows_use_under_a_small_budget(serve: Serve, tmp_path: Path) -> None:
+    service = serve(budget_bytes=15_000)  # two of 6,400 bytes, not three
+    places = [write_weights(tmp_path / f"{n}.safetensors", 100, seed=n) for n in range(3)]
+    line = ModelLine(service.address())
+    models = [remote_role(line, bound("Linear", place, role=f"R{n}"), tiny_models.Linear) for n, place in enumerate(places)]
+    assert [one.roles for one in service.rows()[0].resident] == [("R1",), ("R2",)]
+    models[1].project(ROW)  # type: ignore[attr-defined]
+    models[0].project(ROW)  # type: ignore[attr-defined] # loaded again, in the place of the one used longest ago
+    (row,) = service.rows()
+    assert [one.roles for one in row.resident] == [("R1",), ("R0",)]
+    assert [one.num_bytes for one in row.resident] == [6400, 6400]
+    assert row.budget_bytes == 15_000
+    assert kinds(service).count("evicted") == 2
+    with pytest.raises(ModelUnavailable, match=r"more than the 1.4e-05 GiB that models may take"):
+        remote_role(line, bound("Linear", write_weights(tmp_path / "huge.safetensors", 300)), tiny_models.Linear)
+
+
+def test_memory_that_runs_out_is_said_and_mended(serve: Serve, weights: str) -> None:
+    service = serve()
+    there = role(service, "Hungry", weights)
+    assert there.own_batches(np.stack([ROW] * 3)).shape == (3, 100)  # type: ignore[attr-defined]
+    rungs = [event.text for event in service.events() if event.kind == "out_of_memory"]
+    assert rungs == ["Hungry: cache emptied", *(f"Hungry: {n} at a time instead of {2 * n}" for n in (8, 4, 2))]
+    with pytest.raises(ModelFailed, match="ran out of memory") as raised:
+        there.endless(ROW)  # type: ignore[attr-defined]
+    assert raised.value.kind == "out_of_memory"
+
+
+@pytest.mark.parametrize("what", ["steps", "passes"])
+def test_cancelled_call_stops_at_its_next_border(shared: ModelService, weights: str, what: str) -> None:
+    cancelled = Event()
+    there = role(shared, "Troubled", weights, cancelled=cancelled)
+    pid = there.where()  # type: ignore[attr-defined]
+    threading.Timer(0.3, cancelled.set).start()
+    started = time.monotonic()
+    with pytest.raises(Interrupted):
+        there.act(what, 30.0)  # type: ignore[attr-defined]
+    assert time.monotonic() - started - 0.3 < 1.0
+    cancelled.clear()
+    assert there.where() == pid  # type: ignore[attr-defined] # the same process goes on
+
+
+def test_client_that_goes_takes_its_call_along(shared: ModelService, weights: str) -> None:
+    other = role(shared, "Troubled", weights)
+    gone = ModelLine(shared.address())
+    ask = Ask("1", "bulk", bound("Troubled", weights), "act", ("steps", 30.0))
+    gone._connected(ask).send(ask)
+    time.sleep(0.3)
+    gone.close()
+    started = time.monotonic()
+    assert other.act("fine") == "fine"  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 1.0
+
+
+def test_call_that_reaches_no_border_ends_with_its_worker(serve: Serve, weights: str) -> None:
+    service, cancelled = serve(), Event()
+    there, neighbour = role(service, "Troubled", weights, cancelled=cancelled), role(service, "Troubled", weights)
+    pid = there.where()  # type: ignore[attr-defined]
+    threading.Timer(0.3, cancelled.set).start()
+    started = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        time.sleep(0.1)
+        waits = pool.submit(lambda: (time.sleep(0.1), neighbour.where())[1])  # type: ignore[attr-defined]
+        with pytest.raises(Interrupted):
+            there.act("sleep", 60.0)  # type: ignore[attr-defined]
+        assert time.monotonic() - started - 0.4 < 6.0
+        assert waits.result(60) != pid  # the neighbour was asked again in the next worker
+    assert "cancelled" in kinds(service)
+
+
+@pytest.mark.parametrize(("what", "words"), [("segfault", "SIGSEGV.*about to die"), ("exit", "exit code 7")])
+def test_call_that_kills_its_worker_fails_by_name(serve: Serve, weights: str, what: str, words: str) -> None:
+    service = serve()
+    there = role(service, "Troubled", weights)
+    with pytest.raises(
+        ModelFailed, match=rf"(?s)Troubled.act \(Troubled\) killed its worker on cpu, 2 times: .*{words}"
+    ) as raised:
+        there.act(what)  # type: ignore[attr-defined]
+    assert raised.value.kind == "crash"
+    assert there.act("fine") == "fine"  # type: ignore[attr-defined]
+    assert service.rows()[0].restarts == 2
+
+
+def test_worker_killed_from_outside_loses_no_call(serve: Serve, weights: str) -> None:
+    service = serve()
+    there, neighbour = role(service, "Troubled", weights), role(service, "Troubled", weights)
+    pid = there.where()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(one.act, "sleep", 1.0) for one in (there, neighbour)]  # type: ignore[attr-defined]
+        time.sleep(0.4)
+        os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        while service.rows()[0].pid in (0, pid) or service.rows()[0].state == "starting":
+            assert time.monotonic() - killed < 5.0, "the worker is not back within 5 s"
+            time.sleep(0.01)
+        assert [one.result(60) for one in both] == ["sleep", "sleep"]
+    assert there.where() != pid  # type: ignore[attr-defined]
+
+
+def test_hung_call_fails_by_name_and_its_neighbour_is_answered(serve: Serve, weights: str) -> None:
+    service = serve(call_s=1.0)
+    there, neighbour = role(service, "Troubled", weights), role(service, "Linear", weights)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(lambda: (time.sleep(0.3), neighbour.project(ROW))[1])  # type: ignore[attr-defined]
+        with pytest.raises(ModelFailed, match=r"Troubled.act \(Troubled\) came to no end in 1 s on cpu") as raised:
+            there.act("sleep", 60.0)  # type: ignore[attr-defined]
+        assert raised.value.kind == "timeout"
+        assert waits.result(60).shape == (100,)
+
+
+def test_mix_of_faults_leaves_every_call_its_own_verdict(serve: Serve, weights: str) -> None:
+    service = serve(call_s=2.0)
+    acts = ["fine", "raise", "segfault", "fine", "sleep", "raise", "fine", "steps", "fine", "raise", "steps", "fine"]
+
+    def verdict(what: str) -> str:
+        there = role(service, "Troubled", weights)
+        try:
+            return there.act(what, {"sleep": 60.0, "steps": 3.0}.get(what, 0.0))  # type: ignore[attr-defined]
+        except ModelFailed as error:
+            return error.kind
+        except ValueError:
+            return "raised"
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(verdict, acts))
+    expected = {"raise": "raised", "segfault": "crash", "sleep": "timeout"}
+    assert found == [expected.get(what, what) for what in acts]
