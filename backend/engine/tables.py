@@ -121,7 +121,7 @@ class PlanTables:
         stage, over = step.stage, step.stage.over.KIND
         key = self._plan.stage_key(stage)
         if not stage.gathers:
-            source = f"SELECT id AS item_id, '{key}:' || id AS work_key FROM kept_{over}"
+            source = f"SELECT k.id AS item_id, '{key}:' || k.id AS work_key FROM kept_{over} k"
         else:
             scores = self._score_digest() if Score in stage.gathers else ""
             members = " UNION ALL ".join(
@@ -138,7 +138,10 @@ class PlanTables:
                 FROM kept_{over} k LEFT JOIN (
                     SELECT item_id, md5(string_agg(id, ',' ORDER BY id)) AS digest FROM ({members}) GROUP BY item_id
                 ) g ON g.item_id = k.id {seen}"""
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source}")
+        whole = ""  # a picture without a subject is no item: the stage that found it does all that it needs
+        if stage.over in PARENTS:
+            whole = f"WHERE k.{PARENTS[stage.over][1].KIND}_id NOTNULL"
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source} {whole}")
 
     def pending(self, step: Step, *, run_id: str = "", retry_failed: bool = False) -> list[Pending]:
         """Items without finished work, ordered by group and id.
@@ -188,15 +191,14 @@ class PlanTables:
         parents = {row[0]: row[1:] for row in rows}
         found = {over: self._fetch(over, list(item_ids))}
         for position, kind in enumerate(lineage):
-            found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values() if row[position]}))
+            found[kind] = self._fetch(kind, sorted({row[position] for row in parents.values()}))
         gathered = {kind: self._gather(over, kind, item_ids) for kind in {*stage.gathers, *also} if kind is not Score}
         if Score in stage.gathers:
             gathered[Score] = self._gather_scores(item_ids, gathered)
         items = []
         for item_id in item_ids:
             records: dict[type, tuple] = {over: (found[over][item_id],)}
-            for kind, ancestor in zip(lineage, parents[item_id], strict=True):  # a picture has a source and nothing between
-                records[kind] = (found[kind][ancestor],) if ancestor else ()
+            records |= {kind: (found[kind][ancestor],) for kind, ancestor in zip(lineage, parents[item_id], strict=True)}
             records |= {kind: tuple(rows.get(item_id, ())) for kind, rows in gathered.items()}
             items.append(Item(item_id, records))
         return items
