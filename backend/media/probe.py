@@ -118,6 +118,15 @@ class Probe:
     index: FrameIndex | None = None
 
 
+def is_picture(path: FilePath) -> bool:
+    """Whether a file is a still picture by its first bytes; nothing else of it is read but of a GIF.
+
+    Raises MediaError as `probe` does when it cannot be read.
+    """
+    head = _head(path)
+    return _is_image(head) or (head.startswith(b"GIF8") and num_pictures(path) == 1)
+
+
 def probe(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> Probe:
     """Looks at a file whole: what it is by its content, its frame index, its damage.
 
@@ -132,7 +141,7 @@ def probe(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> Probe:
     if head.startswith(LFS_POINTER):
         raise MediaError(f"{name}: a Git LFS pointer, not the media; fetch it with git lfs pull", kind="lfs_pointer")
     content_hash = _hash(path)
-    if _is_image(head) or (head.startswith(b"GIF8") and num_pictures(path) == 1):
+    if is_picture(path):
         found = _probe_image(path, content_hash, limits)
     elif Path(path).suffix.lower() not in MEDIA_SUFFIXES and not is_mp4(head) and not head.startswith(b"\x1aE\xdf\xa3"):
         return Probe(kind="other", content_hash=content_hash)

@@ -21,6 +21,7 @@ STAGES: dict[str, str] = {
     "verify_subjects": "backend.stages.verification:VerifySubjects",
     "verify_pairs": "backend.stages.verification:VerifyPairs",
     "assemble_samples": "backend.stages.samples:AssembleSamples",
+    "find_picture_subjects": "backend.stages.picture_subjects:FindPictureSubjects",
     "build_banks": "backend.stages.banks:BuildBanks",
     "pair_across": "backend.stages.bank_pairs:PairAcross",
     "select_anchors": "backend.stages.anchors:SelectAnchors",

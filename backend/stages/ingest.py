@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from backend.domain import (
-    Appearance,
     Context,
     Failed,
     Filtered,
@@ -24,17 +23,17 @@ from backend.media.probe import Probe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSource:
-    """A Video with its frame index for each readable video, an external Appearance for each picture.
+    """A Video with its frame index for each readable video; what pictures show is `FindPictureSubjects`' to say.
 
     The file is decoded in a child process with time and memory limits. What is not media (sidecars, tables) is
     filtered; what claims to be media and cannot be used fails with the probe's kind.
     """
 
     name: ClassVar[str] = "probe_source"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = ()
-    makes: ClassVar[tuple[type, ...]] = (Video, Appearance, Score)
+    makes: ClassVar[tuple[type, ...]] = (Video, Score)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources(ram_gib=2.0)
 
@@ -53,7 +52,7 @@ class ProbeSource:
             score = Score(target=video.id, name="short_side_px", value=side, producer=f"{self.name}/{self.version}")
             return Ok(item.id, (video, score), found.warnings)
         if found.kind == "image":
-            return Ok(item.id, (_picture(found),), found.warnings)
+            return Ok(item.id, (), found.warnings)
         if found.kind == "audio":
             return Failed(item.id, "no_video", f"{source.uri} holds sound and no video stream")
         return Filtered(item.id, "not media")
@@ -75,8 +74,3 @@ def _video(source: Source, found: Probe, context: Context) -> Video:
         index=context.artifacts.put(found.index.to_bytes(), "index"),
         warnings=found.warnings,
     )
-
-
-def _picture(found: Probe) -> Appearance:
-    box = (0.0, 0.0, float(found.width), float(found.height))
-    return Appearance(subject_id=None, frame=None, box=box, confidence=1.0, origin="external", artifact=found.content_hash)
