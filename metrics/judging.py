@@ -16,6 +16,7 @@ from backend.domain import Absent, Case, Inquiry, Judge, MediaError, StudioError
 from backend.media.images import read_image
 from backend.models.prompts import Prompt, prompt
 from metrics.framing import FramePlan, Linspace
+from metrics.judging_kept import prompt_hash
 from metrics.spec import Arrays, Entry, Found, Measured, Roles, VideoFacts, VideoFeature
 
 
@@ -38,6 +39,7 @@ class Question:
 class Answers(VideoFeature):
     """`score` float64 (NaN where the answer was none), `raw` and `reason` as text, one entry a question, repeats last.
 
+    With them who answered and what: `judge` and `sampling`, `prompt` (a hash of each question's words), `readable`.
     `asked` names the prompt file; `words` is its digest, so that other words are another feature.
     """
 
@@ -96,7 +98,7 @@ class VideoAnswers(Answers):
     """All frames in one message."""
 
     name: ClassVar[str] = "video_answers"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: ClassVar[str] = "video"
 
     def questions(self, case: Case, references: Mapping[int, bytes], frames: Sequence[bytes]) -> list[Inquiry]:
@@ -109,7 +111,7 @@ class ReferredAnswers(Answers):
     """All references, then all frames in one message, with the text that the video was made for."""
 
     name: ClassVar[str] = "referred_answers"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: ClassVar[str] = "video+references+prompt"
 
     def questions(self, case: Case, references: Mapping[int, bytes], frames: Sequence[bytes]) -> list[Inquiry]:
@@ -123,7 +125,7 @@ class PairAnswers(Answers):
     """One message for each reference with each frame, references first in the order of the rows."""
 
     name: ClassVar[str] = "pair_answers"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: ClassVar[str] = "video+references"
 
     def questions(self, case: Case, references: Mapping[int, bytes], frames: Sequence[bytes]) -> list[Inquiry]:
@@ -144,7 +146,7 @@ def averaged(answers: Arrays) -> Measured:
     """The mean of all answers that are grades; coverage is their share. Failed when none is, with what was answered."""
     scores = answers["score"]
     graded = ~np.isnan(scores)
-    evidence = {name: answers[name] for name in ("score", "raw", "reason")}
+    evidence = {name: answers[name] for name in ("score", "raw", "reason", "prompt", "judge", "sampling")}
     if not graded.any():
         return Measured(value=Absent(f"failed: {answers['reason'].flat[0]}"), num_units=0, coverage=0.0, evidence=evidence)
     return Measured(
@@ -183,6 +185,9 @@ class _Asker:
             "score": column([np.nan if v.score is None else v.score for v in verdicts], np.float64),
             "raw": column([v.raw for v in verdicts], np.str_),
             "reason": column([v.reason for v in verdicts], np.str_),
+            "prompt": column([prompt_hash(inquiry) for inquiry in asked], np.str_),
+            "judge": np.array(self._judge.model_id),
+            "sampling": np.array(self._judge.sampling),
             "frame": np.array(self._indices, np.int64),
             "readable": np.array(len(references) / (len(references) + len(faults)) if faults else 1.0),
         }

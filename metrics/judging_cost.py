@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
@@ -164,17 +164,19 @@ class BudgetedJudge:
     """A judge that is asked only as long as the budget lasts. Retries may pass the maximum by those of one video."""
 
     def __init__(self, judge: Judge, budget: Budget, *, prices: Prices) -> None:
-        self.model_id = judge.model_id
+        self.model_id, self.sampling = judge.model_id, judge.sampling
         self._judge, self._budget, self._prices = judge, budget, prices
 
-    def ask(self, inquiries: Sequence[Inquiry]) -> list[Verdict]:
+    def ask(
+        self, inquiries: Sequence[Inquiry], answered: Callable[[Inquiry, Verdict], None] | None = None
+    ) -> list[Verdict]:
         """As the judge does. Raises BudgetSpent, having asked nothing, when what is left may not suffice."""
         costs = [self._foreseen(inquiry) for inquiry in inquiries]
         reserved = math.fsum(costs)
         self._budget.reserve(reserved)
         spent = 0.0
         try:
-            verdicts = self._judge.ask(inquiries)
+            verdicts = self._judge.ask(inquiries, answered)
             spent = math.fsum(map(self._spent, verdicts, costs))
         finally:
             self._budget.settle(reserved, spent)

@@ -11,11 +11,13 @@ import numpy as np
 
 from backend.domain import Absent, Case, Context, Failed, Generation, Item, Judge, Ok, Resources, Result, Score, digest
 from metrics.judging_cost import Purse
+from metrics.judging_kept import KeptAnswers
 from metrics.planner import Planner
 from metrics.spec import Entry, Feature, Measured, Metric
 from metrics.store import FeatureStore
 
 UNAVAILABLE = "unavailable"
+JUDGE = "Judge"
 NEEDS = {
     "references": lambda case: bool(case.references),
     "prompt": lambda case: bool(case.prompt.strip()),
@@ -56,11 +58,16 @@ class Measure:
         return tuple(sorted(roles_of(self.metric)))
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        store = FeatureStore(self.store)
+
         def role(name: str) -> object:
             found = context.role(name)
-            return found if self.purse is None or name != "Judge" else self.purse.judge(cast(Judge, found))
+            if name != JUDGE:
+                return found
+            judge = cast(Judge, found)
+            return KeptAnswers(judge if self.purse is None else self.purse.judge(judge), store)
 
-        planner = Planner(store=FeatureStore(self.store), roles=role, model_id=context.model_id)
+        planner = Planner(store=store, roles=role, model_id=context.model_id)
         return [self._measure(item, context, planner) for item in items]
 
     def _measure(self, item: Item, context: Context, planner: Planner) -> Result:

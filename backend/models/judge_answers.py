@@ -1,13 +1,13 @@
-"""Answers of judges: how they are read, and how they are kept, so that nothing is paid for twice."""
+"""Answers of models that are asked: how a grade is read, and how what was said is kept."""
 
-import hashlib
 import json
 import re
 import secrets
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from backend.domain import Inquiry, Verdict, digest
+from backend.domain import Inquiry, Verdict
 
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 
@@ -31,38 +31,26 @@ def shortened(text: str, limit: int = 160) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-class AnswerFolder:
-    """Raw answers below `root`, one JSON file each, by model, prompt, pictures and repeat.
-
-    Only what the judge did answer is kept, good or bad; a lost or damaged file is asked for again.
-    """
+class JsonFolder:
+    """JSON files below `root` by key; a lost or damaged one counts as absent."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def get(self, model: str, inquiry: Inquiry) -> Verdict | None:
-        """The kept verdict, read anew from its raw answer, with no call counted."""
+    def get(self, key: str) -> dict[str, Any] | None:
         try:
-            kept = json.loads(self._path(model, inquiry).read_text(encoding="utf-8"))
-            raw = kept["raw"]
-        except (OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(self._path(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return None
-        if not isinstance(raw, str):
-            return None
-        found = read_answer(raw, inquiry)
-        return Verdict(found.score, raw, found.reason, num_calls=0)
+        return kept if isinstance(kept, dict) and isinstance(kept.get("raw"), str) else None
 
-    def put(self, model: str, inquiry: Inquiry, verdict: Verdict) -> None:
-        """Keeps a final verdict, written whole (temporary file, rename)."""
-        assert verdict.is_final, "a fault of the way is no answer"
-        path = self._path(model, inquiry)
+    def put(self, key: str, kept: Mapping[str, Any]) -> None:
+        """Written whole: temporary file, rename."""
+        path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        kept = asdict(verdict) | {"model": model, "repeat": inquiry.repeat}
         temporary.write_text(json.dumps(kept), encoding="utf-8")
         temporary.replace(path)
 
-    def _path(self, model: str, inquiry: Inquiry) -> Path:
-        pictures = tuple(hashlib.blake2b(image, digest_size=16).hexdigest() for image in inquiry.images)
-        key = digest((model, inquiry.prompt, inquiry.lowest, inquiry.highest, pictures, inquiry.repeat))
+    def _path(self, key: str) -> Path:
         return self._root / key[:2] / f"{key}.json"

@@ -1,7 +1,7 @@
 """A judge on this machine: any transformers model of images and text, which answers by the likelihood of each grade."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ class LocalJudge:
     """The likeliest of the allowed grades as the next word: no prose to read, the same answer at every repeat."""
 
     model_id: str = "local_judge"
+    sampling: str = '{"choice": "likeliest"}'
     suggested: ClassVar[str] = "Qwen/Qwen2.5-VL-7B-Instruct"
     licence: ClassVar[str] = "that of the weights"
 
@@ -25,7 +26,9 @@ class LocalJudge:
         self._reader = WordReader(place, device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
-    def ask(self, inquiries: Sequence[Inquiry]) -> list[Verdict]:
+    def ask(
+        self, inquiries: Sequence[Inquiry], answered: Callable[[Inquiry, Verdict], None] | None = None
+    ) -> list[Verdict]:
         """A verdict for each; the raw answer is the log-likelihood of every grade, as JSON. Equal questions are asked once.
 
         Raises ModelUnavailable for a model whose tokenizer does not write each grade as a token of its own.
@@ -37,6 +40,8 @@ class LocalJudge:
             if question not in known:
                 known[question] = self._verdict(inquiry)
             found.append(known[question])
+            if answered is not None:
+                answered(inquiry, found[-1])
         return found
 
     def _verdict(self, inquiry: Inquiry) -> Verdict:

@@ -1,6 +1,9 @@
 """Every way a judge can fail ends in a row with a reason, and nothing that was answered is paid for twice."""
 
 import dataclasses
+import json
+import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,10 +12,11 @@ import pytest
 
 from backend.domain import Absent, Inquiry, ModelUnavailable, SettingsError, Verdict
 from backend.media.images import encode_png
-from backend.models import judge_openai
-from backend.models.judge_openai import Limits, OpenAiJudge
+from backend.models.chat_endpoint import Limits
+from backend.models.judge_openai import OpenAiJudge
 from backend.models.places import ModelPlace
 from metrics.judging_cost import Budget, BudgetedJudge, BudgetSpent, Prices, forecast, read_prices
+from metrics.judging_kept import KeptAnswers
 from metrics.naturalness import CopyPasteJudged, NaturalScore, NaturalScoreCompat, SubjectJudged
 from metrics.planner import Planner
 from metrics.spec import Entry, Measured, Metric, VideoFacts
@@ -22,9 +26,10 @@ from tests.metrics.conftest import MakeEntry
 
 SECRET = "sk-canary0123456789"
 QUICK = Limits(tries=3, attempt_s=0.4, first_wait_s=0.01, longest_wait_s=0.05)
+LONGEST_S = 10.0  # three tries of 0.4 s, on a machine that does much else
 FACTS = VideoFacts("v", 81, 16.0, 832, 480, ())
 
-Build = Callable[..., OpenAiJudge]
+Build = Callable[..., KeptAnswers]
 
 
 @pytest.fixture
@@ -37,9 +42,10 @@ def stub() -> Iterator[Endpoint]:
 def judge_of(stub: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
 
-    def make(limits: Limits = QUICK, *, answers: str = "answers") -> OpenAiJudge:
+    def make(limits: Limits = QUICK) -> KeptAnswers:
         place = ModelPlace("Judge", f"openai:gpt-4o-2024-11-20@{stub.url}")
-        return OpenAiJudge(place, device="auto", dtype="float32", limits=limits, answers=tmp_path / answers)
+        judge = OpenAiJudge(place, device="auto", dtype="float32", limits=limits)
+        return KeptAnswers(judge, FeatureStore(tmp_path / "answers"))
 
     return make
 
@@ -96,6 +102,8 @@ BROKEN = {
     "half a character": (completion("\ud800"), "judge answered '\\ud800', which is no integer", "\ud800"),
     "number of five thousand digits": (completion("1" * 5000), "which is no integer from 1 to 5", "1" * 5000),
     "null": (completion(None), "judge answered nothing", ""),
+    "not a number": (completion("NaN"), "judge answered 'NaN', which is no integer from 1 to 5", "NaN"),
+    "infinite": (completion("1e999"), "no integer from 1 to 5", "1e999"),
 }
 
 
@@ -116,6 +124,8 @@ FAULTS = {
     "html": (sent(200, "<html><b>Welcome</b></html>", Content_Type="text/html"), "no chat completion: <html><b>Welcome", 3),
     "malformed": (sent(200, '{"choices": [{"mess'), 'no chat completion: {"choices": [{"mess', 3),
     "no choice": (sent(200, '{"choices": []}'), 'no chat completion: {"choices": []}', 3),
+    "choices are NaN": (sent(200, '{"choices": NaN}'), 'no chat completion: {"choices": NaN}', 3),
+    "score beside the schema": (sent(200, '{"score": 4}'), 'no chat completion: {"score": 4}', 3),
     "list": (sent(200, "[1, 2]"), "no chat completion: [1, 2]", 3),
     "deep": (sent(200, "[" * 100000), "no chat completion: [[[[", 3),
     "endless": (sent(200, "x" * 3_000_000), "no chat completion: xxxx", 3),
@@ -138,7 +148,9 @@ def test_fault_of_the_way_is_a_failed_row_and_is_asked_again_next_time(
     answer, reason, num_calls = FAULTS[way]
     stub.answers = [answer]
     metric = NaturalScore(repeats=1)
+    started = time.monotonic()
     found = measured(metric, entry, judge_of(), tmp_path / "f")
+    assert time.monotonic() - started < LONGEST_S
     assert isinstance(found.value, Absent)
     assert found.value.reason.startswith("failed: judge ") and reason in found.value.reason
     assert SECRET not in found.value.reason
@@ -150,7 +162,7 @@ def test_fault_of_the_way_is_a_failed_row_and_is_asked_again_next_time(
 def test_unreachable_judge_is_a_failed_row(entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     place = ModelPlace("Judge", "openai:m@http://127.0.0.1:9/v1")
-    judge = OpenAiJudge(place, device="auto", dtype="float32", limits=QUICK, answers=tmp_path / "answers")
+    judge = OpenAiJudge(place, device="auto", dtype="float32", limits=QUICK)
     found = measured(NaturalScore(repeats=1), entry, judge, tmp_path / "f")
     assert isinstance(found.value, Absent) and found.value.reason.startswith("failed: judge cannot be reached")
 
@@ -176,9 +188,30 @@ def test_damaged_kept_answer_is_asked_again(stub: Endpoint, judge_of: Build, tmp
     inquiry = Inquiry("how?", (b"jpeg",), 1, 5)
     assert judge_of().ask([inquiry])[0].num_calls == 1
     assert judge_of().ask([inquiry])[0] == Verdict(4, "4", num_calls=0)
-    (kept,) = (tmp_path / "answers").rglob("*.json")
-    kept.write_text(kept.read_text()[:10])
+    (kept,) = (tmp_path / "answers").rglob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:10])
     assert judge_of().ask([inquiry])[0].num_calls == 1
+
+
+def test_evidence_names_judge_sampling_and_words(stub: Endpoint, judge_of: Build, referred: Entry, tmp_path: Path) -> None:
+    stub.says("2")
+    evidence = measured(SubjectJudged(), referred, judge_of(), tmp_path / "f").evidence
+    assert str(evidence["judge"]) == f"openai@gpt-4o-2024-11-20@{stub.url}"
+    assert json.loads(str(evidence["sampling"])) == {}
+    assert evidence["prompt"].shape == evidence["raw"].shape == (2, 4, 1)
+    assert len(np.unique(evidence["prompt"])) == 2, "one label, one wording"
+    (kept, *_) = sorted((tmp_path / "answers").rglob("*.npz"))
+    told = json.loads(np.load(kept)["answer"].tobytes())
+    assert told["prompt"] in evidence["prompt"] and told["model"] == str(evidence["judge"]) and told["raw"] == "2"
+
+
+def test_new_metric_with_the_same_questions_asks_nobody(
+    stub: Endpoint, judge_of: Build, entry: Entry, tmp_path: Path
+) -> None:
+    stub.says("4")
+    measured(NaturalScore(), entry, judge_of(), tmp_path / "f")
+    assert measured(NaturalScore(), entry, judge_of(), tmp_path / "elsewhere").value == 4.0
+    assert len(stub.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -194,11 +227,15 @@ def test_another_question_is_another_answer(other: Inquiry, stub: Endpoint, judg
     assert len(stub.requests) == 2
 
 
-def test_key_reaches_the_endpoint_and_no_file(stub: Endpoint, judge_of: Build, entry: Entry, tmp_path: Path) -> None:
+def test_key_reaches_the_endpoint_and_no_file_and_no_log(
+    stub: Endpoint, judge_of: Build, entry: Entry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     stub.says(f"your key is {SECRET}")
     found = measured(NaturalScore(repeats=1), entry, judge_of(), tmp_path / "f")
     assert {name.lower(): value for name, value in stub.headers[0].items()}["authorization"] == f"Bearer {SECRET}"
     assert isinstance(found.value, Absent) and "[key]" in found.value.reason
+    assert caplog.records and SECRET not in caplog.text
     for path in tmp_path.rglob("*"):
         for written in ("utf-8", "utf-32-le"):  # JSON, and the text arrays of numpy
             assert not path.is_file() or SECRET.encode(written) not in path.read_bytes()
@@ -213,7 +250,6 @@ def test_far_endpoint_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 def test_waits_are_bounded() -> None:
     limits = Limits()
     assert limits.tries * limits.attempt_s + (limits.tries - 1) * limits.longest_wait_s == 420
-    assert judge_openai.ANSWERS.is_relative_to("~/.cache")
 
 
 def test_references_come_before_frames_with_the_prompt(
@@ -344,8 +380,9 @@ def test_damaged_ledger_is_told(tmp_path: Path) -> None:
 def test_failed_call_costs_what_it_did(tmp_path: Path) -> None:
     class Broken:
         model_id = "broken"
+        sampling = "{}"
 
-        def ask(self, inquiries: object) -> list[Verdict]:
+        def ask(self, inquiries: object, answered: object = None) -> list[Verdict]:
             raise ModelUnavailable("gone")
 
     budget = Budget(most=3.0, ledger=tmp_path / "ledger")

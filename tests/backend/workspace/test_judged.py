@@ -1,6 +1,7 @@
 """An evaluation by a judge behind an endpoint: foreseen, limited, gone on with, and never paid for twice."""
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 from backend.api import Api, EvaluationRow
 from backend.domain import SettingsError
 from backend.media.writer import write_video
-from backend.models import judge_openai
 from backend.settings import ProjectSettings
 from backend.workspace import Workspace
-from tests.metrics.checkpoints_language import Endpoint, endpoint
+from tests.metrics.checkpoints_language import Endpoint, endpoint, sent
 
 METRIC = ("natural_compat",)
+SECRET = "sk-canary0123456789"
 
 
 @pytest.fixture
@@ -29,10 +30,8 @@ def stub() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def api(stub: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setattr(judge_openai, "ANSWERS", tmp_path / "answers")
-    monkeypatch.setattr(
-        judge_openai.OpenAiJudge.__init__, "__kwdefaults__", {"limits": None, "answers": tmp_path / "answers"}
-    )
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     settings = ProjectSettings(roles={"Judge": "openai"}, models={"Judge": f"openai:gpt-test@{stub.url}"})
     opened = Workspace(tmp_path / "project", create=True, settings=settings)
     yield cast(Api, opened)
@@ -106,3 +105,29 @@ def test_limit_without_prices_is_refused(api: Api, stub: Endpoint, about: dict) 
     with pytest.raises(SettingsError, match="--prices"):
         api.evaluate(**{**about, "prices": None}, max_cost=5.0)
     assert stub.requests == []
+
+
+def test_everything_a_judge_said_lies_in_the_project(api: Api, stub: Endpoint, about: dict, tmp_path: Path) -> None:
+    assert {row.value for row in measured(api, about)} == {4.0}
+    assert not (tmp_path / "home").exists(), "nothing is kept elsewhere"
+    assert {row.value for row in measured(api, about)} == {4.0}
+    assert len(stub.requests) == 6, "a second evaluation asks nothing"
+    (row, _) = api.evaluation(metrics=METRIC)
+    assert row.evidence is not None
+    with np.load(tmp_path / "project" / "artifacts" / row.evidence[:2] / row.evidence) as evidence:
+        assert evidence["raw"].tolist() == [["4", "4", "4"]]
+        assert str(evidence["judge"]) == f"openai@gpt-test@{stub.url}" and str(evidence["sampling"]) == "{}"
+
+
+def test_refused_key_is_a_failed_row_and_stands_nowhere(
+    api: Api, stub: Endpoint, about: dict, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    stub.answers = [sent(401, f'{{"error": "wrong key {SECRET}"}}')]
+    rows = measured(api, about)
+    assert {row.state for row in rows} == {"failed"}
+    assert all("judge refused with HTTP 401" in (row.reason or "") and SECRET not in (row.reason or "") for row in rows)
+    assert SECRET not in caplog.text
+    for path in (tmp_path / "project").rglob("*"):
+        for written in ("utf-8", "utf-32-le"):
+            assert not path.is_file() or SECRET.encode(written) not in path.read_bytes(), path
