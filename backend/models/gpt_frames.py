@@ -41,7 +41,7 @@ class GptFrames:
         if not key:
             raise ModelUnavailable(f"models.{place.role} is an endpoint, which needs a key; set {KEY} in the environment")
         self._openai, self._httpx = openai, httpx
-        http = httpx.Client(follow_redirects=False, trust_env=not is_near)
+        http: Any = httpx.Client(follow_redirects=False, trust_env=not is_near)
         self._client = openai.OpenAI(api_key=key, base_url=url, max_retries=tries - 1, timeout=timeout_s, http_client=http)
         self._secrets = (key,) if key != "none" else ()
         self.model_id = place.model_id(type(self).model_id)

@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from backend.models.gpt_frames import GptFrames
 from backend.models.places import ModelPlace
 from tests.metrics.checkpoints_language import endpoint, sent
 
-torch = pytest.importorskip("torch")
+torch: Any = pytest.importorskip("torch")
 
 FRAME = np.random.default_rng(0).integers(0, 256, (53, 90, 3)).astype(np.uint8)
 HOLE = np.zeros((53, 90), bool)
@@ -65,7 +66,7 @@ class TestVariants:
     def test_equal_seeds_give_equal_pictures_and_all_differ_from_the_source(self):
         source = cut_out()
         first, again = (AugmentedVariants().make(source, phrase="", num=3, seed=5) for _ in range(2))
-        assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+        assert [picture.tobytes() for picture in first] == [picture.tobytes() for picture in again]  # type: ignore[union-attr]
         assert len({picture.tobytes() for picture in first}) == 3  # type: ignore[union-attr]
 
     def test_the_subject_keeps_its_size_and_most_of_its_area(self):
@@ -105,7 +106,7 @@ class TestLama:
         from backend.models.lama import Lama
 
         class Other(torch.nn.Module):
-            def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            def forward(self, image, mask):
                 return image[:, :, :4]
 
         torch.jit.script(Other()).save(str(tmp_path / "other.pt"))
@@ -138,7 +139,9 @@ class TestFlux:
         assert isinstance(second, np.ndarray)
         assert first.shape == second.shape == (48, 32, 4)
         assert not np.array_equal(first, second)
-        assert np.array_equal(maker.make(cut_out(), phrase="dog", num=1, seed=1)[0], first)
+        (again,) = maker.make(cut_out(), phrase="dog", num=1, seed=1)
+        assert isinstance(again, np.ndarray)
+        assert np.array_equal(again, first)
 
     def test_redux_reads_the_picture_in_place_of_a_text(self, tmp_path):
         from backend.models.flux import FluxRedux

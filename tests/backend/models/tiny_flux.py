@@ -8,7 +8,9 @@ import torch
 
 def save_flux(folder: Path, kind: str) -> Path:
     """`FluxPipeline`, `FluxFillPipeline` or `FluxKontextPipeline`."""
-    import diffusers
+    import diffusers as _diffusers
+
+    diffusers: Any = _diffusers
 
     torch.manual_seed(3)
     latents = 4  # channels of the VAE; packed two by two into 16
@@ -48,7 +50,9 @@ def save_flux(folder: Path, kind: str) -> Path:
 
 def save_redux(folder: Path) -> Path:
     """`redux` and `base` in one folder."""
-    import diffusers
+    import diffusers as _diffusers
+
+    diffusers: Any = _diffusers
     import transformers as tf
 
     torch.manual_seed(4)

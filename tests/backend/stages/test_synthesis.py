@@ -136,6 +136,7 @@ def test_another_subject_is_told_by_its_likeness():
     other = np.dstack([READER.at([10])[0][70:130, 350:410], np.full((60, 60), 255)]).astype(np.uint8)
     result, _, _ = made(Maker(other))
     value = next(row.value for row in result.rows if isinstance(row, Score) and row.name == "made_similarity")
+    assert value is not None
     assert value < 0.7
 
 
