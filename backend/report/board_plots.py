@@ -21,19 +21,23 @@ def radar(axes_of: Sequence[str], values: Mapping[str, Sequence[float | None]], 
     angles = np.linspace(0, 2 * math.pi, len(axes_of), endpoint=False)
     closed = np.append(angles, angles[0])
     with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(5.4, 4.2), layout="constrained")
+        figure = Canvas(figsize=(6.4, 4.2), layout="constrained")
         axes = figure.add_subplot(projection="polar")
         for number, (system, scores) in enumerate(values.items()):
             drawn = np.clip([0.0 if score is None else score for score in scores], 0, 1)
             colour, dash = _look(number)
             axes.plot(closed, np.append(drawn, drawn[0]), color=colour, linestyle=dash, linewidth=1.4, label=_short(system))
             axes.fill(closed, np.append(drawn, drawn[0]), color=colour, alpha=0.06)
-        axes.set_xticks(angles, [_short(name) for name in axes_of])
+        axes.set_xticks(angles, [_short(name) for name in axes_of], fontsize=8)
+        axes.tick_params(axis="x", pad=2)
+        for text, angle in zip(axes.get_xticklabels(), angles, strict=True):  # names start outside the circle
+            across = math.cos(angle)
+            text.set_horizontalalignment("center" if abs(across) < 0.1 else "left" if across > 0 else "right")
         axes.set_ylim(0, 1)
         axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["", ".5", "", "1"])
         axes.grid(color=RULE, linewidth=0.6)
         axes.spines["polar"].set_color(RULE)
-        figure.legend(loc="outside right center", frameon=False, fontsize=8)
+        figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=4)
         return themed_svg(figure, f"Radar of {len(values)} systems over {', '.join(axes_of)}")
 
 

@@ -17,8 +17,8 @@ from markupsafe import Markup, escape
 from PIL import Image, ImageDraw, ImageFont
 
 from backend.report.board_plots import spread
-from backend.report.page import Figure, ImageGrid, Note, Plot, Report, Section, Table, Thumb
-from backend.report.pictures import MASK_TINT, Picture, data_uri
+from backend.report.page import Block, Figure, ImageGrid, Note, Plot, Report, Section, Table, Thumb
+from backend.report.pictures import MASK_TINT, data_uri, moving_uri
 
 FRAME_WIDTH = 224
 REFERENCE_HEIGHT = 120
@@ -59,24 +59,28 @@ class ShownCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A video at a place of a metric's distribution: the middle frame."""
+    """A video at a place of a metric's distribution; `moving` is an animated WebP of it, None when it cannot be shown."""
 
     where: str
     system: str
     case: str
     value: float
-    picture: Picture | None
+    moving: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSpread:
-    """Values `(N,)` of a metric by system, the ends that a preset scales to 0 and 1, examples from low to high."""
+    """Values `(N,)` of a metric by system, the ends that a preset scales to 0 and 1, examples from low to high.
+
+    `declared` is what the metric can be at all, None where nothing bounds it.
+    """
 
     metric: str
     title: str
     values: dict[str, np.ndarray]
     scale: tuple[float, float] | None
     examples: tuple[Example, ...]
+    declared: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def sheet_svg(case: ShownCase) -> str:
 def comparison_report(cases: Sequence[ShownCase], spreads: Sequence[MetricSpread], *, title: str) -> Report:
     """The page: a section a case, then a section a metric."""
     sections = [_case_section(number, case) for number, case in enumerate(cases)]
-    sections += [_spread_section(one) for one in spreads]
+    sections += [Section(anchor=f"metric-{o.metric}", title=o.metric, blocks=spread_blocks(o)) for o in spreads]
     systems = list(dict.fromkeys(video.system for case in cases for video in case.videos))
     return Report(
         title=title,
@@ -225,19 +229,22 @@ def _case_section(number: int, case: ShownCase) -> Section:
     return Section(anchor=f"case-{number}", title=case.name, lead=case.prompt, blocks=blocks)
 
 
-def _spread_section(one: MetricSpread) -> Section:
-    remark = "dashed: what the preset scales to 0 and 1" if one.scale else "no preset scales it"
+def spread_blocks(one: MetricSpread) -> list[Block]:
+    """How a metric spreads over the systems' videos, and videos at its low, middle and high values."""
+    ends = [f"{end:g}" if end is not None else sign for end, sign in zip(one.declared, ("−∞", "∞"), strict=True)]
+    known = f"can be {ends[0]} to {ends[1]}; " if one.declared != (None, None) else ""
+    remark = known + ("dashed: what the preset scales to 0 and 1" if one.scale else "no preset scales it")
     plot = Plot(svg=spread(one.values, one.scale, label=one.metric), title=one.title, remark=remark)
     thumbs = tuple(
         Thumb(
-            image=None if example.picture is None else data_uri(example.picture, long_side=PAGE_THUMB),
+            image=None if example.moving is None else moving_uri(example.moving),
             title=f"{example.where}: {example.value:.4f}",
             remark=f"{example.system}, {example.case}",
         )
         for example in one.examples
     )
-    blocks: list = [Figure((plot,)), ImageGrid(thumbs=thumbs, title="Examples") if thumbs else Note("No examples.")]
-    return Section(anchor=f"metric-{one.metric}", title=one.metric, blocks=blocks)
+    examples = ImageGrid(thumbs=thumbs, title="Examples", remark="videos in a few frames", size="small")
+    return [Figure((plot,)), examples if thumbs else Note("No examples.")]
 
 
 def _wrapped(text: str, width_px: int, most: int) -> list[str]:

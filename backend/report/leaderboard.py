@@ -3,19 +3,23 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from markupsafe import Markup
 
-from backend.domain.ranking import TOTAL, Leaderboard, Standing, SystemFacts
+from backend.domain.ranking import TOTAL, Column, Leaderboard, Standing, SystemFacts
 from backend.report.board_plots import group_bars, radar, timeline
+from backend.report.comparison import MetricSpread, spread_blocks
 from backend.report.page import Figure, Note, Plot, Report, Section, Table, Tile, Tiles
 
 Timelines = Mapping[str, Sequence[tuple[str, np.ndarray, np.ndarray]]]
-PLOTTED_GROUPS = ("category", "references", "subjects")
+MIN_AXES = 3  # of a radar
+MAX_PLOTTED = 16  # groups of one plot; more of them, as labels, stand in the table
 MAX_ROWS = 1500  # of one table
+OPEN_ROWS = 12  # longer tables of groups open on request
 MAX_MISSING = 12  # names of missing cases in one cell
 
 
-def leaderboard_report(board: Leaderboard, timelines: Timelines) -> Report:
-    """The page of a leaderboard; `timelines` hold `(name, frames, values)` by metric."""
+def leaderboard_report(board: Leaderboard, timelines: Timelines, spreads: Sequence[MetricSpread] = ()) -> Report:
+    """The page of a leaderboard; `timelines` hold `(name, frames, values)` by metric, `spreads` how each spreads."""
     return Report(
         title=f"Leaderboard: {board.benchmark}",
         kicker="Subject Studio",
@@ -27,6 +31,8 @@ def leaderboard_report(board: Leaderboard, timelines: Timelines) -> Report:
             *_comparisons(board),
             *_groups(board),
             *_timelines(board, timelines),
+            *_spreads(spreads),
+            *_distances(board),
             _systems(board),
         ],
         footer="Intervals hold 95 of 100 repetitions: cases are drawn with replacement, and seeds within each case.",
@@ -38,19 +44,13 @@ def _standings(board: Leaderboard) -> Section:
     names = [TOTAL, *(column.metric for column in columns)]
     placed = {(s.system, s.metric): s for s in board.standings if not s.kind}
     order = [s.system for s in board.standings if not s.kind and s.metric == TOTAL]
-    rows = tuple((system, *(_cell(placed[system, name]) for name in names)) for system in order)
     best = [s for s in board.standings if not s.kind and s.rank == 1 and s.metric == TOTAL]
     blocks = []
     if best:
         blocks.append(Tiles((Tile(f"{best[0].value:.3f}", f"best total: {best[0].system}", _range(best[0])),)))
-    blocks.append(
-        Table(
-            head=("system", "total", *(_titled(c.title, c.higher_is_better) for c in columns)),
-            rows=rows,
-            numeric=frozenset(range(1, len(names) + 1)),
-            note="Mean over cases (interval), rank. Raw values; the total is of scores scaled to 0..1.",
-        )
-    )
+    titles = ["total", *(_titled(c.title, c.higher_is_better) for c in columns)]
+    note = "Mean over cases (interval), rank. Raw values; the total is of scores scaled to 0..1."
+    blocks.append(_matrix(order, names, titles, placed, note))
     unranked = sorted({f"{s.system}: {s.reason}" for s in board.standings if not s.kind and s.reason and s.metric == TOTAL})
     blocks += [Note(line) for line in (*unranked, *board.remarks)]
     if board.guide:
@@ -63,31 +63,60 @@ def _embedded(board: Leaderboard) -> list[Section]:
     if not columns:
         return []
     placed = {(s.system, s.metric): s for s in board.standings if not s.kind}
-    rows = tuple((one.system, *(_cell(placed[one.system, c.metric]) for c in columns)) for one in board.answered)
-    table = Table(
-        head=("system", *(_titled(c.title, c.higher_is_better) for c in columns)),
-        rows=rows,
-        numeric=frozenset(range(1, len(columns) + 1)),
-        note="Classical scores without weights: a first impression, not ranked and in no total.",
-    )
+    titles = [_titled(c.title, c.higher_is_better) for c in columns]
+    note = "Classical scores without weights: a first impression, not ranked and in no total."
+    table = _matrix([one.system for one in board.answered], [c.metric for c in columns], titles, placed, note)
     return [Section(anchor="embedded", title="Embedded scores", blocks=[table])]
 
 
+def _matrix(
+    systems: Sequence[str],
+    metrics: Sequence[str],
+    titles: Sequence[str],
+    placed: Mapping[tuple[str, str], Standing],
+    note: str,
+) -> Table:
+    """Systems by metrics, the more numerous of them down the page."""
+    cells = {(system, metric): _cell(placed.get((system, metric))) for system in systems for metric in metrics}
+    if len(metrics) > len(systems):
+        rows = tuple(
+            (title, *(cells[system, metric] for system in systems)) for metric, title in zip(metrics, titles, strict=True)
+        )
+        return Table(head=("metric", *systems), rows=rows, numeric=frozenset(range(1, len(systems) + 1)), note=note)
+    rows = tuple((system, *(cells[system, metric] for metric in metrics)) for system in systems)
+    return Table(head=("system", *titles), rows=rows, numeric=frozenset(range(1, len(metrics) + 1)), note=note)
+
+
 def _radar(board: Leaderboard) -> list[Section]:
-    scaled = [column for column in board.columns if column.low is not None and column.high is not None]
-    if len(scaled) < 3:
-        return []
+    """One of what the preset scales, and one of the classical scores, which stand beside no others."""
+    scaled = {c: (c.low, c.high) for c in board.columns if c.low is not None and c.high is not None}
+    classical = {
+        c: (c.range_low, c.range_high) if c.higher_is_better else (c.range_high, c.range_low)
+        for c in board.columns
+        if c.embedded and c.range_low is not None and c.range_high is not None
+    }
+    found = (
+        (scaled, board.preset, "Each axis runs over the range that the preset scales to 0..1"),
+        (classical, "embedded", "Each axis runs over what the score can be, the best outside; classical scores"),
+    )
+    plots = tuple(
+        Plot(svg=_radar_of(board, axes, title), title=title, remark=f"{remark}; a missing score is drawn as 0.")
+        for axes, title, remark in found
+        if len(axes) >= MIN_AXES
+    )
+    return [Section(anchor="radar", title="Radar", blocks=[Figure(plots)])] if plots else []
+
+
+def _radar_of(board: Leaderboard, axes: Mapping[Column, tuple[float | None, float | None]], label: str) -> Markup:
     placed = {(s.system, s.metric): s.value for s in board.standings if not s.kind}
     values: dict[str, list[float | None]] = {}
     for one in board.answered:
-        raw = [placed.get((one.system, column.metric)) for column in scaled]
-        values[one.system] = [
-            None if value is None else (value - (c.low or 0.0)) / ((c.high or 1.0) - (c.low or 0.0))
-            for value, c in zip(raw, scaled, strict=True)
-        ]
-    svg = radar([column.title for column in scaled], values, label="radar")
-    remark = "Each axis runs over the range that the preset scales to 0..1; a missing score is drawn as 0."
-    return [Section(anchor="radar", title="Radar", blocks=[Figure((Plot(svg=svg, title=board.preset, remark=remark),))])]
+        values[one.system] = []
+        for column, (worst, best) in axes.items():
+            value = placed.get((one.system, column.metric))
+            low, high = worst or 0.0, best or 0.0
+            values[one.system].append(None if value is None else (value - low) / (high - low))
+    return radar([column.title for column in axes], values, label=f"radar {label}")
 
 
 def _comparisons(board: Leaderboard) -> list[Section]:
@@ -122,19 +151,32 @@ def _groups(board: Leaderboard) -> list[Section]:
         if len(groups) < 2:
             continue
         blocks: list = []
-        if kind in PLOTTED_GROUPS:
+        if len(groups) <= MAX_PLOTTED:
             blocks.append(Figure(tuple(_group_plots(board, kind, groups))))
-        names = [TOTAL, *(column.metric for column in board.columns)]
-        rows = tuple(
-            (s.group, s.system, s.metric, _cell(s), str(s.num_cases))
-            for s in board.standings
-            if s.kind == kind and s.metric in names and s.value is not None
-        )
-        more = f"{len(rows) - MAX_ROWS:,} more rows are in the CSV." if len(rows) > MAX_ROWS else ""
-        head = (kind, "system", "metric", "mean", "cases")
-        blocks.append(Table(head=head, rows=rows[:MAX_ROWS], numeric=frozenset({3, 4}), note=more))
+        blocks.append(_group_table(board, kind, groups))
         sections.append(Section(anchor=f"by-{kind}", title=f"By {kind}", blocks=blocks))
     return sections
+
+
+def _group_table(board: Leaderboard, kind: str, groups: Sequence[str]) -> Table:
+    """A row a group and metric, a column a system."""
+    systems = [one.system for one in board.answered]
+    own = {(s.group, s.metric, s.system): s for s in board.standings if s.kind == kind}
+    rows = []
+    for group in groups:
+        for metric in (TOTAL, *(column.metric for column in board.columns)):
+            found = [own.get((group, metric, system)) for system in systems]
+            num = max((s.num_cases for s in found if s is not None and s.value is not None), default=0)
+            if num:
+                rows.append((group, metric, str(num), *(_cell(s) for s in found)))
+    more = f"{len(rows) - MAX_ROWS:,} more rows are in the CSV." if len(rows) > MAX_ROWS else ""
+    return Table(
+        head=(kind, "metric", "cases", *systems),
+        rows=tuple(rows[:MAX_ROWS]),
+        numeric=frozenset(range(2, 3 + len(systems))),
+        note=more,
+        folded=f"{len(rows):,} rows" if len(rows) > OPEN_ROWS else "",
+    )
 
 
 def _group_plots(board: Leaderboard, kind: str, groups: Sequence[str]) -> list[Plot]:
@@ -196,8 +238,40 @@ def _facts(one: SystemFacts | None) -> tuple[str, ...]:
     )
 
 
-def _cell(standing: Standing) -> str:
-    if standing.value is None:
+def _spreads(spreads: Sequence[MetricSpread]) -> list[Section]:
+    """How each metric spreads over videos, with examples, so that a number can be seen."""
+    if not spreads:
+        return []
+    blocks = [block for one in spreads for block in spread_blocks(one)]
+    lead = "Each metric over the videos of all systems, and what its low, middle and high values look like."
+    return [Section(anchor="spread", title="What the numbers look like", lead=lead, blocks=blocks)]
+
+
+def _distances(board: Leaderboard) -> list[Section]:
+    if not board.distances:
+        return []
+    rows = tuple(
+        (
+            one.title,
+            one.system,
+            "–" if one.value is None else f"{one.value:.4f}",
+            f"{one.num_units:,} ({one.num_videos} videos)",
+            f"{one.num_real_units:,} ({one.num_real_videos} videos)",
+            str(one.clip_frames),
+            one.extractor,
+            "; ".join((*filter(None, [one.reason]), *one.remarks)),
+        )
+        for one in board.distances
+    )
+    head = ("distance", "system", "value ↓", "units", "real units", "frames a unit", "extractor", "remarks")
+    where = next((one.real for one in board.distances if one.real), "")
+    note = f"Against the real videos in {where}." if where else "There is no set of real videos."
+    table = Table(head=head, rows=rows, numeric=frozenset({2, 3, 4, 5}), note=note)
+    return [Section(anchor="distances", title="Distance from real videos", blocks=[table])]
+
+
+def _cell(standing: Standing | None) -> str:
+    if standing is None or standing.value is None:
         return "–"
     rank = f" #{standing.rank}" if standing.rank else ""
     star = "*" if standing.imported else ""

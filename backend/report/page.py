@@ -66,6 +66,8 @@ class Table:
     numeric: frozenset[int] = frozenset()
     empty: str = "Nothing to list."
     note: str = ""
+    folded: str = ""
+    """What opens the table on request; it is open without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,11 @@ def data_uri(picture: Picture, *, long_side: int, quality: int = 78) -> str | No
     return None if image is None else _encoded(_fitted(image, long_side), quality)
 
 
+def moving_uri(animation: bytes) -> str:
+    """A `data:` URI of an animated WebP as it is."""
+    return f"data:image/webp;base64,{base64.b64encode(animation).decode('ascii')}"
+
+
 def masked_uri(picture: Picture, mask: np.ndarray, *, long_side: int, quality: int = 78) -> str | None:
     """The same with a mask bool `(H, W)` of the picture's size drawn: what lies outside is dimmed, its edge is a line.
 

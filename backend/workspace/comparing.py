@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from backend.api import ComparisonFiles, EvaluationRow
 from backend.domain import Case, Generation, SettingsError, StudioError
-from backend.domain.ranking import Leaderboard
+from backend.domain.ranking import Column, Leaderboard
 from backend.media.guard import run_guarded
 from backend.media.images import decode_image, encode_webp, read_image
 from backend.media.reader import VideoReader
@@ -26,6 +27,9 @@ PLACES = ("low", "middle", "high")
 READ_WIDTH = 448  # of a frame: twice what a sheet shows
 REFERENCE_PX = 512
 WALL_S = 60.0
+MOVING_FRAMES = 12  # of an example on a page
+MOVING_WIDTH = 200
+MOVING_S = 3.0
 MAX_CASES = 24
 MAX_BOXES = 8  # on one frame
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -61,23 +65,52 @@ def compare(
         (out / f"{stem}.png").write_bytes(sheet_png(case))
         (out / f"{stem}.svg").write_text(sheet_svg(case), encoding="utf-8")
         files += [f"{stem}.png", f"{stem}.svg"]
-    spreads = []
-    for metric in metrics:
-        column = columns[metric]
-        scale = (column.low, column.high) if column.low is not None and column.high is not None else None
-        own = [row for row in rows if row.metric == metric and row.value is not None]
-        spreads.append(
-            MetricSpread(
-                metric=metric,
-                title=column.title,
-                values={name: np.array([r.value for r in own if r.system == name], float) for name in systems},
-                scale=scale,
-                examples=_examples(own, places),
-            )
-        )
-    page = render(comparison_report(shown, spreads, title=f"Comparison: {board.benchmark}"))
+    found = spreads(catalog, [columns[name] for name in metrics], rows, systems)
+    page = render(comparison_report(shown, found, title=f"Comparison: {board.benchmark}"))
     (out / PAGE).write_text(page, encoding="utf-8")
     return ComparisonFiles(out=str(out), cases=names, systems=systems, files=(PAGE, *files))
+
+
+def spreads(
+    catalog: Catalog, columns: Sequence[Column], rows: Sequence[EvaluationRow], systems: Sequence[str]
+) -> list[MetricSpread]:
+    """How each metric spreads over the systems' videos, with moving examples; a video is read once for all metrics."""
+    places, seen, found = _places(catalog), {}, []
+    for column in columns:
+        own = [row for row in rows if row.metric == column.metric and row.value is not None and row.system in systems]
+        if not own:
+            continue
+        found.append(
+            MetricSpread(
+                metric=column.metric,
+                title=column.title,
+                values={name: np.array([r.value for r in own if r.system == name], float) for name in systems},
+                scale=(column.low, column.high) if column.low is not None and column.high is not None else None,
+                examples=_examples(own, places, seen),
+                declared=(column.range_low, column.range_high),
+            )
+        )
+    return found
+
+
+def read_moving(path: str, count: int, width: int) -> bytes:
+    """`count` frames from the first to the last as an animated WebP `width` wide, as long as the video, MOVING_S at most."""
+    with VideoReader(path) as reader:
+        indices = np.linspace(0, reader.num_frames - 1, min(count, reader.num_frames)).astype(int).tolist()
+        size = (width, max(2, round(reader.height * width / reader.width)))
+        first, *more = [Image.fromarray(frame) for frame in reader.at(indices, size=size)]
+        seconds = min(MOVING_S, reader.num_frames / reader.index.fps)
+    data = io.BytesIO()
+    first.save(
+        data,
+        "WEBP",
+        save_all=True,
+        append_images=more,
+        duration=max(40, round(1000 * seconds / (1 + len(more)))),
+        loop=0,
+        quality=55,
+    )
+    return data.getvalue()
 
 
 def read_frames(path: str, count: int, width: int) -> dict:
@@ -159,27 +192,28 @@ def _boxes(
     return ()
 
 
-def _examples(rows: Sequence[EvaluationRow], places: dict[str, str]) -> tuple[Example, ...]:
-    """Videos at the lowest, the middle and the highest value, by one frame each."""
+def _examples(rows: Sequence[EvaluationRow], places: dict[str, str], seen: dict[str, bytes | None]) -> tuple[Example, ...]:
+    """Videos at the lowest, the middle and the highest value."""
     ordered = sorted(rows, key=lambda row: (row.value, row.system, row.case_id))
-    if not ordered:
-        return ()
     chosen = [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, NUM_EXAMPLES)]
+    for row in chosen:
+        if row.generation_id not in seen:
+            seen[row.generation_id] = _moving(places.get(row.generation_id, ""))
     return tuple(
         Example(
             where=where,
             system=row.system,
             case=row.case_id,
             value=float(row.value or 0.0),
-            picture=_middle(places.get(row.generation_id, "")),
+            moving=seen[row.generation_id],
         )
         for where, row in zip(PLACES, chosen, strict=True)
     )
 
 
-def _middle(path: str) -> bytes | None:
+def _moving(path: str) -> bytes | None:
     try:
-        return run_guarded(read_frames, (path, 1, READ_WIDTH), wall_s=WALL_S)["frames"][0] if path else None
+        return run_guarded(read_moving, (path, MOVING_FRAMES, MOVING_WIDTH), wall_s=WALL_S) if path else None
     except StudioError:
         return None
 

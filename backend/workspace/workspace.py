@@ -254,7 +254,7 @@ class Workspace:
             rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against, distances=found
         )
         if html:
-            ranking.write_page(board, rows, self.artifacts, Path(html))
+            ranking.write_page(board, rows, self.catalog, self.artifacts, Path(html))
         return board
 
     def compare(

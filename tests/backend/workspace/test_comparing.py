@@ -13,7 +13,7 @@ from backend.api import Api, EvaluationRow
 from backend.domain import SettingsError
 from backend.media.writer import write_video
 from backend.store.artifacts import Artifacts
-from backend.workspace.comparing import _boxes, read_frames
+from backend.workspace.comparing import _boxes, read_frames, read_moving
 from tests.backend.workspace.test_evaluating import measured
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -105,3 +105,14 @@ def test_boxes_of_shown_frames_are_scaled(tmp_path: Path) -> None:
         evidence=artifacts.put(data.getvalue(), "npz"),
     )
     assert _boxes(artifacts, [row], [0, 3, 4], 0.5) == (((0, 0, 5, 5),), (), ((1, 1, 4, 4), (2, 2, 3, 0)))
+
+
+def test_example_moves_from_the_first_to_the_last_frame(tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mp4", (np.full((48, 96, 3), 20 * n, np.uint8) for n in range(9)), fps=6.0, crf=1)
+    film = Image.open(io.BytesIO(read_moving(str(tmp_path / "v.mp4"), 5, 48)))
+    levels = []
+    for number in range(film.n_frames):  # pyright: ignore[reportAttributeAccessIssue]
+        film.seek(number)
+        levels.append(np.asarray(film.convert("RGB")).mean())
+    assert film.size == (48, 24)
+    assert levels == pytest.approx([0, 40, 80, 120, 160], abs=4)

@@ -1,0 +1,108 @@
+"""The page of a leaderboard: radars, groups, spreads and distances stand on it, and say what they rest on."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.domain.ranking import TOTAL, Answered, Column, Leaderboard, SetDistance, Standing
+from backend.report import leaderboard_report, render
+from backend.report.comparison import Example, MetricSpread
+from backend.report.leaderboard import _radar_of
+
+
+def column(name: str, *, rising: bool = True, embedded: bool = True) -> Column:
+    return Column(
+        metric=name, title=name.title(), higher_is_better=rising, embedded=embedded, range_low=0.0, range_high=1.0
+    )
+
+
+def board(columns: tuple[Column, ...], **fields: object) -> Leaderboard:
+    standings = [Standing(system=s, metric=TOTAL, value=None) for s in "ab"]
+    for kind, group in (("", ""), ("label", "cup"), ("label", "man")):
+        standings += [
+            Standing(system=s, metric=c.metric, value=0.25 + 0.5 * (s == "b"), num_cases=2, kind=kind, group=group)
+            for s in "ab"
+            for c in columns
+        ]
+    return Leaderboard(
+        benchmark="bench",
+        preset="opens2v-v1.1-open",
+        cases=2,
+        columns=columns,
+        standings=tuple(standings),
+        answered=tuple(Answered(system=s, cases=2, answered=2, videos=2, missing=()) for s in "ab"),
+        **fields,  # pyright: ignore[reportArgumentType]
+    )
+
+
+NAMES = ("identity", "copying", "quality", "fading")
+
+
+def test_classical_scores_have_a_radar_of_their_own() -> None:
+    html = render(leaderboard_report(board(tuple(column(name) for name in NAMES)), {}))
+    assert "Radar of 2 systems over Identity, Copying, Quality, Fading" in html
+    few = render(leaderboard_report(board(tuple(column(name) for name in NAMES[:2])), {}))
+    assert "Radar of" not in few, "two axes are no radar"
+
+
+def test_best_is_outside_on_every_axis() -> None:
+    """.25 of a score that falls is .75 of one that rises: equal drawings, but for what they are called."""
+    columns = [column(name) for name in NAMES]
+    found = board(tuple(columns))
+    rising = _radar_of(found, dict.fromkeys(columns, (0.0, 1.0)), "x")
+    mirrored = _radar_of(found, dict.fromkeys(columns, (1.0, 0.0)), "x")
+    low = Leaderboard(**{**_fields(found), "standings": tuple(_flipped(s) for s in found.standings)})
+    assert _radar_of(low, dict.fromkeys(columns, (1.0, 0.0)), "x") == rising != mirrored
+
+
+def test_groups_are_a_row_each_with_systems_side_by_side() -> None:
+    html = render(leaderboard_report(board(tuple(column(name) for name in NAMES)), {}))
+    assert html.count("<td>cup</td>") == html.count("<td>man</td>") == 4, "a row a metric"
+    assert "Bars of identity by group for 2 systems" in html
+
+
+def test_distances_say_what_they_rest_on() -> None:
+    about: dict[str, Any] = {
+        "benchmark": "bench",
+        "metric": "fid",
+        "title": "FID",
+        "real": "/films",
+        "extractor": "inception@1",
+    }
+    known = SetDistance(
+        system="a", value=12.5, num_units=810, num_videos=10, num_real_units=900, num_real_videos=9, **about
+    )
+    missing = SetDistance(system="b", value=None, reason="unavailable: no weights", **about)
+    html = render(leaderboard_report(board((column("identity"),), distances=(known, missing)), {}))
+    for words in ("12.5000", "810 (10 videos)", "900 (9 videos)", "inception@1", "unavailable: no weights", "in /films."):
+        assert words in html
+
+
+@pytest.mark.parametrize(
+    ("scale", "declared", "words"),
+    [
+        ((0.2, 0.8), (0.0, 1.0), "can be 0 to 1; dashed: what the preset scales to 0 and 1"),
+        (None, (0.0, None), "can be 0 to ∞; no preset scales it"),
+        (None, (None, None), "no preset scales it"),
+    ],
+)
+def test_spread_shows_range_and_moving_examples(
+    scale: tuple[float, float] | None, declared: tuple[float | None, float | None], words: str
+) -> None:
+    example = Example(where="low", system="a", case="c_1", value=0.25, moving=b"RIFFfilm")
+    one = MetricSpread(
+        metric="m", title="M", values={"a": np.array([0.25, 0.5])}, scale=scale, declared=declared, examples=(example,)
+    )
+    html = render(leaderboard_report(board((column("m"),)), {}, [one]))
+    assert words in html and "low: 0.2500" in html
+    assert "data:image/webp;base64,UklGRmZpbG0=" in html
+
+
+def _fields(found: Leaderboard) -> dict:
+    return {name: getattr(found, name) for name in Leaderboard.__dataclass_fields__}
+
+
+def _flipped(s: Standing) -> Standing:
+    value = None if s.value is None else 1 - s.value
+    return Standing(**{**{n: getattr(s, n) for n in Standing.__dataclass_fields__}, "value": value})
