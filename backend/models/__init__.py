@@ -7,7 +7,11 @@ MODELS: dict[str, dict[str, str]] = {
     "AlignedFaceEmbedder": {"paper": "backend.models.curricular_face:CurricularFace"},
     "AppearanceEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalAppearance"},
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
-    "Captioner": {"embedded": "backend.models.classical_captions:TemplateCaptioner"},
+    "Captioner": {
+        "embedded": "backend.models.classical_captions:TemplateCaptioner",
+        "paper": "backend.models.captioner_vlm:VlmCaptioner",
+        "openai": "backend.models.captioner_vlm:OpenAiCaptioner",
+    },
     "ClipB32": {"paper": "backend.models.clip:ClipB32", "open_clip": "backend.models.clip:OpenClipB32"},
     "ClipFeatureExtractor": {
         "paper": "backend.models.video_features:I3d",
@@ -40,7 +44,12 @@ MODELS: dict[str, dict[str, str]] = {
     },
     "LevelReader": {"paper": "backend.models.level_reader:VlmLevelReader"},
     "Musiq": {"paper": "backend.models.musiq:Musiq"},
-    "PhraseExtractor": {"embedded": "backend.models.classical_captions:RulePhrases"},
+    "PhraseExtractor": {
+        "embedded": "backend.models.classical_captions:RulePhrases",
+        "paper": "backend.models.phrase_llm:OpenAiPhrases",
+        "openai": "backend.models.phrase_llm:OpenAiPhrases",
+        "local": "backend.models.phrase_llm:LocalPhrases",
+    },
     "ReferenceDetector": {
         "paper": "backend.models.yolo_world_results:YoloWorldResults",
         "owlv2": "backend.models.owl:Owlv2",

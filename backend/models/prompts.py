@@ -34,6 +34,31 @@ def prompt(name: str) -> Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Instruction:
+    """What a model is told that answers in words. `version` rises when its meaning changes."""
+
+    name: str
+    version: int
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """Changes with every word; stored with each answer."""
+        return digest((self.version, self.text), num_bytes=6)
+
+    def filled(self, **parts: str) -> str:
+        """The text with its parts put in. Raises KeyError where one is missing."""
+        return self.text.format_map(parts)
+
+
+@lru_cache
+def instruction(name: str) -> Instruction:
+    """The instruction of `resources/prompts/NAME.toml`."""
+    table = tomllib.loads(resource(f"prompts/{name}.toml").read_text(encoding="utf-8"))
+    return Instruction(name=name, version=table["version"], text=table["text"].strip())
+
+
+@dataclass(frozen=True, slots=True)
 class LevelQuestion:
     """A question that one of five words answers, and how the answer is led in."""
 

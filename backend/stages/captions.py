@@ -21,19 +21,26 @@ from backend.domain import (
     Sidecar,
     Video,
 )
+from backend.stages.caption_faults import caption_fault, language_of, whole_sentences
 from backend.stages.sidecars import SidecarReader, Told
+
+UNAVAILABLE = "unavailable"
+"""How a reason begins, and the kind of failure, when a model could not be asked: it is asked again in the next run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionClips:
     """Captions of one clip: every one that a sidecar gives for it, else one by the Captioner.
 
+    What the Captioner writes is a caption only when it describes: nothing, a refusal, another script, a flood of words and
+    the model's own marks each end in a state of that name. A caption that breaks off is cut to its last whole sentence.
+
     Sidecars are read where they lie; the listed Sidecar stands in the work key, so that an edited one is noticed when
     its video is ingested again.
     """
 
     name: ClassVar[str] = "caption_clips"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Clip
     gathers: ClassVar[tuple[type, ...]] = (Sidecar,)
     makes: ClassVar[tuple[type, ...]] = (Caption,)
@@ -45,6 +52,10 @@ class CaptionClips:
     """Least share of the clip that a sidecar's span must cover to describe it."""
     max_sidecar_bytes: int = 64 * 2**20
     max_caption_chars: int = 5000
+    languages: tuple[str, ...] = ("en", "zh")
+    """What a captioner may write in: the languages that phrases are found in."""
+    max_words: int = 600
+    """Of a captioner's text; 512 tokens (OpenS2V-Nexus, step 3-1) are about 400 English words."""
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         captioner = cast(Captioner, context.role("Captioner"))
@@ -66,9 +77,21 @@ class CaptionClips:
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
         if isinstance(text, Absent):
+            if text.reason.startswith(UNAVAILABLE):
+                return Failed(item.id, UNAVAILABLE, text.reason)
             return Ok(item.id, (), (*warnings, text.reason)) if warnings else Filtered(item.id, text.reason)
-        author = "template" if captioner.model_id.startswith("template") else captioner.model_id
-        return Ok(item.id, [Caption(clip_id=clip.id, author=author, text=text)], tuple(warnings))
+        return self._checked(item, text, captioner.model_id, warnings)
+
+    def _checked(self, item: Item, text: str, model_id: str, warnings: Sequence[str]) -> Result:
+        fault = caption_fault(text, languages=self.languages, max_words=self.max_words)
+        if fault is not None:
+            return Failed(item.id, *fault)
+        plain = " ".join(text.replace("\x00", " ").split())
+        whole = whole_sentences(plain)
+        cut = () if whole == plain else (f"the caption broke off and is cut by {len(plain) - len(whole)} characters",)
+        author = "template" if model_id.startswith("template") else model_id
+        row = Caption(clip_id=item.one(Clip).id, author=author, text=whole, language=language_of(whole))
+        return Ok(item.id, [row], (*warnings, *cut))
 
     def _covers(self, told: Told, clip: Clip) -> bool:
         if told.span is None:
@@ -76,12 +99,3 @@ class CaptionClips:
         start, stop = (clip.start_s, clip.stop_s) if told.in_seconds else (clip.start_frame, clip.stop_frame)
         shared = min(stop, told.span[1]) - max(start, told.span[0])
         return shared >= self.min_overlap * (stop - start) > 0
-
-
-def language_of(text: str) -> str:
-    """`ja`, `ko`, `zh` by script, else `en`: the languages that the shipped lexicons and models tell apart."""
-    if any("\u3040" <= sign <= "\u30ff" for sign in text):
-        return "ja"
-    if any("\uac00" <= sign <= "\ud7a3" for sign in text):
-        return "ko"
-    return "zh" if any("\u4e00" <= sign <= "\u9fff" for sign in text) else "en"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from backend.domain import Absent, Caption, Clip, Context, Filtered, Footage, Item, Ok, Video
 from backend.models.classical_captions import RulePhrases, TemplateCaptioner
-from backend.stages.captions import CaptionClips, language_of
+from backend.stages.caption_faults import language_of
+from backend.stages.captions import CaptionClips
 from backend.stages.sidecars import SidecarReader
 from tests.backend.stages.footage_in_memory import ArrayReader
 

@@ -1,9 +1,13 @@
 """ExtractPhrases: captions in, phrases with exact spans out."""
 
+import json
+from collections.abc import Sequence
 from typing import cast
 
-from backend.domain import Caption, Clip, Context, Filtered, Item, Ok, Phrase
+from backend.domain import Caption, Clip, Context, Failed, Filtered, Item, Ok, Phrase, Score
+from backend.domain.roles_words import PhraseReading
 from backend.models.classical_captions import RulePhrases
+from backend.models.phrase_answers import read_phrases
 from backend.stages.phrases import ExtractPhrases
 
 CLIP = Clip(video_id="video_1", start_frame=0, stop_frame=48, start_s=0.0, stop_s=2.0, opens_with="start")
@@ -42,3 +46,75 @@ def test_a_clip_without_captions_is_filtered_with_the_reason() -> None:
 
 def test_a_caption_without_known_nouns_gives_no_phrases() -> None:
     assert extract(Caption(clip_id=CLIP.id, author="sidecar", text="Nothing of note.")) == Ok(CLIP.id, [])
+
+
+class Reader:
+    """An extractor that is asked: it has one reading for everything."""
+
+    model_id = "reader-1"
+    prompt_digest = "abc"
+
+    def __init__(self, reading: PhraseReading) -> None:
+        self.reading = reading
+
+    def read(self, texts: Sequence[str]) -> list[PhraseReading]:
+        return [self.reading for _ in texts]
+
+
+class Desk:
+    """A context that serves one reader and keeps artifacts."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self.kept = reader, []
+        self.artifacts = self
+
+    def role(self, name: str) -> object:
+        return {"PhraseExtractor": self._reader}[name]
+
+    def put(self, data: bytes, suffix: str) -> str:
+        self.kept.append(data)
+        return f"{len(self.kept)}.{suffix}"
+
+
+def asked(reading: PhraseReading, *texts: str) -> tuple[object, Desk]:
+    desk = Desk(Reader(reading))
+    captions = tuple(Caption(clip_id=CLIP.id, author="sidecar", text=text) for text in texts)
+    return ExtractPhrases()([Item(CLIP.id, {Clip: (CLIP,), Caption: captions})], cast(Context, desk))[0], desk
+
+
+def test_a_models_reading_gives_phrases_a_score_and_the_raw_answer() -> None:
+    reading = read_phrases('{"background": [], "subject": ["black cat"], "object": ["mat"]}', "A black cat sleeps.")
+    result, desk = asked(reading, "A black cat sleeps.")
+    assert isinstance(result, Ok)
+    phrase, score = result.rows
+    assert isinstance(phrase, Phrase) and (phrase.text, phrase.category) == ("black cat", "cat")
+    assert isinstance(score, Score)
+    assert (score.target, score.name, score.value, score.num_units) == (phrase.caption_id, "phrases", 1.0, 2)
+    assert result.warnings == ("phrase 'mat': not in the caption",)
+    (evidence,) = map(json.loads, desk.kept)
+    assert evidence["prompt_digest"] == "abc" and json.loads(evidence["raw"])["object"] == ["mat"]
+
+
+def test_an_unreadable_answer_and_an_endpoint_away_are_two_states() -> None:
+    final, _ = asked(PhraseReading(reason="the model answered nothing"), "A cat.")
+    away, _ = asked(PhraseReading(reason="phrase model cannot be reached", is_final=False), "A cat.")
+    assert final == Failed(CLIP.id, "phrases_unreadable", "the model answered nothing")
+    assert away == Failed(CLIP.id, "unavailable", "phrase model cannot be reached")
+
+
+def test_captions_in_another_script_are_told() -> None:
+    latin = Caption(clip_id=CLIP.id, author="sidecar", text="A cat.")
+    kana = Caption(clip_id=CLIP.id, author="sidecar", text="犬がいる。", language="ja")
+    mixed, alone = extract(latin, kana), extract(kana)
+    assert isinstance(mixed, Ok) and mixed.warnings == ("captions in ja are not read, only in en, zh",)
+    assert alone == Filtered(CLIP.id, "captions in ja are not read, only in en, zh")
+
+
+def test_a_chinese_caption_has_phrases() -> None:
+    result = extract(Caption(clip_id=CLIP.id, author="sidecar", text="两只可爱的小狗在红色沙发上睡觉。", language="zh"))
+    assert isinstance(result, Ok)
+    rows = cast(list[Phrase], result.rows)
+    assert [(row.text, row.role, row.category, row.is_plural) for row in rows] == [
+        ("可爱的小狗", "subject", "dog", True),
+        ("红色沙发", "object", "sofa", False),
+    ]

@@ -1,0 +1,58 @@
+"""Roles of words: phrases by a model that is asked, and what is not safe to show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from backend.domain.roles import PhraseSpan
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseReading:
+    """Phrases that a model named in a text, verified against it; or none, and why."""
+
+    spans: tuple[PhraseSpan, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """One line for each phrase that was named and is not kept: the phrase and the reason."""
+    raw: str = ""
+    """The answer as it came."""
+    reason: str = ""
+    """Why there is no reading; empty where there is one."""
+    is_final: bool = True
+    """Whether the model did answer; what it could not be asked is asked again in the next run."""
+
+
+@runtime_checkable
+class PhraseReader(Protocol):
+    """A PhraseExtractor that is asked and may fail, and that says what it dropped."""
+
+    model_id: str
+    prompt_digest: str
+
+    def read(self, texts: Sequence[str]) -> list[PhraseReading]:
+        """A reading of each text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyFinding:
+    """How unsafe something is to show, 0 to 1, and what says so; NULL where it could not be told."""
+
+    score: float | None
+    reason: str = ""
+
+
+class SafetyFilter(Protocol):
+    """What should not be shown: by words, and by pictures where the implementation has eyes."""
+
+    model_id: str
+
+    def words(self, texts: Sequence[str]) -> list[SafetyFinding]:
+        """A finding for each text, in any language that the filter reads."""
+        ...
+
+    def pictures(self, frames: Sequence[np.ndarray]) -> list[SafetyFinding]:
+        """A finding for each picture uint8 `(H, W, 3)`; empty for a filter without eyes."""
+        ...
