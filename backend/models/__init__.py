@@ -6,6 +6,7 @@ MODELS: dict[str, dict[str, str]] = {
     "AestheticScorer": {"embedded": "backend.models.classical_quality:HeuristicAesthetic"},
     "AlignedFaceEmbedder": {"paper": "backend.models.curricular_face:CurricularFace"},
     "AppearanceEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalAppearance"},
+    "AuthenticityScorer": {"paper": "backend.models.authenticity:ImageAuthenticity"},
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
     "Captioner": {
         "embedded": "backend.models.classical_captions:TemplateCaptioner",
@@ -29,6 +30,10 @@ MODELS: dict[str, dict[str, str]] = {
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
+    "FaceWatcher": {
+        "embedded": "backend.models.classical_face_watcher:ClassicalFaceWatcher",
+        "paper": "backend.models.insight_face_watcher:InsightFaceWatcher",
+    },
     "FeatureExtractor": {"paper": "backend.models.inception:InceptionFeatures"},
     "FrameInterpolator": {"paper": "backend.models.amt:AmtS"},
     "Gme": {"paper": "backend.models.gme:Gme"},

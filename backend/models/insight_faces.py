@@ -13,7 +13,8 @@ from backend.models.places import ModelPlace
 DETECTION_SIZE = (320, 320)  # OpenS2V-Nexus, eval/get_facesim.py; None would merge two sizes in insightface 2
 PADDING = 0.25  # the same file: a face that fills the picture is found once there is grey around it
 GREY = (128, 128, 128)
-PACKS = ("", "buffalo_l", "models/buffalo_l", "face_extractor/models/buffalo_l")  # the last: OpenS2V-Weight's layout
+PACKS = ("", "buffalo_l", "models/buffalo_l", "face_extractor/models/buffalo_l", "antelopev2", "models/antelopev2")
+"""Where a pack lies in a folder: insightface's own layouts, and `face_extractor` of OpenS2V-Weight."""
 
 
 class InsightFaces:
@@ -22,6 +23,7 @@ class InsightFaces:
     model_id: str = "insightface-1"
     suggested: ClassVar[str] = "BestWishYsh/OpenS2V-Weight"
     licence: ClassVar[str] = "MIT code; the model packs are for non-commercial research only"
+    detection_size: ClassVar[tuple[int, int]] = DETECTION_SIZE
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         pack = _pack(place)
@@ -44,7 +46,7 @@ class InsightFaces:
             raise ModelUnavailable(f"{pack} holds no face detector; put an insightface pack there") from error
         if "recognition" not in self._app.models:
             raise ModelUnavailable(f"{pack} holds no face recognition model; put an insightface pack there")
-        self._app.prepare(ctx_id=0 if on_gpu else -1, det_size=DETECTION_SIZE)
+        self._app.prepare(ctx_id=0 if on_gpu else -1, det_size=self.detection_size)
         self.model_id = place.model_id(type(self).model_id)
         self._last: tuple[np.ndarray, list[Face]] | None = None
 

@@ -1,0 +1,78 @@
+"""How many people a clip shows at a time (S32)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from backend.domain import Box, Clip, Context, Filtered, Item, Ok, Resources, Result, Score, Subject, Track
+from backend.geometry import boxes
+from backend.models.taxonomy import load_taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class CountPeople:
+    """Scores of a clip: `single_person`, the share of looked-at frames with exactly one person, and `most_people`.
+
+    People are the tracks of kind person, those whose subject the caption calls a human, and faces that lie in none of
+    their boxes. A track is there from its first to its last frame, with its box moved evenly between.
+    """
+
+    name: ClassVar[str] = "count_people"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Clip
+    gathers: ClassVar[tuple[type, ...]] = (Track, Subject)
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources(cpu=0.1, ram_gib=0.1)
+
+    face_inside: float = 0.6
+    """The share of a face that lies in a person's box when it is that person's."""
+    one_body_iou: float = 0.7
+    """Two people's boxes that overlap more are one person found twice."""
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [self._count(item) for item in items]
+
+    def _count(self, item: Item) -> Result:
+        people = people_of(item.all(Track), item.all(Subject))
+        faces = [track for track in item.all(Track) if track.kind == "face"]
+        frames = sorted({frame for track in item.all(Track) for frame in track.frames})
+        if not frames:
+            return Filtered(item.id, "nothing is followed in the clip, nobody can be counted")
+        counts = np.array([self._on_frame(frame, people, faces) for frame in frames])
+        clip, producer = item.one(Clip), f"{self.name}/{self.version}"
+        values = {"single_person": float((counts == 1).mean()), "most_people": float(counts.max())}
+        return Ok(
+            item.id,
+            [Score(target=clip.id, name=n, value=v, producer=producer, num_units=len(frames)) for n, v in values.items()],
+        )
+
+    def _on_frame(self, frame: int, people: Sequence[Track], faces: Sequence[Track]) -> int:
+        bodies: list[Box] = []
+        for box in (box_at(track, frame) for track in people):
+            if box is not None and all(boxes.iou(box, other) <= self.one_body_iou for other in bodies):
+                bodies.append(box)
+        alone = [box for box in (box_at(track, frame) for track in faces) if box is not None]
+        alone = [face for face in alone if all(boxes.contain(face, body) < self.face_inside for body in bodies)]
+        return len(bodies) + len(alone)
+
+
+def people_of(tracks: Sequence[Track], subjects: Sequence[Subject]) -> list[Track]:
+    """Tracks that follow a whole person: of kind person, or with a subject that words call a human."""
+    human = {subject.track_id for subject in subjects if _is_human(subject)}
+    return [track for track in tracks if track.kind == "person" or (track.kind != "face" and track.id in human)]
+
+
+def box_at(track: Track, frame: int) -> Box | None:
+    """The track's box on a frame, moved evenly between those around it; None before its first and after its last."""
+    if not track.frames[0] <= frame <= track.frames[-1]:
+        return None
+    x0, y0, x1, y1 = (float(np.interp(frame, track.frames, side)) for side in zip(*track.boxes, strict=True))
+    return x0, y0, x1, y1
+
+
+def _is_human(subject: Subject) -> bool:
+    category = load_taxonomy().categories.get(subject.category or "")
+    return category is not None and category.domain == "human"
