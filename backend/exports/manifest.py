@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from backend.api import ExportSummary
 from backend.domain import ArtifactStore, ProjectError, SettingsError
 from backend.exports.manifest_card import card
-from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
+from backend.exports.rows import ExportAbout, ExportPair, ExportSample, ExportVideo
 from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
 
 FORMAT = "subject-studio-manifest"
@@ -30,12 +30,13 @@ ARTIFACT_NAME = re.compile(r"[0-9a-f]{16,128}\.[a-z0-9]{1,8}", re.ASCII)
 
 PAIR_LINE = TypeAdapter(ExportPair)
 VIDEO_LINE = TypeAdapter(ExportVideo)
+SAMPLE_LINE = TypeAdapter(ExportSample)
 ABOUT = TypeAdapter(ExportAbout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportManifest:
-    """Writes pairs.jsonl, videos.jsonl, artifacts/, about.json, schema.json, README.md and MANIFEST.sha256."""
+    """Writes pairs.jsonl, samples.jsonl, videos.jsonl, artifacts/, about.json, schema.json, README.md and MANIFEST.sha256."""
 
     def write(
         self,
@@ -46,6 +47,7 @@ class ExportManifest:
         artifacts: ArtifactStore,
         about: ExportAbout,
         duplicates: Sequence[tuple[str, str]] = (),
+        samples: Iterable[ExportSample] = (),
     ) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced.
 
@@ -60,9 +62,14 @@ class ExportManifest:
             part = split_of_nodes(sorted_pairs, sorted_videos, duplicates, split=split)
             sorted_pairs = [replace(pair, split=part[nodes_of(pair)[0]]) for pair in sorted_pairs]
             sorted_videos = [replace(video, split=part[video_node(video.video_id)]) for video in sorted_videos]
+        split_of = {pair.pair_id: pair.split for pair in sorted_pairs}
+        sorted_samples = [
+            replace(sample, split=split_of[sample.references[0].pair_id])
+            for sample in sorted(samples, key=lambda sample: sample.sample_id)
+        ]
         _check_target(out)
         with _whole_folder(out) as folder:
-            files = _write_files(folder, sorted_pairs, sorted_videos, artifacts, about)
+            files = _write_files(folder, sorted_pairs, sorted_samples, sorted_videos, artifacts, about)
         return ExportSummary(
             out=str(out),
             format="manifest",
@@ -81,14 +88,14 @@ def artifact_path(name: str) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema of a line of pairs.jsonl, with those of videos.jsonl and about.json under `$defs`."""
+    """JSON Schema of a line of pairs.jsonl, with those of samples.jsonl, videos.jsonl and about.json under `$defs`."""
     document = PAIR_LINE.json_schema()
     definitions = document.setdefault("$defs", {})
-    for name, adapter in (("ExportVideo", VIDEO_LINE), ("ExportAbout", ABOUT)):
+    for name, adapter in (("ExportSample", SAMPLE_LINE), ("ExportVideo", VIDEO_LINE), ("ExportAbout", ABOUT)):
         definitions[name] = adapter.json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "A line of videos.jsonl is #/$defs/ExportVideo; the field `about` of about.json is #/$defs/ExportAbout.",
+        "$comment": "A line of samples.jsonl is #/$defs/ExportSample, one of videos.jsonl #/$defs/ExportVideo; the field `about` of about.json is #/$defs/ExportAbout.",
         **document,
     }
 
@@ -109,6 +116,7 @@ def _used(videos: Sequence[ExportVideo], pairs: Sequence[ExportPair]) -> list[Ex
 def _write_files(
     folder: Path,
     pairs: Sequence[ExportPair],
+    samples: Sequence[ExportSample],
     videos: Sequence[ExportVideo],
     artifacts: ArtifactStore,
     about: ExportAbout,
@@ -132,14 +140,17 @@ def _write_files(
         hashes[name] = hasher.hexdigest()
 
     put_lines("pairs.jsonl", (line(PAIR_LINE.dump_python(pair)) for pair in pairs))
+    put_lines("samples.jsonl", (line(SAMPLE_LINE.dump_python(sample)) for sample in samples))
     put_lines("videos.jsonl", (line(VIDEO_LINE.dump_python(video)) for video in videos))
-    for name in sorted({side.crop for pair in pairs for side in (pair.target, pair.reference) if side.crop}):
+    pictures = {side.crop for pair in pairs for side in (pair.target, pair.reference) if side.crop}
+    for name in sorted(pictures | {sample.plate for sample in samples if sample.plate}):
         put(artifact_path(name), artifacts.get(name))
     counts = Counter(pair.split for pair in pairs if pair.split)
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "num_pairs": len(pairs),
+        "num_samples": len(samples),
         "num_videos": len(videos),
         "num_pairs_by_split": dict(sorted(counts.items())),
         "about": ABOUT.dump_python(about),

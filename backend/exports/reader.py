@@ -11,11 +11,21 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain import ImportRefused
-from backend.exports.manifest import ABOUT, FORMAT, FORMAT_VERSION, MANIFEST, PAIR_LINE, VIDEO_LINE, artifact_path
-from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
+from backend.exports.manifest import (
+    ABOUT,
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    PAIR_LINE,
+    SAMPLE_LINE,
+    VIDEO_LINE,
+    artifact_path,
+)
+from backend.exports.rows import ExportAbout, ExportPair, ExportSample, ExportVideo
 
 Row = TypeVar("Row")
 REQUIRED = ("pairs.jsonl", "videos.jsonl", "about.json")
+SAMPLES = "samples.jsonl"
 MAX_LINE_BYTES = 16 * 2**20
 """A pair with two 4K masks and long captions takes under 1 MiB."""
 _LISTED = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -35,12 +45,19 @@ class ManifestReader:
 
     def pairs(self, *, split: str | None = None) -> Iterator[ExportPair]:
         """Every pair, or those of one split. Raises ImportRefused naming the line that is malformed."""
-        if split is not None and split not in self.num_pairs_by_split:
-            known = ", ".join(self.num_pairs_by_split) or "none"
-            raise ImportRefused(f"{self.folder} has no split {split!r}; it has {known}")
+        self._check_split(split)
         for pair in self._rows("pairs.jsonl", PAIR_LINE):
             if split is None or pair.split == split:
                 yield pair
+
+    def samples(self, *, split: str | None = None) -> Iterator[ExportSample]:
+        """Every sample, or those of one split; none of an export made before there were samples. Raises ImportRefused."""
+        self._check_split(split)
+        if SAMPLES not in self.files:
+            return
+        for sample in self._rows(SAMPLES, SAMPLE_LINE):
+            if split is None or sample.split == split:
+                yield sample
 
     def videos(self) -> Iterator[ExportVideo]:
         """Every video that a pair comes from."""
@@ -55,6 +72,11 @@ class ManifestReader:
         if place not in self.files:
             raise ImportRefused(f"{self.folder} does not list {place}; export it again")
         return self.folder / place
+
+    def _check_split(self, split: str | None) -> None:
+        if split is not None and split not in self.num_pairs_by_split:
+            known = ", ".join(self.num_pairs_by_split) or "none"
+            raise ImportRefused(f"{self.folder} has no split {split!r}; it has {known}")
 
     def _rows(self, name: str, adapter: TypeAdapter[Row]) -> Iterator[Row]:
         with (self.folder / name).open("rb") as file:

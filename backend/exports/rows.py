@@ -118,6 +118,34 @@ class ExportPair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReference:
+    """A reference of a sample: which subject of the clip it shows, and the exported pair that says so."""
+
+    subject_id: str
+    appearance_id: str
+    pair_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSample:
+    """A clip with references of its subjects: what training reads. Both sides of the pairs say where pictures lie."""
+
+    sample_id: str
+    kind: str
+    """cross_pair (references from elsewhere) or in_pair (from the clip itself)."""
+    clip_id: str
+    video_id: str
+    start_frame: int
+    stop_frame: int
+    caption: str | None
+    references: tuple[ExportReference, ...]
+    """Sorted by subject; every one's pair is exported, and nobody has denied it."""
+    plate: str | None = None
+    """Artifact of the clip's surroundings without its subjects; lies at `artifacts/ab/NAME` of the export."""
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportAbout:
     """Where an export comes from. Holds no time and no path, so that equal data give equal bytes."""
 
@@ -136,7 +164,7 @@ class ExportAbout:
 
 
 class Exporter(Protocol):
-    """An entry of EXPORTS: writes pairs into a folder.
+    """An entry of EXPORTS: writes pairs, and the samples whose pairs they are, into a folder.
 
     `duplicates` names videos (by id) that show the same material. Raises ProjectError when the folder cannot be
     written, SettingsError for a wrong split.
@@ -151,4 +179,5 @@ class Exporter(Protocol):
         artifacts: ArtifactStore,
         about: ExportAbout,
         duplicates: Sequence[tuple[str, str]] = (),
+        samples: Iterable[ExportSample] = (),
     ) -> ExportSummary: ...

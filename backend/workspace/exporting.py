@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from backend.api import ExportSummary
@@ -10,7 +10,17 @@ from backend.domain import SettingsError
 from backend.engine.context import load
 from backend.engine.plan import Plan
 from backend.exports import EXPORTS
-from backend.exports.rows import ExportAbout, ExportMask, ExportPair, ExportPhrase, ExportScore, ExportSide, ExportVideo
+from backend.exports.rows import (
+    ExportAbout,
+    ExportMask,
+    ExportPair,
+    ExportPhrase,
+    ExportReference,
+    ExportSample,
+    ExportScore,
+    ExportSide,
+    ExportVideo,
+)
 from backend.exports.split import identities
 from backend.exports.where import parse_where
 from backend.settings import ProjectSettings, nearest
@@ -26,7 +36,7 @@ QUALIFY row_number() OVER (PARTITION BY m.appearance_id ORDER BY m.id) = 1
 
 _SIDES = """
 SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.video_id, v.content_hash, k.clip_id,
-    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, a.frame / v.fps AS time_s, m.height, m.width, m.counts, m.crop, w.text, w.author, w.caption_id
+    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, a.frame / v.fps AS time_s, m.height, m.width, m.counts, coalesce(m.crop, a.artifact), w.text, w.author, w.caption_id
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
 JOIN kept_clip kc ON kc.id = k.clip_id JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
 JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
@@ -76,13 +86,15 @@ def export(
     )
     exporter = load(EXPORTS[format])()
     models = tuple(sorted(plan.model_ids.items()))
+    pairs = export_pairs(now, ids, models)
     return exporter.write(
-        export_pairs(now, ids, models),
+        pairs,
         export_videos(now),
         out=out,
         artifacts=artifacts,
         about=about,
         duplicates=copied_videos(now, copies),
+        samples=export_samples(now, {pair.pair_id for pair in pairs if pair.verdict in (None, "same")}),
     )
 
 
@@ -132,6 +144,39 @@ def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str
         )
         for pair_id, kind, status, verdict, num_votes, category, phrase, is_living, target, reference, subject in pairs
     ]
+
+
+def export_samples(now: Snapshot, pair_ids: Collection[str]) -> list[ExportSample]:
+    """Samples with those of their references whose pairs are given; none without any."""
+    rows = now.query(
+        """SELECT s.id, s.kind, s.clip_id, k.video_id, c.start_frame, c.stop_frame, t.text, s.subject_ids, s.reference_ids, s.pair_ids,
+        p.artifact FROM kept_sample k JOIN sample s ON s.id = k.id AND s.work_key = k.work_key
+        JOIN kept_clip kc ON kc.id = k.clip_id JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
+        LEFT JOIN kept_caption kt ON kt.id = s.caption_id LEFT JOIN caption t ON t.id = kt.id AND t.work_key = kt.work_key
+        LEFT JOIN kept_plate kp ON kp.id = s.plate_id LEFT JOIN plate p ON p.id = kp.id AND p.work_key = kp.work_key ORDER BY 1"""
+    )
+    found = []
+    for sample_id, kind, clip_id, video_id, start, stop, caption, subjects, pictures, pairs, plate in rows:
+        references = tuple(
+            ExportReference(subject_id=subject, appearance_id=picture, pair_id=pair)
+            for subject, picture, pair in sorted(zip(subjects, pictures, pairs, strict=True))
+            if pair in pair_ids
+        )
+        if references:
+            found.append(
+                ExportSample(
+                    sample_id=sample_id,
+                    kind=kind,
+                    clip_id=clip_id,
+                    video_id=video_id,
+                    start_frame=start,
+                    stop_frame=stop,
+                    caption=caption,
+                    references=references,
+                    plate=plate,
+                )
+            )
+    return found
 
 
 def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide]:

@@ -71,9 +71,12 @@ FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
 """The documented columns that `--where` may name (`backend.exports.where.EXPORT_COLUMNS`)."""
 
 _PICTURES = """
-SELECT k.appearance_id, min(m.crop) FROM kept_mask k JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
-WHERE k.appearance_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
+SELECT a.id, coalesce(min(m.crop), min(a.artifact)) FROM kept_appearance ka
+JOIN appearance a ON a.id = ka.id AND a.work_key = ka.work_key
+LEFT JOIN kept_mask k ON k.appearance_id = a.id LEFT JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
+WHERE a.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
 """
+"""The cut-out of each appearance; the picture itself of one that is no frame."""
 
 
 def create_pair_tables(now: Snapshot) -> None:

@@ -14,7 +14,7 @@ from backend.domain import ImportRefused, ProjectError, SettingsError, StoreErro
 from backend.exports import EXPORTS
 from backend.exports.manifest import ExportManifest, artifact_path, schema
 from backend.exports.reader import read_manifest
-from backend.exports.rows import ExportPair, ExportSide, ExportVideo
+from backend.exports.rows import ExportPair, ExportReference, ExportSample, ExportSide, ExportVideo
 from backend.geometry import rle
 from tests.backend.exports.made_pairs import ABOUT, made_pair, made_video, store
 
@@ -45,6 +45,48 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert (reader.num_pairs, reader.num_videos) == (2, 3)
     assert (summary.pairs, summary.left_out) == (2, {"rejected by a person": 2})
     assert summary.files == len(contents(tmp_path / "out"))
+
+
+def made_sample(pair: ExportPair, plate: str | None = None) -> ExportSample:
+    reference = ExportReference(
+        subject_id=pair.target.subject_id or "", appearance_id=pair.reference.appearance_id, pair_id=pair.pair_id
+    )
+    return ExportSample(
+        sample_id=f"sample_{pair.pair_id}",
+        kind="cross_pair",
+        clip_id=pair.target.clip_id or "",
+        video_id=pair.target.video_id or "",
+        start_frame=0,
+        stop_frame=24,
+        caption="a walk",
+        references=(reference,),
+        plate=plate,
+    )
+
+
+def test_samples_go_where_their_pairs_go(tmp_path: Path) -> None:
+    artifacts = store(tmp_path)
+    pairs = [made_pair(2 * n, 2 * n + 1, artifacts) for n in range(6)]
+    plate = artifacts.put(b"a plate", "webp")
+    samples = [made_sample(pair, plate) for pair in pairs]
+    videos = [made_video(n) for n in range(15)]
+    out = tmp_path / "out"
+    ExportManifest().write(pairs, videos, out=out, artifacts=artifacts, about=SPLIT, samples=iter(samples))
+    reader = read_manifest(out)
+    parts = {pair.pair_id: pair.split for pair in reader.pairs()}
+    found = list(reader.samples())
+    assert [replace(sample, split=None) for sample in found] == sorted(samples, key=lambda sample: sample.sample_id)
+    assert [sample.split for sample in found] == [parts[sample.references[0].pair_id] for sample in found]
+    assert {s.sample_id for s in reader.samples(split="train")} == {s.sample_id for s in found if s.split == "train"}
+    assert reader.artifact(plate).read_bytes() == b"a plate"
+
+
+def test_an_export_without_samples_has_none(tmp_path: Path) -> None:
+    out = export(tmp_path)
+    (out / "samples.jsonl").unlink()
+    listed = (out / "MANIFEST.sha256").read_text().splitlines(keepends=True)
+    (out / "MANIFEST.sha256").write_text("".join(entry for entry in listed if "samples.jsonl" not in entry))
+    assert list(read_manifest(out).samples()) == []
 
 
 def test_crops_and_masks_survive(tmp_path: Path) -> None:
