@@ -22,6 +22,7 @@ CALLS: dict[str, str] = {
     "set_distances": "metrics.distribution_sets:set_distances",
     "set_metrics": "metrics.distribution_sets:set_metrics",
     "total": "metrics.total:totals_of_file",
+    "unapproved_cases": "metrics.case_sets:unapproved",
     "write_scores": "metrics.score_files:write_scores",
 }
 """What the workspace asks of the packages above it, resolved when it is needed."""

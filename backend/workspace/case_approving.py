@@ -25,6 +25,7 @@ from backend.studies.forms import CASE_QUESTION, case_form_name
 from backend.workspace.snapshot import Snapshot
 
 APPROVE, REJECT = "approve", "reject"
+PERSON = "person"
 MAX_PROMPT = 100_000  # letters; the longest that a benchmark file was seen with is 5,000 words
 
 _VERDICT = f"""
@@ -215,8 +216,8 @@ def stamped(fields: Mapping[str, Any], case: CaseStanding) -> dict[str, Any]:
     """A case's fields in the file with who approved or rejected it: `approved`, and `approval` or `rejection`."""
     kept = {name: value for name, value in fields.items() if name not in ("approved", "approval", "rejection")}
     kept["prompt"] = case.prompt
-    if case.caption_by:
-        kept["caption_by"] = case.caption_by
+    if case.edited:
+        kept |= {"caption_by": case.caption_by, "caption_kind": PERSON}
     kept["approved"] = case.verdict == APPROVE
     if case.verdict is not None:
         said: dict[str, Any] = {"by": case.rater, "at": case.made_at, "content": case.content}

@@ -95,8 +95,8 @@ class Footage:
     has_audio: bool
     index: str
     uri: str
-    num_subjects: int = 0
     humans: int = 0
+    """Subjects that are people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class Wanted:
     anchors: bool = False
     """Anchors, several a subject; else the likest reference of each subject's pairs."""
     inside: str = "never"
-    """Anchors from the clip itself: never, also (after those from elsewhere) or only."""
+    """Anchors from the clip itself: never, beside those from elsewhere where the subject has one, also, or only."""
     kinds: tuple[str, ...] = ("global", "view", "expression")
     max_references: int = MAX_REFERENCES
     max_globals: int = MAX_REFERENCES
@@ -175,6 +175,8 @@ def drafts_of(now: Snapshot, wanted: Wanted) -> list[Draft]:
     for footage, text, author, language in clips(now):
         about_clip = {"footage": footage, "prompt": text, "author": author, "language": language}
         of_subject = _kinds_once(by_clip.get(footage.clip, ()), wanted.max_globals)
+        if wanted.inside == "beside":
+            of_subject = {name: own for name, own in of_subject.items() if not own[0].inside}
         drafts += [Draft(**about_clip, references=tuple(own[: wanted.max_references])) for own in of_subject.values()]
         if len(of_subject) > 1:
             together = [own[0] for own in of_subject.values()]
@@ -186,7 +188,6 @@ def drafts_of(now: Snapshot, wanted: Wanted) -> list[Draft]:
 def clips(now: Snapshot) -> list[tuple[Footage, str, str, str]]:
     """Captioned clips of the plan with caption, its author and language, by video and time."""
     rows = now.query(_SUBJECTS)
-    subjects = Counter(row[1] for row in rows)
     humans = Counter(clip for _, clip, *about in rows if shown(*about)[1] == HUMAN)
     found = []
     for clip, text, author, language, start, stop, video, length, audio, index, uri in now.query(_CLIPS):
@@ -199,7 +200,6 @@ def clips(now: Snapshot) -> list[tuple[Footage, str, str, str]]:
             has_audio=audio,
             index=index,
             uri=uri,
-            num_subjects=subjects[clip],
             humans=humans[clip],
         )
         found.append((footage, text, author, language))

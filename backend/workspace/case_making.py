@@ -22,15 +22,16 @@ from backend.domain.case_sets import CasesMade
 from backend.media.images import decode_image, encode_png
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
-from backend.workspace.case_approving import APPROVE, REJECT, Word, edits, review, words
+from backend.workspace.case_approving import APPROVE, PERSON, REJECT, Word, edits, review, words
 from backend.workspace.case_drafts import Draft, Wanted, clips, drafts_of
 from backend.workspace.case_media import frame_png, sound_wav
 from backend.workspace.case_skeletons import FROM_PAIRS, Part, Skeleton, plain, skeleton
 from backend.workspace.snapshot import Snapshot
 
 CASES, SKELETON = "cases.json", "skeleton.json"
+SIDECAR = "sidecar"
 COUNT = 60  # as OpenS2V-Eval's human domain
-SOURCES = {"pairs": FROM_PAIRS, "anchors": Wanted(anchors=True, inside="also")}
+SOURCES = {"pairs": FROM_PAIRS, "anchors": Wanted(anchors=True, inside="beside")}
 PLAIN = Skeleton(source="no paper", parts=())
 
 
@@ -240,6 +241,7 @@ def _fields(out: Path, category: str, number: int, made: Prepared) -> dict[str, 
         "inside": list(case.inside),
         "language": case.language,
         "caption_by": case.caption_by,
+        "caption_kind": PERSON if case.prompt != draft.prompt else SIDECAR if draft.author == SIDECAR else "model",
         "clip": draft.footage.clip,
     }
     if all(case.kinds):

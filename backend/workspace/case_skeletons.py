@@ -107,8 +107,8 @@ def _several_with(domains: frozenset[str]) -> Fits:
 
 
 def _alone(draft: Draft) -> bool:
-    """Gloria, section 3: single-person clips, no others."""
-    return draft.footage.num_subjects == draft.footage.humans == 1 and draft.references[0].domain == HUMAN
+    """Gloria, section 3: "keep only single-person clips and discard non-human or multi-human clips"."""
+    return draft.footage.humans == 1 and all(reference.domain == HUMAN for reference in draft.references)
 
 
 def _shows(kind: str, least: int) -> Fits:

@@ -26,6 +26,35 @@ def test_fields_become_a_case(tmp_path: Path) -> None:
     assert (case.kinds, case.language) == (("",), "en")
 
 
+def test_what_gloria_needs_becomes_a_case(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    more = {
+        "kinds": ["view:back"],
+        "subjects": [1],
+        "inside": [False],
+        "first_frame": "a.png",
+        "schedule": [{"start_s": 0, "stop_s": 2.5, "what": "expression:happy"}],
+        "caption_by": "ann",
+        "duration_s": 90,
+    }
+    plain, whole = read_cases(written(tmp_path, {"a_1": CASE, "a_2": {**CASE, **more}})).cases
+    assert (whole.subjects, whole.inside, whole.caption_by) == ((1,), (False,), "ann")
+    assert (whole.schedule, whole.schedule_s, whole.duration_s) == (("expression:happy",), ((0.0, 2.5),), 90.0)
+    assert whole.first_frame_hash == whole.hashes[0] and plain.first_frame_hash == ""
+    assert whole.content != plain.content
+
+
+def test_content_is_what_a_system_is_given(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    (tmp_path / "b.png").write_bytes(b"png")
+    same = {"a_1": CASE, "b_7": {**CASE, "img_paths": ["b.png"], "caption_by": "ann", "inside": [True], "approved": True}}
+    assert len({case.content for case in read_cases(written(tmp_path, same)).cases}) == 1
+    others = [{"prompt": "q"}, {"class_label": ["Mug"]}, {"kinds": ["global"]}, {"subjects": [1]}, {"duration_s": 3}]
+    others += [{"language": "zh"}, {"first_frame": "a.png"}, {"schedule": [{"start_s": 0, "stop_s": 1, "what": "x"}]}]
+    cases = {"a_0": CASE, **{f"a_{n}": {**CASE, **one} for n, one in enumerate(others, 1)}}
+    assert len({case.content for case in read_cases(written(tmp_path, cases)).cases}) == len(cases)
+
+
 def test_references_may_lie_elsewhere(tmp_path: Path) -> None:
     elsewhere = tmp_path / "images"
     elsewhere.mkdir()
@@ -47,6 +76,11 @@ def test_references_may_lie_elsewhere(tmp_path: Path) -> None:
         ({"a_1": {**CASE, "img_paths": ["a.png", "b.png"]}}, "2 img_paths but 1 class_label"),
         ({"a_1": {**CASE, "img_paths": ["/etc/passwd"]}}, "lies outside"),
         ({"a_1": {**CASE, "img_paths": ["x/../../b.png"]}}, "lies outside"),
+        ({"a_1": {**CASE, "subjects": [True]}}, "one whole number an image"),
+        ({"a_1": {**CASE, "subjects": [1, 2]}}, "one whole number an image"),
+        ({"a_1": {**CASE, "inside": ["no"]}}, "one true or false an image"),
+        ({"a_1": {**CASE, "schedule": "later"}}, "needs start_s, stop_s and what"),
+        ({"a_1": {**CASE, "schedule": [{"start_s": 2, "stop_s": 1, "what": "x"}]}}, "must begin at 0 or later"),
         (b'{"a_1": 1, "a_1": 2}', "'a_1' twice"),
         (b'{"a_1": {"prompt": NaN}}', "NaN"),
         (b'{"a_1": {},}', "line 1, column"),

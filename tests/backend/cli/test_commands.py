@@ -29,9 +29,14 @@ EVALUATE = {
 }
 COMMANDS = {
     "backup": {"--project", "--out", "--json"},
+    "cases approve": {"--by", "--all", "--comment", "--references", "--project", "--json"},
+    "cases ask": {"--references", "--project", "--json"},
     "cases check": {"--references", "--json"},
-    "cases create": {"--project", "--out", "--count", "--seed", "--json"},
-    "cases stats": {"--references", "--json"},
+    "cases create": {"--project", "--out", "--count", "--seed", "--from", "--skeleton", "--approved-only", "--json"},
+    "cases edit": {"--prompt", "--by", "--references", "--project", "--json"},
+    "cases reject": {"--by", "--reason", "--comment", "--references", "--project", "--json"},
+    "cases stats": {"--references", "--html", "--json"},
+    "cases sync": {"--references", "--project", "--json"},
     "curate": {
         "--project",
         "--profile",
