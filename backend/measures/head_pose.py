@@ -8,6 +8,7 @@ FACE_MM = np.array(
 )
 """Pupils, tip of the nose and corners of the mouth as the camera sees them from the front, x right, y down, z away: 63 mm
 between pupils and 51 mm of mouth are adult means (Farkas, Anthropometry of the Head and Face, 1994)."""
+NO_DISTORTION = np.zeros(4)
 MIRROR_PX = 48
 
 
@@ -23,10 +24,10 @@ def head_angles(keypoints: np.ndarray, *, width: int, height: int) -> tuple[floa
         return None
     focal = float(max(width, height))
     camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
-    solved, turn, place = cv2.solvePnP(FACE_MM, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+    solved, turn, place = cv2.solvePnP(FACE_MM, points, camera, NO_DISTORTION, flags=cv2.SOLVEPNP_SQPNP)
     if not solved:
         return None
-    turn, place = cv2.solvePnPRefineLM(FACE_MM, points, camera, None, turn, place)
+    turn, place = cv2.solvePnPRefineLM(FACE_MM, points, camera, NO_DISTORTION, turn, place)
     matrix, _ = cv2.Rodrigues(turn)
     ahead = matrix @ np.array([0.0, 0.0, -1.0])
     sight = -place[:, 0] / max(float(np.linalg.norm(place)), 1e-9)

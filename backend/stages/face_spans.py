@@ -1,5 +1,6 @@
 """Where in a clip a face can be seen without a long break (S22)."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class MeasureFaceSpans:
         clip = item.one(Clip)
         tracks = [track for track in item.all(Track) if track.kind == "face"]
         frames = sorted({frame for track in tracks for frame in track.frames})
-        step = min((b - a for a, b in zip(frames, frames[1:], strict=False)), default=1)
+        step = min((b - a for a, b in itertools.pairwise(frames)), default=1)
         gap = ceil(self.max_gap_share * (clip.stop_frame - clip.start_frame))
         found = spans(frames, step=step, max_gap=gap, stop_frame=clip.stop_frame)
         producer = f"{self.name}/{self.version}"

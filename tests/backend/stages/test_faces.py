@@ -86,6 +86,7 @@ def test_scores_say_how_a_face_is_turned() -> None:
     assert scores == {
         "num_sightings": 12, "side_px": 20, "yaw_deg": 10, "pitch_deg": 0, "symmetry": None, "frontal_fraction": 0.75,
     }  # fmt: skip
+    assert isinstance(result, Ok)
     (share,) = (row for row in result.rows if isinstance(row, Score) and row.name == "frontal_fraction")
     assert share.evidence is not None
     evidence = json.loads(context.artifacts.get(share.evidence))
