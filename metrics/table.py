@@ -7,6 +7,7 @@ METRICS: dict[str, str] = {
     "arcface_exp": "metrics.identity:ArcFaceExpression",
     "arcface_long": "metrics.identity:ArcFaceLong",
     "arcface_long_strict": "metrics.identity:ArcFaceLongStrict",
+    "authenticity": "metrics.realism:Authenticity",
     "background_consistency": "metrics.vbench:BackgroundConsistency",
     "clip_i_b32": "metrics.similarity:ClipIB32",
     "clip_i_l14": "metrics.similarity:ClipIL14",
