@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 
 from backend.domain import Box, Footage
+from backend.domain.model_work import PointPrompt
 from backend.geometry.boxes import expand, scale, to_pixels
 from backend.models.classical_cut import grab_cut
 from backend.models.classical_motion import motion_map, unit_motion
 from backend.models.classical_novelty import novelty
+from backend.models.classical_prompted import prompted_cut
 
 Pixels = tuple[int, int, int, int]
 
@@ -54,6 +56,8 @@ class ClassicalSegmenter:
     edge_radius: float = 0.01
     """Radius of the edge refinement as a share of the box's longer side."""
 
+    prompt_px: int = 480
+    """Longer side of a frame on which somebody points something out."""
     motion_px: int = 320
     offset_s: float = 0.4
     """How far before and after the frame motion is looked for."""
@@ -79,6 +83,17 @@ class ClassicalSegmenter:
         for i, box in enumerate(boxes):
             masks[i], qualities[i] = self._cut(frame, box, evidence)
         return masks, qualities
+
+    def segment_prompted(
+        self, frame: np.ndarray, points: Sequence[PointPrompt], box: Box | None
+    ) -> tuple[np.ndarray, float]:
+        """A mask bool `(H, W)` of what points and a box show on an RGB uint8 frame, and its quality in [0, 1]."""
+        height, width = frame.shape[:2]
+        small = _fitted(frame, self.prompt_px)
+        rough, inner = prompted_cut(small, points, box, factor=small.shape[1] / width)
+        long_side = max(inner[2] - inner[0], inner[3] - inner[1]) * width / small.shape[1]
+        mask = _sharp(frame, rough, max(2, round(self.edge_radius * long_side)), (0, 0, width, height))
+        return mask, _quality(small, rough, inner)
 
     def _motion(self, footage: Footage, frame: int) -> np.ndarray:
         """Motion in [0, 1], float32, at the size of the motion search."""

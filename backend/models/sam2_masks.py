@@ -1,11 +1,12 @@
 """Masks of boxes, by SAM 2 (transformers)."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from backend.domain import Box, ModelUnavailable
+from backend.domain.model_work import PointPrompt
 from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.places import ModelPlace
 
@@ -49,3 +50,31 @@ class Sam2Masks:
             qualities = outputs.iou_scores.float().cpu().numpy()[0, :, 0]
         qualities = np.where(masks.any(axis=(1, 2)), np.clip(qualities, 0.0, 1.0), 0.0)
         return masks.astype(bool), qualities.astype(np.float32)
+
+    def segment_prompted(
+        self, frame: np.ndarray, points: Sequence[PointPrompt], box: Box | None
+    ) -> tuple[np.ndarray, float]:
+        """A mask bool `(H, W)` of what points and a box show, and its quality in [0, 1].
+
+        One point alone may mean a part or the whole: of the three masks that SAM 2 then gives, the surest is taken.
+        """
+        import torch
+
+        prompts: dict[str, Any] = {}
+        if points:
+            prompts["input_points"] = [[[[float(point.x), float(point.y)] for point in points]]]
+            prompts["input_labels"] = [[[int(point.include) for point in points]]]
+        if box is not None:
+            prompts["input_boxes"] = [[list(map(float, box))]]
+        inputs = self._processor(images=frame, return_tensors="pt", **prompts).to(self._model.device)
+        for name in ("pixel_values", "input_points", "input_boxes"):
+            if name in inputs:
+                inputs[name] = inputs[name].to(self._model.dtype)
+        sizes = inputs.pop("original_sizes")
+        with torch.inference_mode():
+            outputs = self._model(**inputs, multimask_output=box is None and len(points) == 1)
+        logits = outputs.pred_masks.float().cpu()
+        masks = self._processor.post_process_masks(logits, sizes.cpu())[0][0].numpy().astype(bool)
+        qualities = np.clip(outputs.iou_scores.float().cpu().numpy()[0, 0], 0.0, 1.0)
+        surest = int(qualities.argmax())
+        return masks[surest], float(qualities[surest]) if masks[surest].any() else 0.0
