@@ -11,6 +11,8 @@ from typing import Protocol
 
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
 from backend.domain.case_sets import CaseReview, CasesMade
+from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
+from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
 from backend.domain.ranking import Leaderboard, SetDistance
 
 
@@ -75,6 +77,8 @@ class Status:
     failures: tuple[FailureRow, ...]
     stages: tuple[StageRow, ...] = ()
     gates: tuple[GateRow, ...] = ()
+    models: tuple[ModelWorkerRow, ...] = ()
+    """Model workers, and what they hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +190,7 @@ class Doctor:
 
     roles: dict[str, RoleRow]
     missing: tuple[str, ...]
+    models: tuple[ModelWorkerRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,64 +216,6 @@ class EvaluationJob:
     missing: tuple[str, ...]
     """Names of cases without a video."""
     remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostForecast:
-    """What judges would be asked in an evaluation, before retries and without regard to kept answers."""
-
-    metrics: tuple[str, ...]
-    videos: int
-    calls: dict[str, int]
-    """By metric id."""
-    pictures: int
-    tokens_in: int | None
-    tokens_out: int | None
-    cost: float | None
-    """None without prices; in the currency of the prices."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationRow:
-    """One metric of one video. `state`: scored, not_applicable, no_detection, unavailable or failed."""
-
-    case_id: str
-    benchmark: str
-    category: str
-    system: str
-    seed: int
-    metric: str
-    value: float | None
-    state: str
-    reason: str | None
-    num_units: int
-    coverage: float
-    generation_id: str
-    evidence: str | None = None
-    """Artifact of arrays: per-frame values, boxes, answers."""
-    imported: bool = False
-    """Whether it was measured elsewhere and read from files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreFiles:
-    """Scores of a system that were read from files, or written to them: how many, of how many cases, what is odd."""
-
-    path: str
-    scores: int
-    cases: int
-    files: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonFiles:
-    """Sheets of systems side by side: the page, then a PNG and an SVG a case, in the folder `out`."""
-
-    out: str
-    cases: tuple[str, ...]
-    systems: tuple[str, ...]
-    files: tuple[str, ...]
 
 
 class Api(Protocol):
@@ -310,6 +257,28 @@ class Api(Protocol):
     def progress(self, *, job_id: str) -> Progress: ...
 
     def cancel(self, *, job_id: str) -> Progress: ...
+
+    def models(self) -> tuple[ModelWorkerRow, ...]:
+        """Model workers, one a device, with the models that they hold and the bytes of each."""
+        ...
+
+    def model_events(self, *, after: int = 0) -> tuple[ModelEvent, ...]:
+        """What befell model workers since the event of that number; `/events/models` streams them."""
+        ...
+
+    def segment(
+        self,
+        *,
+        clip_id: str,
+        frame: int,
+        points: tuple[PointPrompt, ...] = (),
+        box: tuple[float, float, float, float] | None = None,
+    ) -> SegmentedFrame:
+        """The mask of what points and a box show on a frame of the source (`frame` counts from the video's start).
+
+        Pixels are those of the displayed source frame. Raises SettingsError for places outside it or without any.
+        """
+        ...
 
     def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
         """Pairs of the current plan. `order`: uncertain (audit stratum first), best, id. `where` as in `export`."""

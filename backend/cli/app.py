@@ -24,7 +24,7 @@ from backend.cli.options import (
     SetOption,
     WorkersOption,
 )
-from backend.cli.output import emit, follow, say, show_status, warn
+from backend.cli.output import emit, follow, say, show_models, show_status, warn
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
 from backend.domain import StudioError
 
@@ -179,6 +179,7 @@ def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
                 + (f"  {row.reason}" if row.model_id else "")
             )
         say(f"missing: {', '.join(found.missing) or 'nothing'}")
+        show_models(found.models)
 
 
 @report_app.callback(invoke_without_command=True)

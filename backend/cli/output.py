@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +13,10 @@ from rich.table import Table
 
 from backend.api import Api, Status
 from backend.api import Progress as JobProgress
+from backend.domain.model_work import ModelWorkerRow
 
 POLL_S = 0.1
+GIB = 2**30
 
 
 def say(text: str = "") -> None:
@@ -75,7 +78,19 @@ def show_status(status: Status) -> None:
             table.add_row(name, f"{gate.entering:,}", f"{gate.dropped:,}", f"{gate.unmeasured:,}", gate.source)
         console.print(table)
     say("\nSources: " + (", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none"))
+    show_models(status.models)
     show_failures(status)
+
+
+def show_models(workers: Sequence[ModelWorkerRow]) -> None:
+    """What model workers hold, one line a device and one a model."""
+    for worker in workers:
+        taken = sum(model.num_bytes for model in worker.resident)
+        budget = f" of {worker.budget_bytes / GIB:.3g} GiB" if worker.budget_bytes else ""
+        doing = f", {worker.running} for {worker.running_s:.0f} s" if worker.running else ""
+        say(f"\nModels on {worker.device}: {worker.state}{doing}, {taken / GIB:.3g}{budget} taken")
+        for model in worker.resident:
+            say(f"  {model.model:<24} {model.num_bytes:>15,} bytes  {', '.join(model.roles)}")
 
 
 def show_failures(status: Status) -> None:

@@ -1,12 +1,14 @@
 """Working through a plan as a job: curation, evaluation."""
 
 import os
+from dataclasses import replace
 
 from backend.engine.context import WorkerSettings
 from backend.engine.crews import Crew, Inline, Process
 from backend.engine.plan import Plan
 from backend.engine.run import PlanRun
 from backend.jobs.board import JobTicket
+from backend.jobs.model_service import ModelService
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 
@@ -22,9 +24,17 @@ def work_through(
     num_workers: int,
     retry_failed: bool,
     before: tuple[Plan, ...] = (),
+    models: ModelService | None = None,
 ) -> str:
-    """Works on everything pending in the plans `before` and in the plan; 0 workers takes the number of cores."""
+    """Works on everything pending in the plans `before` and in the plan; 0 workers takes the number of cores.
+
+    Models with weights are asked of `models`, where that is wanted for such a crew.
+    """
     worked = failed = 0
+    num_workers = (num_workers or os.cpu_count() or 1) if engine == "process" else 1
+    roles = {role for one in (*before, plan) for step in one.steps for role in step.stage.roles}
+    if models is not None and models.wanted(workers, roles, num_crew=num_workers):
+        workers = replace(workers, service=models.address())
     crew = make_crew(workers, engine=engine, num_workers=num_workers)
     try:
         for one in (*before, plan):
@@ -50,5 +60,5 @@ def make_crew(workers: WorkerSettings, *, engine: str, num_workers: int) -> Crew
         case "inline":
             return Inline(workers)
         case "process":
-            return Process(workers, num_workers=num_workers or os.cpu_count() or 1)
+            return Process(workers, num_workers=num_workers)
     raise ValueError(f"engine is {engine!r}; choose inline or process")

@@ -1,8 +1,10 @@
 """Routes, derived from the Api's signatures: `POST /api/NAME` for each operation, `GET /media/ID` with ranges."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -40,6 +42,12 @@ def make_app(api: Api, *, token: str, hosts: frozenset[str] = frozenset({"subjec
     async def media(media_id: str) -> FileResponse:
         found = await run_in_threadpool(lambda: api.media(media_id=media_id))
         return FileResponse(found.path, media_type=found.mime, headers={"x-content-type-options": "nosniff"})
+
+    @app.get("/events/models")
+    async def model_events(request: Request) -> StreamingResponse:
+        last = request.headers.get("last-event-id", "0")
+        after = int(last) if last.isdecimal() and len(last) < 16 else 0
+        return StreamingResponse(_follow_models(api, after, request), media_type="text/event-stream")
 
     @app.get("/events/{job_id}")
     async def events(job_id: str, request: Request) -> StreamingResponse:
@@ -79,6 +87,21 @@ async def _follow(api: Api, job_id: str, request: Request) -> AsyncIterator[byte
             if progress.state not in ("queued", "running"):
                 return
         elif quiet > HEARTBEAT_S:
+            yield b": still here\n\n"
+            quiet = 0.0
+        await asyncio.sleep(PROGRESS_S)
+        quiet += PROGRESS_S
+
+
+async def _follow_models(api: Api, after: int, request: Request) -> AsyncIterator[bytes]:
+    """What befalls model workers, from the event after `after` on, for as long as the client listens."""
+    quiet = 0.0
+    while not await request.is_disconnected():
+        events = await run_in_threadpool(partial(api.model_events, after=after))
+        for event in events:
+            after, quiet = event.number, 0.0
+            yield f"id: {event.number}\nevent: model\ndata: {json.dumps(dataclasses.asdict(event))}\n\n".encode()
+        if not events and quiet > HEARTBEAT_S:
             yield b": still here\n\n"
             quiet = 0.0
         await asyncio.sleep(PROGRESS_S)

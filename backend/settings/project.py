@@ -31,12 +31,23 @@ class ProjectSettings:
     device: str = "auto"
     """Where models run: auto (a GPU when there is one), cpu, cuda or cuda:1."""
     dtype: str = "float32"
+    model_service: str = "auto"
+    """Who loads models with weights: one process a device, shared by all workers (on), each worker (off), or auto: shared
+    where several workers or a GPU would load them."""
+    model_memory_gib: float = 0.0
+    """What shared models may take on one device; 0 is 80 % of a GPU's memory, half of the machine's."""
+    model_on_cpu: bool = False
+    """Whether a model that finds no memory on a GPU goes on on the CPU."""
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}; give 0 (all cores) or more")
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise ValueError(f"dtype is {self.dtype!r}; choose float32, bfloat16 or float16")
+        if self.model_service not in ("auto", "on", "off"):
+            raise ValueError(f"model_service is {self.model_service!r}; choose auto, on or off")
+        if self.model_memory_gib < 0:
+            raise ValueError(f"model_memory_gib is {self.model_memory_gib}; give 0 (a share of the memory) or more")
         if self.engine not in ("inline", "process"):
             raise ValueError(f"engine is {self.engine!r}; choose inline or process")
 
@@ -83,6 +94,9 @@ def _toml(settings: ProjectSettings) -> str:
         f"workers = {settings.workers}",
         f"device = {_value(settings.device)}",
         f"dtype = {_value(settings.dtype)}",
+        f"model_service = {_value(settings.model_service)}",
+        f"model_memory_gib = {_value(settings.model_memory_gib)}",
+        f"model_on_cpu = {_value(settings.model_on_cpu)}",
     ]
     for name in ("gates", "roles", "models"):
         table: dict[str, Any] = getattr(settings, name)

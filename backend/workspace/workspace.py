@@ -54,6 +54,7 @@ from backend.workspace.case_approving import CaseQueue, create_case_views
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
+from backend.workspace.model_work import ModelOperations
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
 from backend.workspace.projection import Projection
 from backend.workspace.queue import VerifyQueue
@@ -65,7 +66,7 @@ MAX_LIMIT = 1000  # rows of one page
 MAX_FRAMES = 12  # of a video on a sheet
 
 
-class Workspace:
+class Workspace(ModelOperations):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
     Opening takes the project's lock, brings people's part of the catalog up to the journal's head and clears
@@ -98,12 +99,14 @@ class Workspace:
         self._snapshot = Snapshot(self.catalog, prepare=_prepare)
         self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews)
         self._jobs = JobBoard(self.journal)
+        self.open_models(self.catalog, self.artifacts, self.layout.artifacts)
         self._queue = VerifyQueue(self.journal)
         self._case_queue = CaseQueue(self.journal, self.artifacts)
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
         self._jobs.stop()
+        self.close_models()
         self._snapshot.close()
         self.catalog.close()
         self.journal.close()
@@ -121,7 +124,7 @@ class Workspace:
         return self._status(self._now(), self.plan)
 
     def doctor(self) -> Doctor:
-        return doctor_of(self.settings)
+        return dataclasses.replace(doctor_of(self.settings), models=self.models())
 
     def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
@@ -170,6 +173,7 @@ class Workspace:
             engine=engine,
             num_workers=num_workers,
             retry_failed=retry_failed,
+            models=self.model_service,
         )
 
     def evaluate(
@@ -206,6 +210,7 @@ class Workspace:
             num_workers=self.settings.workers if workers is None else workers,
             retry_failed=retry_failed,
             before=before,
+            models=self.model_service,
         )
         if job.kind != "evaluate":
             raise ProjectError(f"a {job.kind} job is running in this project; evaluate when it has ended")
@@ -458,7 +463,7 @@ class Workspace:
     def _with_verdicts(self, now: Snapshot, status: Status) -> Status:
         judged = now.query("SELECT count(*) FROM pair_status WHERE pair_id IN (SELECT pair_id FROM pair_shown)")[0][0]
         status.counts["verdicts"] = judged
-        return status
+        return dataclasses.replace(status, models=self.models())
 
 
 def _prepare(now: Snapshot) -> None:

@@ -1,0 +1,61 @@
+"""What an evaluation gives: rows, forecasts of cost, files. Results of operations of the Api."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostForecast:
+    """What judges would be asked in an evaluation, before retries and without regard to kept answers."""
+
+    metrics: tuple[str, ...]
+    videos: int
+    calls: dict[str, int]
+    """By metric id."""
+    pictures: int
+    tokens_in: int | None
+    tokens_out: int | None
+    cost: float | None
+    """None without prices; in the currency of the prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRow:
+    """One metric of one video. `state`: scored, not_applicable, no_detection, unavailable or failed."""
+
+    case_id: str
+    benchmark: str
+    category: str
+    system: str
+    seed: int
+    metric: str
+    value: float | None
+    state: str
+    reason: str | None
+    num_units: int
+    coverage: float
+    generation_id: str
+    evidence: str | None = None
+    """Artifact of arrays: per-frame values, boxes, answers."""
+    imported: bool = False
+    """Whether it was measured elsewhere and read from files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreFiles:
+    """Scores of a system that were read from files, or written to them: how many, of how many cases, what is odd."""
+
+    path: str
+    scores: int
+    cases: int
+    files: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonFiles:
+    """Sheets of systems side by side: the page, then a PNG and an SVG a case, in the folder `out`."""
+
+    out: str
+    cases: tuple[str, ...]
+    systems: tuple[str, ...]
+    files: tuple[str, ...]
