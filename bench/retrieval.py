@@ -1,4 +1,7 @@
-"""Speed of exact retrieval inside groups, beside a plain numpy loop over groups. `python -m bench.retrieval` prints rows."""
+"""Speed of exact retrieval inside groups, beside a plain numpy loop over groups, and of banks (`bench.banks`).
+
+`python -m bench.retrieval` prints rows.
+"""
 
 import sys
 import time
@@ -9,6 +12,7 @@ import numpy as np
 
 from backend.measures.retrieval import in_group
 from backend.models.classical_embedder import BLOCKS
+from bench import banks
 
 TARGET_PAIRS_PER_S = 5e6
 """Groups of 10: 6.7 M pairs/s were measured for vectors of length 512 on two loaded cores. Products of this size keep to
@@ -18,7 +22,7 @@ LENGTH = sum(length for _, length, _ in BLOCKS)
 
 
 def run(*, num_groups: int = 20_000, size: int = 10, repeats: int = 3) -> list[dict[str, Any]]:
-    """Rows `{name, value, target, n, note}`: million pairs a second of `in_group` and of the loop, and one large group."""
+    """Rows `{name, value, target, n, note}`: million pairs a second of `in_group` and of the loop, one large group, and banks."""
     vectors, groups = bank(num_groups, size)
     pairs = num_groups * size * (size - 1) // 2
     ours, found = _best(lambda: in_group(vectors, groups, lo=LO), repeats)
@@ -34,6 +38,7 @@ def run(*, num_groups: int = 20_000, size: int = 10, repeats: int = 3) -> list[d
             "both find the same number of candidates", float(agree), 1, len(found.first), f"{len(found.first)} and {peers}"
         ),
         _row("one group of 6000, M/s", 6000 * 5999 / 2 / one / 1e6, None, 6000 * 5999 // 2, "in blocks of 16 MB"),
+        *banks.run(),
     ]
 
 

@@ -15,7 +15,7 @@ from backend.store import banks
 from backend.store.banks import BankContent, check_generation, open_bank
 from backend.store.banks_index import IndexSettings
 from backend.store.banks_search import Bank
-from tests.backend.store.clustered import clustered
+from bench.clustered import clustered
 
 SMALL = IndexSettings(least_rows=500, sample=128)
 
