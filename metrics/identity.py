@@ -239,6 +239,74 @@ class ArcFaceExpression(Metric):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArcFaceExpressionAssigned(Metric):
+    """Mean similarity of each person's face to their own expression anchors, for any number of people.
+
+    On each frame people and faces are matched one to one by all references of a person, those of equal label; a person's
+    face then counts by the nearest of their own anchors. The value is the mean over people of their mean over frames; the
+    coverage is the share of (person, frame) that was matched. The evidence says which anchor was the nearest, and by
+    anchor on how many frames it was and how alike.
+    """
+
+    id: ClassVar[str] = "arcface_exp_assigned"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "ArcFace, expression anchors of each person"
+    source: ClassVar[str] = "ours: Gloria's Exp. with anchors assigned to people by their label"
+    needs: ClassVar[tuple[str, ...]] = ("references",)
+    range: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
+
+    frames: FramePlan = field(default_factory=AllFrames)  # as arcface_exp
+    agg: Literal["max", "mean"] = "max"  # as arcface_exp
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        return {"faces": FrameFaces(embedder="arc", frames=self.frames), "references": ReferenceFaces(embedder="arc")}
+
+    def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
+        faces, references = given["faces"], given["references"]
+        kinds = entry.case.kinds
+        people = people_of(entry.case, references)
+        own = [[row for row in rows if row < len(kinds) and kinds[row].startswith(EXPRESSION)] for rows in people]
+        if not any(own):
+            return _nothing(f"not applicable: case {entry.case.name} has no reference of kind {EXPRESSION}* of a person")
+        anchors = [[row for row in rows if references["num"][row] > 0] for rows in own]
+        if not any(anchors):
+            return _nothing(str(references["reason"][next(rows[0] for rows in own if rows)]))
+        vectors = [_vectors(references, rows) for rows in people]
+        asked = np.array([bool(rows) for rows in anchors])
+        similarity = np.full((len(faces["num"]), len(people)), np.nan)
+        nearest, chosen = np.full(similarity.shape, -1), np.full(similarity.shape, -1)
+        for t, num in enumerate(faces["num"]):
+            for person, face, _ in _matched(vectors, faces["embedding"][t, :num]):
+                if anchors[person]:
+                    found = _cosines(references["embedding"][anchors[person], :1], faces["embedding"][t, face])[:, 0]
+                    similarity[t, person] = found.max() if self.agg == "max" else found.mean()
+                    nearest[t, person], chosen[t, person] = anchors[person][int(found.argmax())], face
+        matched = chosen >= 0
+        if not matched.any():
+            return _nothing("no detection: no face on any frame", coverage=0.0)
+        seen = matched.any(axis=0)
+        rows = np.array(sorted(row for each in anchors for row in each))
+        boxes = np.take_along_axis(faces["box"], np.maximum(chosen, 0)[..., None], axis=1)
+        return Measured(
+            value=float(np.nanmean(similarity[:, seen], axis=0).mean()),
+            num_units=int(matched.sum()),
+            coverage=float(matched[:, asked].mean()),
+            per_frame={"frame": faces["frame"], "similarity": _row_means(similarity)},
+            evidence={
+                "similarity_of_each": similarity,
+                "anchor_of_each": nearest,
+                "box_of_each": np.where(matched[..., None], boxes, np.nan),
+                "anchor": rows,
+                "frames_of_anchor": np.array([int((nearest == row).sum()) for row in rows]),
+                "similarity_of_anchor": np.array(
+                    [similarity[nearest == row].mean() if (nearest == row).any() else np.nan for row in rows]
+                ),
+            },
+        )
+
+
 def people_of(case: Case, references: Arrays) -> list[list[int]]:
     """Rows of the references that show a person, those of one person together.
 

@@ -5,6 +5,7 @@ METRICS: dict[str, str] = {
     "aesthetic_opens2v_compat": "metrics.similarity:AestheticOpenS2vCompat",
     "aesthetic_quality": "metrics.vbench:AestheticQuality",
     "arcface_exp": "metrics.identity:ArcFaceExpression",
+    "arcface_exp_assigned": "metrics.identity:ArcFaceExpressionAssigned",
     "arcface_long": "metrics.identity:ArcFaceLong",
     "arcface_long_strict": "metrics.identity:ArcFaceLongStrict",
     "authenticity": "metrics.realism:Authenticity",

@@ -19,6 +19,7 @@ from metrics.benchmark import read_cases
 from metrics.framing import AllFrames, Linspace
 from metrics.identity import (
     ArcFaceExpression,
+    ArcFaceExpressionAssigned,
     ArcFaceLong,
     ArcFaceLongStrict,
     FaceSimArc,
@@ -316,6 +317,69 @@ def test_expression_anchors_agree_by_the_nearest_or_the_mean(entry_of: MakeEntry
     plain = entry_of([scene({})], references=("/x/a.png",), kinds=("global",))
     none = ArcFaceExpression().combine(plain, given).value
     assert isinstance(none, Absent) and "expression:" in none.reason
+
+
+def test_anchors_count_for_the_person_they_are_of(entry_of: MakeEntry) -> None:
+    """A man who looks east (smiling: steep) and a woman who looks north (smiling: north). The larger face is hers.
+
+    Frame 1 shows her north (1, her anchor) and him east (.6 to his anchor, steep); frame 2 only him, steep: 1.
+    Unassigned, the largest face is compared with everybody's anchors: 1 and 1.
+    """
+    entry = entry_of(
+        [scene({})],
+        references=("/x/a.png", "/x/b.png", "/x/c.png", "/x/d.png"),
+        labels=("Man", "Man", "Woman", "Woman"),
+        kinds=("global", "expression:happy", "global", "expression:happy"),
+    )
+    given = {
+        "faces": given_faces([[NORTH, EAST], [STEEP]]),
+        "references": given_references([EAST, STEEP, NORTH, NORTH]),
+    }
+    found = ArcFaceExpressionAssigned().combine(entry, given)
+    assert found.value == pytest.approx(((0.6 + 1) / 2 + 1) / 2)
+    assert (found.num_units, found.coverage) == (3, 0.75)
+    assert found.evidence["anchor_of_each"].tolist() == [[1, 3], [1, -1]]
+    assert found.evidence["anchor"].tolist() == [1, 3] and found.evidence["frames_of_anchor"].tolist() == [2, 1]
+    assert found.evidence["similarity_of_anchor"] == pytest.approx([0.8, 1.0])
+    assert ArcFaceExpression().combine(entry, given).value == pytest.approx(1.0)
+
+
+def test_nearest_of_a_persons_anchors_is_told(entry_of: MakeEntry) -> None:
+    kinds = ("global", "expression:happy", "expression:sad")
+    labels = ("Man", "Man", "Man")
+    entry = entry_of([scene({})], references=("/x/a.png", "/x/b.png", "/x/c.png"), kinds=kinds, labels=labels)
+    given = {"faces": given_faces([[EAST], [NORTH], []]), "references": given_references([WEST, EAST, STEEP])}
+    found = ArcFaceExpressionAssigned().combine(entry, given)
+    assert (found.value, found.coverage) == (pytest.approx((1 + 0.8) / 2), pytest.approx(2 / 3))
+    assert found.evidence["anchor_of_each"].tolist() == [[1], [2], [-1]]
+    assert ArcFaceExpressionAssigned(agg="mean").combine(entry, given).value == pytest.approx((1.6 / 2 + 0.8 / 2) / 2)
+
+
+def test_person_without_anchors_keeps_their_face_and_counts_for_nothing(entry_of: MakeEntry) -> None:
+    entry = entry_of(
+        [scene({})],
+        references=("/x/a.png", "/x/b.png", "/x/c.png"),
+        labels=("Man", "Woman", "Woman"),
+        kinds=("global", "global", "expression:sad"),
+    )
+    given = {"faces": given_faces([[EAST, NORTH]]), "references": given_references([EAST, NORTH, STEEP])}
+    found = ArcFaceExpressionAssigned().combine(entry, given)
+    assert (found.value, found.coverage, found.num_units) == (pytest.approx(0.8), 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "embeddings", "frames", "state"),
+    [
+        (("global", "global"), ([1.0, 0.0], [1.0, 0.0]), [[[1.0, 0.0]]], "not applicable"),
+        (("global", "expression:sad"), ([1.0, 0.0], []), [[[1.0, 0.0]]], "no detection"),
+        (("global", "expression:sad"), ([1.0, 0.0], [1.0, 0.0]), [[], []], "no detection"),
+    ],
+)
+def test_anchors_or_faces_that_lack_are_told(kinds, embeddings, frames, state: str, entry_of: MakeEntry) -> None:
+    entry = entry_of([scene({})], references=("/x/a.png", "/x/b.png"), labels=("Man", "Man"), kinds=kinds)
+    given = {"faces": given_faces(frames), "references": given_references(list(embeddings))}
+    found = ArcFaceExpressionAssigned().combine(entry, given).value
+    assert isinstance(found, Absent) and found.reason.startswith(state)
 
 
 def test_identity_that_changes_lowers_the_long_term_score(
