@@ -1,7 +1,7 @@
 """Commands that make benchmarks, have people approve them, and look at them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +23,7 @@ from backend.studies.forms import CASE_FORM, CASE_QUESTION, load_form
 
 UNSEEN = " cannot be approved: "
 SHOWN = 20  # labels and words of one list
+SHOWN_UNSEEN = 3
 SHOWN_CASES = 60  # on one page
 cases_app = typer.Typer(help="Make, approve, check and count a benchmark's cases.", no_args_is_help=True)
 FileArgument = Annotated[Path, typer.Argument(help="Cases in OpenS2V-Eval's JSON.")]
@@ -92,7 +93,7 @@ def approve(
         unseen = _unseen(review)
         waiting = [case for case in review.cases if case.verdict is None and case.name not in unseen] if everything else []
         _judge(api, [*_named(review, ids or [], empty=everything), *waiting], "approve", by=by, comment=comment)
-        _tell(_written(api, file, references), as_json=as_json)
+        _tell(_written(api, file, references, review.remarks), as_json=as_json)
 
 
 @cases_app.command()
@@ -225,16 +226,21 @@ def _unseen(review: CaseReview) -> dict[str, str]:
     return {line.partition(UNSEEN)[0]: line for line in review.remarks if UNSEEN in line}
 
 
-def _written(api: Api, file: Path, references: Path | None) -> CaseReview:
-    return api.review_cases(cases=_absolute(file), references=_place(references), write=True)
+def _written(api: Api, file: Path, references: Path | None, told: Sequence[str] = ()) -> CaseReview:
+    """The file brought up to people's last word; remarks of before come first."""
+    done = api.review_cases(cases=_absolute(file), references=_place(references), write=True)
+    return dataclasses.replace(done, remarks=tuple(dict.fromkeys((*told, *done.remarks))))
 
 
 def _tell(review: CaseReview, *, as_json: bool) -> None:
     if as_json:
         emit({**dataclasses.asdict(review), "counts": review.counts})
         return
-    for line in review.remarks:
+    unseen = list(_unseen(review).values())
+    for line in [*unseen[:SHOWN_UNSEEN], *(line for line in review.remarks if UNSEEN not in line)]:
         warn(line)
+    if len(unseen) > SHOWN_UNSEEN:
+        warn(f"{len(unseen)} cases cannot be approved, the first are named above; --json names all")
     say(f"{_counted(review.counts)} of {len(review.cases)}: {review.path}")
 
 

@@ -14,7 +14,8 @@ from backend.report.plots import histogram
 
 CLOUD_WIDTH = 640
 CLOUD_PX = (11.0, 44.0)
-LETTER = 0.6  # width of a letter by its size, sans-serif
+LETTERS = {"narrow": 0.32, "wide": 0.9, "other": 0.6}  # widths by size, DejaVu Sans rounded up
+GAP = 0.45  # between words, by size
 SHOWN_LABELS = 30
 THUMB_PX = 200
 
@@ -63,7 +64,7 @@ def word_cloud(counts: Mapping[str, int], *, label: str) -> Markup:
     used = 0.0
     for word, count in counts.items():
         size = low + (high - low) * math.sqrt(count / most)
-        width = LETTER * size * (len(word) + 1)
+        width = _width(word, size)
         if used + width > CLOUD_WIDTH and rows[-1]:
             rows.append([])
             used = 0.0
@@ -72,15 +73,25 @@ def word_cloud(counts: Mapping[str, int], *, label: str) -> Markup:
     parts, y = [], 0.0
     for row in rows:
         y += max((size for _, size in row), default=0.0) * 1.15
-        x = (CLOUD_WIDTH - sum(LETTER * size * (len(word) + 1) for word, size in row)) / 2
+        x = (CLOUD_WIDTH - sum(_width(word, size) for word, size in row)) / 2
         for word, size in row:
             colour = "var(--accent)" if counts[word] * 4 >= most else "var(--ink)"
             title = escape(f"{word}: {counts[word]}")
-            place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" fill="{colour}"'
+            middle = x + _width(word, size) / 2
+            place = f'x="{middle:.1f}" y="{y:.1f}" font-size="{size:.1f}" text-anchor="middle" fill="{colour}"'
             parts.append(f"<text {place}><title>{title}</title>{escape(word)}</text>")
-            x += LETTER * size * (len(word) + 1)
+            x += _width(word, size)
     head = f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {CLOUD_WIDTH} {y + 12:.0f}" width="{CLOUD_WIDTH}"'
     return Markup(f'{head} xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>')
+
+
+def _width(word: str, size: float) -> float:
+    """About how wide a word is drawn, with the gap behind it."""
+    kinds = (
+        "narrow" if letter in "fijlrt'’-" else "wide" if letter in "mw" or ord(letter) > 0x2E7F else "other"
+        for letter in word
+    )
+    return size * (sum(LETTERS[kind] for kind in kinds) + GAP)
 
 
 def _bars(stats: CaseStats) -> list[Bars]:

@@ -141,7 +141,7 @@ class CaseQueue:
         for case in load(CALLS["read_cases"])(path, references=references).cases:
             try:
                 fit[case.name] = case, [_picture(place) for place in case.references]
-            except (MediaError, OSError) as error:
+            except MediaError as error:
                 told.append(f"{case.name} cannot be approved: {error}")
         place = str(path.resolve())
         up = {(row[2], case_of(row[5]).content) for row in now.query(_PUT_UP) if row[1] == place}
@@ -265,7 +265,10 @@ def _trial(shown: PutUp) -> Trial:
 
 def _picture(place: str) -> tuple[bytes, str]:
     """A picture's bytes and the suffix of its format. Raises MediaError for a file that is no picture."""
-    data = Path(place).read_bytes()
+    try:
+        data = Path(place).read_bytes()
+    except OSError as error:
+        raise MediaError(f"{place} cannot be read: {error.strerror}") from error
     kind = image_size(data)[2].lower()
     return data, {"jpeg": "jpg", "mpo": "jpg"}.get(kind, kind)
 

@@ -2,20 +2,40 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, cast
 
 import numpy as np
 import pytest
 
 from backend.api import Api
-from backend.domain import CASES_STUDY, ProjectError, SettingsError
+from backend.domain import (
+    CASES_STUDY,
+    Anchor,
+    Appearance,
+    Clip,
+    Context,
+    Item,
+    Ok,
+    ProjectError,
+    Resources,
+    Result,
+    SettingsError,
+    Subject,
+    Video,
+)
 from backend.engine.context import load
+from backend.engine.plan import Plan, Step
 from backend.jobs import CALLS
 from backend.media.images import read_image
+from backend.workspace import Workspace
 from backend.workspace.case_drafts import Draft, Footage, Reference
 from backend.workspace.case_making import balanced
 from backend.workspace.case_skeletons import Part, plain
+from tests.backend.workspace.conftest import curated
+from tests.backend.workspace.toy_project import write_toy_video
 
 
 def footage(clip: int, **more: object) -> Footage:
@@ -113,3 +133,60 @@ def test_project_without_pairs_says_so(api: Api, tmp_path: Path) -> None:
         api.make_cases(out=str(tmp_path / "bench"), draw_from="anchors")
     with pytest.raises(SettingsError, match="did you mean pairs"):
         api.make_cases(out=str(tmp_path / "bench"), draw_from="pair")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantAnchors:
+    """The first clip's subject: itself from the front, the second's picture from the back, the third's as a whole."""
+
+    name: ClassVar[str] = "plant_anchors"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Video
+    gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance)
+    makes: ClassVar[tuple[type, ...]] = (Anchor,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [Ok(item.id, self._anchors(item)) for item in items]
+
+    def _anchors(self, item: Item) -> tuple[Anchor, ...]:
+        clip = min(item.all(Clip), key=lambda one: one.start_frame)
+        first, second, third = sorted(item.all(Appearance), key=lambda one: one.frame or 0)
+        about = ((first, "viewpoint", "front", True), (second, "viewpoint", "back", False), (third, "global", "", False))
+        return tuple(
+            Anchor(appearance_id=a.id, clip_id=clip.id, kind=kind, label=label or (first.subject_id or ""), inside=inside)
+            for a, kind, label, inside in about
+        )
+
+
+def test_anchors_give_several_pictures_of_a_subject(workspace: Workspace, tmp_path: Path) -> None:
+    write_toy_video(tmp_path / "mug.mp4")
+    workspace.plan = Plan(steps=(*workspace.plan.steps, Step(PlantAnchors())))
+    workspace.ingest(paths=(str(tmp_path / "mug.mp4"),))
+    curated(cast(Api, workspace))
+    made = workspace.make_cases(out=str(tmp_path / "bench"), draw_from="anchors")
+    (fields,) = json.loads(Path(made.path).read_text()).values()
+    assert fields["prompt"] == "A red mug, take 0."
+    assert (fields["kinds"], fields["inside"]) == (["global", "view:back", "view:front"], [False, False, True])
+    assert fields["subjects"] == [1, 1, 1] and list(made.categories) == ["singleobj"]
+    (trial,) = workspace.next_trials(study_id=CASES_STUDY, rater="ann")
+    assert [stimulus.text for stimulus in trial.stimuli[1:4]] == [
+        "Mug, global, from elsewhere",
+        "Mug, view:back, from elsewhere",
+        "Mug, view:front, from the clip itself",
+    ]
+    assert workspace.media(media_id=trial.stimuli[-1].media or "").num_frames == 10, "the clip that the prompt describes"
+
+
+def test_skeleton_says_what_the_project_lacks(curated_api: Api, tmp_path: Path) -> None:
+    made = curated_api.make_cases(out=str(tmp_path / "set"), skeleton="opens2v", count=12)
+    told = json.loads((tmp_path / "set" / "skeleton.json").read_text())
+    assert (made.categories, made.wanted["singleobj"]) == ({"singleobj": 1}, 2)
+    assert told["lacking"] == list(made.lacking) and told["cases"] == {"singleobj": 1}
+    assert "singleobj: 1 of 2; accept more pairs of such subjects" in made.lacking
+    empty = curated_api.make_cases(out=str(tmp_path / "view"), skeleton="gloria-view")
+    assert empty.cases == 0 and not Path(empty.path).exists()
+    assert json.loads((tmp_path / "view" / "skeleton.json").read_text())["wanted"] == {"view": 60}
+    with pytest.raises(SettingsError, match="did you mean kaleido"):
+        curated_api.make_cases(out=str(tmp_path / "view"), skeleton="kalaido")
