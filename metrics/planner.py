@@ -53,11 +53,13 @@ class Planner:
         while left:
             ready = [f for f in left if all(self._kept(needed, entry) is not None for needed in f.inputs.values())]
             assert ready, "features ask for each other in a circle"
-            for feature in ready:
-                if not isinstance(feature, VideoFeature):
-                    self._keep(feature, entry, _attempt(lambda f=feature: self._computed(f, entry)))
-            self._watch(entry, [feature for feature in ready if isinstance(feature, VideoFeature)])
-            left = [feature for feature in left if feature not in ready]
+            done = [feature for feature in ready if not isinstance(feature, VideoFeature)]
+            for feature in done:
+                self._keep(feature, entry, _attempt(lambda f=feature: self._computed(f, entry)))
+            if not done:  # only then, so that what waits for references or sound shares the decode
+                self._watch(entry, [feature for feature in ready if isinstance(feature, VideoFeature)])
+                done = ready
+            left = [feature for feature in left if feature not in done]
         return [self._found(feature, entry) for feature in wanted]
 
     def key(self, feature: Feature, entry: Entry) -> str:

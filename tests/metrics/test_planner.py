@@ -199,3 +199,26 @@ def test_what_lacked_a_model_is_not_kept(entry: Entry, store: FeatureStore) -> N
     assert store.get(planner(store).key(Doubled(fails="model"), entry)) is None
     (found,) = planner(store).features(entry, [Doubled()])
     assert isinstance(found, dict) and found["level"].tolist() == [2 * n for n in range(NUM_FRAMES)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted(Level):
+    """Needs the words of the prompt first."""
+
+    name: ClassVar[str] = "counted"
+    per_frame: ClassVar[bool] = False
+
+    @property
+    def inputs(self):
+        return {"words": Words()}
+
+    def begin(self, facts, entry, roles, given):
+        return _Passed({"level": given["words"]["num"]})
+
+
+def test_what_waits_for_the_case_shares_the_decode(entry: Entry, store: FeatureStore) -> None:
+    watching = planner(store)
+    level, counted = watching.features(entry, [Level(), Counted()])
+    assert watching.decodes == 1
+    assert isinstance(level, dict) and isinstance(counted, dict)
+    assert counted["level"] == 2 * len(entry.case.prompt.split())
