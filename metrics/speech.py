@@ -9,13 +9,24 @@ import cv2
 import numpy as np
 
 from backend.domain import Absent
-from backend.domain.roles_faces import SyncScorer
+from backend.domain.roles_faces import FaceRecognizer, SyncScorer
 from backend.media.audio import read_audio
 from backend.media.index import build_index
 from metrics.framing import FramePlan
-from metrics.identity_faces import FrameFaces
-from metrics.spec import Arrays, Entry, Feature, FileFeature, Found, Measured, Metric, Roles, VideoFacts, VideoFeature
-from metrics.speech_tracks import AtRate, Following, crop, smoothed
+from metrics.spec import (
+    Arrays,
+    Collector,
+    Entry,
+    Feature,
+    FileFeature,
+    Found,
+    Measured,
+    Metric,
+    Roles,
+    VideoFacts,
+    VideoFeature,
+)
+from metrics.speech_tracks import REACH, AtRate, Follower, Following, Track, centre_at, crop
 
 SOUND_HZ = 16_000
 SAMPLES_PER_FRAME = 640
@@ -51,79 +62,83 @@ class SyncDistances(VideoFeature):
     """
 
     name: ClassVar[str] = "sync_distances"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: ClassVar[str] = "video"
 
     following: Following = field(default_factory=Following)
     jpeg_quality: int | None = None
+    max_faces: int = 8  # of a frame, as `FrameFaces`
     frames: FramePlan = field(default_factory=AtRate)
 
     @property
     def roles(self) -> tuple[str, ...]:
-        return ("SyncScorer",)
+        return ("FaceRecognizer", "SyncScorer")
 
     @property
     def inputs(self) -> dict[str, Feature]:
-        return {"faces": FrameFaces(frames=self.frames), "sound": OwnSound()}
+        return {"sound": OwnSound()}
 
-    def begin(self, facts: VideoFacts, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> "_CropCollector":
-        for found in given.values():
-            if isinstance(found, Absent):
-                return _CropCollector.of_nothing(found)
-        faces, sound = cast(Arrays, given["faces"]), cast(Arrays, given["sound"])
+    def begin(self, facts: VideoFacts, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> Collector:
+        sound = given["sound"]
+        if isinstance(sound, Absent):
+            return _Unheard(sound)
         indices = self.frames.indices(facts.num_frames, facts.fps)
         if len(indices) <= self.following.min_frames:
             lasts, least = f"the video has {len(indices)} frames at 25 fps", self.following.min_frames
-            return _CropCollector.of_nothing(Absent(f"not applicable: {lasts}; more than {least} are needed"))
-        if not faces["num"].any():
-            return _CropCollector.of_nothing(Absent("no detection: no face on any frame"))
-        tracks = self.following.tracks([box[:num] for box, num in zip(faces["box"], faces["num"], strict=True)])
-        if not tracks:
-            limits = f"more than {self.following.min_frames} frames at 25 fps and {self.following.min_size_px:g} px"
-            return _CropCollector.of_nothing(Absent(f"no detection: no face that can be followed for {limits}"))
-        scorer = cast(SyncScorer, roles("SyncScorer"))
-        return _CropCollector(tracks, indices, sound["samples"], scorer, self.jpeg_quality)
+            return _Unheard(Absent(f"not applicable: {lasts}; more than {least} are needed"))
+        return _CropCollector(self, indices, sound["samples"], roles)
+
+
+class _Unheard:
+    def __init__(self, reason: Absent) -> None:
+        self._reason = reason
+
+    def add(self, index: int, frame: np.ndarray) -> None:
+        """Nothing is looked for."""
+
+    def finish(self) -> Found:
+        return self._reason
 
 
 class _CropCollector:
-    def __init__(
-        self,
-        tracks: list[tuple[int, np.ndarray]],
-        indices: list[int],
-        samples: np.ndarray,
-        scorer: SyncScorer | None,
-        jpeg_quality: int | None,
-    ) -> None:
-        self._starts = [start for start, _ in tracks]
-        self._centres = [smoothed(track) for _, track in tracks]
-        self._crops: list[list[np.ndarray]] = [[] for _ in tracks]
-        self._indices, self._samples, self._scorer, self._jpeg_quality = indices, samples, scorer, jpeg_quality
+    """Follows faces and cuts them out in one pass: frames are held until the median of the places around them is known."""
+
+    def __init__(self, feature: SyncDistances, indices: list[int], samples: np.ndarray, roles: Roles) -> None:
+        self._feature, self._indices, self._samples, self._roles = feature, indices, samples, roles
+        self._recognizer = cast(FaceRecognizer, roles("FaceRecognizer"))
+        self._follower = Follower(feature.following)
+        self._crops: dict[Track, list[np.ndarray]] = {}
+        self._held: dict[int, np.ndarray] = {}
         self._places: dict[int, list[int]] = defaultdict(list)
         for place, index in enumerate(indices):
             self._places[index].append(place)
-        self.reason: Absent | None = None
-
-    @classmethod
-    def of_nothing(cls, reason: Absent) -> "_CropCollector":
-        found = cls([], [], np.empty(0, np.int16), None, None)
-        found.reason = reason
-        return found
+        self._has_seen = False
 
     def add(self, index: int, frame: np.ndarray) -> None:
+        faces = self._recognizer.recognize(frame)[: self._feature.max_faces]
+        self._has_seen = self._has_seen or bool(faces)
         for place in self._places[index]:
-            for start, centres, crops in zip(self._starts, self._centres, self._crops, strict=True):
-                if start <= place < start + len(centres):
-                    crops.append(self._passed(crop(frame, centres[place - start])))
+            self._held[place] = frame
+            self._follower.see(place, [np.asarray(face.box, np.float32) for face in faces])
+            self._cut()
 
     def finish(self) -> Found:
-        if self.reason is not None:
-            return self.reason
-        assert self._scorer is not None, "there are tracks, so there is a scorer"
+        self._follower.end()
+        self._cut()
+        following = self._feature.following
+        if not self._has_seen:
+            return Absent("no detection: no face on any frame")
+        if not self._follower.tracks:
+            limits = f"more than {following.min_frames} frames at 25 fps and {following.min_size_px:g} px"
+            return Absent(f"no detection: no face that can be followed for {limits}")
+        scorer = cast(SyncScorer, self._roles("SyncScorer"))
         found: dict[str, list[np.ndarray]] = {"distance": [], "track": [], "frame": []}
-        for number, (start, crops) in enumerate(zip(self._starts, self._crops, strict=True)):
-            stop = start + len(crops)
+        followed = np.zeros(len(self._indices), bool)
+        for number, track in enumerate(self._follower.tracks):
+            start, stop = track.start, track.last + 1
+            followed[start:stop] = True
             sound = self._samples[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-            distance = self._scorer.distances(np.stack(crops), sound)
+            distance = scorer.distances(np.stack(self._crops[track]), sound)
             if isinstance(distance, Absent):
                 continue
             found["distance"].append(distance)
@@ -131,15 +146,28 @@ class _CropCollector:
             found["frame"].append(np.array(self._indices[start : start + len(distance)]))
         if not found["distance"]:
             return Absent("not applicable: the sound ends before any face can be judged")
-        followed = np.zeros(len(self._indices), bool)
-        for start, crops in zip(self._starts, self._crops, strict=True):
-            followed[start : start + len(crops)] = True
         return {name: np.concatenate(parts) for name, parts in found.items()} | {"seen": np.array(followed.mean())}
 
+    def _cut(self) -> None:
+        """Cuts out what can be, and lets go of frames and crops that nothing waits for."""
+        tracks = self._follower.tracks
+        self._crops = {track: self._crops.get(track, []) for track in tracks}
+        waiting = []
+        for track, crops in self._crops.items():
+            ready = len(track.boxes) - (0 if track.is_over else REACH)
+            for number in range(len(crops), ready):
+                picture = crop(self._held[track.start + number], centre_at(track, number))
+                crops.append(self._passed(picture))
+            if not track.is_over:
+                waiting.append(track.start + len(crops))
+        least = min(waiting, default=len(self._indices))
+        self._held = {place: frame for place, frame in self._held.items() if place >= least}
+
     def _passed(self, picture: np.ndarray) -> np.ndarray:
-        if self._jpeg_quality is None:
+        quality = self._feature.jpeg_quality
+        if quality is None:
             return picture
-        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self._jpeg_quality])
+        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
         return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
 
 

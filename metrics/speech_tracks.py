@@ -1,16 +1,16 @@
-"""Faces followed through a video at 25 frames a second, and the crops that SyncNet looks at."""
+"""Faces followed through a video at 25 frames a second as it is decoded, and the crops that SyncNet looks at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.signal import medfilt
 
 RATE = 25.0  # what SyncNet was trained on
 CROP_PX = 224
 MARGIN = 0.4  # syncnet_python, run_pipeline.py: --crop_scale
 SMOOTHING = 13  # the same file: frames of the median filter
+REACH = SMOOTHING // 2
 FILL = 110  # the same file: grey beyond the frame
 
 
@@ -34,32 +34,77 @@ class Following:
     min_frames: int = 100  # the same: --min_track; more than this many detections
     min_size_px: float = 100.0  # the same: --min_face_size; mean width or height above it
 
-    def tracks(self, boxes: Sequence[np.ndarray]) -> list[tuple[int, np.ndarray]]:
-        """First frame and boxes float64 `(n, 4)` of each face, gaps filled evenly, from boxes `(K, 4)` a frame."""
-        left = [[np.asarray(box, np.float64) for box in each] for each in boxes]
-        found = []
-        while (start := next((t for t, each in enumerate(left) if each), None)) is not None:
-            times, chain = [start], [left[start].pop(0)]
-            for t in range(start + 1, len(left)):
-                if t - times[-1] > self.max_gap:
-                    break
-                near = next((k for k, box in enumerate(left[t]) if _iou(box, chain[-1]) > self.min_iou), None)
-                if near is not None:
-                    times.append(t)
-                    chain.append(left[t].pop(near))
-            filled = np.arange(times[0], times[-1] + 1)
-            track = np.stack([np.interp(filled, times, side) for side in np.array(chain).T], axis=1)
-            size = (track[:, 2:] - track[:, :2]).mean(axis=0).max()
-            if len(times) > self.min_frames and size > self.min_size_px:
-                found.append((start, track))
-        return found
+    def is_worth(self, track: "Track") -> bool:
+        """Whether a face was seen long and large enough."""
+        boxes = np.stack(track.boxes)
+        size = (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max()
+        return track.num_seen > self.min_frames and bool(size > self.min_size_px)
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One face: the place of its first frame, and its boxes float64 `(4,)` from there on, gaps filled evenly."""
+
+    start: int
+    boxes: list[np.ndarray]
+    num_seen: int = 1
+    is_over: bool = False
+
+    @property
+    def last(self) -> int:
+        """The place at which it was seen last."""
+        return self.start + len(self.boxes) - 1
+
+    def goes_on(self, place: int, box: np.ndarray) -> None:
+        between = np.arange(self.last + 1, place)
+        sides = [np.interp(between, (self.last, place), pair) for pair in zip(self.boxes[-1], box, strict=True)]
+        self.boxes += [*np.stack(sides, axis=1), box]
+        self.num_seen += 1
+
+
+class Follower:
+    """Faces of frames that are shown one after the other, at places that rise by one."""
+
+    def __init__(self, following: Following) -> None:
+        self._following = following
+        self.tracks: list[Track] = []
+        """Those that go on, and those that are over and worth judging, in the order in which they began."""
+
+    def see(self, place: int, boxes: Sequence[np.ndarray]) -> None:
+        """Each face, the one that began first before others, takes the first box that is near where it was last."""
+        left = [np.asarray(box, np.float64) for box in boxes]
+        for track in self.tracks:
+            track.is_over = track.is_over or place - track.last > self._following.max_gap
+            if track.is_over:
+                continue
+            near = next((k for k, box in enumerate(left) if _iou(box, track.boxes[-1]) > self._following.min_iou), None)
+            if near is not None:
+                track.goes_on(place, left.pop(near))
+        self._drop_unworthy()
+        self.tracks += [Track(place, [box]) for box in left]
+
+    def end(self) -> None:
+        """No frame follows."""
+        for track in self.tracks:
+            track.is_over = True
+        self._drop_unworthy()
+
+    def _drop_unworthy(self) -> None:
+        self.tracks = [track for track in self.tracks if not track.is_over or self._following.is_worth(track)]
+
+
+def centre_at(track: Track, number: int) -> np.ndarray:
+    """`smoothed` of the whole track at its n-th box, from as many neighbours as that needs."""
+    first = max(0, number - REACH)
+    return smoothed(np.stack(track.boxes[first : number + REACH + 1]))[number - first]
 
 
 def smoothed(track: np.ndarray) -> np.ndarray:
     """Centre and half size `(n, 3)` of a track's boxes, under a median of 13 frames with zeros beyond its ends."""
     x, y = (track[:, 0] + track[:, 2]) / 2, (track[:, 1] + track[:, 3]) / 2
     half = np.maximum(track[:, 2] - track[:, 0], track[:, 3] - track[:, 1]) / 2
-    return np.stack([medfilt(each, SMOOTHING) for each in (x, y, half)], axis=1)
+    padded = np.pad(np.stack((x, y, half)), ((0, 0), (REACH, REACH)))
+    return np.sort(np.lib.stride_tricks.sliding_window_view(padded, SMOOTHING, axis=1), axis=-1)[..., REACH].T
 
 
 def crop(frame: np.ndarray, centre: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Sync-C and Sync-D: upstream's formula and tracks, sound and picture aligned through real files."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.domain import Absent
 from backend.domain.roles_faces import Face
@@ -12,10 +15,11 @@ from backend.media.writer import write_video
 from backend.models.insight_faces import InsightFaces
 from backend.models.mfcc import mfcc
 from backend.models.syncnet import FILE, SyncNet, network
+from metrics.identity_faces import FrameFaces
 from metrics.planner import Planner
-from metrics.spec import Entry
-from metrics.speech import OwnSound, SyncConfidence, SyncDistance, judged
-from metrics.speech_tracks import AtRate, Following, crop, smoothed
+from metrics.spec import Entry, VideoFacts
+from metrics.speech import OwnSound, SyncConfidence, SyncDistance, SyncDistances, judged
+from metrics.speech_tracks import REACH, AtRate, Follower, Following, Track, centre_at, crop, smoothed
 from metrics.store import FeatureStore
 from tests.metrics.checkpoints_faces import place, scene, write_pack
 from tests.metrics.conftest import MakeEntry
@@ -142,6 +146,14 @@ def test_crops_may_pass_through_jpeg(entry_of: MakeEntry, tmp_path: Path) -> Non
     assert lossy.value == pytest.approx(plain.value, abs=0.05)
 
 
+def followed(following: Following, boxes: list[np.ndarray]) -> list[Track]:
+    follower = Follower(following)
+    for t, each in enumerate(boxes):
+        follower.see(t, list(each))
+    follower.end()
+    return follower.tracks
+
+
 @pytest.mark.parametrize(("num", "fps", "expected"), [(6, 50.0, [0, 2, 4]), (3, 12.5, [0, 1, 1, 2, 2, 2]), (1, 25.0, [0])])
 def test_frames_are_taken_at_25_a_second(num: int, fps: float, expected: list[int]) -> None:
     assert AtRate().indices(num, fps) == expected
@@ -153,19 +165,61 @@ def test_tracks_bridge_gaps_evenly_and_end_at_longer_ones() -> None:
 
     nothing = np.empty((0, 4))
     boxes = [at(0), nothing, at(4), nothing, nothing, nothing, at(5), at(500)]
-    tracks = Following(max_gap=2, min_frames=1, min_size_px=100).tracks(boxes)
-    assert [(start, track[:, 0].tolist()) for start, track in tracks] == [(0, [0, 2, 4])]
-    wider = Following(max_gap=25, min_frames=1, min_size_px=100).tracks(boxes)
-    assert [len(track) for _, track in wider] == [7]
-    assert Following(max_gap=25, min_frames=1, min_size_px=120).tracks(boxes) == []
+    tracks = followed(Following(max_gap=2, min_frames=1, min_size_px=100), boxes)
+    assert [(track.start, np.stack(track.boxes)[:, 0].tolist()) for track in tracks] == [(0, [0, 2, 4])]
+    wider = followed(Following(max_gap=25, min_frames=1, min_size_px=100), boxes)
+    assert [len(track.boxes) for track in wider] == [7]
+    assert followed(Following(max_gap=25, min_frames=1, min_size_px=120), boxes) == []
 
 
 def test_two_faces_are_two_tracks() -> None:
     pair = np.array([[0, 0, 120, 120], [200, 0, 320, 120]], float)
     boxes = [pair if t % 2 else pair[::-1] for t in range(30)]
-    tracks = Following(min_frames=20).tracks(boxes)
-    assert sorted(track[0, 0] for _, track in tracks) == [0, 200]
-    assert all(np.ptp(track[:, 0]) == 0 for _, track in tracks)
+    tracks = followed(Following(min_frames=20), boxes)
+    assert sorted(track.boxes[0][0] for track in tracks) == [0, 200]
+    assert all(np.ptp(np.stack(track.boxes)[:, 0]) == 0 for track in tracks)
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=40))
+def test_centre_in_passing_is_that_of_the_whole_track(lefts: list[int]) -> None:
+    boxes = [np.array([x, 2 * x, x + 90, 2 * x + 120], float) for x in lefts]
+    whole = smoothed(np.stack(boxes))
+    for number in range(len(boxes)):
+        known = boxes[: number + REACH + 1]
+        assert (centre_at(Track(0, known), number) == whole[number]).all()
+
+
+@pytest.mark.parametrize("gap", [0, 20])
+def test_frames_are_let_go_of_once_their_faces_are_cut_out(entry_of: MakeEntry, tmp_path: Path, gap: int) -> None:
+    class Sometimes(OneFace):
+        seen = 0
+
+        def recognize(self, frame: np.ndarray) -> list[Face]:
+            self.seen += 1
+            return [] if 30 <= self.seen < 30 + gap else super().recognize(frame)
+
+    feature = SyncDistances(following=BRIEF)
+    roles = {"FaceRecognizer": Sometimes(), "SyncScorer": Loudness()}
+    facts = VideoFacts("v", 75, 25.0, 96, 64, ())
+    sound = {"sound": {"samples": np.zeros(75 * 640, np.int16)}}
+    entry = entry_of([np.zeros((32, 32, 3), np.uint8)])
+    collector = feature.begin(facts, entry, lambda name: roles[name], sound)
+    frames: list[np.ndarray] = [np.full((64, 96, 3), n, np.uint8) for n in range(75)]
+    alive = []
+    kept = [weakref.ref(frame) for frame in frames]
+    for index in range(75):
+        frame, frames[index] = frames[index], np.empty(0, np.uint8)
+        collector.add(index, frame)
+        del frame
+        alive.append(sum(one() is not None for one in kept) - (74 - index))
+    assert max(alive) == gap + REACH
+
+
+def test_faces_for_others_are_found_in_the_same_pass(entry_of: MakeEntry, tmp_path: Path) -> None:
+    entry = entry_of(talking(tmp_path / "talking.mp4"))
+    one = planner(tmp_path / "f")
+    one.features(entry, [SyncDistances(following=BRIEF), FrameFaces(frames=AtRate())])
+    assert one.decodes == 1
 
 
 def test_smoothing_drops_a_jump() -> None:
@@ -206,7 +260,7 @@ def test_real_networks_work_together(entry_of: MakeEntry, tmp_path: Path) -> Non
     assert row.evidence["mean_distance_by_shift"].shape == (1, 31)
     assert isinstance(row.value, float) and row.value == row.evidence["mean_distance_by_shift"].min()
     assert (row.num_units, row.coverage) == (12 - 5, 1.0)
-    assert planner.decodes == 2, "once to find faces, once to cut them out"
+    assert planner.decodes == 1, "faces are found and cut out in one pass"
 
 
 @pytest.mark.real
