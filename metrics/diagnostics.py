@@ -8,7 +8,8 @@ import numpy as np
 
 from backend.domain import Absent
 from metrics.diagnostics_traces import FirstFrame, SmallTraces
-from metrics.embedded import best_by_frame, likeness, nan_max
+from metrics.embedded import best_by_frame, nan_max
+from metrics.embedded_odds import chance, identity_odds
 from metrics.embedded_subjects import ReferenceSubjects, SubjectsSeen
 from metrics.spec import Arrays, Entry, Feature, Measured, Metric
 
@@ -81,14 +82,15 @@ class FirstFramesBlur(Metric):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsistencyFade(Metric):
-    """How much likeness to the reference is lost from the first to the last frame by a straight line, at least 0.
+    """How much of the chance that it is the reference's subject is lost from first to last frame by a straight line.
 
-    Theil-Sen's slope (the median of all pairs), so that one frame from behind does not make a fade. The evidence
+    At least 0. Theil-Sen's slope (the median of all pairs) of `embedded_identity`'s chance of each frame, so that one
+    frame from behind does not make a fade; a subject that turns its back for the rest of the video does. The evidence
     holds the mean of each of `num_chunks` parts of the video. Not applicable when the subject is seen on too few frames.
     """
 
     id: ClassVar[str] = "consistency_fade"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity fades"
     source: ClassVar[str] = SOURCE
@@ -104,7 +106,8 @@ class ConsistencyFade(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         seen = given["subjects"]
-        alike = np.array([nan_max(row) for row in best_by_frame(seen, likeness(seen))])
+        odds = best_by_frame(seen, identity_odds(seen, given["references"]["living"]))
+        alike = chance(np.array([nan_max(row) for row in odds]))
         frames = np.unique(seen["frame"])
         frames, alike = frames[np.isfinite(alike)], alike[np.isfinite(alike)]
         if len(alike) < MIN_FRAMES:

@@ -6,7 +6,7 @@ comparison with each reference. The roles are asked by name, so that a profile w
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, cast
+from typing import ClassVar, Protocol, cast, runtime_checkable
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from backend.geometry import boxes
 from backend.measures import keypoints
 from backend.media.images import read_rgba
 from backend.models.classical_embedder import BLOCKS, appearance_parts
+from backend.models.taxonomy import load_taxonomy
 from metrics.embedded_traces import Cut, compared, placed, salient
 from metrics.framing import FramePlan, Linspace
 from metrics.spec import Arrays, CaseFeature, Entry, Feature, Found, Roles, VideoFacts, VideoFeature
@@ -28,8 +29,16 @@ LEAST_SHARE = 0.2  # of a reference's picture: its subject is what the picture w
 PLAIN_LEVELS = 6.0  # deviation of a border of one colour: JPEG leaves 1 to 3
 PLAIN_STEP = 18.0  # difference from the border's colour that belongs to the subject
 SAME_BOX = 0.6  # IoU
+ROOM = 0.08  # around a found box where motion helps to cut: boxes miss feet and ears, and motion keeps the ground out
 ORIGINS = ("detector", "reference", "saliency")
 CLASSICAL_LENGTH = sum(length for _, length, _ in BLOCKS)
+
+
+@runtime_checkable
+class MovingSegmenter(Protocol):
+    """A Segmenter that also looks at the frames around: what moves together belongs together."""
+
+    def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +64,13 @@ class Around:
 class ReferenceSubjects(CaseFeature):
     """Each reference's subject cut out: `picture_i` uint8, `mask_i` bool, `box` `(R, 4)`, vectors `(R, D)` by space.
 
+    `living` `(R,)` is 1 where the label names something alive, 0 for a thing, NaN where it is not known.
     A reference with transparency or one plain colour around its subject is a cut-out: `has_background` is false. One
     that cannot be read, or a vector that does not exist, is a row of NaN. Absent when no reference can be read.
     """
 
     name: ClassVar[str] = "embedded_reference_subjects"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: ClassVar[str] = "references"
 
     @property
@@ -70,7 +80,8 @@ class ReferenceSubjects(CaseFeature):
     def compute(self, case: Case, roles: Roles, given: Mapping[str, Found]) -> Found:
         cuts: list[Cut | None] = []
         reasons = []
-        for path, label in zip(case.references, case.labels or [""] * len(case.references), strict=False):
+        labels = [*case.labels, *[""] * len(case.references)][: len(case.references)]
+        for path, label in zip(case.references, labels, strict=True):
             try:
                 cuts.append(_reference_cut(read_rgba(path), label, roles))
                 reasons.append("")
@@ -82,6 +93,7 @@ class ReferenceSubjects(CaseFeature):
         found: Arrays = {
             "readable": np.array([cut is not None for cut in cuts]),
             "reason": np.array(reasons),
+            "living": np.array([_living(label) for label in labels]),
             "has_background": np.array([cut is not None and cut.has_background for cut in cuts]),
             "box": np.array([cut.box if cut else (np.nan,) * 4 for cut in cuts], np.float64),
         }
@@ -104,7 +116,7 @@ class SubjectsSeen(VideoFeature):
     """
 
     name: ClassVar[str] = "embedded_subjects_seen"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: ClassVar[str] = "video+references"
 
     frames: FramePlan = field(default_factory=Around)
@@ -143,23 +155,25 @@ class _SubjectCollector:
     def finish(self) -> Found:
         reader = _Held(self._held, self._facts)
         detector = cast(Detector, self._roles("Detector"))
-        found = detector.detect(_footage(reader, self._facts.num_frames, self._facts.fps), self._keys, self._labels)
-        rows = [row for key in self._keys for row in self._rows(key, [d for d in found if d.frame == key])]
+        footage = _footage(reader, self._facts.num_frames, self._facts.fps)
+        found = detector.detect(footage, self._keys, self._labels)
+        rows = [row for key in self._keys for row in self._rows(key, [d for d in found if d.frame == key], footage)]
         if not rows:
             return Absent(f"no detection: no subject is found on any of {len(self._keys)} frames")
         return _stacked(rows) | {"looked_at": np.array(self._keys), "size": np.array([reader.width, reader.height])}
 
-    def _rows(self, key: int, found: Sequence[Detection]) -> Iterator[dict[str, object]]:
+    def _rows(self, key: int, found: Sequence[Detection], footage: Footage) -> Iterator[dict[str, object]]:
         frame = self._held[key]
         points = keypoints.describe(frame)
-        for cut, origin, score, track in self._cuts(frame, points, found):
+        for cut, origin, score, track in self._cuts(key, points, found, footage):
             facts = {"frame": key, "origin": ORIGINS.index(origin), "score": score, "track": track}
             yield self._row(cut) | facts
 
     def _cuts(
-        self, frame: np.ndarray, points: keypoints.Keypoints, found: Sequence[Detection]
+        self, key: int, points: keypoints.Keypoints, found: Sequence[Detection], footage: Footage
     ) -> Iterator[tuple[Cut, str, float, int]]:
         """Subjects of a frame: those that the detector finds, those that share points with a reference, else what is salient."""
+        frame = self._held[key]
         taken: list[Box] = []
         for mapped in (placed(reference, frame, points) for reference in self._references if reference):
             if mapped is not None and mapped[0].any():
@@ -169,12 +183,18 @@ class _SubjectCollector:
         boxes_left = [d.box for d in new]
         if not taken and not new and (box := salient(frame)) is not None:
             boxes_left = [box]
-        masks, _ = cast(Segmenter, self._roles("Segmenter")).segment(frame, boxes_left)
-        for i, mask in enumerate(masks):
+        for i, mask in enumerate(self._masks(key, boxes_left, footage)):
             if (tight := boxes.of_mask(mask)) is not None:
                 score, track = (new[i].score, new[i].track) if new else (0.0, None)
                 cut = Cut(frame, mask, tight, points=points)
                 yield cut, "detector" if new else "saliency", score, -1 if track is None else track
+
+    def _masks(self, key: int, found: Sequence[Box], footage: Footage) -> np.ndarray:
+        segmenter, frame = cast(Segmenter, self._roles("Segmenter")), self._held[key]
+        if not isinstance(segmenter, MovingSegmenter):
+            return segmenter.segment(frame, found)[0]
+        within = [boxes.clip(boxes.expand(box, ROOM), footage.content) for box in found]
+        return segmenter.segment_moving(footage, key, within)[0]
 
     def _row(self, cut: Cut) -> dict[str, object]:
         vectors = {space: _vector(cast(Embedder, self._roles(role)), cut, space) for space, role in SPACES.items()}
@@ -238,6 +258,11 @@ def reference_cuts(references: Arrays) -> list[Cut | None]:
             zip(references.get("readable", ()), references.get("has_background", ()), strict=True)
         )
     ]
+
+
+def _living(label: str) -> float:
+    category = load_taxonomy().lookup(label)
+    return np.nan if category is None else float(category.living)
 
 
 def _reference_cut(rgba: np.ndarray, label: str, roles: Roles) -> Cut:

@@ -1,6 +1,6 @@
 """What of a reference returns in a frame: its subject's details, pose, light and framing, and its background."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.domain import Box
 from backend.geometry import boxes
-from backend.measures import keypoints
+from backend.measures import keypoints, patches
 from backend.measures.saliency import background_saliency
 
 SHAPE_PX = 48  # masks and shading are compared on a square of this side
@@ -17,6 +17,11 @@ EDGE_SHARE = 0.015  # of the picture's longer side: a box nearer than this to an
 LEAST_PLACED = 12  # points: unrelated pictures share up to 7 of 400 by chance
 LEAST_AREA = 0.01  # of the picture
 SALIENT_PX = 160
+
+ZOOMS = (1.3, 1.65, 2.1, 2.7)
+"""How much of a subject a nearer camera cuts off below: from knees to the chest, in steps of a quarter."""
+SQUEEZES = (1.0, 0.7, 0.5)
+"""Widths that a flat side takes when it turns by 0, 45 and 60 degrees (the tilts of ASIFT, Morel and Yu 2009)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,18 @@ class Cut:
     has_background: bool = True
     points: keypoints.Keypoints | None = None
     """Of the whole picture, where they are known already."""
+    _patches: dict[float, patches.Patches] = field(default_factory=dict, compare=False, repr=False)
+
+    def patches(self, zoom: float = 1.0) -> patches.Patches:
+        """Patches of the subject, of its upper part as a nearer camera would show it where `zoom` is over 1."""
+        if zoom not in self._patches:
+            self._patches[zoom] = patches.describe(self.picture, self.mask, zoom=zoom)
+        return self._patches[zoom]
+
+    @cached_property
+    def turned_points(self) -> list[keypoints.Keypoints]:
+        """`subject_points` of the subject at each of SQUEEZES."""
+        return [self.subject_points, *(self._squeezed_points(width) for width in SQUEEZES[1:])]
 
     @cached_property
     def subject_points(self) -> keypoints.Keypoints:
@@ -81,6 +98,13 @@ class Cut:
         inside = np.ascontiguousarray(self.picture[vy0:vy1, vx0:vx1]), self.mask[vy0:vy1, vx0:vx1]
         return Cut(*inside, (x0 - vx0, y0 - vy0, x1 - vx0, y1 - vy0))
 
+    def _squeezed_points(self, share: float) -> keypoints.Keypoints:
+        x0, y0, x1, y1 = boxes.to_pixels(self.box, self.picture.shape[1], self.picture.shape[0])
+        size = max(8, round((x1 - x0) * share)), max(1, y1 - y0)
+        part = cv2.resize(np.ascontiguousarray(self.picture[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(self.mask[y0:y1, x0:x1].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        return keypoints.describe(part, mask.astype(bool))
+
     def _squared(self, values: np.ndarray) -> np.ndarray:
         x0, y0, x1, y1 = boxes.to_pixels(self.box, self.mask.shape[1], self.mask.shape[0])
         factor = SHAPE_PX / max(x1 - x0, y1 - y0)
@@ -132,7 +156,9 @@ def compared(reference: Cut, seen: Cut) -> dict[str, float]:
 
     `keypoint_inliers`, `background_inliers`: points that one mapping explains; `subject_share`, `background_share`:
     of the fewer points; `shape_iou` of the masks; `lab_distance`, `slope_distance` in CIE L* units; `edges_alike`:
-    edges of four that cut both or neither; `aspect_step`: log2 of the ratio of the boxes' aspects, at least 0.
+    edges of four that cut both or neither; `aspect_step`: log2 of the ratio of the boxes' aspects, at least 0;
+    `turned_inliers`: the most when either is squeezed as if turned; `patches_there`, `patches_back`, `shift_there`,
+    `shift_back`, `tint`: the residue of their patches (`backend.measures.patches`), NaN where one is too small.
     """
     inliers, share = _shared(reference.subject_points, seen.subject_points)
     behind = _shared(reference.background_points, seen.background_points) if reference.has_background else (np.nan, np.nan)
@@ -148,6 +174,32 @@ def compared(reference: Cut, seen: Cut) -> dict[str, float]:
         "slope_distance": float(np.linalg.norm(slopes - seen_slopes)),
         "edges_alike": float((reference.cut_edges == seen.cut_edges).mean()),
         "aspect_step": abs(float(np.log2(_aspect(reference.box) / _aspect(seen.box)))),
+        "turned_inliers": max(inliers, _turned_inliers(reference, seen)),
+    } | _residue(reference, seen)
+
+
+def _turned_inliers(a: Cut, b: Cut) -> float:
+    pairs = [(points, b.subject_points) for points in a.turned_points[1:]]
+    pairs += [(a.subject_points, points) for points in b.turned_points[1:]]
+    return float(max(keypoints.match(first, second).inliers for first, second in pairs))
+
+
+def _residue(a: Cut, b: Cut) -> dict[str, float]:
+    """The least residue over what the lower edges may have cut off; NaN where no patches can be compared."""
+    zooms = [(1.0, 1.0)]
+    zooms += [(1.0, zoom) for zoom in ZOOMS] if a.cut_edges[3] else []
+    zooms += [(zoom, 1.0) for zoom in ZOOMS] if b.cut_edges[3] else []
+    sides = [(a.patches(first), b.patches(second)) for first, second in zooms]
+    found = [patches.match(first, second) for first, second in sides if first.enough and second.enough]
+    if not found:
+        return dict.fromkeys(("patches_there", "patches_back", "shift_there", "shift_back", "tint"), np.nan)
+    best = min(found, key=lambda residue: residue.mean)
+    return {
+        "patches_there": best.there,
+        "patches_back": best.back,
+        "shift_there": best.shift_there,
+        "shift_back": best.shift_back,
+        "tint": best.tint,
     }
 
 

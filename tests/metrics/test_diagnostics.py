@@ -15,6 +15,7 @@ from metrics.diagnostics import (
     FrameRepetition,
     SubjectDuplication,
 )
+from metrics.embedded_odds import LIVING
 from tests.metrics.conftest import MakeEntry
 from tests.metrics.test_embedded import entry_with, measured, saved, scene
 
@@ -71,25 +72,33 @@ def test_reference_pasted_first_is_found_and_later_frames_are_shown_clean(entry_
     assert planted.per_frame["frame"][0] == 0 and planted.per_frame["alike"][2:].max() < 0.3
 
 
-def seen(alike: list[float], num: int = 6) -> dict[str, np.ndarray]:
-    frames = np.arange(len(alike)) * 10
+ALIVE = {"references": {"living": np.array([1.0])}}
+
+
+def seen(chances: list[float], num: int = 6) -> dict[str, np.ndarray]:
+    """Evidence on which a living subject has these chances of being the reference's."""
+    odds = np.log(np.array(chances) / (1 - np.array(chances)))[:, None]
+    nothing = np.zeros_like(odds)
     return {
-        "frame": frames,
+        "frame": np.arange(len(chances)) * 10,
         "looked_at": np.arange(num) * 10,
-        "appearance_cosine": np.array(alike)[:, None],
-        "keypoint_inliers": np.zeros((len(alike), 1)),
-        "face_cosine": np.full((len(alike), 1), np.nan),
+        "patches_there": nothing,
+        "patches_back": nothing,
+        "shift_there": nothing,
+        "shift_back": nothing,
+        "tint": (odds - LIVING.bias) / LIVING.tint,
+        "turned_inliers": nothing,
     }
 
 
 def test_fade_is_the_slope_over_the_video_and_one_odd_frame_is_none(entry_of: MakeEntry) -> None:
     entry = entry_of(video()[:1])
-    fading = ConsistencyFade().combine(entry, {"subjects": seen([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])})
+    fading = ConsistencyFade().combine(entry, ALIVE | {"subjects": seen([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])})
     assert fading.value == pytest.approx(0.5)
     assert fading.evidence["chunk_likeness"].tolist() == pytest.approx([0.85, 0.7, 0.6, 0.45])
-    odd = ConsistencyFade().combine(entry, {"subjects": seen([0.8, 0.8, 0.8, 0.8, 0.8, 0.1])})
+    odd = ConsistencyFade().combine(entry, ALIVE | {"subjects": seen([0.8, 0.8, 0.8, 0.8, 0.8, 0.1])})
     assert odd.value == pytest.approx(0.0)
-    few = ConsistencyFade().combine(entry, {"subjects": seen([0.8, 0.8])})
+    few = ConsistencyFade().combine(entry, ALIVE | {"subjects": seen([0.8, 0.8])})
     assert isinstance(few.value, Absent) and few.value.reason.startswith("no detection")
 
 
