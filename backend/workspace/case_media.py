@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.domain import Absent, MediaError
-from backend.media.audio import read_audio
+from backend.media.audio import SILENCE, read_audio
 from backend.media.guard import run_guarded
 from backend.media.images import encode_png
 from backend.media.index import FrameIndex
@@ -47,7 +47,7 @@ def cut_sound(uri: str, index: bytes, start_s: float, stop_s: float, out: str) -
     samples = np.zeros(length, np.float32)
     heard = sound.samples[max(start, 0) : max(start + length, 0)]
     samples[max(-start, 0) :][: len(heard)] = heard
-    if not np.abs(samples).max(initial=0.0) > 0:
+    if np.abs(samples).max(initial=0.0) < SILENCE:
         raise MediaError(f"{uri} is silent from {start_s:g} to {stop_s:g} s")
     data = io.BytesIO()
     with wave.open(data, "wb") as file:
