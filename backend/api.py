@@ -14,6 +14,7 @@ from backend.domain.case_sets import CaseReview, CasesMade
 from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
 from backend.domain.ranking import Leaderboard, SetDistance
+from backend.domain.statistics import Ablation, DatasetStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +323,14 @@ class Api(Protocol):
 
     def report(self, *, out: str | None = None) -> str:
         """Writes report.html and gives its path."""
+        ...
+
+    def statistics(self) -> DatasetStatistics:
+        """The papers' dataset figures of the rows that the gates keep now."""
+        ...
+
+    def ablate(self, *, out: str | None = None) -> Ablation:
+        """What each gate on pairs is worth, from stored scores alone; writes ablation.html."""
         ...
 
     def evaluate(

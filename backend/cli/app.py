@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from backend.cli import demo as demonstration
+from backend.cli.ablating import ablate
 from backend.cli.cases import cases_app
 from backend.cli.evaluating import evaluate
 from backend.cli.importing import SCORE_FORMATS, import_
@@ -40,6 +41,7 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(cases_app, name="cases")
 report_app = typer.Typer(invoke_without_command=True)
 report_app.command("compare")(compare)
+report_app.command("ablate")(ablate)
 app.add_typer(report_app, name="report")
 app.command()(evaluate)
 app.command("eval", hidden=True)(evaluate)
@@ -189,12 +191,12 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write report.html: shots, subjects, pairs, scores and failures, in one offline file."""
+    """Write report.html: the dataset in figures, shots, subjects, pairs, scores, failures. --json gives the figures."""
     if context.invoked_subcommand:
         return
     with opened(project) as api:
         path = api.report(out=str(out.absolute()) if out else None)
-        _give({"report": path}, as_json, path)
+        _give({"report": path, "statistics": api.statistics()} if as_json else path, as_json, path)
 
 
 @app.command()

@@ -122,6 +122,8 @@ def _follow_lines(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     if isinstance(value, bytes):
         return value.decode("ascii", "replace")
     return str(value)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from backend.api import Status
 from backend.domain import StudioError
+from backend.domain.statistics import AblationRow
 from backend.engine.plan import TOP, Gate, Plan
 from backend.media.guard import run_guarded
 from backend.media.images import decode_image, encode_webp
@@ -25,9 +27,11 @@ from backend.report import (
     curation_report,
     render,
 )
+from backend.report.statistics import ablation_report, statistics_sections
 from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
 from backend.workspace.copies import CopiedClips
+from backend.workspace.dataset_statistics import dataset_statistics
 from backend.workspace.snapshot import Snapshot
 
 MAX_SHOTS = 240
@@ -97,7 +101,16 @@ def write_report(
         num_pairs=status.counts["pairs"],
         num_held_back=num_held_back,
     )
-    path.write_text(render(curation_report(data)), encoding="utf-8")
+    figures = dataset_statistics(now, name=title)
+    report = curation_report(data)
+    report = replace(report, sections=[report.sections[0], *statistics_sections(figures), *report.sections[1:]])
+    path.write_text(render(report), encoding="utf-8")
+
+
+def write_ablation(rows: Sequence[AblationRow], settings: ProjectSettings, path: Path, *, title: str) -> None:
+    """Writes one offline HTML file."""
+    facts = (("Recipe", settings.recipe), ("Profile", settings.profile))
+    path.write_text(render(ablation_report(rows, title=title, facts=facts)), encoding="utf-8")
 
 
 def read_thumbs(uri: str, index: bytes, frames: list[int]) -> list[bytes]:

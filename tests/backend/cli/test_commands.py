@@ -68,6 +68,7 @@ COMMANDS = {
     },
     "rebuild": {"--project", "--json"},
     "report": {"--project", "--out", "--json"},
+    "report ablate": {"--project", "--out", "--json"},
     "report compare": {
         "--project",
         "--out",

@@ -1,0 +1,72 @@
+"""What a dataset is like, and what each of its filters is worth: figures that reports show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A quantity over records. `values` are sorted; long lists are thinned evenly, least and most kept."""
+
+    unit: str
+    number: int
+    mean: float | None
+    least: float | None
+    most: float | None
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRow:
+    """One line comparable to OpenS2V-Nexus, table 2."""
+
+    name: str
+    kind: str
+    resolution: str
+    clips: int
+    average_length_s: float | None
+    duration_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetStatistics:
+    """The figures that the four papers give of their data, over the rows of the current plan. Counts are most first."""
+
+    row: DatasetRow
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    """By name: clip length, motion, caption words, references of a sample, context diversity ..."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By name: resolutions, categories, subject-type combinations, subjects of a sample, pairs by kind, anchors by class ..."""
+    words: Mapping[str, int] = field(default_factory=dict)
+    """How often captions say each word, without the commonest words of the language."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblationRow:
+    """What would be left without some gates, or what lies in one group, from stored scores alone."""
+
+    group: str
+    """gates, time gap, bank or construction."""
+    name: str
+    removed: tuple[str, ...] = ()
+    """Names of the gates that are left out."""
+    pairs: int = 0
+    unmeasured: int = 0
+    """Pairs more that no remaining gate denies, but that were held back before all of them were measured."""
+    judged: int = 0
+    """Pairs that people called the same or not."""
+    same: int = 0
+    precision: float | None = None
+    precision_low: float | None = None
+    """Wilson's interval at 95 %."""
+    precision_high: float | None = None
+    context_diversity: float | None = None
+    """Mean over pairs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ablation:
+    """What each gate on pairs is worth, and the page that shows it."""
+
+    path: str
+    rows: tuple[AblationRow, ...]

@@ -1,0 +1,107 @@
+"""Dataset figures and ablations as parts of a report."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from backend.domain.statistics import AblationRow, DatasetStatistics
+from backend.report.case_set import word_cloud
+from backend.report.page import Bar, Bars, Block, Figure, Plot, Report, Section, Table
+from backend.report.plots import histogram
+
+SHOWN_BARS = 20
+
+
+def statistics_sections(found: DatasetStatistics) -> list[Section]:
+    """The figures that the papers give of their data."""
+    row = found.row
+    length = "–" if row.average_length_s is None else f"{row.average_length_s:.1f}"
+    table = Table(
+        note="Beside OpenS2V-Nexus, table 2.",
+        head=("Dataset", "Type", "Resolution", "Clips", "Average length (s)", "Duration (h)"),
+        rows=((row.name, row.kind, row.resolution or "–", f"{row.clips:,}", length, f"{row.duration_h:,.3g}"),),
+        numeric=frozenset({3, 4, 5}),
+    )
+    plots = [
+        Plot(
+            svg=histogram(np.array(spread.values), label=f"{name} ({spread.unit})"),
+            title=name.capitalize(),
+            remark=f"{spread.number:,} measured, mean {spread.mean:.3g}, {spread.least:.3g} to {spread.most:.3g}",
+        )
+        for name, spread in found.spreads.items()
+    ]
+    blocks: list[Block] = [table]
+    if plots:
+        blocks.append(Figure(tuple(plots)))
+    blocks += [_bars(name, counts) for name, counts in found.counts.items()]
+    if found.words:
+        cloud = word_cloud(found.words, label="Words of captions")
+        blocks.append(Figure((Plot(svg=cloud, title="Words of captions", remark="larger: said more often"),)))
+    return [
+        Section(
+            anchor="dataset",
+            title="The dataset in figures",
+            lead="What the papers show of theirs, counted over the rows that the gates keep now.",
+            blocks=blocks,
+        )
+    ]
+
+
+def ablation_report(rows: Sequence[AblationRow], *, title: str, facts: Sequence[tuple[str, str]]) -> Report:
+    """What each kind of gate is worth, and what is kept by time gap, bank and construction."""
+    leads = {
+        "gates": "From stored scores alone: no model ran. Pairs that an earlier gate held back before a later score was "
+        "measured are counted apart.",
+        "time gap": "Of the pairs that all gates keep.",
+        "bank": "Of the pairs that all gates keep.",
+        "construction": "Of the pairs that all gates keep.",
+    }
+    names = list(dict.fromkeys(row.group for row in rows))
+    return Report(
+        kicker="Ablation report",
+        title=title,
+        facts=tuple(facts),
+        sections=[
+            Section(
+                anchor=name.replace(" ", "-"),
+                title=name.capitalize(),
+                lead=leads.get(name, ""),
+                blocks=[_table([row for row in rows if row.group == name])],
+            )
+            for name in names
+        ],
+        footer="Precision is the share of pairs that people called the same among those they judged, with Wilson's interval at 95 %.",
+    )
+
+
+def _table(rows: Sequence[AblationRow]) -> Table:
+    head = ("", "Pairs", "Not fully measured", "Judged", "Precision", "Interval", "Context diversity")
+    return Table(
+        head=head,
+        rows=tuple(
+            (
+                row.name,
+                f"{row.pairs:,}",
+                f"{row.unmeasured:,}" if row.unmeasured else "–",
+                f"{row.judged:,}" if row.judged else "–",
+                _share(row.precision),
+                "–" if row.precision_low is None else f"{row.precision_low:.2f} to {row.precision_high:.2f}",
+                _share(row.context_diversity),
+            )
+            for row in rows
+        ),
+        numeric=frozenset(range(1, 7)),
+        empty="There are no pairs yet.",
+    )
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _bars(name: str, counts: Mapping[str, int]) -> Bars:
+    most = max(counts.values())
+    shown = list(counts.items())[:SHOWN_BARS]
+    more = f"the first {SHOWN_BARS} of {len(counts)}" if len(counts) > SHOWN_BARS else ""
+    bars = tuple(Bar(label=label, share=count / most, value=f"{count:,}") for label, count in shown)
+    return Bars(bars=bars, title=name.capitalize(), legend=more)
