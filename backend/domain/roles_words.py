@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from backend.domain.records import Box
 from backend.domain.roles import PhraseSpan
 
 
@@ -38,9 +39,9 @@ class PhraseReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SafetyFinding:
-    """How unsafe something is to show, 0 to 1, and what says so; NULL where it could not be told."""
+    """How safe something is to show, 1 safe to 0 not, and what speaks against it; None where it could not be told."""
 
-    score: float | None
+    safety: float | None
     reason: str = ""
 
 
@@ -48,6 +49,7 @@ class SafetyFilter(Protocol):
     """What should not be shown: by words, and by pictures where the implementation has eyes."""
 
     model_id: str
+    has_eyes: bool
 
     def words(self, texts: Sequence[str]) -> list[SafetyFinding]:
         """A finding for each text, in any language that the filter reads."""
@@ -56,3 +58,20 @@ class SafetyFilter(Protocol):
     def pictures(self, frames: Sequence[np.ndarray]) -> list[SafetyFinding]:
         """A finding for each picture uint8 `(H, W, 3)`; empty for a filter without eyes."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadText:
+    """A line of text on a picture, in pixels of that picture."""
+
+    text: str
+    box: Box
+    score: float
+
+
+class TextReader(Protocol):
+    """What stands written on a picture uint8 `(H, W, 3)`, line by line, in reading order."""
+
+    model_id: str
+
+    def read(self, frame: np.ndarray) -> list[ReadText]: ...

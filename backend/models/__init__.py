@@ -67,12 +67,20 @@ MODELS: dict[str, dict[str, str]] = {
         "gpt": "backend.models.gpt_frames:GptFrames",
     },
     "RewardModel": {"paper": "backend.models.reward:VideoReward"},
+    "SafetyFilter": {
+        "embedded": "backend.models.safety_words:WordSafety",
+        "paper": "backend.models.safety_vision:ClassifierSafety",
+    },
     "Segmenter": {
         "embedded": "backend.models.classical_segmenter:ClassicalSegmenter",
         "paper": "backend.models.sam2_masks:Sam2Masks",
         "sam2_package": "backend.models.sam2_package:Sam2Package",
     },
     "SyncScorer": {"paper": "backend.models.syncnet:SyncNet"},
+    "TextReader": {
+        "paper": "backend.models.text_reader:RapidOcrReader",
+        "rapidocr": "backend.models.text_reader:RapidOcrReader",
+    },
     "TextSpotter": {"embedded": "backend.models.classical_text:ClassicalTextSpotter"},
     "TechnicalScorer": {"embedded": "backend.models.classical_quality:HeuristicTechnical"},
     "ViClip": {"paper": "backend.models.viclip:ViClip"},
