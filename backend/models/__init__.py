@@ -5,7 +5,13 @@ MODELS: dict[str, dict[str, str]] = {
     "AestheticMlp": {"paper": "backend.models.aesthetic_heads:AestheticMlp"},
     "AestheticScorer": {"embedded": "backend.models.classical_quality:HeuristicAesthetic"},
     "AlignedFaceEmbedder": {"paper": "backend.models.curricular_face:CurricularFace"},
-    "AppearanceEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalAppearance"},
+    "AppearanceEmbedder": {
+        "embedded": "backend.models.classical_embedder:ClassicalAppearance",
+        "paper": "backend.models.appearance_encoders:OpenClipAppearance",
+        "dinov2": "backend.models.appearance_encoders:DinoV2Appearance",
+        "dinov3": "backend.models.appearance_encoders:DinoV3Appearance",
+        "projected": "backend.models.appearance_encoders:ProjectedAppearance",
+    },
     "AuthenticityScorer": {"paper": "backend.models.authenticity:ImageAuthenticity"},
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
     "Captioner": {
@@ -27,6 +33,7 @@ MODELS: dict[str, dict[str, str]] = {
     "DinoV1": {"paper": "backend.models.dino:DinoV1"},
     "DinoV2": {"paper": "backend.models.dino:DinoV2"},
     "DinoV3": {"paper": "backend.models.dino:DinoV3"},
+    "ExpressionClassifier": {"paper": "backend.models.expressions_onnx:EmotiEffOnnx"},
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
@@ -54,6 +61,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.phrase_llm:OpenAiPhrases",
         "openai": "backend.models.phrase_llm:OpenAiPhrases",
         "local": "backend.models.phrase_llm:LocalPhrases",
+    },
+    "PoseEstimator": {
+        "paper": "backend.models.gvhmr_results:GvhmrResults",
+        "vitpose": "backend.models.pose_keypoints:VitPoseFacing",
     },
     "ReferenceDetector": {
         "paper": "backend.models.yolo_world_results:YoloWorldResults",
