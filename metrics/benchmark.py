@@ -196,7 +196,9 @@ def _schedule(fields: dict, where: str) -> tuple[tuple[str, ...], tuple[tuple[fl
         if not isinstance(text, str) or not isinstance(start, int | float) or not isinstance(stop, int | float):
             raise ImportRefused(f"{where}: schedule holds {json.dumps(one)[:80]}; it needs start_s, stop_s and what")
         if not 0 <= start < stop < float("inf"):
-            raise ImportRefused(f"{where}: schedule runs from {start} to {stop} s; it must begin at 0 or later and end after")
+            raise ImportRefused(
+                f"{where}: schedule runs from {start} to {stop} s; it must begin at 0 or later and end after"
+            )
         what.append(text)
         spans.append((float(start), float(stop)))
     return tuple(what), tuple(spans)
