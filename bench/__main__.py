@@ -24,6 +24,7 @@ from bench import (
     accuracy_words,
     engine,
     evaluation,
+    evaluation_speed,
     journal,
     media,
     metrics,
@@ -129,6 +130,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "retrieval": lambda worlds: retrieval.run(),
     "sampleworld": lambda worlds: sampleworld.run(),
     "evaluation": lambda worlds: evaluation.run(),
+    "evaluation_speed": lambda worlds: evaluation_speed.run(),
     "studio": lambda worlds: studio.run(),
 }
 
