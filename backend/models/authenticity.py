@@ -30,6 +30,7 @@ class ImageAuthenticity:
     model_id: str = "image-authenticity-pil-1"
     suggested: ClassVar[str] = "umm-maybe/AI-image-detector"
     licence: ClassVar[str] = "as the checkpoint's card says"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights are missing, or a label does not say whether it means real."""
@@ -58,8 +59,8 @@ class ImageAuthenticity:
 
         found = []
         with torch.inference_mode():
-            for start in range(0, len(frames), BATCH):
-                pictures = list(frames[start : start + BATCH])
+            for start in range(0, len(frames), self.batch):
+                pictures = list(frames[start : start + self.batch])
                 pixels = self._processor(pictures, return_tensors="pt")["pixel_values"]
                 logits = self._model(pixel_values=pixels.to(self._model.device, self._model.dtype)).logits.float()
                 found.append(self._probability(logits).cpu().numpy())

@@ -48,10 +48,14 @@ def watched(watch: Callable[[], None]) -> Iterator[None]:
 
 
 def make_borders(model: object) -> None:
-    """Makes each forward pass of the model's networks, and of their parts of the first level, a border."""
+    """Makes each forward pass of the model's networks, and of their parts of the first level, a border.
+
+    TorchScript takes no hooks: what runs such a network calls `border` itself.
+    """
     for network in networks(model):
         for part in (network, *network.children()):
-            part.register_forward_pre_hook(_at_forward)
+            if not isinstance(part, sys.modules["torch"].jit.ScriptModule):
+                part.register_forward_pre_hook(_at_forward)
 
 
 def networks(model: object) -> "list[torch.nn.Module]":

@@ -7,7 +7,7 @@ import numpy as np
 
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
-from backend.models.pictures import CLIP_COLOURS, embedded, unit, whole
+from backend.models.pictures import BATCH, CLIP_COLOURS, embedded, unit, whole
 from backend.models.places import ModelPlace
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class ClipB32:
     model_id: str = "clip-vit-b-32"
     suggested: ClassVar[str] = "openai/clip-vit-base-patch32"
     licence: ClassVar[str] = "MIT"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing, or the weights are no CLIP at 224 pixels."""
@@ -42,7 +43,7 @@ class ClipB32:
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
-        return embedded(frames, prep, CLIP_COLOURS, self._forward)
+        return embedded(frames, prep, CLIP_COLOURS, self._forward, batch=self.batch)
 
     def texts(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         import torch
@@ -73,6 +74,7 @@ class OpenClipB32:
     model_id: str = "open-clip-vit-b-32"
     suggested: ClassVar[str] = "timm/vit_base_patch32_clip_quickgelu_224.openai"
     licence: ClassVar[str] = "MIT"
+    batch: int = BATCH
     architecture: ClassVar[str] = "ViT-B-32-quickgelu"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -94,7 +96,13 @@ class OpenClipB32:
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
-        return embedded(frames, prep, CLIP_COLOURS, lambda x: self._model.encode_image(x.to(self._device, self._dtype)))
+        return embedded(
+            frames,
+            prep,
+            CLIP_COLOURS,
+            lambda x: self._model.encode_image(x.to(self._device, self._dtype)),
+            batch=self.batch,
+        )
 
     def texts(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         import torch

@@ -29,6 +29,7 @@ class CurricularFace:
     model_id: str = "curricularface-ir-1"
     suggested: ClassVar[str] = "BestWishYsh/OpenS2V-Weight"
     licence: ClassVar[str] = "Apache-2.0 code; weights trained on Glint360K, for research only"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         path = _file(place)
@@ -54,8 +55,8 @@ class CurricularFace:
 
         found = []
         with torch.inference_mode():
-            for start in range(0, len(faces), BATCH):
-                x_NHWC = torch.from_numpy(faces[start : start + BATCH]).to(self._device)
+            for start in range(0, len(faces), self.batch):
+                x_NHWC = torch.from_numpy(faces[start : start + self.batch]).to(self._device)
                 x_NCHW = x_NHWC.permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.5)
                 found.append(self._network(x_NCHW.to(self._dtype)).float().cpu().numpy())
         vectors = np.concatenate(found)

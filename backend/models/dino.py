@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
-from backend.models.pictures import IMAGENET_COLOURS, embedded, whole
+from backend.models.pictures import BATCH, IMAGENET_COLOURS, embedded, whole
 from backend.models.places import ModelPlace
 from backend.models.states import load_state
 
@@ -31,6 +31,7 @@ class DinoV1:
     model_id: str = "dino-v1-vit-b-16"
     suggested: ClassVar[str] = "facebook/dino-vitb16"
     licence: ClassVar[str] = "Apache-2.0"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing or do not fit."""
@@ -42,7 +43,7 @@ class DinoV1:
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
-        return embedded(frames, prep, IMAGENET_COLOURS, self._forward)
+        return embedded(frames, prep, IMAGENET_COLOURS, self._forward, batch=self.batch)
 
     def _forward(self, x_BCHW: "torch.Tensor") -> "torch.Tensor":
         pixels = x_BCHW.to(self._model.device, self._model.dtype)
@@ -55,6 +56,7 @@ class DinoV2:
     model_id: str = "dino-v2"
     suggested: ClassVar[str] = "facebook/dinov2-base"
     licence: ClassVar[str] = "Apache-2.0"
+    batch: int = BATCH
     kind: ClassVar[str] = "dinov2"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -64,7 +66,7 @@ class DinoV2:
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
-        return embedded(frames, prep, IMAGENET_COLOURS, self._forward)
+        return embedded(frames, prep, IMAGENET_COLOURS, self._forward, batch=self.batch)
 
     def _forward(self, x_BCHW: "torch.Tensor") -> "torch.Tensor":
         return self._model(pixel_values=x_BCHW.to(self._model.device, self._model.dtype)).pooler_output
@@ -76,6 +78,7 @@ class DinoV3(DinoV2):
     model_id: str = "dino-v3"
     suggested: ClassVar[str] = "facebook/dinov3-vitb16-pretrain-lvd1689m"
     licence: ClassVar[str] = "DINOv3 License (Meta)"
+    batch: int = BATCH
     kind: ClassVar[str] = "dinov3_vit"
 
 

@@ -25,6 +25,7 @@ class Gme:
     model_id: str = "gme"
     suggested: ClassVar[str] = "Alibaba-NLP/gme-Qwen2-VL-7B-Instruct"
     licence: ClassVar[str] = "Apache-2.0"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing, or the weights are of another kind."""
@@ -71,7 +72,7 @@ class Gme:
 
         rows = []
         with torch.inference_mode():
-            for batch in _batches(messages, BATCH):
+            for batch in _batches(messages, self.batch):
                 pictures = [image for _, image in batch if image is not None]
                 inputs = self._processor(
                     text=[text for text, _ in batch], images=pictures or None, padding=True, return_tensors="pt"

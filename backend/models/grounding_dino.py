@@ -23,6 +23,7 @@ class GroundingDino:
     model_id: str = "grounding-dino"
     suggested: ClassVar[str] = "IDEA-Research/grounding-dino-tiny"
     licence: ClassVar[str] = "Apache-2.0"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing."""
@@ -43,8 +44,8 @@ class GroundingDino:
         """Detections of the phrases on the frames, best first on each, linked by `track`. Raises MediaError."""
         found: list[Detection] = []
         for text in self._texts(phrases):
-            for first in range(0, len(frames), BATCH):
-                indices = frames[first : first + BATCH]
+            for first in range(0, len(frames), self.batch):
+                indices = frames[first : first + self.batch]
                 found += self._detect(footage.reader.at(indices), indices, text)
         return linked(found)
 

@@ -34,6 +34,7 @@ class InceptionFeatures:
     model_id: str = "inception-v3-1"
     suggested: ClassVar[str] = FILES[0]
     licence: ClassVar[str] = "Apache-2.0 (TensorFlow's weights), BSD-3-Clause (torchvision's)"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         path = _file(place)
@@ -51,8 +52,8 @@ class InceptionFeatures:
 
         found = []
         with torch.inference_mode():
-            for start in range(0, len(frames), BATCH):
-                x_NHWC = torch.from_numpy(frames[start : start + BATCH]).to(self._device)
+            for start in range(0, len(frames), self.batch):
+                x_NHWC = torch.from_numpy(frames[start : start + self.batch]).to(self._device)
                 x_NCHW = x_NHWC.permute(0, 3, 1, 2).float() / 255
                 x_NCHW = torch.nn.functional.interpolate(x_NCHW, (SIDE, SIDE), mode="bilinear", align_corners=False)
                 found.append(self._network((2 * x_NCHW - 1).to(self._dtype)).float().cpu().numpy())

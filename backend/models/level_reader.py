@@ -25,6 +25,7 @@ class VlmLevelReader:
     model_id: str = "level_reader"
     suggested: ClassVar[str] = "Qwen/Qwen2.5-VL-7B-Instruct"
     licence: ClassVar[str] = "that of the weights"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing, or are of another kind."""
@@ -44,8 +45,8 @@ class VlmLevelReader:
         if not windows:
             return np.zeros((0, len(tasks), len(words)), np.float32)
         parts = []
-        for start in range(0, len(windows), BATCH):
-            pictures = [[self._squared(picture) for picture in window] for window in windows[start : start + BATCH]]
+        for start in range(0, len(windows), self.batch):
+            pictures = [[self._squared(picture) for picture in window] for window in windows[start : start + self.batch]]
             asked = [(questions[task].question, questions[task].lead) for task in tasks]
             parts.append(self._reader.log_likelihoods(pictures, asked, words))
         logits = np.concatenate(parts)

@@ -27,6 +27,7 @@ class Owlv2:
     model_id: str = "owlv2"
     suggested: ClassVar[str] = "google/owlv2-base-patch16-ensemble"
     licence: ClassVar[str] = "Apache-2.0"
+    batch: int = BATCH
     kind: ClassVar[str] = "owlv2"
     pads: ClassVar[bool] = True
     """Pictures are padded to a square below and to the right before they are resized."""
@@ -67,8 +68,8 @@ class Owlv2:
         found: list[list[FoundBoxes]] = []
         with torch.inference_mode():
             queries = torch.from_numpy(prompts).to(self._model.device, self._model.dtype)
-            for first in range(0, len(frames), BATCH):
-                batch = frames[first : first + BATCH]
+            for first in range(0, len(frames), self.batch):
+                batch = frames[first : first + self.batch]
                 map_, features = self._features([frame.pixels for frame in batch])
                 logits, _ = self._model.class_predictor(features, queries.expand(len(batch), -1, -1))
                 scores = logits.float().sigmoid().cpu().numpy()

@@ -33,13 +33,15 @@ def embedded(
     prep: Prep,
     colours: Colours,
     forward: "Callable[[torch.Tensor], torch.Tensor]",
+    *,
+    batch: int = BATCH,
 ) -> np.ndarray:
     """Unit vectors float32 `(N, D)` of frames uint8 `(H, W, 3)`. `forward` maps float32 `(B, 3, h, w)` to `(B, D)`."""
     import torch
 
     with torch.inference_mode():
-        batches = _batches(prepared(frame, prep, colours) for frame in frames)
-        return np.concatenate([unit(forward(torch.cat(batch))) for batch in batches])
+        batches = _batches((prepared(frame, prep, colours) for frame in frames), batch)
+        return np.concatenate([unit(forward(torch.cat(alike))) for alike in batches])
 
 
 def unit(vectors: "torch.Tensor") -> np.ndarray:
@@ -101,7 +103,7 @@ def _cropped(x_1CHW: "torch.Tensor", prep: Prep) -> "torch.Tensor":
     return x_1CHW[..., top : top + prep.crop_px, left : left + prep.crop_px]
 
 
-def _batches(pictures: "Iterator[torch.Tensor]") -> "Iterator[list[torch.Tensor]]":
-    """Up to BATCH neighbours of one shape."""
+def _batches(pictures: "Iterator[torch.Tensor]", size: int) -> "Iterator[list[torch.Tensor]]":
+    """Up to `size` neighbours of one shape."""
     for _, alike in itertools.groupby(pictures, key=lambda x_1CHW: x_1CHW.shape):
-        yield from iter(lambda group=alike: list(itertools.islice(group, BATCH)), [])
+        yield from iter(lambda group=alike: list(itertools.islice(group, size)), [])

@@ -27,6 +27,7 @@ class SyncNet:
     model_id: str = "syncnet-1"
     suggested: ClassVar[str] = FILE
     licence: ClassVar[str] = "MIT code; weights trained on VoxCeleb and BBC footage, for research only"
+    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         path = _file(place)
@@ -64,8 +65,8 @@ class SyncNet:
         import torch
 
         found = []
-        for start in range(0, num, BATCH):
-            bgr = np.ascontiguousarray(crops[start : min(start + BATCH, num) + WINDOW - 1, ..., ::-1])
+        for start in range(0, num, self.batch):
+            bgr = np.ascontiguousarray(crops[start : min(start + self.batch, num) + WINDOW - 1, ..., ::-1])
             x_TCHW = torch.from_numpy(bgr).permute(0, 3, 1, 2).to(device=self._device, dtype=self._dtype)
             maps_CT = self._network.get_submodule("netcnnlip")(x_TCHW.transpose(0, 1)[None])[0, :, :, 0, 0]
             found.append(self._network.get_submodule("netfclip")(maps_CT.T).float())
@@ -76,8 +77,8 @@ class SyncNet:
 
         cepstra_TC = torch.from_numpy(mfcc(samples)).to(device=self._device, dtype=self._dtype)
         found = []
-        for start in range(0, num, BATCH):
-            windows = [cepstra_TC[4 * i : 4 * i + 4 * WINDOW].T[None] for i in range(start, min(start + BATCH, num))]
+        for start in range(0, num, self.batch):
+            windows = [cepstra_TC[4 * i : 4 * i + 4 * WINDOW].T[None] for i in range(start, min(start + self.batch, num))]
             maps_NC = self._network.get_submodule("netcnnaud")(torch.stack(windows)).flatten(1)
             found.append(self._network.get_submodule("netfcaud")(maps_NC).float())
         return torch.cat(found)

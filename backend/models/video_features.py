@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backend.domain import ModelUnavailable
+from backend.models.borders import border
 from backend.models.devices import torch_device, torch_dtype
 from backend.models.places import ModelPlace
 
@@ -24,6 +25,7 @@ class I3d:
     model_id: str = "i3d-kinetics400-1"
     suggested: ClassVar[str] = I3D_FILE
     licence: ClassVar[str] = "Apache-2.0"
+    batch: int = BATCH
     clip_frames: int = I3D_FRAMES
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -50,8 +52,9 @@ class I3d:
 
         found = []
         with torch.inference_mode():
-            for start in range(0, len(clips), BATCH):
-                x_NTHWC = torch.from_numpy(clips[start : start + BATCH]).to(self._device)
+            for start in range(0, len(clips), self.batch):
+                border()
+                x_NTHWC = torch.from_numpy(clips[start : start + self.batch]).to(self._device)
                 x_NCTHW = x_NTHWC.permute(0, 4, 1, 2, 3).float().contiguous()
                 found.append(self._script(x_NCTHW, rescale=True, resize=True, return_features=True).float().cpu().numpy())
         return np.concatenate(found)

@@ -6,6 +6,8 @@ import pytest
 
 from backend.domain import ModelUnavailable
 from backend.domain.errors import ModelFailed
+from backend.engine.context import load
+from backend.models import MODELS
 from backend.models.borders import Interrupted, border, make_borders, watched
 from backend.models.devices import is_device_lost, is_out_of_memory, model_bytes, num_gpus
 from backend.models.residency import ModelKey, Residency
@@ -180,3 +182,31 @@ def test_border_stops_what_nobody_wants() -> None:
 def test_hidden_gpus_are_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert num_gpus() == 0
+
+
+def test_torchscript_is_held_though_it_takes_no_hooks() -> None:
+    holder = Holder(3)
+    holder._model = torch.jit.script(holder._model)  # type: ignore[assignment]
+    make_borders(holder)
+    assert model_bytes(holder) == 192
+
+
+HALVED = (
+    "CurricularFace",
+    "DinoV1",
+    "DinoV2",
+    "DinoV3",
+    "ClipB32",
+    "ClipL14",
+    "OpenClipB32",
+    "OpenClipL14",
+    "GroundingDino",
+)
+HALVED += ("Gme", "I3d", "InceptionFeatures", "Owlv2", "OwlVit", "SyncNet", "VlmLevelReader")
+
+
+def test_models_that_work_in_batches_let_them_be_halved() -> None:
+    classes = [load(path) for found in MODELS.values() for path in found.values()]
+    batched = {one.__name__: one.batch for one in classes if hasattr(one, "batch")}
+    assert set(HALVED) <= set(batched)
+    assert all(size > 1 for size in batched.values())
