@@ -1,4 +1,4 @@
-"""S29 to S31: surroundings without their subjects, and pictures made of subjects, each measured against its origin."""
+"""S29 to S31: surroundings without their subjects, and pictures made of references, each measured against its origin."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import numpy as np
 
 from backend.domain import (
     Absent,
+    Anchor,
     Appearance,
     Clip,
     Context,
     Embedder,
     Failed,
     Filtered,
-    ImageScorer,
     Inpainter,
     Item,
     Mask,
@@ -29,11 +29,11 @@ from backend.domain import (
     Result,
     Score,
     Subject,
-    VideoTextEmbedder,
 )
 from backend.geometry import rle
 from backend.measures.matting import foreground_on_white, grown_mask, on_white
 from backend.media.images import encode_webp, read_rgba
+from backend.stages.references import REFERENCE, score_row
 from backend.stages.unbound import role_or_absent
 
 QUALITY = 92  # WebP, as the cut-outs have
@@ -87,55 +87,10 @@ class PaintBackground:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreReferences:
-    """What a cut-out is worth as a reference, as OpenS2V scores each: how it looks, and whether it is what its phrase says.
-
-    Scores of an appearance, of the cut-out on white: `crop_aesthetic` (on the scale of its producer), `crop_text_cosine`
-    with the phrase, and `worth`: the mean of the two in [0, 1], or of the one that there is.
-    """
-
-    name: ClassVar[str] = "score_references"
-    version: ClassVar[int] = 1
-    over: ClassVar[type] = Appearance
-    gathers: ClassVar[tuple[type, ...]] = (Mask,)
-    makes: ClassVar[tuple[type, ...]] = (Score,)
-    roles: ClassVar[tuple[str, ...]] = ("AestheticScorer", "Gme")
-    resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=0.5)
-
-    best_aesthetic: float = 10.0
-    """Top of the scale of a learned AestheticScorer; the heuristic one ends at 1 and says so by its name."""
-
-    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        beauty, words = role_or_absent(context, "AestheticScorer"), role_or_absent(context, "Gme")
-        return [self._scored(item, beauty, words, context) for item in items]
-
-    def _scored(self, item: Item, beauty: object, words: object, context: Context) -> Result:
-        if not item.all(Mask):
-            return Filtered(item.id, "the appearance has no cut-out")
-        picture = on_white(read_rgba(context.artifacts.get(item.all(Mask)[0].crop)))
-        phrase = item.one(Subject).phrase
-        looks: float | Absent = (
-            Absent("unavailable") if isinstance(beauty, Absent) else cast(ImageScorer, beauty).score(picture[None])
-        )
-        says: float | Absent = words if isinstance(words, Absent) else Absent("not applicable: the subject has no phrase")
-        if phrase and not isinstance(words, Absent):
-            embedder = cast(VideoTextEmbedder, words)
-            says = float(embedder.images([picture])[0] @ embedder.texts([f"{phrase}."])[0])
-        best = 1.0 if getattr(beauty, "model_id", "").startswith("heuristic") else self.best_aesthetic
-        known = [value for value in (_share(looks, best), _share(says, 1.0)) if value is not None]
-        rows = [
-            _score(item.id, "crop_aesthetic", looks, self, beauty),
-            _score(item.id, "crop_text_cosine", says, self, words),
-            _score(
-                item.id, "worth", float(np.mean(known)) if known else Absent("unavailable: nothing is scored"), self, beauty
-            ),
-        ]
-        return Ok(item.id, rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MakeReferences:
-    """Pictures made of each appearance by the ReferenceSynthesizer, and how far they keep the identity.
+    """Pictures made of the chosen references by the ReferenceSynthesizer, and how far they keep the identity.
+
+    An appearance is worked on when an Anchor of kind `reference` stands for it (`ChooseReferences`).
 
     What is generated becomes an Appearance of origin `generated` and a Pair of kind `generated` with the appearance that
     it was made of; what is only warped and relit becomes an Appearance of origin `augmented` and no pair. Scores of the
@@ -145,7 +100,7 @@ class MakeReferences:
     name: ClassVar[str] = "make_references"
     version: ClassVar[int] = 1
     over: ClassVar[type] = Appearance
-    gathers: ClassVar[tuple[type, ...]] = (Mask,)
+    gathers: ClassVar[tuple[type, ...]] = (Mask, Anchor)
     makes: ClassVar[tuple[type, ...]] = (Appearance, Pair, Score)
     roles: ClassVar[tuple[str, ...]] = ("ReferenceSynthesizer", "AppearanceEmbedder", "FaceEmbedder")
     resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=1.0)
@@ -161,6 +116,8 @@ class MakeReferences:
         appearance, subject = item.one(Appearance), item.one(Subject)
         if isinstance(synthesizer, Absent):
             return Filtered(item.id, synthesizer.reason)
+        if not any(anchor.kind == REFERENCE for anchor in item.all(Anchor)):
+            return Filtered(item.id, "not chosen as a reference")
         if not item.all(Mask):
             return Filtered(item.id, "the appearance has no cut-out")
         synthesizer = cast(ReferenceSynthesizer, synthesizer)
@@ -194,7 +151,7 @@ class MakeReferences:
                 target = pair.id
             for name, role in (("made_similarity", "AppearanceEmbedder"), ("made_face_cosine", "FaceEmbedder")):
                 embedder = role_or_absent(context, role)
-                rows.append(_score(target, name, _likeness(source, picture, embedder), self, embedder))
+                rows.append(score_row(target, name, _likeness(source, picture, embedder), self, embedder))
         if not rows and warnings:
             return Failed(item.id, "synthesis", warnings[0])
         return Ok(item.id, rows, tuple(warnings))
@@ -216,19 +173,3 @@ def _likeness(a: np.ndarray, b: np.ndarray, embedder: object) -> float | Absent:
             return vector
         vectors.append(vector)
     return float(vectors[0] @ vectors[1])
-
-
-def _share(value: float | Absent, best: float) -> float | None:
-    return None if isinstance(value, Absent) else min(1.0, max(0.0, value / best))
-
-
-def _score(target: str, name: str, value: float | Absent, stage: object, model: object) -> Score:
-    absent = isinstance(value, Absent)
-    producer = f"{stage.name}/{stage.version}:{getattr(model, 'model_id', '')}"
-    return Score(
-        target=target,
-        name=name,
-        value=None if absent else value,
-        producer=producer,
-        reason=value.reason if absent else None,
-    )

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from backend.domain import Absent, Appearance, Failed, Filtered, Item, Mask, Ok, Pair, Plate, Score, Subject
+from backend.domain import Absent, Anchor, Appearance, Failed, Filtered, Item, Mask, Ok, Pair, Plate, Score, Subject
 from backend.geometry import rle
 from backend.media.images import encode_webp, read_image, read_rgba
 from backend.models.classical_embedder import ClassicalAppearance
 from backend.models.classical_embedder_face import ClassicalFace
 from backend.models.classical_variants import AugmentedVariants
-from backend.stages.synthesis import MakeReferences, PaintBackground, ScoreReferences
+from backend.stages.references import ChooseReferences, ScoreReferences
+from backend.stages.synthesis import MakeReferences, PaintBackground
 from tests.backend.stages.moving_things import CLIP, FixedContext, MovingThings, clip_item
 
 READER = MovingThings([((200, 150), (2, 0), (60, 80)), ((380, 100), (0, 1), (30, 30))])
@@ -90,7 +91,9 @@ def test_a_clip_without_cut_outs_or_a_profile_without_a_painter_has_no_plate():
 
 def appearance_item(context: FixedContext) -> Item:
     appearance, mask = masked(context, 0, 10)
-    return Item(appearance.id, {**clip_item().records, Appearance: (appearance,), Subject: (SUBJECTS[0],), Mask: (mask,)})
+    anchor = Anchor(appearance_id=appearance.id, clip_id=CLIP.id, kind="reference", label=SUBJECTS[0].id, inside=True)
+    records = {Appearance: (appearance,), Subject: (SUBJECTS[0],), Mask: (mask,), Anchor: (anchor,)}
+    return Item(appearance.id, {**clip_item().records, **records})
 
 
 class Maker:
@@ -201,3 +204,48 @@ def test_worth_is_the_mean_of_looks_and_words():
 def test_worth_is_what_there_is():
     assert values_of(AestheticScorer=Looks())["worth"] == 0.5
     assert values_of()["worth"] is None
+
+
+def test_what_was_not_chosen_is_left_alone():
+    maker = Maker(lambda cut_out: cut_out)
+    context = Context(READER, ReferenceSynthesizer=maker)
+    item = appearance_item(context)
+    (result,) = MakeReferences()([Item(item.id, {**item.records, Anchor: ()})], context)
+    assert isinstance(result, Filtered)
+    assert maker.asked == []
+
+
+def chosen(scores: dict[tuple[int, int], dict[str, float]], **settings):
+    """Anchors by (thing, frame) with their worth."""
+    context = Context(READER)
+    item = clip_of(context, *scores)
+    shown_at = {row.id: place for row, place in zip(item.all(Appearance), scores, strict=True)}
+    rows = tuple(
+        Score(target=name, name=key, value=value, producer="t")
+        for name, place in shown_at.items()
+        for key, value in scores[place].items()
+    )
+    (result,) = ChooseReferences(**settings)([Item(item.id, {**item.records, Score: rows})], context)
+    if isinstance(result, Filtered):
+        return {}
+    assert isinstance(result, Ok)
+    worth = {row.target: row.value for row in result.rows if isinstance(row, Score)}
+    return {shown_at[row.appearance_id]: worth[row.id] for row in result.rows if isinstance(row, Anchor)}
+
+
+def test_each_subject_gives_its_worthiest_large_cut_out():
+    found = chosen(
+        {
+            (0, 5): {"area_fraction": 0.2, "worth": 0.4},
+            (0, 20): {"area_fraction": 0.2, "worth": 0.6},
+            (0, 30): {"area_fraction": 0.05, "worth": 0.9},
+            (1, 20): {"area_fraction": 0.1, "worth": 0.3},
+        }
+    )
+    assert found == {(0, 20): 0.6, (1, 20): 0.3}
+
+
+def test_a_clip_gives_its_worthiest_subjects_only():
+    places = {(0, 5): {"area_fraction": 0.2, "worth": 0.4}, (1, 20): {"area_fraction": 0.1, "worth": 0.5}}
+    assert chosen(places, most_of_clip=1) == {(1, 20): 0.5}
+    assert chosen({(0, 5): {"area_fraction": 0.05, "worth": 0.4}}) == {}
