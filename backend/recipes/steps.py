@@ -44,16 +44,25 @@ def footage(*, clean_crop: bool = True) -> tuple[Step, ...]:
     )
 
 
-def movement(*more: Gate) -> Step:
+def movement(least: float = 0.001, source: str = "stills reach .0009, the stillest real take .003") -> Step:
     """S05: what does not move like footage is no footage."""
     return step(
         "measure_motion",
         gate("clip.black_fraction", "<=", 0.5, "black clips measure 1, real footage at most .06"),
         gate("clip.white_fraction", "<=", 0.5, "white clips measure 1, real footage 0"),
-        gate("clip.motion", ">=", 0.001, "stills reach .0009, the stillest real take .003", unmeasured="drop"),
+        gate("clip.motion", ">=", least, source, unmeasured="drop"),
         gate("clip.frozen_fraction", "<=", 0.8, "a repeated picture measures 1, animation on threes .67, real .25"),
         gate("clip.temporal_correlation", ">=", 0.3, "noise measures 0, the fastest real take .66"),
+    )
+
+
+def words(*more: Step) -> tuple[Step, ...]:
+    """S09 to S11: captions, what of them may be shown, `more` that reads them, and their phrases."""
+    return (
+        step("caption_clips"),
+        step("check_safety", gate("clip.safety", ">=", 0.5, "0 is unsafe, 1 safe; classifiers give a probability")),
         *more,
+        step("extract_phrases"),
     )
 
 
@@ -75,8 +84,9 @@ def subjects() -> Step:
     )
 
 
-def pairing() -> tuple[Step, ...]:
-    """S25, S26, S28: candidates of one long video, their evidence, their surroundings."""
+def pairing(*, upper: bool = False) -> tuple[Step, ...]:
+    """S25, S26, S28: candidates of one long video, their evidence, their surroundings; with an `upper` bound on likeness."""
+    same = gate("pair.appearance_cosine", "<", 0.98, "from here on two cut-outs are one picture: planted copies lie above")
     return (
         step(
             "pair_subjects",
@@ -85,10 +95,24 @@ def pairing() -> tuple[Step, ...]:
             gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
             gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
             gate("pair.prior", ">=", BOUNDS.prior, "12 inliers at a ratio of .3 for rigid things"),
+            *([same] if upper else []),
         ),
         step(
             "diverse_contexts",
             gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
+            gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
+        ),
+    )
+
+
+def across() -> tuple[Step, ...]:
+    """S24 to S26 across sources: things by their logo or pattern, and pictures of image banks."""
+    return (
+        step("build_banks"),
+        step(
+            "pair_across",
+            gate("pair.bank_margin", ">=", 0.0, "over what chance gives in a bank of this size (research, section 3.2)"),
+            gate("pair.prior", ">=", 1.0, "the living within one long video only, things with a matching logo or pattern"),
             gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
         ),
     )

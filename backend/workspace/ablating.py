@@ -40,7 +40,7 @@ class Candidates:
 
 def ablation(now: Snapshot, plan: Plan) -> list[AblationRow]:
     """All gates; without each kind; what the gates keep by time gap, bank and construction. In-pairs are left out."""
-    steps = {gate.name: place for place, step in enumerate(plan.steps) for gate in step.gates}
+    steps = _steps(plan)
     gates = [gate for gate in plan.gates() if gate.record == "pair" and gate.comparison != TOP]
     found = candidates(now, plan, gates)
     rows = [_row("gates", "all gates", found, *_kept(found, gates, steps, ()))]
@@ -75,7 +75,7 @@ def groups(gates: Sequence[Gate]) -> dict[str, tuple[str, ...]]:
 
 def candidates(now: Snapshot, plan: Plan, gates: Sequence[Gate]) -> Candidates:
     """Pairs kept and held back by gates on pairs, other than in-pairs, in the order of their ids."""
-    steps = {gate.name: place for place, step in enumerate(plan.steps) for gate in step.gates}
+    steps = _steps(plan)
     rows = now.query(
         """SELECT c.id, any_value(p.kind), any_value(c.gate), any_value(v.verdict) FROM (
             SELECT id, NULL AS gate FROM kept_pair UNION ALL SELECT id, gate FROM gated WHERE kind = 'pair') c
@@ -104,6 +104,15 @@ def candidates(now: Snapshot, plan: Plan, gates: Sequence[Gate]) -> Candidates:
         there=there,
         banks=banks,
     )
+
+
+def _steps(plan: Plan) -> dict[str, int]:
+    """The first step that each gate stands at: one gate may bound what two stages measure."""
+    places: dict[str, int] = {}
+    for place, step in enumerate(plan.steps):
+        for gate in step.gates:
+            places.setdefault(gate.name, place)
+    return places
 
 
 def _kept(

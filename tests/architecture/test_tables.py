@@ -65,6 +65,8 @@ def test_recipe_gates_scores_of_its_own_stages(name: str) -> None:
     steps = RECIPES[name]({})
     assert len({step.stage.name for step in steps}) == len(steps)
     gates = [gate for step in steps for gate in step.gates]
-    assert len({gate.name for gate in gates}) == len(gates)
+    assert len({gate.name for gate in gates}) == len({(gate.name, gate.value, gate.unmeasured) for gate in gates}), (
+        "a gate on what two stages measure has one value"
+    )
     assert all(gate.source for gate in gates), "every threshold names its source"
     assert all(_Score() in step.stage.makes for step in steps if step.gates)

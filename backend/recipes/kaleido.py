@@ -1,0 +1,36 @@
+"""`kaleido`: Kaleido's data (section 3): a taxonomy, crops that show their category, other backgrounds, other poses."""
+
+from backend.engine.plan import Step
+from backend.recipes.opens2v import made_references
+from backend.recipes.steps import Bound, footage, gate, movement, pairing, step, subjects, words
+
+
+def kaleido(bound: Bound) -> tuple[Step, ...]:
+    """Phrases of the taxonomy, filtered crops, backgrounds painted anew, poses varied, references from other clips."""
+    chosen = "chosen on the curation table, S19: Kaleido publishes no value"
+    return (
+        *footage(),
+        movement(),
+        step("hash_clips"),
+        *words(),
+        subjects(),
+        step(
+            "segment_subjects",
+            gate("appearance.brightness", ">=", 40, chosen),
+            gate("appearance.brightness", "<=", 220, chosen),
+            gate("appearance.clipped", "<=", 0.05, chosen),
+            gate("appearance.sharpness", ">=", 60, chosen),
+        ),
+        step(
+            "check_categories",
+            gate("appearance.category_margin", ">=", 0.0, "Kaleido, section 3: the category that CLIP sees; no value published"),
+        ),
+        step("follow_faces"),
+        step("paint_background"),
+        step("embed_appearances"),
+        *pairing(upper=True),
+        step("score_references"),
+        *made_references(0.5, num=2),
+        step("assemble_samples"),
+        step("audit_pairs"),
+    )

@@ -1,0 +1,45 @@
+"""`opens2v`: OpenS2V-5M (OpenS2V-Nexus, section 4 and data_process): people, subject crops, plates, clusters, GPT frames."""
+
+from backend.engine.plan import Step
+from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, step, subjects, words
+
+LOOKS = {
+    "paper": (4.75, "OpenS2V-Nexus, step0_merge_json.py"),
+    "embedded": (0.2, "heuristic scale: flat and dark pictures lie under it; it is no 4.75"),
+}
+
+
+def opens2v(bound: Bound) -> tuple[Step, ...]:
+    """People by whole words, faces for 81 frames, gates on looks and movement; pairs of one cluster, bounded above."""
+    return (
+        *footage(),
+        movement(0.004, "OpenS2V-Nexus, step0_merge_json.py, on its own estimator's scale"),
+        step("score_quality", *gate_on_scale(bound, "AestheticScorer", "clip.aesthetic", ">=", LOOKS)),
+        step("hash_clips"),
+        *words(
+            step("count_people_words", gate("clip.human", ">=", 1, "OpenS2V-Nexus, appendix: captions that name people"))
+        ),
+        step("follow_faces"),
+        step("measure_face_spans", gate("clip.face_span_frames", ">=", 81, "OpenS2V-Nexus, step2_get_pure_person_clip.py")),
+        subjects(),
+        step("segment_subjects"),
+        step("score_references"),
+        step("paint_background", gate("plate.painted_fraction", "<=", 0.45, "OpenS2V-Nexus, step5-2: larger holes lose the size")),
+        step("embed_appearances"),
+        *pairing(upper=True),
+        *made_references(0.5, num=1),
+        step("assemble_samples"),
+        step("audit_pairs"),
+    )
+
+
+def made_references(least: float, *, num: int, top: int = 10_000) -> tuple[Step, ...]:
+    """S30 and S31: pictures made of the best cut-outs, kept where they still show the same one.
+
+    With an endpoint that is paid for, `gates.anchor.worth.top` times its price times `num` is what they may cost.
+    """
+    kept = gate("pair.made_similarity", ">=", least, "the bound of two frames of one subject; made pictures are no truer")
+    return (
+        step("choose_references", gate("anchor.worth", "top", top, "OpenS2V-Nexus, section 4.2: the 10 k best by mean score")),
+        step("make_references", kept, num=num),
+    )

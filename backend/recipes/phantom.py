@@ -1,0 +1,34 @@
+"""`phantom`: cross-pair data as Phantom-Data makes them (sections 3 and 4): detect, retrieve within bounds, verify."""
+
+from backend.engine.plan import Step
+from backend.recipes.steps import (
+    Bound,
+    across,
+    footage,
+    movement,
+    pairing,
+    step,
+    subject_check,
+    subjects,
+    verification,
+    words,
+)
+
+
+def phantom(bound: Bound) -> tuple[Step, ...]:
+    """Three frames a clip, phrases grounded, boxes checked again; the living within one long video, things by their logo."""
+    return (
+        *footage(),
+        movement(),
+        step("hash_clips"),
+        *words(),
+        subjects(),
+        subject_check(),
+        step("segment_subjects"),
+        step("embed_appearances"),
+        *pairing(upper=True),
+        *across(),
+        verification(),
+        step("assemble_samples"),
+        step("audit_pairs"),
+    )
