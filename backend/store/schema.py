@@ -21,7 +21,14 @@ SCHEMA_VERSION = 7
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
 
-ARTIFACT_COLUMNS = (("video", "index"), ("mask", "crop"), ("score", "evidence"))
+ARTIFACT_COLUMNS = (
+    ("video", "index"),
+    ("appearance", "artifact"),
+    ("mask", "crop"),
+    ("plate", "artifact"),
+    ("bank_part", "artifact"),
+    ("score", "evidence"),
+)
 """Columns that name artifacts; these files are on the disk before the rows are committed."""
 
 WORK_SCHEMA = pa.schema(
