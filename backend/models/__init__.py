@@ -3,7 +3,10 @@
 MODELS: dict[str, dict[str, str]] = {
     "AestheticLinear": {"paper": "backend.models.aesthetic_heads:AestheticLinear"},
     "AestheticMlp": {"paper": "backend.models.aesthetic_heads:AestheticMlp"},
-    "AestheticScorer": {"embedded": "backend.models.classical_quality:HeuristicAesthetic"},
+    "AestheticScorer": {
+        "embedded": "backend.models.classical_quality:HeuristicAesthetic",
+        "paper": "backend.models.predicted_aesthetic:PredictedAesthetic",
+    },
     "AlignedFaceEmbedder": {"paper": "backend.models.curricular_face:CurricularFace"},
     "AppearanceEmbedder": {
         "embedded": "backend.models.classical_embedder:ClassicalAppearance",

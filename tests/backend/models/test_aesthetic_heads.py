@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from backend.domain import ModelUnavailable
+from backend.domain import Absent, ModelUnavailable
 from backend.models.aesthetic_heads import AestheticLinear, AestheticMlp
 from backend.models.places import ModelPlace
 
@@ -74,3 +74,27 @@ def test_embeddings_of_another_clip_are_refused(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"sa_0_4_vit_l_14_linear\.pth"):
         head(AestheticLinear, tmp_path)
+
+
+def test_the_whole_predictor_is_clip_and_head(tmp_path: Path) -> None:
+    from backend.domain import CLIP_PREP
+    from backend.models.clip import ClipL14
+    from backend.models.predicted_aesthetic import PredictedAesthetic
+    from tests.backend.models.tiny_vision import save_clip
+
+    torch.manual_seed(1)
+    save_clip(tmp_path / "clip", dim=768)
+    torch.save(Published().state_dict(), tmp_path / "sac+logos+ava1-l14-linearMSE.pth")
+    frames = np.random.default_rng(2).integers(0, 256, (3, 64, 96, 3)).astype(np.uint8)
+    clip = ClipL14(ModelPlace("ClipL14", str(tmp_path / "clip")), device="cpu", dtype="float32")
+    wanted = head(AestheticMlp, tmp_path).score(clip.images(list(frames), CLIP_PREP)).mean()
+    scorer = head(PredictedAesthetic, tmp_path)
+    assert scorer.score(frames) == pytest.approx(wanted)
+    assert isinstance(scorer.score(frames[:0]), Absent)
+
+
+def test_a_predictor_without_clip_is_refused(tmp_path: Path) -> None:
+    from backend.models.predicted_aesthetic import PredictedAesthetic
+
+    with pytest.raises(ModelUnavailable, match="has no folder clip"):
+        head(PredictedAesthetic, tmp_path)
