@@ -1,34 +1,63 @@
-"""S35: global anchors, frames that stand for a subject inside and outside its clip (Gloria, section 3)."""
+"""S35: frames that stand for a subject inside and outside its clip: global, viewpoint and expression anchors (Gloria, section 3)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from backend.domain import Anchor, Appearance, Clip, Context, Filtered, Item, Ok, Pair, Resources, Result, Subject, Video
+from backend.domain import (
+    Anchor,
+    Appearance,
+    Clip,
+    Context,
+    Failed,
+    Filtered,
+    Item,
+    MediaError,
+    Ok,
+    Pair,
+    Record,
+    Resources,
+    Result,
+    Score,
+    Subject,
+    Track,
+    Video,
+)
+from backend.geometry import boxes
 from backend.measures.retrieval import identity_components
+from backend.media.images import encode_webp
+from backend.stages.anchor_candidates import Candidate, candidates_of
+
+CROP_QUALITY = 92  # as masks' crops: backend.stages.masks
 
 
 @dataclass(frozen=True, slots=True)
 class SelectAnchors:
-    """Global anchors for each subject of each clip: random frames of it inside, and outside where pairs link it.
+    """Anchors for each subject of each clip, from the clip itself and, where pairs link it, from other clips.
 
-    Linked subjects are the components of the pairs that the gates accept now. The choice is drawn from
-    `context.rng`, so that equal seeds give equal anchors.
+    Global ones are random appearances of the subject; the choice is drawn from `context.rng`, so that equal seeds give
+    equal anchors. A viewpoint's (expression's) is the frame of highest confidence and largest crop on which that side
+    (label) was found; its appearance is made here, with the body's (head's) crop as its artifact. Linked subjects are
+    the components of the pairs that the gates accept now. Scores of a viewpoint or expression anchor: `confidence`,
+    `crop_px` (the crop's shorter side), `source_short_px` and `num_labels`, of its kind in its own clip; of a global
+    one these are NULL.
     """
 
     name: ClassVar[str] = "select_anchors"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Video
-    gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Pair)
-    makes: ClassVar[tuple[type, ...]] = (Anchor,)
+    gathers: ClassVar[tuple[type, ...]] = (Clip, Track, Subject, Appearance, Pair, Score)
+    makes: ClassVar[tuple[type, ...]] = (Appearance, Anchor, Score)
     roles: ClassVar[tuple[str, ...]] = ()
-    resources: ClassVar[Resources] = Resources(ram_gib=0.2)
+    resources: ClassVar[Resources] = Resources(ram_gib=0.3)
 
     inside: int = 1
-    """Anchors from the clip itself, for each subject."""
+    """Anchors from the clip itself, for each subject, and for each side and label."""
     outside: int = 1
-    """Anchors from other clips of the same long video, for each subject."""
+    """Anchors from other clips of the same long video."""
+    face_inside: float = 0.6
+    """The share of a face that lies in a person's box when it is that person's."""
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         return [self._anchored(item, context) for item in items]
@@ -42,19 +71,100 @@ class SelectAnchors:
             if appearance.subject_id is not None:
                 frames[appearance.subject_id].append(appearance)
         linked = _linked(subjects, item.all(Pair))
-        rows: list[Anchor] = []
-        for subject in subjects:
-            rng = context.rng(subject.id)
-            own = frames[subject.id]
-            others = [a for other in linked[subject.id] for a in frames[other]]
-            for pool, num, inside in ((own, self.inside, True), (others, self.outside, False)):
-                rows.extend(
-                    Anchor(
-                        appearance_id=pool[k].id, clip_id=subject.clip_id, kind="global", label=subject.id, inside=inside
-                    )
-                    for k in rng.permutation(len(pool))[:num].tolist()
+        shown = candidates_of(item, context.artifacts, face_inside=self.face_inside)
+        crops = _Crops(item, context)
+        rows: list[Record] = []
+        try:
+            for subject in subjects:
+                rows += self._global(subject, frames, linked, context)
+                rows += self._labelled(subject, shown, linked, crops)
+        except MediaError as error:
+            return Failed(item.id, error.kind, str(error))
+        return Ok(item.id, [*crops.made.values(), *rows])
+
+    def _global(
+        self,
+        subject: Subject,
+        frames: Mapping[str, Sequence[Appearance]],
+        linked: Mapping[str, Sequence[str]],
+        context: Context,
+    ) -> list[Record]:
+        rng = context.rng(subject.id)
+        own = frames[subject.id]
+        others = [a for other in linked[subject.id] for a in frames[other]]
+        rows: list[Record] = []
+        for pool, num, inside in ((own, self.inside, True), (others, self.outside, False)):
+            for k in rng.permutation(len(pool))[:num].tolist():
+                anchor = Anchor(
+                    appearance_id=pool[k].id, clip_id=subject.clip_id, kind="global", label=subject.id, inside=inside
                 )
-        return Ok(item.id, rows)
+                reason = "a global anchor is drawn, not judged"
+                rows += [anchor, *(_score(anchor, name, None, reason=reason) for name in SCORES)]
+        return rows
+
+    def _labelled(
+        self,
+        subject: Subject,
+        shown: Mapping[str, Sequence[Candidate]],
+        linked: Mapping[str, Sequence[str]],
+        crops: "_Crops",
+    ) -> list[Record]:
+        rows: list[Record] = []
+        others = [c for other in linked[subject.id] for c in shown.get(other, ())]
+        for pool, num, inside in ((shown.get(subject.id, ()), self.inside, True), (others, self.outside, False)):
+            by_label: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+            for candidate in pool:
+                by_label[candidate.kind, candidate.label].append(candidate)
+            for (kind, label), found in sorted(by_label.items()):
+                for candidate in sorted(found, key=lambda c: c.rank)[:num]:
+                    appearance = crops.appearance(candidate)
+                    anchor = Anchor(
+                        appearance_id=appearance.id, clip_id=subject.clip_id, kind=kind, label=label, inside=inside
+                    )
+                    values = (
+                        candidate.confidence,
+                        min(appearance.box[2] - appearance.box[0], appearance.box[3] - appearance.box[1]),
+                        float(crops.source_short_px),
+                        float(candidate.num_labels),
+                    )
+                    rows += [anchor, *(_score(anchor, *pair) for pair in zip(SCORES, values, strict=True))]
+        return rows
+
+
+SCORES = ("confidence", "crop_px", "source_short_px", "num_labels")
+
+
+class _Crops:
+    """Appearances made for candidates, each cut once."""
+
+    def __init__(self, item: Item, context: Context) -> None:
+        self._item, self._context, video = item, context, item.one(Video)
+        self._bounds = (0.0, 0.0, float(video.width), float(video.height))
+        self.source_short_px = min(video.width, video.height)
+        self.made: dict[tuple, Appearance] = {}
+
+    def appearance(self, candidate: Candidate) -> Appearance:
+        """Raises MediaError when the frame cannot be decoded."""
+        x0, y0, x1, y1 = (round(side, 2) for side in boxes.clip(candidate.box, self._bounds))
+        key = (candidate.subject_id, candidate.frame, x0, y0, x1, y1)
+        if key not in self.made:
+            (picture,) = self._context.frames(self._item).at([candidate.frame])
+            left, top, right, bottom = boxes.to_pixels((x0, y0, x1, y1), picture.shape[1], picture.shape[0])
+            data = encode_webp(picture[top:bottom, left:right], quality=CROP_QUALITY)
+            self.made[key] = Appearance(
+                subject_id=candidate.subject_id,
+                frame=candidate.frame,
+                box=(x0, y0, x1, y1),
+                confidence=candidate.confidence,
+                origin="video",
+                artifact=self._context.artifacts.put(data, "webp"),
+            )
+        return self.made[key]
+
+
+def _score(anchor: Anchor, name: str, value: float | None, *, reason: str | None = None) -> Score:
+    producer = f"{SelectAnchors.name}/{SelectAnchors.version}"
+    return Score(target=anchor.id, name=name, value=value, producer=producer, reason=reason)
 
 
 def _linked(subjects: Sequence[Subject], pairs: Sequence[Pair]) -> dict[str, list[str]]:

@@ -1,15 +1,22 @@
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
-from backend.domain import Anchor, Appearance, Filtered, Ok, Pair, Subject
+from backend.domain import Anchor, Appearance, Filtered, Ok, Pair, Score, Subject, Track
 from backend.stages.anchors import SelectAnchors
-from tests.backend.stages.drawn_clips import draw_video
+from backend.stages.expressions import EXPRESSION_EVIDENCE
+from backend.stages.viewpoints import VIEW_EVIDENCE
+from tests.backend.stages.drawn_clips import SIZE, draw_video
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return draw_video()
+    video = draw_video()
+    blank = np.zeros((*SIZE, 3), np.uint8)
+    video.context.pictures = {i: video.context.pictures.get(i, blank) for i in range(40)}
+    return video
 
 
 def link(drawn, name: str) -> Pair:
@@ -24,7 +31,7 @@ def link(drawn, name: str) -> Pair:
 def anchors(drawn, *pairs: Pair, **settings) -> list[Anchor]:
     (result,) = SelectAnchors(**settings)([drawn.item(*pairs)], drawn.context)
     assert isinstance(result, Ok)
-    return list(result.rows)  # type: ignore[arg-type]
+    return [row for row in result.rows if isinstance(row, Anchor)]
 
 
 def test_without_links_every_anchor_lies_inside_its_clip(drawn):
@@ -61,3 +68,86 @@ def test_a_video_without_subjects_is_not_applicable(drawn):
     bare = dataclasses.replace(drawn, records={**drawn.records, Subject: ()})
     (result,) = SelectAnchors()([bare.item()], drawn.context)
     assert result == Filtered(drawn.video.id, "the video shows no subject")
+
+
+def viewpoints(drawn, name: str, told: list[tuple[int, str | None, float, tuple[float, ...]]]) -> list[Score]:
+    """What measure_viewpoints says of each subject of that name: frame, side, confidence, box."""
+    rows = []
+    for subject in (s for s in drawn.records[Subject] if drawn.names[s.id] == name):
+        body = {
+            "format": VIEW_EVIDENCE, "frames": [t[0] for t in told], "sides": [t[1] for t in told],
+            "confidence": [t[2] for t in told], "boxes": [list(t[3]) for t in told],
+        }  # fmt: skip
+        name_of = drawn.context.artifacts.put(json.dumps(body).encode(), "json")
+        rows.append(Score(target=subject.id, name="num_viewpoints", value=2, producer="x", evidence=name_of))
+    return rows
+
+
+def with_records(drawn, **more):
+    kinds = {"scores": Score, "tracks": Track}
+    added = {kinds[name]: (*drawn.records.get(kinds[name], ()), *rows) for name, rows in more.items()}
+    return dataclasses.replace(drawn, records={**drawn.records, **added})
+
+
+BIG, SMALL = (10.0, 10.0, 110.0, 170.0), (10.0, 10.0, 60.0, 90.0)
+
+
+def test_a_viewpoint_anchor_is_the_surest_frame_then_the_largest(drawn):
+    told = [(0, "front", 0.5, BIG), (4, "front", 0.91, SMALL), (8, "front", 0.88, BIG), (12, None, 1.0, BIG)]
+    given = with_records(drawn, scores=viewpoints(drawn, "red", [*told, (16, "back", 0.2, SMALL)]))
+    (result,) = SelectAnchors()([given.item()], given.context)
+    assert isinstance(result, Ok)
+    made = {row.id: row for row in result.rows if isinstance(row, Appearance)}
+    found = {row.label: row for row in result.rows if isinstance(row, Anchor) and row.kind == "viewpoint"}
+    assert set(found) == {"front", "back"}
+    front = made[found["front"].appearance_id]
+    assert (front.frame, front.box, front.origin) == (8, BIG, "video")
+    assert front.artifact is not None and given.context.artifacts.get(front.artifact)[8:12] == b"WEBP"
+    scores = {s.name: s.value for s in result.rows if isinstance(s, Score) and s.target == found["front"].id}
+    assert scores == {"confidence": 0.88, "crop_px": 100, "source_short_px": 180, "num_labels": 2}
+
+
+def test_labels_of_other_clips_come_through_pairs(drawn):
+    told = viewpoints(drawn, "red", [(0, "front", 0.5, BIG)])
+    given = with_records(drawn, scores=told[:1])
+    alone = [a for a in anchors(given) if a.kind == "viewpoint"]
+    assert [a.inside for a in alone] == [True]
+    both = [a for a in anchors(given, link(drawn, "red")) if a.kind == "viewpoint"]
+    assert sorted(a.inside for a in both) == [False, True]
+    assert len({a.appearance_id for a in both}) == 1 and len({a.clip_id for a in both}) == 2
+
+
+def test_an_expression_anchor_is_the_head_of_the_face_in_the_body(drawn):
+    subject = next(s for s in drawn.records[Subject] if drawn.names[s.id] == "red")
+    body = Track(clip_id=subject.clip_id, kind="person", frames=(0, 8), boxes=(BIG, BIG), scores=(1.0, 1.0))
+    subject = dataclasses.replace(subject, track_id=body.id)
+    face, stranger = ((40.0, 30.0, 60.0, 50.0), (200.0, 30.0, 220.0, 50.0))
+    tracks = [
+        Track(clip_id=subject.clip_id, kind="face", frames=(0, 4), boxes=(b, b), scores=(1.0, 1.0))
+        for b in (face, stranger)
+    ]
+    told = {
+        "format": EXPRESSION_EVIDENCE, "labels": ["neutral", "smile", "open"], "frames": [0, 4, 6],
+        "boxes": [list(face)] * 3, "probabilities": [[0.1, 0.8, 0.1], [0.0, 0.1, 0.9], None],
+    }  # fmt: skip
+    scores = [
+        Score(target=t.id, name="num_expressions", value=1, producer="x",
+              evidence=drawn.context.artifacts.put(json.dumps({**told, "boxes": [list(t.boxes[0])] * 3}).encode(), "json"))
+        for t in tracks
+    ]  # fmt: skip
+    given = dataclasses.replace(
+        drawn, records={**drawn.records, Subject: (subject,), Track: (body, *tracks), Score: tuple(scores)},
+        names={**drawn.names, subject.id: "red"},
+    )  # fmt: skip
+    (result,) = SelectAnchors()([given.item()], given.context)
+    assert isinstance(result, Ok)
+    (anchor,) = [row for row in result.rows if isinstance(row, Anchor) and row.kind == "expression"]
+    (made,) = [row for row in result.rows if isinstance(row, Appearance)]
+    assert (anchor.label, made.frame, made.box) == ("happy", 0, (34.0, 21.0, 66.0, 55.0))
+
+
+def test_global_anchors_carry_scores_without_values(drawn):
+    (result,) = SelectAnchors()([drawn.item()], drawn.context)
+    assert isinstance(result, Ok)
+    scores = [row for row in result.rows if isinstance(row, Score)]
+    assert len(scores) == 16 and all(s.value is None and s.reason for s in scores)
