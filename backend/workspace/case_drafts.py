@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from backend.domain import Box
 from backend.models.taxonomy import load_taxonomy
 from backend.workspace.snapshot import Snapshot
 
@@ -30,7 +31,7 @@ FROM kept_subject k JOIN subject s ON s.id = k.id AND s.work_key = k.work_key OR
 """
 _FROM_PAIRS = """
 SELECT p.target_clip_id, p.target_subject_id, arg_max(m.crop, coalesce(p.similarity, 0)), '' AS kind, '' AS label,
-    false AS inside, arg_max(a.origin, coalesce(p.similarity, 0)) <> 'video', arg_max(a.frame, coalesce(p.similarity, 0)),
+    false AS inside, arg_max(a.origin, coalesce(p.similarity, 0)) <> 'video', arg_max(a.id, coalesce(p.similarity, 0)),
     bool_or(v.verdict = 'same') AS said_same, max(p.similarity) AS likeness
 FROM pair_shown p JOIN appearance a ON a.id = p.reference_appearance_id
 JOIN kept_mask k ON k.appearance_id = a.id JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
@@ -48,7 +49,7 @@ WITH linked AS (
     FROM pair_shown p LEFT JOIN pair_status v USING (pair_id) WHERE kind <> 'in_pair' AND coalesce(v.verdict, 'same') = 'same'
 )
 SELECT n.clip_id, coalesce(own.id, labelled.id, l.subject_id), m.crop, n.kind,
-    CASE WHEN n.kind = 'global' THEN '' ELSE n.label END, n.inside, a.origin <> 'video', a.frame
+    CASE WHEN n.kind = 'global' THEN '' ELSE n.label END, n.inside, a.origin <> 'video', a.id
 FROM kept_anchor k JOIN anchor n ON n.id = k.id AND n.work_key = k.work_key
 JOIN appearance a ON a.id = n.appearance_id
 JOIN kept_mask km ON km.appearance_id = a.id JOIN mask m ON m.id = km.id AND m.work_key = km.work_key
@@ -60,6 +61,24 @@ QUALIFY row_number() OVER (PARTITION BY n.id, coalesce(own.id, labelled.id, l.su
 ORDER BY 1, 2, n.inside, n.kind, 5, n.id
 """
 """Anchors of each clip with the subject of it that they stand for: their own, the one they name, or one a pair links."""
+
+_PLACES = """
+SELECT a.id, a.frame, a.box, v."index", s.uri
+FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
+JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
+JOIN source_now s ON s.id = v.source_id WHERE a.frame NOTNULL AND a.origin = 'video'
+"""
+"""Where each appearance lies: its video's file and frame index, its frame, its box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A box on a frame of a video. `index` is an artifact."""
+
+    frame: int
+    box: Box
+    index: str
+    uri: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +94,8 @@ class Reference:
     """`global`, `view:front`, `expression:happy`; empty for one from a pair."""
     inside: bool = False
     synthetic: bool = False
-    frame: int | None = None
+    place: Place | None = None
+    """Where it was filmed; None for a picture from elsewhere."""
 
     @property
     def is_face(self) -> bool:
@@ -153,8 +173,9 @@ def drafts_of(now: Snapshot, wanted: Wanted) -> list[Draft]:
     """For each captioned clip a case of each of its subjects, and those of two or more subjects with a picture each."""
     by_clip: dict[str, list[Reference]] = defaultdict(list)
     about = {row[0]: row[2:] for row in now.query(_SUBJECTS)}
+    places = {row[0]: Place(row[1], tuple(row[2]), row[3], row[4]) for row in now.query(_PLACES)}
     for row in now.query(_FROM_ANCHORS if wanted.anchors else _FROM_PAIRS):
-        clip, subject, crop, stored, label, inside, synthetic, frame = row[:8]
+        clip, subject, crop, stored, label, inside, synthetic, appearance = row[:8]
         kind = KINDS.get(stored, "")
         if wanted.inside == ("never" if inside else "only") or (kind and kind not in wanted.kinds):
             continue
@@ -168,7 +189,7 @@ def drafts_of(now: Snapshot, wanted: Wanted) -> list[Draft]:
                 kind=f"{kind}:{label}" if label else kind,
                 inside=inside,
                 synthetic=synthetic,
-                frame=frame,
+                place=places.get(appearance),
             )
         )
     drafts: list[Draft] = []

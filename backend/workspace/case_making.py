@@ -19,12 +19,12 @@ import numpy as np
 
 from backend.domain import Case, MediaError, ProjectError, SettingsError
 from backend.domain.case_sets import CasesMade
-from backend.media.images import decode_image, encode_png
+from backend.media.images import encode_png, read_image
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
 from backend.workspace.case_approving import APPROVE, PERSON, REJECT, Word, edits, review, words
 from backend.workspace.case_drafts import Draft, Wanted, clips, drafts_of
-from backend.workspace.case_media import frame_png, sound_wav
+from backend.workspace.case_media import box_png, frame_png, sound_wav
 from backend.workspace.case_skeletons import FROM_PAIRS, Part, Skeleton, plain, skeleton
 from backend.workspace.snapshot import Snapshot
 
@@ -56,6 +56,8 @@ class Maker:
     edited: Callable[[Case], Case]
     approved_only: bool
     told: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
+    """Why a draft's files could not be read, one line each."""
     done: dict[Draft, Prepared] = field(default_factory=dict)
 
     def usable(self, draft: Draft) -> bool:
@@ -63,7 +65,7 @@ class Maker:
         try:
             found = self._prepared(draft)
         except MediaError as error:
-            self.told[f"left out: {error}"] += 1
+            self.unread.append(str(error))
             return False
         word = self.said.get(found.case.content)
         if word is not None and word.verdict == REJECT:
@@ -103,10 +105,14 @@ class Maker:
 
     def _picture(self, draft: Draft, place: int) -> bytes:
         reference = draft.references[place]
-        if self.model.whole_frames and reference.inside and reference.frame is not None:
-            return frame_png(draft.footage.uri, self.artifacts.get(draft.footage.index), reference.frame)
-        pixels = decode_image(self.artifacts.get(reference.crop))[..., :3]  # its surroundings too, as users' pictures have
-        return encode_png(np.ascontiguousarray(pixels))
+        filmed = reference.place
+        if filmed is None:
+            return encode_png(read_image(self.artifacts.get(reference.crop)))
+        index = self.artifacts.get(filmed.index)
+        if self.model.whole_frames and reference.inside:
+            return frame_png(filmed.uri, index, filmed.frame)
+        # Cut from the frame: a stored crop is drawn along its mask, and what lies outside of that is arbitrary
+        return box_png(filmed.uri, index, filmed.frame, filmed.box)
 
 
 def make_cases(
@@ -265,7 +271,9 @@ def _put(out: Path, place: str, data: bytes) -> str:
 
 
 def _remarks(maker: Maker, chosen: Sequence[tuple[str, Draft]], count: int, skeleton: str) -> tuple[str, ...]:
-    told = [f"{number} {line}" if not line.startswith("left out") else line for line, number in maker.told.items()]
+    told = [f"{number} {line}" for line, number in maker.told.items()]
+    if maker.unread:
+        told.append(f"{len(maker.unread)} drafts cannot be read and are left out, as {maker.unread[0]}")
     said = [maker.said.get(maker.done[draft].case.content) for _, draft in chosen]
     approved = sum(word is not None and word.verdict == APPROVE for word in said)
     if approved < len(chosen):

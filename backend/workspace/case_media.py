@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.domain import Absent, MediaError
+from backend.domain import Absent, Box, MediaError
 from backend.media.audio import SILENCE, read_audio
 from backend.media.guard import run_guarded
 from backend.media.images import encode_png
@@ -16,11 +16,17 @@ from backend.media.reader import VideoReader
 
 RATE = 16_000  # Hz, what wav2vec and SyncNet hear
 WALL_S = 120.0
+MARGIN = 0.15  # of a box's longer side, as the sample world's references have
 
 
 def frame_png(uri: str, index: bytes, frame: int) -> bytes:
     """A whole frame as PNG. Raises MediaError when it cannot be read."""
     return run_guarded(cut_frame, (uri, index, frame), subject=uri, wall_s=WALL_S)
+
+
+def box_png(uri: str, index: bytes, frame: int, box: Box) -> bytes:
+    """A subject's box with some of its surroundings, cut out of its frame as PNG. Raises MediaError as `frame_png`."""
+    return run_guarded(cut_frame, (uri, index, frame, box), subject=uri, wall_s=WALL_S)
 
 
 def sound_wav(uri: str, index: bytes, start_s: float, stop_s: float) -> bytes:
@@ -31,10 +37,15 @@ def sound_wav(uri: str, index: bytes, start_s: float, stop_s: float) -> bytes:
         return out.read_bytes()
 
 
-def cut_frame(uri: str, index: bytes, frame: int) -> bytes:
-    """What `frame_png` does, in the guarded process."""
+def cut_frame(uri: str, index: bytes, frame: int, box: Box | None = None) -> bytes:
+    """What `frame_png` and `box_png` do, in the guarded process."""
     with VideoReader(uri, FrameIndex.from_bytes(index)) as reader:
-        return encode_png(reader.at([frame])[0])
+        picture = reader.at([frame])[0]
+    if box is not None:
+        x0, y0, x1, y1 = box
+        pad = MARGIN * max(x1 - x0, y1 - y0)
+        picture = picture[max(0, int(y0 - pad)) : int(y1 + pad) + 1, max(0, int(x0 - pad)) : int(x1 + pad) + 1]
+    return encode_png(np.ascontiguousarray(picture))
 
 
 def cut_sound(uri: str, index: bytes, start_s: float, stop_s: float, out: str) -> None:

@@ -12,7 +12,7 @@ from backend.media.images import decode_image
 from backend.media.index import build_index
 from backend.media.reader import VideoReader
 from backend.media.writer import write_video
-from backend.workspace.case_media import RATE, frame_png, sound_wav
+from backend.workspace.case_media import RATE, box_png, frame_png, sound_wav
 
 
 @pytest.fixture
@@ -29,6 +29,12 @@ def test_frame_is_the_asked_one(video: Path) -> None:
     found = decode_image(frame_png(str(video), build_index(video).to_bytes(), 7))
     with VideoReader(video) as reader:
         np.testing.assert_array_equal(found, reader.at([7])[0])
+
+
+def test_box_brings_its_surroundings_and_ends_at_the_frame(video: Path) -> None:
+    index = build_index(video).to_bytes()
+    assert decode_image(box_png(str(video), index, 0, (20.0, 10.0, 40.0, 30.0))).shape[:2] == (27, 27)
+    assert decode_image(box_png(str(video), index, 0, (0.0, 0.0, 64.0, 48.0))).shape[:2] == (48, 64)
 
 
 def test_sound_is_of_the_asked_time(video: Path) -> None:
