@@ -15,7 +15,9 @@ from backend.domain import Absent, Box, Case, Clip, Detection, Detector, Embedde
 from backend.geometry import boxes
 from backend.measures import keypoints
 from backend.media.images import read_rgba
+from backend.models.classical_central import central_cut
 from backend.models.classical_embedder import BLOCKS, appearance_parts
+from backend.models.classical_segmenter import ClassicalSegmenter
 from backend.models.taxonomy import load_taxonomy
 from metrics.embedded_traces import Cut, compared, placed, salient
 from metrics.framing import FramePlan, Linspace
@@ -26,6 +28,7 @@ SPACES = {"appearance": "AppearanceEmbedder", "face": "FaceEmbedder", "backgroun
 MAX_SIDE_PX = 832  # frames are kept at this longer side while a video is looked at
 INSET = 0.1  # a reference in which nothing is found is its own subject, but for this share of each side
 LEAST_SHARE = 0.2  # of a reference's picture: its subject is what the picture was taken or cropped for
+LEAST_AGREED = 0.3  # IoU of two cut-outs that are of one subject
 PLAIN_LEVELS = 6.0  # deviation of a border of one colour: JPEG leaves 1 to 3
 PLAIN_STEP = 18.0  # difference from the border's colour that belongs to the subject
 SAME_BOX = 0.6  # IoU
@@ -70,7 +73,7 @@ class ReferenceSubjects(CaseFeature):
     """
 
     name: ClassVar[str] = "embedded_reference_subjects"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     of: ClassVar[str] = "references"
 
     @property
@@ -278,13 +281,18 @@ def _reference_cut(rgba: np.ndarray, label: str, roles: Roles) -> Cut:
     detector, segmenter = cast(Detector, roles("Detector")), cast(Segmenter, roles("Segmenter"))
     found = detector.detect(_footage(_Held({0: picture}, facts), 1, 1.0), [0], (label,) if label else ())
     large = [d.box for d in found if boxes.area(d.box) >= LEAST_SHARE * picture.shape[0] * picture.shape[1]]
-    middle = picture.shape[1] / 2, picture.shape[0] / 2
-    central = [b for b in large if b[0] <= middle[0] <= b[2] and b[1] <= middle[1] <= b[3]]
+    x, y = picture.shape[1] / 2, picture.shape[0] / 2
+    central = [b for b in large if b[0] <= x <= b[2] and b[1] <= y <= b[3]]
     tried = [*central[:2], _inset(picture)]
     masks, qualities = segmenter.segment(picture, tried)
     # Found boxes are tried first: of equal qualities the surer box wins.
     best = int(np.argmax(qualities))
-    mask = masks[best] if masks[best].any() else np.ones(picture.shape[:2], bool)
+    mask = masks[best]
+    if segmenter.model_id == ClassicalSegmenter.model_id:
+        middle = central_cut(picture)
+        # Each loses parts that the other keeps; two that hardly overlap are two things.
+        mask = mask | middle if (mask & middle).sum() >= LEAST_AGREED * (mask | middle).sum() else mask
+    mask = mask if mask.any() else np.ones(picture.shape[:2], bool)
     return Cut(picture, mask, boxes.of_mask(mask) or tried[best])
 
 
