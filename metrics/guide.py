@@ -4,10 +4,10 @@ from backend.domain.ranking import TOTAL, Leaderboard, Standing, SystemFacts
 
 
 def guide_of(board: Leaderboard) -> tuple[str, ...]:
-    """A line each: the best in the total, in each ranked metric, with public weights, by kind of subject, by cost."""
+    """A line each: the best in the total, in each ranked metric with intervals, with public weights, by kind of subject, by cost."""
     facts = {one.name: one for one in board.systems}
     lines = [_line("best total", _placed(board, TOTAL))]
-    lines += [_line(f"best {c.title}", _placed(board, c.metric)) for c in board.columns if not c.embedded]
+    lines += [_line(f"best {c.title}", _placed(board, c.metric)) for c in board.columns if not (c.embedded or c.of_set)]
     public = [s for s in _placed(board, TOTAL) if _is_open(facts.get(s.system))]
     if public:
         lines.append(_line("best total with public weights", public))

@@ -1,13 +1,13 @@
 """Leaderboards: means over cases, intervals that hold the truth, ranks only where they mean something."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from backend.domain import Case, SettingsError
-from backend.domain.ranking import Leaderboard, Standing, SystemFacts
+from backend.domain.ranking import Leaderboard, SetDistance, Standing, SystemFacts
 from metrics.leaderboard import groups_of, is_human, leaderboard
 from metrics.presets import preset
 from metrics.resampling import drawn_means, holm, interval, means, sign_flip_p
@@ -229,6 +229,28 @@ def test_compared_total_is_the_difference_of_totals() -> None:
     assert totals["a"] is not None and totals["b"] is not None
     assert board.comparisons[0].difference == pytest.approx(totals["b"] - totals["a"])
     assert board == leaderboard(rows, DEMO_CASES, against=("b", "a")), "equal rows give an equal leaderboard"
+
+
+def test_distances_of_sets_are_ranked_and_guide_nobody() -> None:
+    """Nearer is better; without an interval nothing says how sure a lead is."""
+    rows = [Row("singleobj_1", s, 0, "gmescore", 0.5) for s in "abc"]
+    about = {"benchmark": "b", "metric": "fid", "title": "FID"}
+    values = {"a": 12.0, "b": 11.5, "c": None}
+    distances = [
+        SetDistance(system=s, value=v, num_units=81, reason=None if v else "failed: torn", **about)
+        for s, v in values.items()
+    ]
+    board = leaderboard(rows, CASES, distances=distances, against=("a", "b"))
+    assert [(standing(board, s, "fid").value, standing(board, s, "fid").rank) for s in "abc"] == [
+        (12.0, 2),
+        (11.5, 1),
+        (None, None),
+    ]
+    assert standing(board, "c", "fid").reason == "failed: torn"
+    assert not any("FID" in line for line in board.guide)
+    assert "fid" not in {one.metric for one in board.comparisons}, "it has no cases to pair"
+    distances[0] = replace(distances[0], num_units=810)
+    assert any("FID is of 81 to 810 units" in line for line in leaderboard(rows, CASES, distances=distances).remarks)
 
 
 def test_guide_says_what_intervals_leave_open() -> None:
