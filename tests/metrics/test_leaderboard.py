@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -234,7 +235,7 @@ def test_compared_total_is_the_difference_of_totals() -> None:
 def test_distances_of_sets_are_ranked_and_guide_nobody() -> None:
     """Nearer is better; without an interval nothing says how sure a lead is."""
     rows = [Row("singleobj_1", s, 0, "gmescore", 0.5) for s in "abc"]
-    about = {"benchmark": "b", "metric": "fid", "title": "FID"}
+    about: dict[str, Any] = {"benchmark": "b", "metric": "fid", "title": "FID"}
     values = {"a": 12.0, "b": 11.5, "c": None}
     distances = [
         SetDistance(system=s, value=v, num_units=81, reason=None if v else "failed: torn", **about)
