@@ -87,7 +87,7 @@ class ModelService:
 
     def wanted(self, workers: WorkerSettings, roles: Iterable[str], *, num_crew: int) -> bool:
         """Whether a crew of so many that asks these roles is to share models instead of loading them."""
-        if self._mode == "off" or not any(_has_weights(workers, role) for role in roles):
+        if self._mode == "off" or not any(has_weights(workers, role) for role in roles):
             return False
         return self._mode == "on" or num_crew > 1 or (workers.device != "cpu" and num_gpus() > 0)
 
@@ -242,8 +242,8 @@ class ModelService:
         worker.state = "idle"
         if worker.false_starts >= FALSE_STARTS:
             worker.state = "failed"
-            worker.listening.close()
             self._say(worker, "failed", f"{worker.false_starts} workers died before they were ready: {tail or died}")
+            worker.listening.close()
 
     def _suspected(self, worker: _Worker, call_id: str, cause: str, *, alone: bool, died: str, tail: str) -> Suspect:
         before = self._suspects.get(call_id)
@@ -279,18 +279,19 @@ class ModelService:
         )
 
 
+def has_weights(workers: WorkerSettings, role: str) -> bool:
+    """Whether a role is bound to a model whose weights are named and are to be held on this machine."""
+    if role not in workers.roles:
+        return False
+    place = place_of(role, load(workers.roles[role]), workers.models)
+    return place is not None and place.is_held
+
+
 def _devices(device: str) -> list[str]:
     """The devices that get a worker each: every GPU for `auto` and `cuda`, the one that is named otherwise."""
     if device in ("auto", "cuda") and num_gpus() > 0:
         return [f"cuda:{number}" for number in range(num_gpus())]
     return ["cpu"] if device == "auto" else [device]
-
-
-def _has_weights(workers: WorkerSettings, role: str) -> bool:
-    if role not in workers.roles:
-        return False
-    place = place_of(role, load(workers.roles[role]), workers.models)
-    return place is not None and place.is_held
 
 
 def _resident(implementation: str, roles: list[str], device: str, num_bytes: int, pinned: bool, uses: int) -> ResidentModel:

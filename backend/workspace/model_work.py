@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
 from backend.engine.context import WorkerSettings
-from backend.jobs.model_service import ModelService
+from backend.jobs.model_service import ModelService, has_weights
 from backend.jobs.model_worker import ModelWorkerSettings
 from backend.models.remote_role import INTERACTIVE
 from backend.models.residency import GIB
@@ -13,7 +13,7 @@ from backend.recipes import worker_settings
 from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
-from backend.workspace.segmenting import FrameSegmenter
+from backend.workspace.segmenting import SEGMENTER, FrameSegmenter
 
 
 class ModelOperations:
@@ -50,6 +50,8 @@ class ModelOperations:
     def _interactive(self) -> WorkerSettings:
         """Models with weights are asked in the service whatever the setting says: this process never loads one."""
         settings = worker_settings(self.settings, self._folder)
+        if not has_weights(settings, SEGMENTER):
+            return settings
         return replace(settings, service=self.model_service.address(INTERACTIVE))
 
 

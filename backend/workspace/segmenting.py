@@ -19,7 +19,7 @@ from backend.media.reader import VideoReader
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 
-ROLE = "Segmenter"
+SEGMENTER = "Segmenter"
 KEPT_FRAMES = 4  # whoever points to something points again
 READ_WALL_S = 60.0
 
@@ -48,7 +48,7 @@ class FrameSegmenter:
         if mask.shape != pixels.shape[:2] or mask.dtype != bool or not math.isfinite(quality):
             raise ModelFailed(
                 f"{model} gave a {mask.dtype} mask of {mask.shape} for a frame of {pixels.shape[:2]}, quality {quality};"
-                f" bind another {ROLE}",
+                f" bind another {SEGMENTER}",
                 kind="answer",
             )
         return SegmentedFrame(
@@ -93,7 +93,7 @@ class FrameSegmenter:
         if self._context is None or self._made_for != settings:
             self.close()
             self._context, self._made_for = WorkContext(settings), settings
-        return self._context.role(ROLE)
+        return self._context.role(SEGMENTER)
 
 
 def read_frame(uri: str, index: bytes, frame: int) -> np.ndarray:
@@ -108,7 +108,9 @@ def _segmented(
     if isinstance(segmenter, PromptedSegmenter):
         return segmenter.segment_prompted(frame, points, box)
     if points or box is None:
-        raise ModelUnavailable(f"the bound {ROLE} ({type(segmenter).__name__}) takes boxes alone; give a box and no points")
+        raise ModelUnavailable(
+            f"the bound {SEGMENTER} ({type(segmenter).__name__}) takes boxes alone; give a box and no points"
+        )
     masks, qualities = cast(Segmenter, segmenter).segment(frame, [box])
     return masks[0], float(qualities[0])
 

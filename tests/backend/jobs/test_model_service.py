@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -286,3 +288,56 @@ def test_mix_of_faults_leaves_every_call_its_own_verdict(serve: Serve, weights: 
         found = list(pool.map(verdict, acts))
     expected = {"raise": "raised", "segfault": "crash", "sleep": "timeout"}
     assert found == [expected.get(what, what) for what in acts]
+
+
+def test_worker_that_cannot_start_is_not_tried_for_ever(
+    serve: Serve, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.jobs.model_service.serve_models", tiny_models.die_at_once)
+    service = serve()
+    with pytest.raises(ModelFailed, match="the model worker has ended"):
+        role(service, "Linear", weights)
+    assert service.rows()[0].state == "failed"
+    assert kinds(service).count("started") == 3
+    assert kinds(service)[-1] == "failed"
+
+
+def test_service_that_is_closed_leaves_no_process_and_no_folder(serve: Serve, weights: str) -> None:
+    service = serve()
+    pid = role(service, "Troubled", weights).where()  # type: ignore[attr-defined]
+    folder = Path(service.address().sockets[0]).parent
+    service.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not folder.exists()
+
+
+OWNER = """
+import sys, time
+from backend.jobs.model_service import ModelService
+from backend.jobs.model_worker import ModelWorkerSettings
+from backend.models.remote_role import ModelLine, remote_role
+from tests.backend.jobs import tiny_models
+if __name__ == "__main__":
+    service = ModelService(ModelWorkerSettings(), devices=["cpu"])
+    there = remote_role(ModelLine(service.address()), tiny_models.bound("Troubled", sys.argv[1]), tiny_models.Troubled)
+    print(there.where(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_worker_does_not_outlive_a_killed_owner(weights: str, tmp_path: Path) -> None:
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER)
+    root = str(Path(__file__).resolve().parents[3])
+    owner = subprocess.Popen(
+        [sys.executable, str(script), weights], env={**os.environ, "PYTHONPATH": root}, stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    owner.kill()
+    owner.wait()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:
+        assert time.monotonic() < deadline, "the worker lives on"
+        time.sleep(0.05)

@@ -148,3 +148,47 @@ class Troubled(Linear):
 
     def where(self) -> int:
         return os.getpid()
+
+
+class Greedy(Linear):
+    """Lives on a GPU and takes shares of its memory."""
+
+    model_id: str = "tiny-greedy"
+
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
+        super().__init__(place, device=device, dtype=dtype)
+        self._device = device
+        self._network.to(device)
+        self.batch = 16
+
+    def device_name(self) -> str:
+        return str(next(self._network.parameters()).device)
+
+    def on_device(self, row: np.ndarray) -> np.ndarray:
+        import torch
+
+        return self._network(torch.from_numpy(row).to(self._device)[None])[0].cpu().numpy()
+
+    def take(self, num: int, parts: float) -> np.ndarray:
+        """One for each of `num` shares of 1 / `parts` of the device's memory, `batch` of them held at a time."""
+        import torch
+
+        share = int(torch.cuda.mem_get_info(self._device)[1] / parts)
+        found = []
+        for first in range(0, num, self.batch):
+            held = [torch.empty(share, dtype=torch.uint8, device=self._device) for _ in range(min(self.batch, num - first))]
+            found += [1.0 for _ in held]
+            del held
+        return np.array(found, np.float32)
+
+    def break_context(self) -> None:
+        import torch
+
+        index = torch.tensor([10**9], device=self._device)
+        torch.zeros(4, device=self._device)[index].cpu()
+
+
+def die_at_once(*_: object) -> None:
+    """In the place of a worker's life."""
+    sys.stderr.write("no driver\n")
+    os._exit(3)
