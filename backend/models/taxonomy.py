@@ -273,7 +273,8 @@ class Taxonomy:
                 return True
             word = words.words[place]
             if word == "to":
-                return place > 0 and words.words[place - 1] in self._grammar.noun_to
+                lead = words.words[place - 1] if place else ""
+                return lead in self._grammar.noun_to or lead == words.words[at]  # "from branch to branch"
             if word in ("and", "or"):
                 if place - 1 in taken:
                     alike = taken[place - 1].plural or words.words[at] not in self._grammar.often_verbs
@@ -316,8 +317,8 @@ class Taxonomy:
             first = start if first is None else first
             following = hits[number + 1] if number + 1 < len(hits) else None
             if following and following[0] == stop and words.joined(stop - 1) and not form.plural:
-                both_people = category.domain == self.categories[following[2].category].domain
-                if self._may_modify(form) or both_people:
+                modified = self.categories[following[2].category]
+                if self._may_modify(form) or modified.living:  # "police officer", "mother duck", "king penguin"
                     continue
             span = words.spans
             matches.append(

@@ -42,7 +42,7 @@ SENTENCES: list[tuple[str, str]] = [
     ("The camera zooms in slowly and the camera angle changes.", ""),
     ("The camera pans to show two pans.", "pans:pot+"),
     ("A static camera captures a vintage camera.", "vintage camera:camera"),
-    ("He is a movie star and a role model.", ""),
+    ("He is a movie star and a role model.", "movie star:performer"),
     ("The lion dance starts at the zebra crossing.", "zebra crossing:street"),
     ("Peanut butter and a butter knife", "butter knife:cutlery"),
     ("A guinea pig and a sea lion", "guinea pig:rodent sea lion:fish"),
