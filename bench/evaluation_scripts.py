@@ -71,7 +71,8 @@ def facesim(entry: Entry, roles: Any) -> float:
 def gmescore(entry: Entry, roles: Any) -> float:
     gme = roles("Gme")
     frames = _sampled(entry, _linspace(entry))
-    return float((gme.images(list(frames)) @ gme.texts([entry.case.prompt])[0]).mean())
+    texts = np.concatenate([gme.texts([entry.case.prompt]) for _ in frames])  # upstream asks for it with each frame
+    return float((gme.images(list(frames)) * texts).sum(axis=1).mean())
 
 
 def motion_smoothness_opens2v(entry: Entry, roles: Any) -> float:
@@ -101,7 +102,7 @@ def natural(entry: Entry, roles: Any) -> float:
 
 
 def nexus(entry: Entry, roles: Any) -> float:
-    """Every reference is embedded, looked for on each frame, and compared with what was found."""
+    """References are looked for on each frame; each crop is embedded with its reference and its label, as upstream lists them."""
     case, detector, gme = entry.case, roles("ReferenceDetector"), roles("Gme")
     references = [read_image(path) for path in case.references]
     shown = [ReferencePicture(picture, hash_) for picture, hash_ in zip(references, case.hashes, strict=True)]
@@ -120,9 +121,10 @@ def nexus(entry: Entry, roles: Any) -> float:
                 sure.append(score)
                 at.add(index)
     labels = ["human" if label in ("Man", "Woman") else label for label in case.labels]
-    words, pictures, found = gme.texts(labels), gme.images(references), gme.images(crops)
-    likeness = (found * pictures[owners]).sum(axis=1)
-    valid = (np.array(sure) > 0.6) & ((found * words[owners]).sum(axis=1) > 0.3) & (likeness != 0)
+    words, pictures = gme.texts([labels[n] for n in owners]), gme.images([references[n] for n in owners])
+    found = gme.images(crops)
+    likeness = (found * pictures).sum(axis=1)
+    valid = (np.array(sure) > 0.6) & ((found * words).sum(axis=1) > 0.3) & (likeness != 0)
     return float(likeness[valid].mean() / len(at)) if valid.any() else 0.0
 
 
