@@ -8,7 +8,7 @@ from typing import Any
 from backend.domain import PhraseSpan
 from backend.domain.roles_words import PhraseReading
 from backend.models.judge_answers import shortened
-from backend.models.taxonomy import load_taxonomy
+from backend.models.taxonomy import Match, load_taxonomy
 from backend.models.taxonomy_chinese import has_chinese
 
 GROUPS = ("subject", "object", "background")
@@ -18,6 +18,7 @@ MAX_WORDS = 8  # of one phrase: with more it is a clause
 MAX_SIGNS = 16  # of one Chinese phrase
 _FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_AFTER_HEAD = re.compile(r"\s+(?:of|in|with|on|at|for|from|under|behind|near|beside)\s")
 _ARTICLE = re.compile(r"(?:an?|the)(?:\s+|\Z)", re.IGNORECASE)
 
 
@@ -86,7 +87,7 @@ def _verified(phrase: str, role: str, text: str) -> PhraseSpan | str:
     if start is None:
         return "not in the caption"
     stop = start + len(wanted)
-    match = next((one for one in reversed(load_taxonomy().find(text)) if start <= one.start and one.stop <= stop), None)
+    match = _head(text, start, stop)
     category = match.category if match else None
     return PhraseSpan(
         start=start,
@@ -96,6 +97,13 @@ def _verified(phrase: str, role: str, text: str) -> PhraseSpan | str:
         is_living=category.living if category else None,
         is_plural=match.is_plural if match else False,
     )
+
+
+def _head(text: str, start: int, stop: int) -> Match | None:
+    """The known noun that a phrase is about: its last word, or the one before a preposition ("girl in a red coat")."""
+    inside = [match for match in load_taxonomy().find(text) if start <= match.start and match.stop <= stop]
+    before = next((match for match in inside if _AFTER_HEAD.match(text, match.stop, stop)), None)
+    return before or next((match for match in inside if match.stop == stop), None)
 
 
 def _place(wanted: str, text: str) -> int | None:

@@ -95,6 +95,14 @@ def test_chinese_phrases_need_no_blanks_around() -> None:
     assert reading.dropped == ("'红色上衣': not in the caption",)
 
 
+def test_the_category_is_that_of_the_phrases_head() -> None:
+    text = "A girl in a red coat, a coat of arms and a dog blanket."
+    assert [category for _, _, category in kept(answer(object=["girl in a red coat", "dog blanket"]), text)] == [
+        "girl",
+        "soft_furnishing",
+    ]
+
+
 def test_a_thing_that_no_category_has_is_kept_without_one() -> None:
     assert kept(answer(object=["quokka gizmo"]), "A quokka gizmo.") == [("quokka gizmo", "object", None)]
 
