@@ -133,6 +133,6 @@ def _video(name: str, source: Source) -> tuple[Video, Clip]:
 
 def _look(seed: int, *, light: int) -> np.ndarray:
     """A cut-out with a pattern of its own in some light, RGBA."""
-    cells = np.random.default_rng(seed).integers(0, 220, (12, 12, 3), np.uint8) + np.uint8(light)
+    cells = np.random.default_rng(seed).integers(0, 220, (12, 12, 3), np.uint8) + np.uint8(light % 32)
     rgb = cells.repeat(SIDE // 12, axis=0).repeat(SIDE // 12, axis=1)
     return np.dstack([rgb, np.full((SIDE, SIDE), 255, np.uint8)])
