@@ -1,12 +1,14 @@
 """Words for people in captions, and cut-outs against their category: margins, relatives, and every missing part."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
 
 from backend.domain import (
+    CLIP_PREP,
     Appearance,
     Caption,
     Clip,
@@ -21,9 +23,12 @@ from backend.domain import (
     Subject,
 )
 from backend.media.images import encode_webp
+from backend.models.clip import ClipL14
+from backend.models.places import ModelPlace
 from backend.models.prompts import instruction
 from backend.models.taxonomy import load_taxonomy
 from backend.stages.categories import CheckCategories, CountPeopleWords
+from tests.backend.models.tiny_vision import save_clip
 from tests.backend.stages.test_captions import video
 
 CLIP = Clip(video_id=video().id, start_frame=0, stop_frame=100, start_s=0.0, stop_s=4.0, opens_with="start")
@@ -198,3 +203,22 @@ def test_a_lost_cut_out_and_an_encoder_gone_wrong_are_failures_of_their_own() ->
     blind = Desk(Blind())
     (found,) = checked(blind, item(blind, RED, "dog"))
     assert isinstance(found, Failed) and found.kind == "not_finite"
+
+
+def test_margins_are_those_of_a_real_clip_checkpoint(tmp_path: Path) -> None:
+    """A tiny random CLIP in the published layout: the stage gives what its encoder gives when asked directly."""
+    encoder = ClipL14(ModelPlace("ClipL14", str(save_clip(tmp_path))), device="cpu", dtype="float32")
+    desk = Desk(encoder)
+    (result,) = checked(desk, item(desk, RED, "dog"))
+    square = np.full((40, 40, 3), 255, np.uint8)
+    square[:, 10:30] = RED
+    (seen,) = encoder.images([square], CLIP_PREP)
+    cosines = {}
+    for category in load_taxonomy().categories.values():
+        names = category.grounding_prompt.split(" . ")
+        mean = encoder.texts([f"a photo of a {name}" for name in names])[0].mean(axis=0)
+        cosines[category.id] = float(seen @ (mean / np.linalg.norm(mean)))
+    others = max(value for name, value in cosines.items() if name not in ("dog", "animal"))
+    assert scores(result)["category_score"].value == pytest.approx(cosines["dog"], abs=1e-5)
+    assert scores(result)["category_margin"].value == pytest.approx(cosines["dog"] - others, abs=1e-5)
+    assert scores(result)["category_margin"].producer == encoder.model_id
