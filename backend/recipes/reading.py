@@ -72,6 +72,9 @@ def settings_schema(settings: ProjectSettings) -> dict[str, Any]:
         "seed": {"type": "integer", "default": settings.seed},
         "engine": {"enum": ["inline", "process"], "default": settings.engine},
         "workers": {"type": "integer", "minimum": 0, "default": settings.workers},
+        "model_service": {"enum": ["auto", "on", "off"], "default": settings.model_service},
+        "model_memory_gib": {"type": "number", "minimum": 0, "default": settings.model_memory_gib},
+        "model_on_cpu": {"type": "boolean", "default": settings.model_on_cpu},
         "stages": {"type": "object", "properties": stages, "additionalProperties": False},
         "gates": {"type": "object", "properties": gates, "additionalProperties": False},
         "roles": {
