@@ -66,6 +66,7 @@ MODELS: dict[str, dict[str, str]] = {
         "local": "backend.models.phrase_llm:LocalPhrases",
     },
     "PoseEstimator": {
+        "embedded": "backend.models.classical_viewpoint:ClassicalViewpoint",
         "paper": "backend.models.gvhmr_results:GvhmrResults",
         "vitpose": "backend.models.pose_keypoints:VitPoseFacing",
     },

@@ -21,7 +21,8 @@ class ClassicalFaceWatcher:
     least_score: ClassVar[float] = 0.5  # as for people: backend.models.classical_detector.PERSON_FACE
     least_cosine: ClassVar[float] = 0.75  # one drawn face a sixth of a second apart: .80 at the tenth percentile
 
-    finder: ClassicalFaceAnalyzer = field(default_factory=ClassicalFaceAnalyzer)
+    finder: ClassicalFaceAnalyzer = field(default_factory=lambda: ClassicalFaceAnalyzer(long_side_px=640))
+    """Searched larger than single frames are: a talker shown down to the knees has a face of 50 px at 720p."""
 
     def watch(self, frame: np.ndarray) -> list[SeenFace]:
         """Faces of an RGB uint8 frame `(H, W, 3)`, best first."""
