@@ -34,7 +34,7 @@ class RulePhrases:
     Spans are verbatim, without determiner or numeral, as OpenS2V-Nexus asks of its tags (data_process, step 4).
     """
 
-    model_id: ClassVar[str] = "rule-phrases-2-table-3"
+    model_id: ClassVar[str] = "rule-phrases-2-table-4"
     """Names the version of the table too, so that a changed table runs the phrases anew."""
     max_phrases: int = 8
     max_modifiers: int = 3

@@ -51,7 +51,7 @@ class CountPeopleWords:
     resources: ClassVar[Resources] = Resources(ram_gib=0.2)
 
     languages: tuple[str, ...] = ("en", "zh")
-    taxonomy: int = 3
+    taxonomy: int = 4
     """Version of the table that is read; it enters the work key."""
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
@@ -89,7 +89,7 @@ class CheckCategories:
     roles: ClassVar[tuple[str, ...]] = ("ClipL14",)
     resources: ClassVar[Resources] = Resources(gpu=1.0, ram_gib=2.0)
 
-    taxonomy: int = 3
+    taxonomy: int = 4
     prompt: str = "6e76e094a7a6"
     """Digest of `resources/prompts/category.toml`; it enters the work key."""
 
