@@ -3,14 +3,10 @@
 Equal rows give equal bytes: lines are sorted by id and nothing in the folder speaks of time, host or path.
 """
 
-import hashlib
 import json
 import re
-import secrets
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +14,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backend.api import ExportSummary
-from backend.domain import ArtifactStore, ProjectError, SettingsError
+from backend.domain import ArtifactStore, SettingsError
+from backend.exports.folder import MANIFEST, ExportFolder, whole_folder
 from backend.exports.manifest_card import card
 from backend.exports.rows import ExportAbout, ExportPair, ExportSample, ExportVideo
 from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
 
 FORMAT = "subject-studio-manifest"
 FORMAT_VERSION = 1
-MANIFEST = "MANIFEST.sha256"
 ARTIFACT_NAME = re.compile(r"[0-9a-f]{16,128}\.[a-z0-9]{1,8}", re.ASCII)
 
 PAIR_LINE = TypeAdapter(ExportPair)
@@ -67,14 +63,13 @@ class ExportManifest:
             replace(sample, split=split_of[sample.references[0].pair_id])
             for sample in sorted(samples, key=lambda sample: sample.sample_id)
         ]
-        _check_target(out)
-        with _whole_folder(out) as folder:
-            files = _write_files(folder, sorted_pairs, sorted_samples, sorted_videos, artifacts, about)
+        with whole_folder(out) as folder:
+            _write_files(folder, sorted_pairs, sorted_samples, sorted_videos, artifacts, about)
         return ExportSummary(
             out=str(out),
             format="manifest",
             pairs=len(sorted_pairs),
-            files=files,
+            files=folder.num_files,
             manifest=str(out / MANIFEST),
             left_out=dict(about.left_out),
         )
@@ -114,37 +109,19 @@ def _used(videos: Sequence[ExportVideo], pairs: Sequence[ExportPair]) -> list[Ex
 
 
 def _write_files(
-    folder: Path,
+    folder: ExportFolder,
     pairs: Sequence[ExportPair],
     samples: Sequence[ExportSample],
     videos: Sequence[ExportVideo],
     artifacts: ArtifactStore,
     about: ExportAbout,
-) -> int:
-    hashes: dict[str, str] = {}
-
-    def put(name: str, data: bytes) -> None:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        hashes[name] = hashlib.sha256(data).hexdigest()
-
-    def put_lines(name: str, lines: Iterator[str]) -> None:
-        hasher = hashlib.sha256()
-        with (folder / name).open("wb") as file:
-            for text in lines:
-                # A file name that is not UTF-8 holds lone surrogates, which JSON can only write as escapes.
-                data = f"{text}\n".encode(errors="backslashreplace")
-                file.write(data)
-                hasher.update(data)
-        hashes[name] = hasher.hexdigest()
-
-    put_lines("pairs.jsonl", (line(PAIR_LINE.dump_python(pair)) for pair in pairs))
-    put_lines("samples.jsonl", (line(SAMPLE_LINE.dump_python(sample)) for sample in samples))
-    put_lines("videos.jsonl", (line(VIDEO_LINE.dump_python(video)) for video in videos))
+) -> None:
+    folder.put_lines("pairs.jsonl", (line(PAIR_LINE.dump_python(pair)) for pair in pairs))
+    folder.put_lines("samples.jsonl", (line(SAMPLE_LINE.dump_python(sample)) for sample in samples))
+    folder.put_lines("videos.jsonl", (line(VIDEO_LINE.dump_python(video)) for video in videos))
     pictures = {side.crop for pair in pairs for side in (pair.target, pair.reference) if side.crop}
     for name in sorted(pictures | {sample.plate for sample in samples if sample.plate}):
-        put(artifact_path(name), artifacts.get(name))
+        folder.put(artifact_path(name), artifacts.get(name))
     counts = Counter(pair.split for pair in pairs if pair.split)
     header = {
         "format": FORMAT,
@@ -155,43 +132,6 @@ def _write_files(
         "num_pairs_by_split": dict(sorted(counts.items())),
         "about": ABOUT.dump_python(about),
     }
-    put("about.json", (json.dumps(header, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace"))
-    put("schema.json", (json.dumps(schema(), ensure_ascii=False, indent=2) + "\n").encode())
-    put("README.md", card(pairs, videos, about).encode(errors="replace"))
-    listing = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
-    (folder / MANIFEST).write_bytes(listing.encode())
-    return len(hashes) + 1
-
-
-def _check_target(out: Path) -> None:
-    """Only nothing, an empty folder or an earlier export may be replaced."""
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise ProjectError(f"{out} is no folder; name a new or empty one with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise ProjectError(f"{out} holds files that are no export; name a new or empty folder with --out")
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder that takes the name `out` only when all is written; nothing is left of a failed one."""
-    working = out.with_name(f".{out.name[:200]}.{secrets.token_hex(4)}")
-    try:
-        working.mkdir(parents=True)
-        yield working
-        _replace(working, out)
-    except OSError as error:
-        raise ProjectError(
-            f"export to {out} failed: {error.strerror or error}; free space or name another folder"
-        ) from error
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
-
-
-def _replace(working: Path, out: Path) -> None:
-    if out.exists():
-        old = working.with_name(f"{working.name}.old")
-        out.rename(old)
-        working.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        working.rename(out)
+    folder.put_json("about.json", header)
+    folder.put_json("schema.json", schema())
+    folder.put("README.md", card(pairs, videos, about).encode(errors="replace"))

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain import ImportRefused
+from backend.exports.folder import MANIFEST
 from backend.exports.manifest import (
     ABOUT,
     FORMAT,
     FORMAT_VERSION,
-    MANIFEST,
     PAIR_LINE,
     SAMPLE_LINE,
     VIDEO_LINE,
