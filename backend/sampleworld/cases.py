@@ -55,6 +55,7 @@ def render_cases(
 ) -> None:
     """Writes the benchmark into a folder. Deterministic per identities, seed and count."""
     wardrobe = Wardrobe()
+    identities = [i for i in identities if i.relabels is None]
     rng = np.random.default_rng([seed, 61])
     order = [identities[k] for k in rng.permutation(len(identities))]
     cases: dict[str, dict] = {}
@@ -110,8 +111,9 @@ def _render_case(
 
 
 def _look_alike(identity: Identity, identities: Sequence[Identity], rng: np.random.Generator) -> Identity:
-    if identity.twin:
-        return next(i for i in identities if i.id == identity.twin)
+    twin = next((i for i in identities if i.id == identity.twin), None)
+    if twin is not None:
+        return twin
     match identity.look:
         case PersonLook() as look:
             other = similar_person(look, rng)

@@ -1,6 +1,6 @@
 """Who and what a world holds: identities with their look-alikes, and how each is drawn from any side."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ State = PersonState | AnimalState | None
 PEOPLE = ("man", "woman")
 ANIMALS = ("dog", "cat", "horse", "cow")
 MARGIN_PX = 6
+RELABELLED = ("bottle", "can", "handbag")
+"""Products with a logo look-alike: those with a logo that have no other look-alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Identity:
     category: str
     look: Look
     twin: str | None
+    relabels: str | None = None
+    """Id of the product that it differs from in name and emblem only."""
 
     @property
     def is_living(self) -> bool:
@@ -74,7 +78,11 @@ class Wardrobe:
 
 
 def draw_cast(seed: int) -> tuple[Identity, ...]:
-    """The world's identities: 6 people, 6 animals and 8 products, several of them look-alikes of another."""
+    """The world's identities: 6 people, 6 animals, 8 products and 3 with the logo of another maker.
+
+    Several are look-alikes of another. Logo look-alikes come last and draw from a stream of their own, so that a seed
+    gives the same others as without them.
+    """
     rng = np.random.default_rng([seed, 11])
     cast_list: list[Identity] = []
 
@@ -96,7 +104,19 @@ def draw_cast(seed: int) -> tuple[Identity, ...]:
     for kind in products.KINDS:
         look = products.draw_product_look(rng, kind)
         add(kind, look, products.similar_product(look, rng) if kind in ("cereal box", "mug") else None)
-    return tuple(cast_list)
+    return _with_logo_look_alikes(cast_list, np.random.default_rng([seed, 12]))
+
+
+def _with_logo_look_alikes(identities: list[Identity], rng: np.random.Generator) -> tuple[Identity, ...]:
+    originals = [i for i in identities if i.category in RELABELLED]
+    others = []
+    for original in originals:
+        assert isinstance(original.look, ProductLook)
+        look = products.relabelled_product(original.look, rng)
+        name = f"{original.id.rsplit('_', 1)[0]}_2"
+        others.append(Identity(id=name, category=original.category, look=look, twin=original.id, relabels=original.id))
+    twin_of = {other.relabels: other.id for other in others}
+    return (*(replace(i, twin=twin_of.get(i.id, i.twin)) for i in identities), *others)
 
 
 def solids_of(look: Look, state: State) -> list[Solid]:

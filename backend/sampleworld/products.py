@@ -82,6 +82,14 @@ def similar_product(look: ProductLook, rng: np.random.Generator) -> ProductLook:
     )
 
 
+def relabelled_product(look: ProductLook, rng: np.random.Generator) -> ProductLook:
+    """The same thing in the same shape, colours and layout under another name and emblem, with wear of its own."""
+    other = draw_product_look(rng, look.kind)
+    emblem = str(rng.choice([e for e in EMBLEMS if e != look.emblem]))
+    name = other.name if other.name != look.name else other.name[::-1]
+    return replace(look, name=name, emblem=emblem, font=other.font, seed=other.seed)
+
+
 def product_materials(look: ProductLook) -> dict[int, Material]:
     """Textures of a product."""
     rng = np.random.default_rng([look.seed, 3])

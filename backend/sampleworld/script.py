@@ -159,7 +159,9 @@ def plan_world(seed: int, videos: int, duration_s: float, fps: int) -> WorldPlan
     rng = np.random.default_rng([seed, 21])
     living = [i for i in identities if i.is_living]
     order = [living[k] for k in rng.permutation(len(living))]
-    goods = [i for i in identities if not i.is_living]
+    goods = [i for i in identities if not i.is_living and i.relabels is None]
+    other_label: dict[str, Identity] = {i.relabels: i for i in identities if i.relabels is not None}
+    half = max(1, min(len(goods), -(-videos // 2)))
     goods = [goods[k] for k in rng.permutation(len(goods))]
     plans: list[VideoPlan] = []
     duplicates: list[PlannedDuplicate] = []
@@ -167,7 +169,9 @@ def plan_world(seed: int, videos: int, duration_s: float, fps: int) -> WorldPlan
         lead, second = order[(2 * v) % len(order)], order[(2 * v + 1) % len(order)]
         if v % 4 == 3 and lead.twin:
             second = next(i for i in identities if i.id == lead.twin)
-        product = goods[v % max(1, min(len(goods), -(-videos // 2)))]
+        product = goods[v % half]
+        if v >= half:  # a product's second video shows its logo look-alike where it has one
+            product = other_label.get(product.id, product)
         shots = _draw_shots(np.random.default_rng([seed, 22, v]), v, lead, second, product, duration_s)
         planted = _replay(shots, v, plans, np.random.default_rng([seed, 23, v]))
         duplicates.extend(planted)

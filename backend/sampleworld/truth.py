@@ -139,6 +139,8 @@ class IdentityTruth:
     is_living: bool
     phrase: str
     twin: str | None = None
+    relabels: str | None = None
+    """Id of the product that it differs from in its logo only: name and emblem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

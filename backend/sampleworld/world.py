@@ -35,7 +35,7 @@ from backend.sampleworld.truth import (
     write_video_truth,
 )
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 STAMP_NAME = "stamp.json"
 
 Progress = Callable[[int, int, str], None]
@@ -314,7 +314,9 @@ def _write_truth(out: Path, settings: WorldSettings, plan: WorldPlan) -> None:
             )
         )
     identities = tuple(
-        IdentityTruth(id=i.id, category=i.category, is_living=i.is_living, phrase=i.phrase, twin=i.twin)
+        IdentityTruth(
+            id=i.id, category=i.category, is_living=i.is_living, phrase=i.phrase, twin=i.twin, relabels=i.relabels
+        )
         for i in plan.identities
     )
     truth = Truth(

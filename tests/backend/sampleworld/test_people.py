@@ -1,5 +1,6 @@
 """Drawn people are people to OpenCV's cascade, and look different from one another and from each side."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ from backend.sampleworld.cast import Identity, Wardrobe, draw_cast, draw_sprite,
 from backend.sampleworld.faces import EXPRESSIONS, FaceShape, paint_face
 from backend.sampleworld.noise import patch
 from backend.sampleworld.people import PersonLook, PersonState, draw_person_look, head_box
+from backend.sampleworld.products import ProductLook
+from backend.sampleworld.script import plan_world
 from backend.sampleworld.shading import Light
 
 CASCADE = str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")
@@ -119,3 +122,27 @@ def _side(identity: Identity, azimuth_deg: float, scale: float) -> np.ndarray:
     return draw_sprite(
         identity, state, Wardrobe(), azimuth_deg=azimuth_deg, elevation_deg=5, scale=scale, light=Light()
     ).rgba
+
+
+def test_logo_look_alikes_differ_in_name_and_emblem_only():
+    by_id = {i.id: i for i in draw_cast(3)}
+    relabelled = [i for i in by_id.values() if i.relabels]
+    assert {i.category for i in relabelled} == {"bottle", "can", "handbag"}
+    for other in relabelled:
+        own, look = by_id[other.relabels or ""].look, other.look
+        assert isinstance(own, ProductLook) and isinstance(look, ProductLook)
+        assert by_id[other.relabels or ""].twin == other.id
+        assert (look.name, look.emblem) != (own.name, own.emblem) and look.name != own.name and look.emblem != own.emblem
+        marks = {"name": own.name, "emblem": own.emblem, "font": own.font, "seed": own.seed}
+        assert replace(look, **marks) == own
+        assert size_of(look) == size_of(own)
+
+
+def test_a_products_second_video_shows_its_logo_look_alike():
+    plan = plan_world(3, 16, 15.0, 24)
+    shown = [{s.identity.id for shot in v.shots for s in shot.subjects if not s.identity.is_living} for v in plan.videos]
+    other = {i.relabels: i.id for i in plan.identities if i.relabels}
+    assert {name for video in shown[:8] for name in video} == {
+        i.id for i in plan.identities if not i.is_living and not i.relabels
+    }
+    assert set(other.values()) <= {name for video in shown[8:] for name in video}
