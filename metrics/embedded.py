@@ -27,9 +27,9 @@ class EmbeddedIdentity(Metric):
     Patches of both cut-outs are matched at like heights, light taken away, and points under one mapping; what stays
     unexplained is weighed into log-odds, apart for what lives and for things (by the reference's label; the mean of
     both without one that is known). The best half of the frames speaks, since subjects turn away. References that no
-    file gives are left out and lower the coverage. Weights were fitted on drawn subjects: the order of videos of one
-    case is worth more than the number. A side that no reference shows, and a subject cut out badly, look like
-    somebody else.
+    file gives are left out and lower the coverage. Weights were fitted on drawn subjects with true masks (areas of .99
+    within a case, .94 pooled); with found masks twenty held-out cases give .85 and .83. A side that no reference
+    shows, and a subject cut out badly, look like somebody else.
     """
 
     id: ClassVar[str] = "embedded_identity"

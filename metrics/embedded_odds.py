@@ -1,7 +1,8 @@
 """The odds that a subject of a frame is a reference's, against a look-alike in the same colours: classical evidence, weighed.
 
 Two logistic regressions, for what lives (it moves, and turns all sides to the camera) and for things (their print is
-points that one mapping explains). Fitted on sample worlds of other seeds than those they are judged on; see docs/accuracy.md.
+points that one mapping explains). Fitted on 90 cases of sample worlds 2000 to 2002, cut out by their true masks, against their
+look-alikes and other subjects of their kind; docs/accuracy.md says how they do on others.
 """
 
 from dataclasses import dataclass
