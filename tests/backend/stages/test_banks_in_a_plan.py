@@ -1,7 +1,9 @@
 """Videos and pictures through a real plan: made videos, real stages, banks below the project."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
@@ -87,10 +89,23 @@ class Project:
         ]
         self.catalog.add_records(rows, work_key="listed")
 
-    def run(self) -> RunSummary:
-        crew = Inline(self.settings)
+    def run(self, *, until: str = "") -> RunSummary:
+        """Runs the plan; with `until`, it is cancelled when that stage begins."""
+        crew, cancelled = Inline(self.settings), Event()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if until and stage.startswith(until):
+                cancelled.set()
+
         try:
-            return PlanRun(catalog=self.catalog, artifacts=Artifacts(self.settings.artifacts), plan=PLAN, crew=crew)()
+            return PlanRun(
+                catalog=self.catalog,
+                artifacts=Artifacts(self.settings.artifacts),
+                plan=PLAN,
+                crew=crew,
+                cancelled=cancelled,
+                progress=progress,
+            )()
         finally:
             crew.close()
 
@@ -109,8 +124,10 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    made.catalog.close()
 
 
 @pytest.mark.slow
@@ -136,13 +153,17 @@ def test_a_film_added_later_is_paired_and_nothing_before_it_is_done_again(projec
 
 
 @pytest.mark.slow
-def test_equal_files_give_the_equal_catalog(project: Project, media: Path, tmp_path: Path) -> None:
+def test_interrupted_runs_end_with_the_equal_catalog(project: Project, media: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Project(tmp_path / "other")
     for each in (project, other):
         each.take(media / "a.mp4", media / "b.mp4", media / "toy.png")
-        each.run()
+    project.run()
+    for stage in ("find_picture_subjects", "build_banks", "pair_across"):
+        assert other.run(until=stage).cancelled
+    other.run()
     assert other.catalog_hash() == project.catalog_hash()
+    other.catalog.close()
 
 
 def test_an_unbound_role_is_named(project: Project, media: Path) -> None:
