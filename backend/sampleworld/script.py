@@ -160,7 +160,7 @@ def plan_world(seed: int, videos: int, duration_s: float, fps: int) -> WorldPlan
     living = [i for i in identities if i.is_living]
     order = [living[k] for k in rng.permutation(len(living))]
     goods = [i for i in identities if not i.is_living and i.relabels is None]
-    other_label: dict[str, Identity] = {i.relabels: i for i in identities if i.relabels is not None}
+    other_label = {i.relabels: i for i in identities if i.relabels is not None}
     half = max(1, min(len(goods), -(-videos // 2)))
     goods = [goods[k] for k in rng.permutation(len(goods))]
     plans: list[VideoPlan] = []
@@ -170,8 +170,8 @@ def plan_world(seed: int, videos: int, duration_s: float, fps: int) -> WorldPlan
         if v % 4 == 3 and lead.twin:
             second = next(i for i in identities if i.id == lead.twin)
         product = goods[v % half]
-        if v >= half:  # a product's second video shows its logo look-alike where it has one
-            product = other_label.get(product.id, product)
+        if v >= half and product.id in other_label:  # a product's second video shows its logo look-alike
+            product = other_label[product.id]
         shots = _draw_shots(np.random.default_rng([seed, 22, v]), v, lead, second, product, duration_s)
         planted = _replay(shots, v, plans, np.random.default_rng([seed, 23, v]))
         duplicates.extend(planted)
