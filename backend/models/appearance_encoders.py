@@ -31,6 +31,7 @@ DINO_SQUARE = Prep(short_px=224, crop_px=224)
 """A square picture whole: DINO's own crop would cut its edges off."""
 CONFIG, PROJECTION, FACTS = "open_clip_config.json", "projection.npz", "projection.json"
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
+PUBLISHED = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class OpenClipAppearance:
@@ -43,7 +44,7 @@ class OpenClipAppearance:
 
     model_id: str = "open-clip-appearance"
     space: ClassVar[str] = "appearance"
-    suggested: ClassVar[str] = "a folder with open_clip_config.json and fine-tuned weights"
+    suggested: ClassVar[str] = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"  # the base of the instance-tuned ones
     licence: ClassVar[str] = "of its weights; open_clip is MIT"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -109,7 +110,7 @@ class ProjectedAppearance:
 
     model_id: str = "projected-appearance"
     space: ClassVar[str] = "appearance"
-    suggested: ClassVar[str] = "the folder that fit-embedder wrote"
+    suggested: ClassVar[str] = ""
     licence: ClassVar[str] = "of its base"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -183,6 +184,10 @@ def _tower(folder: Path) -> Any:
 
 
 def _weights_file(folder: Path) -> Path:
+    """The open_clip file by its published name (hubs keep transformers' beside it), else the only one."""
+    for name in PUBLISHED:
+        if (folder / name).is_file():
+            return folder / name
     found = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"

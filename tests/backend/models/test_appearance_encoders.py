@@ -146,6 +146,13 @@ def test_two_checkpoints_are_one_too_many(folder: Path, tmp_path: Path) -> None:
         loaded(tmp_path)
 
 
+def test_a_hubs_folder_gives_the_file_that_open_clip_named(folder: Path, tmp_path: Path) -> None:
+    saved(folder, tmp_path, weights(folder), "open_clip_pytorch_model.bin")
+    torch.save({"text_model.x": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
+    found = loaded(tmp_path).embed(FRAME, MASK, BOX)
+    assert np.array_equal(found, loaded(folder / "whole").embed(FRAME, MASK, BOX))
+
+
 @pytest.mark.parametrize("config", [None, "{", json.dumps({"model_cfg": {"embed_dim": 4}})])
 def test_a_missing_or_wrong_configuration_is_named(folder: Path, tmp_path: Path, config: str | None) -> None:
     saved(folder, tmp_path, weights(folder))
