@@ -1,11 +1,12 @@
 """The owner's model workers: one a GPU, or one on the CPU, started when somebody calls and again when one dies."""
 
-import contextlib
 import itertools
 import logging
 import multiprocessing
 import os
+import pickle
 import secrets
+import select
 import socket
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from backend.engine.children import Threads, death_of
 from backend.engine.context import WorkerSettings, load
 from backend.engine.crew_folder import CrewFolder
 from backend.jobs.model_worker import DEATHS, ModelWorkerSettings, Suspect, serve_models
+from backend.models.call_wire import CallWire
 from backend.models.devices import num_gpus
 from backend.models.places import place_of
 from backend.models.remote_role import BULK, ModelAddress
@@ -46,7 +48,7 @@ class _Worker:
     listening: socket.socket
     stderr: Path
     process: BaseProcess | None = None
-    control: Connection | None = None
+    control: CallWire | None = None
     state: str = "idle"
     started: int = 0
     false_starts: int = 0
@@ -147,7 +149,7 @@ class ModelService:
         """Starts, hears and buries workers. They are children of this thread, which lives as long as the owner."""
         while not self._stopped:
             idle = [worker.listening for worker in self._workers if worker.process is None and worker.state != "failed"]
-            controls = [worker.control for worker in self._workers if worker.control is not None]
+            controls = [worker.control.socket for worker in self._workers if worker.control is not None]
             sentinels = [worker.process.sentinel for worker in self._workers if worker.process is not None]
             ready = wait([self._woken, *idle, *controls, *sentinels], timeout=WAIT_S)
             for worker in self._workers:
@@ -166,7 +168,7 @@ class ModelService:
 
     def _start(self, worker: _Worker) -> None:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
+        ours, theirs = socket.socketpair()
         arguments = (
             theirs,
             worker.listening,
@@ -180,15 +182,19 @@ class ModelService:
         with Threads(worker.settings.threads):
             process.start()
         theirs.close()
-        worker.process, worker.control = process, ours
+        worker.process, worker.control = process, CallWire(ours)
         worker.state, worker.beat_s, worker.started = "starting", time.monotonic(), worker.started + 1
         self._say(worker, "started", f"worker {worker.started}")
 
     def _hear(self, worker: _Worker) -> None:
-        assert worker.control is not None, "a worker that runs has a control pipe"
-        with contextlib.suppress(EOFError, OSError):
-            while worker.control.poll():
-                self._note(worker, *worker.control.recv())
+        """Takes what a worker says. One that says nothing more, or what may not be said, is ended."""
+        assert worker.process is not None and worker.control is not None, "a worker that runs has a control socket"
+        try:
+            while select.select([worker.control.socket], [], [], 0)[0]:
+                self._note(worker, *worker.control.receive())
+        except (EOFError, pickle.UnpicklingError) as error:
+            log.debug("models on %s: %s", worker.settings.device, error)
+            worker.process.kill()
 
     def _note(self, worker: _Worker, kind: str, *facts: Any) -> None:
         worker.beat_s = time.monotonic()

@@ -4,6 +4,7 @@ One thread runs the models; one a client reads what it sends; one watches. What 
 the process itself: the owner starts another, and clients ask it again.
 """
 
+import contextlib
 import os
 import pickle
 import queue
@@ -15,7 +16,6 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from typing import Any, cast
 
 from backend.domain import ModelUnavailable
@@ -68,7 +68,7 @@ class Suspect:
 
 
 def serve_models(
-    control: Connection,
+    control: socket.socket,
     listening: socket.socket,
     settings: ModelWorkerSettings,
     suspects: Mapping[str, Suspect],
@@ -76,9 +76,9 @@ def serve_models(
     stderr: str,
     owner: int,
 ) -> None:
-    """A worker's life, until the control pipe closes or the owner dies."""
+    """A worker's life, until the control socket closes or the owner dies."""
     become_child(owner, stderr)
-    ModelWorker(control, settings, suspects).run(listening, token)
+    ModelWorker(CallWire(control), settings, suspects).run(listening, token)
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class _Current:
 class ModelWorker:
     """Takes calls from connections, and tells the owner over `control` what it does."""
 
-    def __init__(self, control: Connection, settings: ModelWorkerSettings, suspects: Mapping[str, Suspect]) -> None:
+    def __init__(self, control: CallWire, settings: ModelWorkerSettings, suspects: Mapping[str, Suspect]) -> None:
         self._control = control
         self._control_lock = threading.Lock()
         self._settings = settings
@@ -230,11 +230,10 @@ class ModelWorker:
             threading.Thread(target=caller.listen, args=(token,), daemon=True).start()
 
     def _obey(self) -> None:
-        """The owner only ever closes the pipe: what is under way is not waited for."""
-        try:
-            self._control.recv()
-        except (EOFError, OSError):
-            os._exit(0)
+        """The owner only ever closes the socket: what is under way is not waited for."""
+        with contextlib.suppress(EOFError):
+            self._control.receive()
+        os._exit(0)
 
     def _watch(self) -> None:
         beaten = 0.0
