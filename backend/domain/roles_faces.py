@@ -56,6 +56,8 @@ class SyncScorer(Protocol):
     """How far lips and sound lie apart when the sound is moved by -15 to 15 frames."""
 
     model_id: str
+    least_confidence: float
+    """The median distance less the least one, below which no shift stands out."""
 
     def distances(self, crops: np.ndarray, samples: np.ndarray) -> np.ndarray | Absent:
         """Distances float32 `(n, 31)` of crops uint8 `(T, 224, 224, 3)` at 25 fps to sound int16 `(m,)` at 16 kHz.

@@ -91,7 +91,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.sam2_masks:Sam2Masks",
         "sam2_package": "backend.models.sam2_package:Sam2Package",
     },
-    "SyncScorer": {"paper": "backend.models.syncnet:SyncNet"},
+    "SyncScorer": {
+        "embedded": "backend.models.classical_sync:ClassicalSync",
+        "paper": "backend.models.syncnet:SyncNet",
+    },
     "TextReader": {
         "paper": "backend.models.text_reader:RapidOcrReader",
         "rapidocr": "backend.models.text_reader:RapidOcrReader",

@@ -91,9 +91,9 @@ def _step(here: np.ndarray, there: np.ndarray, box: Box) -> float:
     outside = np.ones(here.shape, bool)
     outside[max(0, y0 - 4) : y1 + 4, max(0, x0 - 4) : x1 + 4] = False
     texture = cv2.blur(np.hypot(cv2.Sobel(here, cv2.CV_32F, 1, 0), cv2.Sobel(here, cv2.CV_32F, 0, 1)), (3, 3))
-    outside &= texture > np.median(texture)
+    outside &= np.asarray(texture) > np.median(np.asarray(texture, np.float32))
     height, width = y1 - y0, x1 - x0
     torso = flow[int(y0 + 0.18 * height) : int(y0 + 0.5 * height), int(x0 + 0.3 * width) : int(x1 - 0.3 * width) + 1, 0]
     if outside.sum() < 50 or torso.size < 4:
         return 0.0
-    return float(np.median(torso) - np.median(flow[outside, 0])) / max(height, 1)
+    return float(np.median(np.asarray(torso)) - np.median(np.asarray(flow)[outside, 0])) / max(height, 1)

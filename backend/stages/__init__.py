@@ -16,6 +16,7 @@ STAGES: dict[str, str] = {
     "follow_faces": "backend.stages.faces:FollowFaces",
     "measure_face_spans": "backend.stages.face_spans:MeasureFaceSpans",
     "count_people": "backend.stages.people_count:CountPeople",
+    "measure_sync": "backend.stages.sync:MeasureSync",
     "measure_viewpoints": "backend.stages.viewpoints:MeasureViewpoints",
     "read_expressions": "backend.stages.expressions:ReadExpressions",
     "segment_subjects": "backend.stages.masks:SegmentSubjects",
