@@ -20,6 +20,7 @@ from backend.sampleworld import render_world
 from bench import (
     accuracy_clips,
     accuracy_pairs,
+    accuracy_people,
     accuracy_subjects,
     accuracy_words,
     engine,
@@ -123,6 +124,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
     "words": lambda worlds: accuracy_words.run(),
     "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
+    "people": lambda worlds: accuracy_people.run(worlds.folders(), _real()),
     "media": lambda worlds: media.run(),
     "metrics": lambda worlds: metrics.run(),
     "plan": lambda worlds: plan.run(),

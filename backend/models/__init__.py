@@ -36,7 +36,10 @@ MODELS: dict[str, dict[str, str]] = {
     "DinoV1": {"paper": "backend.models.dino:DinoV1"},
     "DinoV2": {"paper": "backend.models.dino:DinoV2"},
     "DinoV3": {"paper": "backend.models.dino:DinoV3"},
-    "ExpressionClassifier": {"paper": "backend.models.expressions_onnx:EmotiEffOnnx"},
+    "ExpressionClassifier": {
+        "embedded": "backend.models.expressions_classical:ClassicalExpressions",
+        "paper": "backend.models.expressions_onnx:EmotiEffOnnx",
+    },
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
     "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
