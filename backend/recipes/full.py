@@ -1,25 +1,45 @@
-"""`full`: everything that the four papers' curation has in common, computed once."""
+"""`full`: the union of the papers' recipes; whatever several of them need is computed once."""
 
 from backend.engine.plan import Step
-from backend.recipes.steps import Bound, footage, movement, pairing, step, subject_check, subjects, verification
+from backend.recipes.gloria import anchored
+from backend.recipes.opens2v import made_references
+from backend.recipes.steps import (
+    Bound,
+    across,
+    footage,
+    movement,
+    pairing,
+    step,
+    subject_check,
+    subjects,
+    verification,
+    words,
+)
 
 
 def full(bound: Bound) -> tuple[Step, ...]:
-    """The union of the papers' stages."""
+    """Every stage with the gates that all papers share; what one paper alone would drop is measured and kept."""
     return (
-        *footage(clean_crop=False),
+        *footage(),
         movement(),
         step("score_quality"),
         step("hash_clips"),
-        step("caption_clips"),
-        step("extract_phrases"),
+        *words(step("count_people_words")),
+        step("follow_faces"),
+        step("measure_face_spans"),
         subjects(),
+        step("count_people"),
         subject_check(),
         step("segment_subjects"),
+        step("check_categories"),
+        step("score_references"),
+        step("paint_background"),
         step("embed_appearances"),
-        *pairing(),
+        *pairing(upper=True),
+        *across(),
         verification(),
+        *made_references(0.5, num=1),
+        *anchored(),
         step("assemble_samples"),
-        step("select_anchors"),
         step("audit_pairs"),
     )

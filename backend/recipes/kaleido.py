@@ -23,7 +23,12 @@ def kaleido(bound: Bound) -> tuple[Step, ...]:
         ),
         step(
             "check_categories",
-            gate("appearance.category_margin", ">=", 0.0, "Kaleido, section 3: the category that CLIP sees; no value published"),
+            gate(
+                "appearance.category_margin",
+                ">=",
+                0.0,
+                "Kaleido, section 3: the category that CLIP sees; no value published",
+            ),
         ),
         step("follow_faces"),
         step("paint_background"),

@@ -24,7 +24,10 @@ def opens2v(bound: Bound) -> tuple[Step, ...]:
         subjects(),
         step("segment_subjects"),
         step("score_references"),
-        step("paint_background", gate("plate.painted_fraction", "<=", 0.45, "OpenS2V-Nexus, step5-2: larger holes lose the size")),
+        step(
+            "paint_background",
+            gate("plate.painted_fraction", "<=", 0.45, "OpenS2V-Nexus, step5-2: larger holes lose the size"),
+        ),
         step("embed_appearances"),
         *pairing(upper=True),
         *made_references(0.5, num=1),
@@ -40,6 +43,8 @@ def made_references(least: float, *, num: int, top: int = 10_000) -> tuple[Step,
     """
     kept = gate("pair.made_similarity", ">=", least, "the bound of two frames of one subject; made pictures are no truer")
     return (
-        step("choose_references", gate("anchor.worth", "top", top, "OpenS2V-Nexus, section 4.2: the 10 k best by mean score")),
+        step(
+            "choose_references", gate("anchor.worth", "top", top, "OpenS2V-Nexus, section 4.2: the 10 k best by mean score")
+        ),
         step("make_references", kept, num=num),
     )

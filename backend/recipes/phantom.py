@@ -16,10 +16,14 @@ from backend.recipes.steps import (
 
 
 def phantom(bound: Bound) -> tuple[Step, ...]:
-    """Three frames a clip, phrases grounded, boxes checked again; the living within one long video, things by their logo."""
+    """Three frames a clip, phrases grounded, boxes checked again; the living within one long video, things by their logo.
+
+    The default: looks are scored and global anchors drawn as well, so that a dataset can be chosen by them.
+    """
     return (
         *footage(),
         movement(),
+        step("score_quality"),
         step("hash_clips"),
         *words(),
         subjects(),
@@ -29,6 +33,7 @@ def phantom(bound: Bound) -> tuple[Step, ...]:
         *pairing(upper=True),
         *across(),
         verification(),
+        step("select_anchors"),
         step("assemble_samples"),
         step("audit_pairs"),
     )

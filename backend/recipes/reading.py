@@ -8,7 +8,7 @@ from backend.api import Doctor, RoleRow
 from backend.domain import ModelUnavailable
 from backend.engine.context import load
 from backend.models import MODELS
-from backend.models.places import model_id_of, place_of
+from backend.models.places import REMOTE, model_id_of, place_of
 from backend.recipes.binding import bindings, plan_for
 from backend.recipes.table import RECIPES
 from backend.settings import ProjectSettings
@@ -30,6 +30,8 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
         try:
             if place is None:
                 implementation()
+            elif place.location.startswith(REMOTE):
+                place.endpoint()
             else:
                 place.path()
         except ModelUnavailable as error:

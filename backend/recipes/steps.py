@@ -12,6 +12,8 @@ Bound = Mapping[str, str]
 """Name of the implementation of each bound role: gates on a model's own scale need to know whose scale it is."""
 
 BOUNDS = Bounds()
+SIMILARITY = "even chance; worlds 2000 to 2004: .89 right at recall .67"
+PRIOR = "12 inliers at a ratio of .3 for rigid things; the living within one long video only"
 
 
 def step(name: str, *gates: Gate, **fields: Any) -> Step:
@@ -90,11 +92,11 @@ def pairing(*, upper: bool = False) -> tuple[Step, ...]:
     return (
         step(
             "pair_subjects",
-            gate("pair.similarity", ">=", BOUNDS.similarity, "even chance; worlds 2000 to 2004: .89 right at recall .67"),
+            gate("pair.similarity", ">=", BOUNDS.similarity, SIMILARITY),
             gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
             gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
             gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
-            gate("pair.prior", ">=", BOUNDS.prior, "12 inliers at a ratio of .3 for rigid things"),
+            gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
             *([same] if upper else []),
         ),
         step(
@@ -106,13 +108,22 @@ def pairing(*, upper: bool = False) -> tuple[Step, ...]:
 
 
 def across() -> tuple[Step, ...]:
-    """S24 to S26 across sources: things by their logo or pattern, and pictures of image banks."""
+    """S24 to S28 across sources: things by their logo or pattern, and pictures of image banks."""
     return (
+        step(
+            "find_picture_subjects",
+            gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
+            gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.1"),
+            gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.1"),
+        ),
         step("build_banks"),
         step(
             "pair_across",
             gate("pair.bank_margin", ">=", 0.0, "over what chance gives in a bank of this size (research, section 3.2)"),
-            gate("pair.prior", ">=", 1.0, "the living within one long video only, things with a matching logo or pattern"),
+            gate("pair.similarity", ">=", BOUNDS.similarity, SIMILARITY),
+            gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
+            gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
+            gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
             gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
         ),
     )

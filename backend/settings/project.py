@@ -18,7 +18,7 @@ class ProjectSettings:
 
     format_version: int = FORMAT_VERSION
     profile: str = "embedded"
-    recipe: str = "full"
+    recipe: str = "phantom"
     seed: int = 0
     engine: str = "process"
     workers: int = 0

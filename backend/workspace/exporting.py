@@ -38,9 +38,9 @@ _SIDES = """
 SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.video_id, v.content_hash, k.clip_id,
     c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, a.frame / v.fps AS time_s, m.height, m.width, m.counts, coalesce(m.crop, a.artifact), w.text, w.author, w.caption_id
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
-JOIN kept_clip kc ON kc.id = k.clip_id JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
-JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
-JOIN source_now s ON s.id = v.source_id LEFT JOIN clip_caption w ON w.clip_id = k.clip_id
+LEFT JOIN kept_clip kc ON kc.id = k.clip_id LEFT JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
+LEFT JOIN kept_video kv ON kv.id = k.video_id LEFT JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
+JOIN source_now s ON s.id = coalesce(v.source_id, k.source_id) LEFT JOIN clip_caption w ON w.clip_id = k.clip_id
 LEFT JOIN mask_shown m ON m.appearance_id = k.id
 WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """

@@ -56,8 +56,8 @@ JOIN kept_subject ks ON ks.id = p.target_subject_id JOIN subject s ON s.id = ks.
 JOIN appearance ta ON ta.id = k.appearance_id AND ta.work_key = (SELECT work_key FROM kept_appearance x WHERE x.id = k.appearance_id)
 JOIN appearance ra ON ra.id = r.id AND ra.work_key = r.work_key
 JOIN kept_video tk ON tk.id = k.video_id JOIN video tv ON tv.id = tk.id AND tv.work_key = tk.work_key
-JOIN kept_video rk ON rk.id = r.video_id JOIN video rv ON rv.id = rk.id AND rv.work_key = rk.work_key
-JOIN source_now ts ON ts.id = tv.source_id JOIN source_now rs ON rs.id = rv.source_id
+LEFT JOIN kept_video rk ON rk.id = r.video_id LEFT JOIN video rv ON rv.id = rk.id AND rv.work_key = rk.work_key
+JOIN source_now ts ON ts.id = tv.source_id JOIN source_now rs ON rs.id = coalesce(rv.source_id, r.source_id)
 LEFT JOIN clip_caption c ON c.clip_id = k.clip_id LEFT JOIN wide w ON w.pair_id = p.id
 """
 """Pairs that the gates accept, with what people sort and filter by."""
@@ -108,9 +108,14 @@ def pair_rows(now: Snapshot, pair_ids: Sequence[str]) -> list[PairRow]:
     ):
         scores.setdefault(target, {})[name] = value
 
-    def stimulus(slot: str, appearance: str, clip: str) -> Stimulus:
+    def stimulus(slot: str, appearance: str, clip: str | None) -> Stimulus:
         crop = pictures.get(appearance)
-        return Stimulus(slot=slot, media=f"a-{crop}" if crop else None, clip_media=f"p-{clip}", text=captions.get(clip, ""))
+        return Stimulus(
+            slot=slot,
+            media=f"a-{crop}" if crop else None,
+            clip_media=f"p-{clip}" if clip else None,
+            text=captions.get(clip, ""),
+        )
 
     rows = []
     for pair_id in pair_ids:

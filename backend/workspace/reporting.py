@@ -52,11 +52,11 @@ LEFT JOIN pair_status v ON v.pair_id = p.id
 """
 
 _SIDES = """
-SELECT k.id, (SELECT min(m.crop) FROM kept_mask km JOIN mask m ON m.id = km.id AND m.work_key = km.work_key
-    WHERE km.appearance_id = k.id), src.uri, coalesce(a.frame / v.fps, 0), coalesce(c.text, '')
+SELECT k.id, coalesce((SELECT min(m.crop) FROM kept_mask km JOIN mask m ON m.id = km.id AND m.work_key = km.work_key
+    WHERE km.appearance_id = k.id), a.artifact), src.uri, coalesce(a.frame / v.fps, 0), coalesce(c.text, '')
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
-JOIN kept_video kv ON kv.id = k.video_id JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
-JOIN source src ON src.id = v.source_id LEFT JOIN clip_caption c ON c.clip_id = k.clip_id
+LEFT JOIN kept_video kv ON kv.id = k.video_id LEFT JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
+JOIN source src ON src.id = coalesce(v.source_id, k.source_id) LEFT JOIN clip_caption c ON c.clip_id = k.clip_id
 WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """
 

@@ -104,11 +104,12 @@ def _item_failures(now: Snapshot, plan: Plan) -> list[FailureRow]:
     rows = []
     for step in plan.steps[1:]:
         stage = step.stage
-        lineage = "k.video_id" if stage.over.KIND != "video" else "k.id"
+        over = stage.over
+        source = "k.id" if over is Source else "k.source_id"
         for item_id, kind, message, uri in now.query(
             f"""SELECT i.item_id, w.kind, w.message, s.uri FROM item_{stage.name} i JOIN ({NOW}) w USING (work_key)
-            LEFT JOIN kept_{stage.over.KIND} k ON k.id = i.item_id LEFT JOIN kept_video v ON v.id = {lineage}
-            LEFT JOIN source s ON s.id = v.source_id WHERE w.state = 'failed' ORDER BY 1 LIMIT {MAX_FAILURES}"""
+            LEFT JOIN kept_{over.KIND} k ON k.id = i.item_id LEFT JOIN source s ON s.id = {source}
+            WHERE w.state = 'failed' ORDER BY 1 LIMIT {MAX_FAILURES}"""
         ):
             name = f"{Path(uri).name} {item_id}" if uri else item_id
             rows.append(
