@@ -32,7 +32,9 @@ class ClassicalViewpoint:
 
     def facing(self, footage: Footage, frames: Sequence[int], boxes: Sequence[Box]) -> list[Facing | Absent]:
         """Raises MediaError."""
-        found = [self._cues(footage, frame, box) for frame, box in zip(frames, boxes, strict=True)]
+        found: list[Cues | None] = []
+        for start in range(0, len(frames), CHUNK):
+            found += self._cues(footage, frames[start : start + CHUNK], boxes[start : start + CHUNK])
         logits = {frame: logits_of(cues) for frame, cues in zip(frames, found, strict=True) if cues is not None}
         return [
             self._answer(frame, logits) if frame in logits else Absent("too little of the person is seen")
@@ -47,17 +49,22 @@ class ClassicalViewpoint:
         front, right, back, left = pooled
         return Facing(float(np.degrees(np.arctan2(right - left, front - back)) % 360), float(pooled.max()))
 
-    def _cues(self, footage: Footage, frame: int, box: Box) -> Cues | None:
+    def _cues(self, footage: Footage, frames: Sequence[int], boxes: Sequence[Box]) -> list[Cues | None]:
         reader = footage.reader
         factor = min(1.0, self.longest_px / max(reader.width, reader.height))
         size = None if factor == 1 else (max(1, round(reader.width * factor)), max(1, round(reader.height * factor)))
-        (picture,) = reader.at([frame], size=size)
-        x0, y0, x1, y1 = box_geometry.to_pixels(footage.content, reader.width, reader.height)
-        inside = box_geometry.scale((float(x0), float(y0), float(x1), float(y1)), factor, factor)
-        left, top, right, bottom = box_geometry.to_pixels(inside, picture.shape[1], picture.shape[0])
-        x0, y0, x1, y1 = box_geometry.clip(box_geometry.scale(box, factor, factor), inside)
-        local = (x0 - left, y0 - top, x1 - left, y1 - top)
-        return cues_of(picture[top:bottom, left:right], local, moved=moved_aside(footage, frame, box))
+        inside = box_geometry.scale(footage.content, factor, factor)
+        moved = moved_aside(footage, frames, boxes)
+        cues = []
+        for picture, box, step in zip(reader.at(frames, size=size), boxes, moved, strict=True):
+            left, top, right, bottom = box_geometry.to_pixels(inside, picture.shape[1], picture.shape[0])
+            x0, y0, x1, y1 = box_geometry.clip(box_geometry.scale(box, factor, factor), inside)
+            local = (x0 - left, y0 - top, x1 - left, y1 - top)
+            cues.append(cues_of(picture[top:bottom, left:right], local, moved=step))
+        return cues
+
+
+CHUNK = 16  # frames in hand: 16 of 720p are 44 MB
 
 
 def logits_of(cues: Cues) -> np.ndarray:
@@ -73,16 +80,23 @@ def chances(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
-def moved_aside(footage: Footage, frame: int, box: Box) -> float:
+def moved_aside(footage: Footage, frames: Sequence[int], boxes: Sequence[Box]) -> list[float]:
     """How far a body moves to the right against its surroundings, in its own heights a frame; 0 where nothing tells."""
     clip, reader = footage.clip, footage.reader
-    around = [f for f in (frame - MOTION_FRAMES, frame + MOTION_FRAMES) if clip.start_frame <= f < clip.stop_frame]
+    around = {
+        frame: [f for f in (frame - MOTION_FRAMES, frame + MOTION_FRAMES) if clip.start_frame <= f < clip.stop_frame]
+        for frame in frames
+    }
     factor = MOTION_PX / max(reader.width, reader.height)
     size = (max(1, round(reader.width * factor)), max(1, round(reader.height * factor)))
-    greys = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in reader.at([frame, *around], size=size)]
-    small = box_geometry.scale(box, factor, factor)
-    steps = [np.sign(f - frame) * _step(greys[0], grey, small) for f, grey in zip(around, greys[1:], strict=True)]
-    return float(np.mean(steps)) / MOTION_FRAMES if steps else 0.0
+    wanted = sorted({*frames, *(f for near in around.values() for f in near)})
+    greys = {f: cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for f, p in zip(wanted, reader.at(wanted, size=size), strict=True)}
+    moved = []
+    for frame, box in zip(frames, boxes, strict=True):
+        small = box_geometry.scale(box, factor, factor)
+        steps = [np.sign(f - frame) * _step(greys[frame], greys[f], small) for f in around[frame]]
+        moved.append(float(np.mean(steps)) / MOTION_FRAMES if steps else 0.0)
+    return moved
 
 
 def _step(here: np.ndarray, there: np.ndarray, box: Box) -> float:

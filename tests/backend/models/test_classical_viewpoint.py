@@ -68,14 +68,14 @@ def test_motion_is_that_of_the_body_against_its_surroundings() -> None:
     frames = np.stack([place[:180, 40 + t : 40 + t + 320].copy() for t in range(9)])
     for t in range(9):
         frames[t, 30:150, 100 + 2 * t : 150 + 2 * t] = body
-    found = moved_aside(footage(frames), 4, (108, 30, 158, 150))
+    (found,) = moved_aside(footage(frames), [4], [(108, 30, 158, 150)])
     assert found == pytest.approx(3 / 120, rel=0.25)
 
 
 def test_neighbouring_frames_are_heard_together(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {0: [3.0, 0, 0, 0], 8: [0, 0.5, 0, 0], 40: [0, 0.5, 0, 0]}
     answers = iter(told.values())
-    monkeypatch.setattr(ClassicalViewpoint, "_cues", lambda self, footage, frame, box: Cues({}, {}))
+    monkeypatch.setattr(ClassicalViewpoint, "_cues", lambda self, footage, frames, boxes: [Cues({}, {})] * len(frames))
     monkeypatch.setattr(classical_viewpoint, "logits_of", lambda cues: np.array(next(answers)))
     given = footage(np.zeros((41, 8, 8, 3), np.uint8))
     found = ClassicalViewpoint(least_chance=0.4).facing(given, list(told), [(0, 0, 8, 8)] * 3)
