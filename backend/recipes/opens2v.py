@@ -7,10 +7,16 @@ LOOKS = {
     "paper": (4.75, "OpenS2V-Nexus, step0_merge_json.py"),
     "embedded": (0.2, "heuristic scale: flat and dark pictures lie under it; it is no 4.75"),
 }
+FACES = {
+    "paper": (81, "OpenS2V-Nexus, step2_get_pure_person_clip.py"),
+}
 
 
 def opens2v(bound: Bound) -> tuple[Step, ...]:
-    """People by whole words, faces for 81 frames, gates on looks and movement; pairs of one cluster, bounded above."""
+    """People by whole words, faces for 81 frames, gates on looks and movement; pairs of one cluster, bounded above.
+
+    Cascades lose a face that turns, so that the embedded profile measures spans of faces and does not judge by them.
+    """
     return (
         *footage(),
         movement(0.004, "OpenS2V-Nexus, step0_merge_json.py, on its own estimator's scale"),
@@ -20,7 +26,7 @@ def opens2v(bound: Bound) -> tuple[Step, ...]:
             step("count_people_words", gate("clip.human", ">=", 1, "OpenS2V-Nexus, appendix: captions that name people"))
         ),
         step("follow_faces"),
-        step("measure_face_spans", gate("clip.face_span_frames", ">=", 81, "OpenS2V-Nexus, step2_get_pure_person_clip.py")),
+        step("measure_face_spans", *gate_on_scale(bound, "FaceWatcher", "clip.face_span_frames", ">=", FACES)),
         subjects(),
         step("segment_subjects"),
         step("score_references"),

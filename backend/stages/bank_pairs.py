@@ -46,11 +46,11 @@ class PairAcross:
     two the one listed later, of a subject and a picture the subject. Scores: those of `PairSubjects` but for `rival_margin`
     and `redundancy`; `bank_cosine` (its producer names the bank) and `bank_margin`, how far that lies over what chance
     gives in a bank of this size; `prior`: 0 for the living, who are believed only within one source (Phantom-Data,
-    section 4.2.3), else how far a keypoint match of a logo or pattern supports it; and those of `DiverseContexts`.
+    section 4.2.3), and where neither side is known to be a thing, else how far a keypoint match of a logo or pattern supports it; and those of `DiverseContexts`.
     """
 
     name: ClassVar[str] = "pair_across"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart,)
     surveys: ClassVar[type] = BankPart
@@ -198,7 +198,7 @@ class _LinkRows:
 
     def _prior(self, hit: Found, values: Mapping[str, float]) -> float:
         living = {self._banks.views(self._position).is_living[hit.own_row], self._banks.views(hit.part).is_living[hit.row]}
-        if True in living:
+        if True in living or False not in living:
             return 0.0
         stage = self._stage
         return min(1.0, values["keypoint_inliers"] / stage.rigid_inliers, values["keypoint_ratio"] / stage.rigid_ratio)
