@@ -201,7 +201,7 @@ def report(
 
 @app.command()
 def export(
-    format: Annotated[str, typer.Argument(help="manifest; opens2v-scores or vbench for scores of a system.")],
+    format: Annotated[str, typer.Argument(help="manifest or opens2v; opens2v-scores or vbench for scores of a system.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     project: ProjectOption = HERE,
     where: Annotated[str, typer.Option(help="Which pairs, as \"similarity >= .8 and verdict = 'same'\".")] = "",

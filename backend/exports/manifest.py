@@ -17,7 +17,7 @@ from backend.api import ExportSummary
 from backend.domain import ArtifactStore, SettingsError
 from backend.exports.folder import MANIFEST, ExportFolder, whole_folder
 from backend.exports.manifest_card import card
-from backend.exports.rows import ExportAbout, ExportPair, ExportSample, ExportVideo
+from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportVideo
 from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
 
 FORMAT = "subject-studio-manifest"
@@ -44,8 +44,9 @@ class ExportManifest:
         about: ExportAbout,
         duplicates: Sequence[tuple[str, str]] = (),
         samples: Iterable[ExportSample] = (),
+        clips: Iterable[ExportClip] = (),
     ) -> ExportSummary:
-        """Writes the folder whole or not at all; an earlier export at `out` is replaced.
+        """Writes the folder whole or not at all; an earlier export at `out` is replaced. `clips` have no place here.
 
         Raises ProjectError when `out` holds something else or cannot be written, SettingsError for a wrong split or
         a pair that speaks of a video not given, StoreError when an artifact is damaged.

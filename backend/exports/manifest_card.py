@@ -16,23 +16,23 @@ def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: Expo
     seconds = sum(video.duration_s for video in videos)
     subjects = {side.subject_id for side in sides if side.subject_id}
     parts = [
-        f"# {_plain(about.project) or 'Subject Studio'}: subject-to-video pairs",
+        f"# {plain(about.project) or 'Subject Studio'}: subject-to-video pairs",
         "",
         f"{len(pairs)} pairs of a target and a reference that show the same subject, from {len(videos)} videos "
         f"({seconds / 60:.1f} minutes), {len(subjects)} subjects.",
         "",
-        *_facts(about),
-        *_table("Pairs by kind", "kind", Counter(pair.kind for pair in pairs)),
-        *_table("Pairs by what people said", "status", Counter(pair.status for pair in pairs)),
-        *_table("Verdicts", "verdict", Counter(pair.verdict or "none" for pair in pairs)),
-        *_table("Pairs by split", "split", Counter(pair.split or "none" for pair in pairs)),
-        *_table("Pairs by category", "category", Counter(pair.category or "unknown" for pair in pairs)),
-        *_table("Living subjects", "subject", living),
-        *_table("Videos by licence", "licence", Counter(video.licence or "not stated" for video in videos)),
-        *_table("Left out", "reason", Counter(dict(about.left_out))),
-        *_list("Gates that held", about.gates),
-        *_list("Models", sorted({f"{role}: {model}" for pair in pairs for role, model in pair.models})),
-        *_list("Attribution", sorted({video.attribution for video in videos if video.attribution})),
+        *facts(about),
+        *table("Pairs by kind", "kind", Counter(pair.kind for pair in pairs)),
+        *table("Pairs by what people said", "status", Counter(pair.status for pair in pairs)),
+        *table("Verdicts", "verdict", Counter(pair.verdict or "none" for pair in pairs)),
+        *table("Pairs by split", "split", Counter(pair.split or "none" for pair in pairs)),
+        *table("Pairs by category", "category", Counter(pair.category or "unknown" for pair in pairs)),
+        *table("Living subjects", "subject", living),
+        *table("Videos by licence", "licence", Counter(video.licence or "not stated" for video in videos)),
+        *table("Left out", "reason", Counter(dict(about.left_out))),
+        *bullets("Gates that held", about.gates),
+        *bullets("Models", sorted({f"{role}: {model}" for pair in pairs for role, model in pair.models})),
+        *bullets("Attribution", sorted({video.attribution for video in videos if video.attribution})),
         "## Files",
         "",
         "- `pairs.jsonl`: one pair a line; `videos.jsonl`: the videos they come from (the files are not included).",
@@ -47,8 +47,9 @@ def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: Expo
     return "\n".join(parts) + "\n"
 
 
-def _facts(about: ExportAbout) -> list[str]:
-    facts = [
+def facts(about: ExportAbout) -> list[str]:
+    """What made the export, as a list."""
+    found = [
         ("Recipe", about.recipe),
         ("Profile", about.profile),
         ("Made by", f"Subject Studio {about.version}"),
@@ -56,23 +57,25 @@ def _facts(about: ExportAbout) -> list[str]:
         ("Split", about.split or "none"),
         ("Catalog", about.catalog_hash),
     ]
-    return [*(f"- {name}: {_plain(value)}" for name, value in facts if value), ""]
+    return [*(f"- {name}: {plain(value)}" for name, value in found if value), ""]
 
 
-def _table(title: str, name: str, counts: Counter[str]) -> list[str]:
+def table(title: str, name: str, counts: Counter[str]) -> list[str]:
+    """Counts under a heading, the largest first; nothing where there are none."""
     if not counts:
         return []
     rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     cut = [f"| {len(rows) - MOST_ROWS} more | {sum(n for _, n in rows[MOST_ROWS:])} |"] if len(rows) > MOST_ROWS else []
-    lines = [f"| {_plain(key)} | {count} |" for key, count in rows[:MOST_ROWS]]
+    lines = [f"| {plain(key)} | {count} |" for key, count in rows[:MOST_ROWS]]
     return [f"## {title}", "", f"| {name} | number |", "|---|---:|", *lines, *cut, ""]
 
 
-def _list(title: str, entries: Iterable[str]) -> list[str]:
-    lines = [f"- {_plain(entry)}" for entry in entries]
+def bullets(title: str, entries: Iterable[str]) -> list[str]:
+    """Entries under a heading; nothing where there are none."""
+    lines = [f"- {plain(entry)}" for entry in entries]
     return [f"## {title}", "", *lines, ""] if lines else []
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line that Markdown shows as it is: names and licences come from outside."""
     return "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in " ".join(text.split()))

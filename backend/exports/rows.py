@@ -146,6 +146,44 @@ class ExportSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportAppearance:
+    """A subject of a clip on one frame of its video."""
+
+    appearance_id: str
+    subject_id: str
+    phrase: str | None
+    category: str | None
+    frame: int
+    box: Box
+    mask: ExportMask | None
+    scores: tuple[ExportScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportClip:
+    """A clip with everything that the current plan keeps of it, for formats that are about clips and not about pairs."""
+
+    clip_id: str
+    video_id: str
+    start_frame: int
+    stop_frame: int
+    index: str
+    """Artifact of the video's frame index, for whoever reads frames."""
+    crop: Box | None = None
+    """The clip's picture free of borders and overlays, where it is less than the frame."""
+    caption: str | None = None
+    caption_author: str | None = None
+    phrases: tuple[ExportPhrase, ...] = ()
+    face_spans: tuple[tuple[int, int], ...] = ()
+    """Frames `[start, stop)` in which a face can be seen, longest first; empty where no face was followed."""
+    appearances: tuple[ExportAppearance, ...] = ()
+    """By frame and subject."""
+    plate: str | None = None
+    plate_frame: int | None = None
+    scores: tuple[ExportScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportAbout:
     """Where an export comes from. Holds no time and no path, so that equal data give equal bytes."""
 
@@ -166,6 +204,7 @@ class ExportAbout:
 class Exporter(Protocol):
     """An entry of EXPORTS: writes pairs, and the samples whose pairs they are, into a folder.
 
+    `clips` are all that the plan keeps, in order of video and start, read only by formats that have a place for them.
     `duplicates` names videos (by id) that show the same material. Raises ProjectError when the folder cannot be
     written, SettingsError for a wrong split.
     """
@@ -180,4 +219,5 @@ class Exporter(Protocol):
         about: ExportAbout,
         duplicates: Sequence[tuple[str, str]] = (),
         samples: Iterable[ExportSample] = (),
+        clips: Iterable[ExportClip] = (),
     ) -> ExportSummary: ...

@@ -14,7 +14,6 @@ from backend.exports.rows import (
     ExportAbout,
     ExportMask,
     ExportPair,
-    ExportPhrase,
     ExportReference,
     ExportSample,
     ExportScore,
@@ -25,14 +24,9 @@ from backend.exports.split import identities
 from backend.exports.where import parse_where
 from backend.settings import ProjectSettings, nearest
 from backend.store.artifacts import Artifacts
+from backend.workspace.clip_rows import MASKS, export_clips, phrases_of
 from backend.workspace.copies import NearDuplicates, copied_videos
 from backend.workspace.snapshot import Snapshot
-
-_MASKS = """
-CREATE OR REPLACE TEMP TABLE mask_shown AS
-SELECT m.* FROM kept_mask k JOIN mask m ON m.id = k.id AND m.work_key = k.work_key
-QUALIFY row_number() OVER (PARTITION BY m.appearance_id ORDER BY m.id) = 1
-"""
 
 _SIDES = """
 SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.video_id, v.content_hash, k.clip_id,
@@ -95,6 +89,7 @@ def export(
         about=about,
         duplicates=copied_videos(now, copies),
         samples=export_samples(now, {pair.pair_id for pair in pairs if pair.verdict in (None, "same")}),
+        clips=export_clips(now, artifacts),
     )
 
 
@@ -110,7 +105,7 @@ def export_videos(now: Snapshot) -> list[ExportVideo]:
 
 def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str, str], ...]) -> list[ExportPair]:
     """Pairs with both sides, scores and verdicts, in the order of the ids."""
-    now.query(_MASKS)
+    now.query(MASKS)
     pairs = now.query(
         """SELECT pair_id, kind, coalesce(v.status, 'machine'), v.verdict, coalesce(v.num_votes, 0), category, phrase, is_living,
         target_appearance_id, reference_appearance_id, target_subject_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
@@ -181,18 +176,7 @@ def export_samples(now: Snapshot, pair_ids: Collection[str]) -> list[ExportSampl
 
 def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide]:
     rows = now.query(_SIDES, [list(appearance_ids)])
-    phrases: dict[str, list[ExportPhrase]] = {}
-    captions = sorted({row[-1] for row in rows if row[-1] is not None})
-    for caption_id, *values in now.query(
-        """SELECT DISTINCT p.caption_id, p.text, p.start, p.stop, p.role, p.category FROM kept_phrase k
-        JOIN phrase p ON p.id = k.id AND p.work_key = k.work_key WHERE p.caption_id IN (SELECT unnest(?::VARCHAR[]))
-        ORDER BY p.caption_id, p.start""",
-        [captions],
-    ):
-        text, start, stop, role, category = values
-        phrases.setdefault(caption_id, []).append(
-            ExportPhrase(text=text, start=start, stop=stop, role=role, category=category)
-        )
+    phrases = phrases_of(now, sorted({row[-1] for row in rows if row[-1] is not None}))
     found = {}
     for row in rows:
         height, width, counts = row[16:19]
@@ -217,6 +201,6 @@ def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide
             crop=row[19],
             caption=row[20],
             caption_author=row[21],
-            phrases=tuple(phrases.get(row[22], ())),
+            phrases=phrases.get(row[22], ()),
         )
     return found

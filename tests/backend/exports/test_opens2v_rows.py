@@ -99,10 +99,10 @@ def test_a_clip_without_a_face_is_a_fault_and_no_sample(tmp_path: Path) -> None:
 
 def change(place: str, value: Any) -> Callable[[dict[str, Any]], None]:
     def made(entry: Any) -> None:
-        *path, last = (int(step) if step in "01" else step for step in place.split("/"))
+        *path, name = place.split("/")
         for step in path:
-            entry = entry[step if isinstance(entry, list) else str(step)]
-        last = last if isinstance(entry, list) else str(last)
+            entry = entry[int(step) if isinstance(entry, list) else step]
+        last: Any = int(name) if isinstance(entry, list) else name
         if value is change:
             del entry[last]
         else:
