@@ -52,7 +52,16 @@ COMMANDS = {
     "eval": EVALUATE,
     "evaluate": EVALUATE,
     "export": {"--project", "--out", "--where", "--split", "--system", "--benchmark", "--json"},
-    "import": {"--project", "--system", "--cases", "--references", "--json"},
+    "import": {
+        "--project",
+        "--videos",
+        "--licence",
+        "--attribution",
+        "--system",
+        "--cases",
+        "--references",
+        "--json",
+    },
     "ingest": {"--project", "--licence", "--attribution", "--json"},
     "init": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json"},
     "leaderboard": {
