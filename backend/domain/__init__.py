@@ -93,12 +93,14 @@ from backend.domain.roles_language import (
     Verdict,
     VideoTextEmbedder,
 )
+from backend.domain.roles_logos import Logo, LogoFinder
 from backend.domain.roles_people import ExpressionClassifier, FaceWatcher, Facing, PoseEstimator, SeenFace
 from backend.domain.roles_synthesis import Inpainter, ReferenceSynthesizer
 from backend.domain.roles_realism import AuthenticityScorer
 from backend.domain.roles_vision import (
     CLIP_PREP,
     DINO_PREP,
+    PREPARED,
     VBENCH_CLIP_PREP,
     VBENCH_DINO_PREP,
     VBENCH_I2V_IMAGE_PREP,

@@ -61,6 +61,10 @@ MODELS: dict[str, dict[str, str]] = {
         "flux": "backend.models.flux:FluxFill",
     },
     "LevelReader": {"paper": "backend.models.level_reader:VlmLevelReader"},
+    "LogoFinder": {
+        "embedded": "backend.models.classical_logos:ClassicalLogos",
+        "paper": "backend.models.grounded_logos:GroundedLogos",
+    },
     "Musiq": {"paper": "backend.models.musiq:Musiq"},
     "PhraseExtractor": {
         "embedded": "backend.models.classical_captions:RulePhrases",

@@ -34,6 +34,9 @@ STAGES: dict[str, str] = {
     "find_picture_subjects": "backend.stages.picture_subjects:FindPictureSubjects",
     "build_banks": "backend.stages.banks:BuildBanks",
     "pair_across": "backend.stages.bank_pairs:PairAcross",
+    "find_logos": "backend.stages.logos:FindLogos",
+    "match_logos": "backend.stages.logo_pairs:MatchLogos",
+    "match_logos_across": "backend.stages.logo_pairs:MatchLogosAcross",
     "select_anchors": "backend.stages.anchors:SelectAnchors",
     "audit_pairs": "backend.stages.audit:AuditPairs",
 }
