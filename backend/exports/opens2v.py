@@ -89,8 +89,8 @@ class ExportOpenS2V:
                 left_out=Counter(dict(about.left_out)),
             )
             usable = [pair for pair in sorted_pairs if writing.is_usable(pair)]
-            chosen = {side.clip_id for pair in usable for side in (pair.target, pair.reference)} if about.where else None
-            writing.write_clips(clips, chosen, usable)
+            chosen = {side.clip_id for pair in sorted_pairs if _stands(pair) for side in (pair.target, pair.reference)}
+            writing.write_clips(clips, chosen if about.where else None, usable)
             num_pairs = writing.write_pairs(usable) + writing.write_made(usable)
             writing.finish(about, num_pairs)
         return ExportSummary(
@@ -121,7 +121,7 @@ class _Writing:
     def is_usable(self, pair: ExportPair) -> bool:
         """Whether upstream's schema has a place for the pair; others are counted."""
         reason = None
-        if pair.verdict not in (None, "same"):
+        if not _stands(pair):
             reason = f"judged {pair.verdict}"
         elif pair.kind not in (*CROSS, "generated"):
             reason = f"{pair.kind}: upstream pairs two clips"
@@ -279,6 +279,11 @@ def frame_of(uri: str, index: bytes, frame: int) -> np.ndarray:
     """A frame of a video, uint8 `(H, W, 3)`, RGB; run in a child process."""
     with VideoReader(uri, FrameIndex.from_bytes(index)) as reader:
         return reader.at([frame])[0]
+
+
+def _stands(pair: ExportPair) -> bool:
+    """Whether nobody has judged it other than the same subject."""
+    return pair.verdict in (None, "same")
 
 
 def _row(pair: ExportPair) -> dict[str, Any]:

@@ -280,11 +280,13 @@ def test_a_clip_without_a_mask_is_counted(world: World) -> None:
 
 
 def test_with_a_condition_only_clips_of_chosen_pairs_are_samples_under_the_same_keys(world: World) -> None:
-    out, _ = world.export(
-        pairs=[made_pair(side(world.clips[1], 2, world.videos[0]), side(world.clips[2], 2, world.videos[1]))],
-        about=replace(ABOUT, where="similarity > .8"),
-    )
-    assert [sample.key for sample in metadata(out).samples] == [B, C]
+    (_, b, c), (one, two) = world.clips, world.videos
+    about = replace(ABOUT, where="similarity > .8")
+    joined = made_pair(side(b, 2, one), side(c, 2, two))
+    assert [sample.key for sample in metadata(world.export(pairs=[joined], about=about)[0]).samples] == [B, C]
+    within = made_pair(side(b, 0, one), side(b, 2, one), kind="in_pair")
+    denied = replace(joined, verdict="different")
+    assert [sample.key for sample in metadata(world.export(pairs=[within, denied], about=about)[0]).samples] == [B]
 
 
 def test_masks_and_boxes_lie_on_the_cropped_frame(world: World) -> None:
