@@ -1,13 +1,17 @@
 """`gloria`: Gloria's content anchors (section 3): one person in a long take, in sync, seen from sides and with expressions."""
 
 from backend.engine.plan import Step
-from backend.recipes.steps import Bound, footage, gate, movement, pairing, step, subjects, words
+from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, step, subjects, words
 
+IN_SYNC = {"paper": (3, "SyncNet, three frames: what viewers take for in sync (curation table, S08)")}
 UNPUBLISHED = "chosen on the curation table: Gloria publishes no value"
 
 
 def gloria(bound: Bound) -> tuple[Step, ...]:
-    """Long takes of a single person; global, viewpoint and expression anchors inside and outside the clip, balanced."""
+    """Long takes of a single person; global, viewpoint and expression anchors inside and outside the clip.
+
+    Cross-correlated lips and sound are too weak to judge by: the embedded profile measures sync without a gate.
+    """
     return (
         *footage(),
         movement(),
@@ -15,7 +19,8 @@ def gloria(bound: Bound) -> tuple[Step, ...]:
         *words(),
         step("follow_faces"),
         subjects(),
-        step("count_people", gate("clip.single_person", ">=", 0.9, f"S32, {UNPUBLISHED}")),
+        step("count_people", gate("clip.single_person", ">=", 0.9, f"S32, {UNPUBLISHED}", unmeasured="drop")),
+        step("measure_sync", *gate_on_scale(bound, "SyncScorer", "clip.sync_shift", "<=", IN_SYNC)),
         step("segment_subjects"),
         step("embed_appearances"),
         *pairing(),
@@ -26,14 +31,14 @@ def gloria(bound: Bound) -> tuple[Step, ...]:
 
 
 def anchored(least_source_px: float = 1080.0) -> tuple[Step, ...]:
-    """S33 to S36: sides and expressions measured, the anchors chosen, a judge's word on them, and their weights."""
-    of_expressions = "Gloria, section 3.2: expressions from sources of 1080p on"
+    """S33 to S35: sides and expressions are measured, and the anchors chosen."""
     return (
         step("measure_viewpoints"),
         step("read_expressions"),
         step(
             "select_anchors",
-            gate("anchor.source_short_px", ">=", least_source_px, of_expressions),
-            gate("anchor.num_labels", ">=", 1.0, "every side counts by itself"),
+            gate("anchor.expression_source_px", ">=", least_source_px, "Gloria, section 3: expressions of 1080p sources"),
+            gate("anchor.expression_labels", ">=", 2, "Gloria, section 3: clips with two expressions or more"),
+            gate("anchor.expression_confidence", ">=", 0.6, f"S34, {UNPUBLISHED}"),
         ),
     )

@@ -29,6 +29,7 @@ from backend.measures.retrieval import identity_components
 from backend.media.images import encode_webp
 from backend.stages.anchor_candidates import Candidate, candidates_of
 
+EXPRESSION = "expression"
 CROP_QUALITY = 92  # as masks' crops: backend.stages.masks
 
 
@@ -39,13 +40,13 @@ class SelectAnchors:
     Global ones are random appearances of the subject; the choice is drawn from `context.rng`, so that equal seeds give
     equal anchors. A viewpoint's (expression's) is the frame of highest confidence and largest crop on which that side
     (label) was found; its appearance is made here, with the body's (head's) crop as its artifact. Linked subjects are
-    the components of the pairs that the gates accept now. Scores of a viewpoint or expression anchor: `confidence`,
-    `crop_px` (the crop's shorter side), `source_short_px` and `num_labels`, of its kind in its own clip; of a global
-    one these are NULL.
+    the components of the pairs that the gates accept now. Scores of a viewpoint or expression anchor: `confidence`
+    and `crop_px` (the crop's shorter side); of an expression also `expression_confidence`, `expression_labels` (how many
+    its clip shows) and `expression_source_px` (the video's shorter side). What an anchor's kind does not have is NULL.
     """
 
     name: ClassVar[str] = "select_anchors"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Track, Subject, Appearance, Pair, Score)
     makes: ClassVar[tuple[type, ...]] = (Appearance, Anchor, Score)
@@ -121,17 +122,20 @@ class SelectAnchors:
                     anchor = Anchor(
                         appearance_id=appearance.id, clip_id=subject.clip_id, kind=kind, label=label, inside=inside
                     )
-                    values = (
-                        candidate.confidence,
-                        min(appearance.box[2] - appearance.box[0], appearance.box[3] - appearance.box[1]),
-                        float(crops.source_short_px),
-                        float(candidate.num_labels),
-                    )
-                    rows += [anchor, *(_score(anchor, *pair) for pair in zip(SCORES, values, strict=True))]
+                    width, height = appearance.box[2] - appearance.box[0], appearance.box[3] - appearance.box[1]
+                    values = {"confidence": candidate.confidence, "crop_px": min(width, height)}
+                    if kind == EXPRESSION:
+                        values |= {
+                            "expression_confidence": candidate.confidence,
+                            "expression_labels": float(candidate.num_labels),
+                            "expression_source_px": float(crops.source_short_px),
+                        }
+                    reason = "a side needs neither an expression nor a large source"
+                    rows += [anchor, *(_score(anchor, name, values.get(name), reason=reason) for name in SCORES)]
         return rows
 
 
-SCORES = ("confidence", "crop_px", "source_short_px", "num_labels")
+SCORES = ("confidence", "crop_px", "expression_confidence", "expression_labels", "expression_source_px")
 
 
 class _Crops:
@@ -164,7 +168,7 @@ class _Crops:
 
 def _score(anchor: Anchor, name: str, value: float | None, *, reason: str | None = None) -> Score:
     producer = f"{SelectAnchors.name}/{SelectAnchors.version}"
-    return Score(target=anchor.id, name=name, value=value, producer=producer, reason=reason)
+    return Score(target=anchor.id, name=name, value=value, producer=producer, reason=reason if value is None else None)
 
 
 def _linked(subjects: Sequence[Subject], pairs: Sequence[Pair]) -> dict[str, list[str]]:

@@ -1,0 +1,283 @@
+"""Roles that answer from a sample world's truth: they prove what a recipe does with right answers, and with planted errors.
+
+A planted role is loaded like one with weights: its place is the world's folder. What sees only pixels (segmenter,
+embedders, judge) knows a frame again by its bytes, which the detector noted when it saw the footage.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from backend.domain import Absent, Box, Detection, Footage, Inquiry, PhraseSpan, Verdict
+from backend.domain.roles_people import Facing, SeenFace
+from backend.domain.roles_words import SafetyFinding
+from backend.geometry import boxes
+from backend.media.images import decode_image
+from backend.models.places import ModelPlace
+from backend.sampleworld import SubjectTruth, Truth, VideoTruth, read_truth
+
+DIM = 64
+OWN = 0.9
+"""Share of an identity in its vectors: two views of one have a cosine of .81, of two identities 0."""
+THUMB_PX = 8
+VISIBLE = 0.5
+
+
+class Place(NamedTuple):
+    """A frame of a video of the world."""
+
+    video: VideoTruth
+    frame: int
+
+
+SEEN: dict[bytes, Place] = {}
+"""Frames by the digest of their pixels."""
+
+
+@lru_cache
+def truth_of(world: Path) -> Truth:
+    return read_truth(world)
+
+
+@lru_cache
+def by_length(world: Path) -> dict[str, VideoTruth]:
+    """Videos of the world by the content hash of their files."""
+    found = {}
+    for video in truth_of(world).videos:
+        data = (world / video.file).read_bytes()
+        found[hashlib.blake2b(data, digest_size=32).hexdigest()] = video
+    return found
+
+
+def digest(frame: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(frame).tobytes(), digest_size=16).digest()
+
+
+class Planted:
+    """What all planted roles have."""
+
+    suggested: ClassVar[str] = "the folder of a sample world"
+    licence: ClassVar[str] = "Apache-2.0"
+    model_id: str = "planted"
+
+    def __init_subclass__(cls) -> None:
+        cls.model_id = f"planted-{cls.__name__}"
+
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
+        self.world = place.path()
+
+    def video(self, footage: Footage) -> VideoTruth:
+        return by_length(self.world)[footage.video.content_hash]
+
+    def identities(self) -> list[str]:
+        return [identity.id for identity in truth_of(self.world).identities]
+
+
+def present(video: VideoTruth, frame: int) -> list[tuple[SubjectTruth, Box]]:
+    """Who stands on a frame of a shot, more than half visible."""
+    shot = video.shot_at(frame)
+    rows = [(subject, subject.at(frame)) for subject in shot.subjects] if shot else []
+    return [(subject, row.box) for subject, row in rows if row and row.box and row.visible >= VISIBLE]
+
+
+def who(frame: np.ndarray, box: Box) -> str | None:
+    """The identity whose box lies best on a box of a frame that was seen before."""
+    place = SEEN.get(digest(frame))
+    if place is None:
+        return None
+    found = [(boxes.iou(box, other), subject.identity) for subject, other in present(place.video, place.frame)]
+    best = max(found, default=(0.0, ""))
+    return best[1] if best[0] > 0.3 else None
+
+
+class PlantedDetector(Planted):
+    """Every visible subject of the shot with its true box; tracked by identity. People first, as a detector's list goes."""
+
+    def detect(self, footage: Footage, frames: Sequence[int], phrases: Sequence[str]) -> list[Detection]:
+        video = self.video(footage)
+        pictures = footage.reader.at(sorted(set(frames)))
+        for frame, picture in zip(sorted(set(frames)), pictures, strict=True):
+            SEEN[digest(picture)] = Place(video, frame)
+        names = self.identities()
+        found = []
+        for frame in sorted(set(frames)):
+            for subject, box in present(video, frame):
+                kind = "person" if subject.category in ("man", "woman", "boy", "girl", "person") else "object"
+                label = next((phrase for phrase in phrases if phrase in subject.phrase or subject.phrase in phrase), None)
+                found.append(
+                    Detection(frame=frame, box=box, score=0.9, kind=kind, label=label, track=names.index(subject.identity))
+                )
+        return found
+
+
+class PlantedSegmenter(Planted):
+    """The true mask kept nearest to the frame, of the subject whose box it is."""
+
+    def segment(self, frame: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
+        place = SEEN[digest(frame)]
+        masks = []
+        for box in boxes:
+            name = who(frame, box)
+            shot = place.video.shot_at(place.frame)
+            assert shot is not None
+            subject = next(s for s in shot.subjects if s.identity == name)
+            mask = subject.mask_at(place.frame, height=place.video.height, width=place.video.width)
+            masks.append(np.zeros(frame.shape[:2], bool) if mask is None else mask)
+        return np.stack(masks), np.ones(len(masks), np.float32)
+
+
+class PlantedSpotter(Planted):
+    """True overlays that hold for the whole clip."""
+
+    def spot(self, footage: Footage) -> list[tuple[Box, float]]:
+        return []
+
+
+class PlantedCaptioner(Planted):
+    """What the shot is said to show."""
+
+    def caption(self, footage: Footage) -> str | Absent:
+        shot = self.video(footage).shot_at((footage.clip.start_frame + footage.clip.stop_frame) // 2)
+        return shot.caption if shot else Absent("no shot")
+
+
+class PlantedPainter(Planted):
+    """Black over every hole."""
+
+    def paint(self, frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return np.where(mask[..., None], 0, frame).astype(np.uint8)
+
+
+class PlantedExpressions(Planted):
+    """Every face is neutral."""
+
+    labels: tuple[str, ...] = ("neutral", "happy")
+
+    def classify(self, faces: Sequence[np.ndarray]) -> np.ndarray:
+        return np.tile(np.array([[1.0, 0.0]], np.float32), (len(faces), 1))
+
+
+class PlantedPhrases(Planted):
+    """No phrase: subjects take their category from the detector's kind."""
+
+    def phrases(self, text: str) -> list[PhraseSpan]:
+        return []
+
+
+class PlantedSafety(Planted):
+    has_eyes: bool = False
+
+    def words(self, texts: Sequence[str]) -> list[SafetyFinding]:
+        return [SafetyFinding(1.0) for _ in texts]
+
+    def pictures(self, frames: Sequence[np.ndarray]) -> list[SafetyFinding]:
+        return []
+
+
+class PlantedAppearance(Planted):
+    """One axis for each identity, and a view's own share of the others."""
+
+    space = "appearance"
+
+    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        name = who(frame, box)
+        if name is None:
+            return Absent("nobody known")
+        vector = np.zeros(DIM, np.float32)
+        vector[self.identities().index(name)] = OWN
+        rng = np.random.default_rng(int.from_bytes(digest(frame)[:4], "big") + int(box[0]))
+        axis = 24 + int(rng.integers(DIM - 24))
+        vector[axis] = np.sqrt(1 - OWN**2)
+        return vector
+
+
+class PlantedBackground(PlantedAppearance):
+    """One axis for each context of the video."""
+
+    space = "background"
+
+    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        place = SEEN.get(digest(frame))
+        shot = place.video.shot_at(place.frame) if place else None
+        if place is None or shot is None:
+            return Absent("not a frame of the world")
+        contexts = sorted({(video.name, s.context) for video in truth_of(self.world).videos for s in video.shots})
+        vector = np.zeros(DIM * 4, np.float32)
+        vector[contexts.index((place.video.name, shot.context))] = 1.0
+        return vector
+
+
+class PlantedNoFace(PlantedAppearance):
+    space = "face"
+
+    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        return Absent("planted subjects show no face")
+
+
+class PlantedScorer(Planted):
+    def score(self, frames: np.ndarray) -> float | Absent:
+        return 5.0
+
+
+class PlantedJudge(Planted):
+    """Answers every question with yes, but denies what a seeded share of the questions is about."""
+
+    share: ClassVar[float] = 0.0
+
+    def ask(self, inquiries: Sequence[Inquiry]) -> list[Verdict]:
+        return [Verdict(0 if self._denied(inquiry) else 1, "planted") for inquiry in inquiries]
+
+    def _denied(self, inquiry: Inquiry) -> bool:
+        seed = hashlib.blake2b(b"".join(_thumb(image) for image in inquiry.images), digest_size=4).digest()
+        return int.from_bytes(seed, "big") / 2**32 < self.share
+
+
+class DenyingJudge(PlantedJudge):
+    share = 1.0
+
+
+class PlantedFaces(Planted):
+    """Nobody's face."""
+
+    least_score: float = 0.5
+    least_cosine: float = 0.5
+
+    def watch(self, frame: np.ndarray) -> list[SeenFace]:
+        return []
+
+
+class PlantedSync(Planted):
+    """Nothing stands out."""
+
+    least_confidence: float = 1.0
+
+    def distances(self, crops: np.ndarray, samples: np.ndarray) -> np.ndarray | Absent:
+        return Absent("nobody speaks")
+
+
+class PlantedPose(Planted):
+    """The true azimuth of whoever's box it is."""
+
+    def facing(self, footage: Footage, frames: Sequence[int], boxes_: Sequence[Box]) -> list[Facing | Absent]:
+        video = self.video(footage)
+        found: list[Facing | Absent] = []
+        for frame, box in zip(frames, boxes_, strict=True):
+            near = [
+                (boxes.iou(box, other), row)
+                for subject, other in present(video, frame)
+                if (row := subject.at(frame)) is not None
+            ]
+            best = max(near, default=None, key=lambda pair: pair[0])
+            found.append(Absent("nobody there") if best is None else Facing(best[1].azimuth_deg, 0.9))
+        return found
+
+
+def _thumb(image: bytes) -> bytes:
+    picture = decode_image(image)
+    rows = np.linspace(0, picture.shape[0] - 1, THUMB_PX).astype(int)
+    columns = np.linspace(0, picture.shape[1] - 1, THUMB_PX).astype(int)
+    return (picture[np.ix_(rows, columns)] // 32).tobytes()
