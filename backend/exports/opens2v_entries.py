@@ -59,25 +59,28 @@ class Entry:
 
 @dataclass(slots=True)
 class Unscaled:
-    """Counts the scores that are left out because their producers are on another scale."""
+    """Counts the scores that are left out: keys of upstream's and reasons."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def value(self, key: str, scores: Sequence[ExportScore]) -> float | None:
         """The score that upstream's key stands for, None where there is none on its scale."""
         name, models = SCALES[key]
-        found = [score for score in scores if score.name == name]
+        found = [score for score in scores if score.name == name and score.value is not None]
         for score in found:
-            if score.value is not None and _STAGE.sub("", score.producer).startswith(models):
+            if _STAGE.sub("", score.producer).startswith(models):
                 return score.value
-        self.counts[(key, found[0].producer if found else "nobody")] += 1
+        reason = next((score.reason for score in scores if score.name == name and score.reason), "")
+        self.leave_out(key, f"measured by {found[0].producer}, another scale than upstream's" if found else reason)
         return None
+
+    def leave_out(self, key: str, reason: str = "") -> None:
+        self.counts[(key, reason or "not measured")] += 1
 
     def told(self) -> dict[str, str]:
         """Each key that was left out somewhere, and why, in a sentence."""
         found: dict[str, list[str]] = defaultdict(list)
-        for (key, producer), count in sorted(self.counts.items()):
-            reason = "not measured" if producer == "nobody" else f"measured by {producer}, another scale than upstream's"
+        for (key, reason), count in sorted(self.counts.items()):
             found[key].append(f"{reason} ({count})")
         return {key: "; ".join(reasons) for key, reasons in found.items()} | dict.fromkeys(NEVER, "measured by no stage")
 
@@ -167,7 +170,7 @@ def pair_of(pair: ExportPair, cur: Place, aft: Place, unscaled: Unscaled) -> dic
     if cur.class_name == aft.class_name:
         entry["text_similarity"] = 1.0
     else:
-        unscaled.counts[("pairs.text_similarity", "nobody")] += 1
+        unscaled.leave_out("pairs.text_similarity")
     image = unscaled.value("pairs.image_similarity", pair.scores)
     if image is not None:
         entry["image_similarity"] = image

@@ -216,6 +216,16 @@ def test_scores_on_another_scale_are_left_out_and_named(world: World) -> None:
     assert "`metadata.motion`: measured by measure_motion/1" in (out / "README.md").read_text()
 
 
+def test_a_score_that_could_not_be_measured_is_left_out_with_its_reason(world: World) -> None:
+    unmeasured = ExportScore(name="crop_text_cosine", value=None, producer="score_references/1:", reason="unavailable: gme")
+    clip = world.clips[0]
+    appearances = tuple(replace(one, scores=(unmeasured,)) for one in clip.appearances)
+    out, _ = world.export(pairs=[], clips=[replace(clip, appearances=appearances)])
+    told = json.loads((out / "about.json").read_text())["keys_left_out"]
+    assert told["annotations.gme_score"] == "unavailable: gme (2)"
+    assert told["annotations.aes_score"] == "not measured (2)"
+
+
 def test_pairs_name_the_frames_and_masks_of_both_sides(world: World) -> None:
     out, summary = world.export()
     found = read_opens2v(out / "step6" / "cross-frames-images" / "walk_1.json")
