@@ -107,7 +107,10 @@ MODELS: dict[str, dict[str, str]] = {
         "rapidocr": "backend.models.text_reader:RapidOcrReader",
     },
     "TextSpotter": {"embedded": "backend.models.classical_text:ClassicalTextSpotter"},
-    "TechnicalScorer": {"embedded": "backend.models.classical_quality:HeuristicTechnical"},
+    "TechnicalScorer": {
+        "embedded": "backend.models.classical_quality:HeuristicTechnical",
+        "paper": "backend.models.dover_onnx:DoverOnnx",
+    },
     "ViClip": {"paper": "backend.models.viclip:ViClip"},
 }
 """`role: {implementation: "module:Class"}`; a profile is the implementation of its name in every role."""

@@ -13,6 +13,7 @@ from backend.domain import (
     Context,
     Failed,
     Footage,
+    FootageScorer,
     ImageScorer,
     Item,
     MediaError,
@@ -59,7 +60,11 @@ class ScoreQuality:
             return Failed(item.id, error.kind, str(error))
         rows = []
         for name, scorer in scorers.items():
-            value = scorer.score(frames)
+            by_clip = isinstance(scorer, FootageScorer)
+            try:
+                value = scorer.score_footage(footage) if by_clip else scorer.score(frames)
+            except MediaError as error:
+                return Failed(item.id, error.kind, str(error))
             absent = isinstance(value, Absent)
             rows.append(
                 Score(
@@ -68,7 +73,7 @@ class ScoreQuality:
                     value=None if absent else value,
                     producer=scorer.model_id,
                     reason=value.reason if absent else None,
-                    num_units=len(frames),
+                    num_units=1 if by_clip else len(frames),
                 )
             )
         greys = [technical.luma(frame) for frame in frames]

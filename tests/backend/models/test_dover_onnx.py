@@ -1,0 +1,127 @@
+"""DOVER's adapter on tiny graphs of the published signature, made here."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.domain import Absent, Clip, Footage, ModelUnavailable, Ok, Score, Video
+from backend.measures.fragments import DEVIATION, MEAN, clip_frames
+from backend.models.dover_onnx import DoverOnnx
+from backend.models.places import ModelPlace
+from backend.stages.quality import ScoreQuality
+from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
+
+VIEW: tuple[Any, ...] = (3, 32, 224, 224)
+
+
+def save_dover(
+    path: Path, *, batch: Any = 1, names=("aes_view", "tech_view"), view=VIEW, outputs: int = 2, scale: float = 1.0
+) -> Path:
+    """A graph whose scores are means of its views: the aesthetic one times 100, the technical one times `scale`."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    given = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [b, *view]) for n, b in zip(names, (1, batch), strict=True)
+    ]
+    nodes, results = [], []
+    for number, (name, factor) in enumerate(zip(names, (100.0, scale), strict=True)):
+        # One axis after another: a sum of five million float32 would be off by a thousandth.
+        steps = [name, *(f"{name}_{axis}" for axis in (4, 3, 2)), f"m{number}"]
+        for axis, before, after in zip((4, 3, 2, 1), steps, steps[1:]):
+            nodes.append(helper.make_node("ReduceMean", [before], [after], axes=[axis], keepdims=0))
+        nodes.append(helper.make_node("Constant", [], [f"f{number}"], value_float=factor))
+        nodes.append(helper.make_node("Mul", [f"m{number}", f"f{number}"], [f"s{number}"]))
+        results.append(helper.make_tensor_value_info(f"s{number}", TensorProto.FLOAT, None))
+    graph = helper.make_graph(nodes, "dover", given, results[-outputs:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def scorer(path: Path) -> DoverOnnx:
+    return DoverOnnx(ModelPlace("TechnicalScorer", str(path), DoverOnnx.suggested), device="cpu", dtype="float32")
+
+
+def grey_film(levels: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(levels.astype(np.uint8)[:, None, None, None], (len(levels), 240, 260, 3)).copy()
+
+
+def footage_of(frames: np.ndarray, content=None) -> Footage:
+    item = clip_item(frames)
+    whole = content or (0.0, 0.0, float(frames.shape[2]), float(frames.shape[1]))
+    return Footage(item.one(Video), item.one(Clip), ArrayReader(frames), whole)
+
+
+def expected(levels: np.ndarray) -> float:
+    """The mean of grey frames, normalised: every pixel of a frame is one level."""
+    return float(((levels[:, None] - MEAN) / DEVIATION).mean())
+
+
+@pytest.mark.parametrize("batch", [1, 4, "n"])
+def test_the_technical_score_is_the_mean_over_the_clips_that_upstream_takes(tmp_path: Path, batch: Any):
+    levels = np.arange(210)
+    found = scorer(save_dover(tmp_path / "onnx_dover.onnx", batch=batch)).score_footage(footage_of(grey_film(levels)))
+    assert found == pytest.approx(expected(levels[clip_frames(210).ravel()].astype(float)), abs=1e-4)
+
+
+def test_borders_are_left_out(tmp_path: Path):
+    frames = np.zeros((70, 260, 300, 3), np.uint8)
+    frames[:, 10:250, 20:280] = 90
+    found = scorer(save_dover(tmp_path / "onnx_dover.onnx")).score_footage(footage_of(frames, (20.0, 10.0, 280.0, 250.0)))
+    assert found == pytest.approx(expected(np.array([90.0])), abs=1e-4)
+
+
+def test_single_frames_fill_a_clip(tmp_path: Path):
+    model = scorer(save_dover(tmp_path / "onnx_dover.onnx"))
+    assert model.score(grey_film(np.array([50, 150]))) == pytest.approx(expected(np.array([50.0, 150.0])), abs=1e-4)
+    assert model.score(np.zeros((0, 240, 240, 3), np.uint8)) == Absent("no frames")
+
+
+def test_the_stage_shows_it_the_clip_and_keeps_its_id(tmp_path: Path):
+    model = scorer(save_dover(tmp_path / "onnx_dover.onnx"))
+    levels = np.arange(70) * 3
+    frames = grey_film(levels)
+    context = StageContext(ArrayReader(frames), roles={"AestheticScorer": model, "TechnicalScorer": model})
+    (result,) = ScoreQuality()([clip_item(frames)], context)
+    assert isinstance(result, Ok)
+    (score,) = [row for row in result.rows if isinstance(row, Score) and row.name == "technical"]
+    assert score.value == pytest.approx(expected(levels[clip_frames(70).ravel()].astype(float)), abs=1e-4)
+    assert score.producer.startswith("dover-onnx-1@")
+    assert score.num_units == 1
+
+
+def test_an_answer_that_is_no_number_is_absent(tmp_path: Path):
+    model = scorer(save_dover(tmp_path / "onnx_dover.onnx", scale=float("inf")))
+    assert model.score_footage(footage_of(grey_film(np.arange(70)))) == Absent("DOVER gave no number")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"names": ("aes_view", "frames")},
+        {"view": (3, 16, 224, 224)},
+        {"view": (32, 3, 224, 224)},
+        {"outputs": 1},
+    ],
+)
+def test_a_graph_of_another_signature_is_refused(tmp_path: Path, other: dict[str, Any]):
+    with pytest.raises(ModelUnavailable, match=r"convert_to_onnx\.py"):
+        scorer(save_dover(tmp_path / "onnx_dover.onnx", **other))
+
+
+def test_what_is_no_model_and_what_is_missing_is_named(tmp_path: Path):
+    (tmp_path / "onnx_dover.onnx").write_bytes(b"\x08\x07 not a graph")
+    with pytest.raises(ModelUnavailable, match="get it again"):
+        scorer(tmp_path / "onnx_dover.onnx")
+    whole = save_dover(tmp_path / "whole.onnx").read_bytes()
+    (tmp_path / "onnx_dover.onnx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelUnavailable, match="get it again"):
+        scorer(tmp_path)
+    (tmp_path / "onnx_dover.onnx").unlink()
+    with pytest.raises(ModelUnavailable, match=r"holds no \*dover\*\.onnx"):
+        scorer(tmp_path)
+    with pytest.raises(ModelUnavailable, match=r"models\.TechnicalScorer"):
+        DoverOnnx(ModelPlace("TechnicalScorer", "", DoverOnnx.suggested), device="cpu", dtype="float32")
