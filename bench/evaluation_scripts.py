@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from backend.domain import (
     CLIP_PREP,
@@ -29,6 +30,7 @@ from metrics.smoothness import SHARES, windows_of
 from metrics.spec import Entry, Roles
 
 VIDEO_BATCH = 64  # get_motion_smoothness.py
+LEVEL_PX = 448  # what Q-Align's vision encoder sees
 
 
 def _sampled(entry: Entry, indices: Sequence[int]) -> np.ndarray:
@@ -76,14 +78,22 @@ def gmescore(entry: Entry, roles: Any) -> float:
 
 
 def motion_smoothness_opens2v(entry: Entry, roles: Any) -> float:
-    frames = _whole(entry)
+    frames, reader = _whole(entry), roles("LevelReader")
     windows = windows_of(len(frames), 3)
-    shares = [
-        roles("LevelReader").read([frames[window] for window in windows[start : start + VIDEO_BATCH]], ("video",))[:, 0]
-        for start in range(0, len(windows), VIDEO_BATCH)
-    ]
+    shares = []
+    for start in range(0, len(windows), VIDEO_BATCH):
+        batch = [np.stack([_squared(frames[at]) for at in window]) for window in windows[start : start + VIDEO_BATCH]]
+        shares.append(reader.read(batch, ("video",))[:, 0])
     jumps = np.flatnonzero(np.abs(np.diff(np.concatenate(shares).astype(np.float64) @ SHARES)) > 0.025)
     return 1 - len({*jumps.tolist(), *(jumps + 1).tolist()}) / len(frames)
+
+
+def _squared(frame: np.ndarray) -> np.ndarray:
+    """Upstream's `expand2square`, then its processor's resizing; every window has its pictures done anew."""
+    side = max(frame.shape[:2])
+    square = Image.new("RGB", (side, side), (122, 116, 104))  # CLIP's mean colour, as the processor states it
+    square.paste(Image.fromarray(frame), ((side - frame.shape[1]) // 2, (side - frame.shape[0]) // 2))
+    return np.asarray(square.resize((LEVEL_PX, LEVEL_PX), Image.Resampling.BICUBIC))
 
 
 def natural(entry: Entry, roles: Any) -> float:

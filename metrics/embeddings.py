@@ -11,6 +11,7 @@ import numpy as np
 
 from backend.domain import (
     CLIP_PREP,
+    PREPARED,
     VBENCH_VICLIP_PREP,
     Absent,
     AestheticPredictor,
@@ -22,10 +23,21 @@ from backend.domain import (
     VideoTextEncoder,
 )
 from backend.media.images import read_image
+from backend.models.pictures import sized
 from metrics.framing import AllFrames, FramePlan, Middle
 from metrics.spec import Arrays, CaseFeature, Entry, Feature, FileFeature, Found, Roles, VideoFacts, VideoFeature
 
-FLUSH = 16  # frames held until they are encoded: 42 MiB at 720p, shared by all encoders that look at them
+FLUSH = 16  # pictures held until they are encoded, 0.6 MiB each, shared by all encoders that look at them
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """Frames resized and cropped for encoders, float32 `(h, w, 3)`."""
+
+    prep: Prep
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        return sized(frame, self.prep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +57,13 @@ class FrameEmbeddings(VideoFeature):
     def roles(self) -> tuple[str, ...]:
         return (self.encoder,)
 
+    @property
+    def view(self) -> Sized:
+        return Sized(self.prep)
+
     def begin(self, facts: VideoFacts, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> "FlushingCollector":
         encoder = cast(ImageEncoder, roles(self.encoder))
-        return FlushingCollector("embedding", lambda frames: encoder.images(frames, self.prep))
+        return FlushingCollector("embedding", lambda pictures: encoder.images(pictures, PREPARED))
 
 
 class FlushingCollector:

@@ -21,6 +21,7 @@ from metrics.spec import (
     Roles,
     VideoFacts,
     VideoFeature,
+    View,
 )
 from metrics.store import FeatureStore
 
@@ -37,6 +38,7 @@ class Planner:
     decodes: int = 0
     """How many times a video was decoded so far."""
     _memory: dict[str, Found | Exception] = field(default_factory=dict)
+    _keys: dict[Feature, str] = field(default_factory=dict)
     _entry: Entry | None = None
 
     def features(self, entry: Entry, wanted: Sequence[Feature], beside: Iterable[Feature] = ()) -> list[Found]:
@@ -46,7 +48,7 @@ class Planner:
         wanted feature raises is raised. A failure of one feature never touches another.
         """
         if entry != self._entry:
-            self._memory, self._entry = {}, entry
+            self._memory, self._keys, self._entry = {}, {}, entry
         left = [feature for feature in _closure(wanted) if self._kept(feature, entry) is None]
         if any(isinstance(feature, VideoFeature) for feature in left):
             left += [f for f in _closure(beside) if f not in left and self._kept(f, entry) is None]
@@ -69,10 +71,15 @@ class Planner:
         return digest((feature.name, feature, feature.version, models, _content(feature.of, entry), inputs))
 
     def _kept(self, feature: Feature, entry: Entry) -> Found | Exception | None:
-        key = self.key(feature, entry)
+        key = self._key(feature, entry)
         if key not in self._memory and (found := self.store.get(key)) is not None:
             self._memory[key] = found
         return self._memory.get(key)
+
+    def _key(self, feature: Feature, entry: Entry) -> str:
+        if feature not in self._keys:
+            self._keys[feature] = self.key(feature, entry)
+        return self._keys[feature]
 
     def _found(self, feature: Feature, entry: Entry) -> Found:
         found = self._kept(feature, entry)
@@ -83,7 +90,7 @@ class Planner:
 
     def _keep(self, feature: Feature, entry: Entry, found: Found | Exception) -> None:
         """Failures, and what was made without something that failed, are remembered for this entry only."""
-        key = self.key(feature, entry)
+        key = self._key(feature, entry)
         if isinstance(found, StudioError):
             state = "unavailable" if isinstance(found, ModelUnavailable) else "failed"
             found = Absent(f"{state}: {found}")
@@ -115,8 +122,9 @@ class Planner:
                     group.start(entry, self.roles, lambda first=group.members[0]: self._inputs(first, entry))
                 self.decodes += 1
                 for index, frame in _frames(reader, sorted({i for group in groups for i in group.wanted})):
+                    views: dict[View, np.ndarray] = {}
                     for group in groups:
-                        group.show(index, frame)
+                        group.show(index, frame, views)
                 for group in groups:
                     for feature, found in group.results():
                         self._keep(feature, entry, found)
@@ -150,12 +158,21 @@ class _Group:
     def start(self, entry: Entry, roles: Roles, given: Callable[[], Mapping[str, Found]]) -> None:
         self._collector = _attempt(lambda: self.members[0].begin(self._facts, entry, roles, given()))
 
-    def show(self, index: int, frame: np.ndarray) -> None:
+    def show(self, index: int, frame: np.ndarray, views: dict[View, np.ndarray]) -> None:
+        """Shows the frame, or the view of it, which is taken from `views` or put there for the others."""
         collector = self._collector
         if index in self._due and not isinstance(collector, Exception) and collector is not None:
-            failed = _attempt(lambda: collector.add(index, frame))
+            failed = _attempt(lambda: collector.add(index, self._seen(frame, views)))
             if isinstance(failed, Exception):
                 self._collector = failed
+
+    def _seen(self, frame: np.ndarray, views: dict[View, np.ndarray]) -> np.ndarray:
+        view = self.members[0].view
+        if view is None:
+            return frame
+        if view not in views:
+            views[view] = view(frame)
+        return views[view]
 
     def results(self) -> Iterator[tuple[Feature, Found | Exception]]:
         collector = self._collector

@@ -86,8 +86,9 @@ class _Windows:
         return {"levels": np.concatenate(self._levels)}
 
     def _read(self, windows: Sequence[Sequence[int]]) -> None:
-        shown = [np.stack([self._held[place] for place in window]) for window in windows]
-        self._levels.append(self._reader.read(shown, ("video",))[:, 0])
+        places = {at: place for place, at in enumerate(self._held)}
+        shown = [[places[at] for at in window] for window in windows]
+        self._levels.append(self._reader.read_over(list(self._held.values()), shown, ("video",))[:, 0])
         self._next += len(windows)
         needed = min((min(window) for window in self._windows[self._next :]), default=self._seen)
         self._held = {place: frame for place, frame in self._held.items() if place >= needed}

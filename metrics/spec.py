@@ -89,6 +89,14 @@ class Collector(Protocol):
     def finish(self) -> Found: ...
 
 
+class View(Protocol):
+    """What is made of a frame before collectors see it. Equal views give equal arrays."""
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray: ...
+
+    def __hash__(self) -> int: ...
+
+
 class VideoFeature(Feature):
     """Computed from frames of a generated video, in the one decode that all metrics share.
 
@@ -99,6 +107,11 @@ class VideoFeature(Feature):
 
     per_frame: ClassVar[bool] = False
     frames: FramePlan
+
+    @property
+    def view(self) -> "View | None":
+        """How its collector is shown frames, None as they are. A view is made once a frame for all who share it."""
+        return None
 
     @abstractmethod
     def begin(self, facts: VideoFacts, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> Collector: ...

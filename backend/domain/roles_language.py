@@ -41,6 +41,12 @@ class LevelReader(Protocol):
         """A picture uint8 `(H, W, 3)` brought to the model's own size, so that several windows need not do it again."""
         ...
 
+    def read_over(
+        self, pictures: Sequence[np.ndarray], windows: Sequence[Sequence[int]], tasks: Sequence[str]
+    ) -> np.ndarray:
+        """As `read`, of windows given as places in `pictures`, which are of one size: each picture is looked at once."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:

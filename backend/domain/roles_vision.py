@@ -23,9 +23,9 @@ class Prep:
     """Side of the square cut from the middle; None keeps the whole picture."""
     kernel: Literal["bilinear", "bicubic"] = "bicubic"
     antialias: bool = True
-    on: Literal["float", "uint8", "pillow"] = "pillow"
+    on: Literal["float", "uint8", "pillow", "done"] = "pillow"
     """What is interpolated: floats keep bicubic's overshoot beyond 0 and 255, the others round and clamp it. Pillow
-    always smooths and has arithmetic of its own."""
+    always smooths and has arithmetic of its own. `done`: see PREPARED."""
     crop_rounds: Literal["nearest", "down"] = "down"
     """An odd margin: `nearest` as torchvision's CenterCrop, `down` as transformers' processors."""
 
@@ -46,13 +46,17 @@ VBENCH_I2V_IMAGE_PREP = Prep(short_px=256, on="pillow", crop_rounds="nearest")
 """VBench i2v `dino_transform_Image_internet`, for the reference picture."""
 
 
+PREPARED = Prep(on="done")
+"""For pictures that are resized and cropped already, float32 `(h, w, 3)` in about [0, 255]: several encoders share them."""
+
+
 class ImageEncoder(Protocol):
     """Unit vectors of whole pictures."""
 
     model_id: str
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
-        """float32 `(N, D)` of frames uint8 `(H, W, 3)`, each of any size."""
+        """float32 `(N, D)` of frames uint8 `(H, W, 3)`, each of any size; with PREPARED, of pictures prepared before."""
         ...
 
 

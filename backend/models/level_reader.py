@@ -38,20 +38,26 @@ class VlmLevelReader:
 
         Raises ModelUnavailable for an unknown task, and for a model whose next word is not one of the five.
         """
-        questions = level_questions()
-        if unknown := [task for task in tasks if task not in questions]:
-            raise ModelUnavailable(f"level task {unknown[0]!r} is unknown; there are {', '.join(questions)}")
-        words = level_words()
-        if not windows:
-            return np.zeros((0, len(tasks), len(words)), np.float32)
-        parts = []
+        asked, words = _asked(tasks), level_words()
+        parts = [np.zeros((0, len(tasks), len(words)))]
         for start in range(0, len(windows), self.batch):
             pictures = [[self._squared(picture) for picture in window] for window in windows[start : start + self.batch]]
-            asked = [(questions[task].question, questions[task].lead) for task in tasks]
             parts.append(self._reader.log_likelihoods(pictures, asked, words))
-        logits = np.concatenate(parts)
-        shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return _shares(np.concatenate(parts))
+
+    def read_over(
+        self, pictures: Sequence[np.ndarray], windows: Sequence[Sequence[int]], tasks: Sequence[str]
+    ) -> np.ndarray:
+        """As `read`; the model's eyes see each picture once for all the windows that `batch` takes together."""
+        asked, words = _asked(tasks), level_words()
+        parts = [np.zeros((0, len(tasks), len(words)))]
+        for start in range(0, len(windows), self.batch):
+            batch = windows[start : start + self.batch]
+            places = {at: place for place, at in enumerate(sorted({at for window in batch for at in window}))}
+            squared = [self._squared(pictures[at]) for at in places]
+            shown = [[places[at] for at in window] for window in batch]
+            parts.append(self._reader.log_likelihoods_over(squared, shown, asked, words))
+        return _shares(np.concatenate(parts))
 
     def prepared(self, picture: np.ndarray) -> np.ndarray:
         """The picture as the model is shown it, uint8 `(448, 448, 3)`; reading that gives the same, to the bit."""
@@ -61,7 +67,22 @@ class VlmLevelReader:
         height, width = picture.shape[:2]
         if (height, width) == (SIDE_PX, SIDE_PX):
             return Image.fromarray(picture)
-        side = max(height, width)
-        square = Image.new("RGB", (side, side), self._colour)
-        square.paste(Image.fromarray(picture), ((side - width) // 2, (side - height) // 2))
+        side, whole = max(height, width), Image.fromarray(picture)
+        if height < width:
+            # Pillow scales rows first; those of the padding stay of one colour, so that they are not scaled but added.
+            whole = whole.resize((SIDE_PX, height), Image.Resampling.BICUBIC)
+        square = Image.new("RGB", (whole.width if height < width else side, side), self._colour)
+        square.paste(whole, ((square.width - whole.width) // 2, (side - height) // 2))
         return square.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
+
+
+def _asked(tasks: Sequence[str]) -> list[tuple[str, str]]:
+    questions = level_questions()
+    if unknown := [task for task in tasks if task not in questions]:
+        raise ModelUnavailable(f"level task {unknown[0]!r} is unknown; there are {', '.join(questions)}")
+    return [(questions[task].question, questions[task].lead) for task in tasks]
+
+
+def _shares(logits: np.ndarray) -> np.ndarray:
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)

@@ -14,6 +14,10 @@ from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.places import ModelPlace
 
 PATCH_PX = 28  # Qwen2-VL: patches of 14, merged two by two
+COUNTED = {"input_ids", "attention_mask", "mm_token_type_ids", "image_grid_thw", "pixel_values"}
+"""What a processor gives of which all but the pixels depends on the number and size of the pictures alone."""
+SEEN = {"last_hidden_state", "pooler_output", "hidden_states", "attentions"}
+"""What eyes give of which a model of words takes `pooler_output` alone."""
 LEAST_PX, MOST_PX = 4 * PATCH_PX**2, 16384 * PATCH_PX**2  # qwen_vl_utils, a picture given without limits
 MAX_TOKENS = 8192  # of a question; Qwen2-VL was trained on 32,768, which pictures share
 MARKS = re.compile(r"<\|[^|<>]{1,40}\|>")
@@ -90,14 +94,60 @@ class WordReader:
             for question, lead in questions:
                 ids, joint = word_tokens(self._processor.tokenizer, words, lead=lead)
                 texts = [self._text(len(window), question) + lead + joint for window in windows]
-                inputs = self._processor(
-                    text=texts, images=[list(window) for window in windows], padding=True, return_tensors="pt"
-                ).to(self._model.device, self._model.dtype)
+                inputs = self._inputs(texts, windows)
                 if len(questions) > 1:
                     inputs = self._with_sight(inputs, seen)
-                logits = self._model(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].double()
-                columns.append(torch.log_softmax(logits, dim=-1)[:, ids].cpu().numpy())
+                columns.append(self._likely(inputs, ids))
         return np.stack(columns, axis=1)
+
+    def log_likelihoods_over(
+        self,
+        pictures: Sequence[Image.Image],
+        windows: Sequence[Sequence[int]],
+        questions: Sequence[tuple[str, str]],
+        words: Sequence[str],
+    ) -> np.ndarray:
+        """As `log_likelihoods`, of windows given as places in pictures of one size.
+
+        Each picture is looked at once, not once a window, where the model can be given what its eyes saw.
+        """
+        import torch
+
+        with torch.inference_mode():
+            sight = self._sight(pictures)
+            shown = [[pictures[at] for at in window] for window in windows]
+            if sight is None or len({len(window) for window in windows}) > 1:
+                return self.log_likelihoods(shown, questions, words)
+            columns = []
+            for question, lead in questions:
+                ids, joint = word_tokens(self._processor.tokenizer, words, lead=lead)
+                text = self._text(len(windows[0]), question) + lead + joint
+                inputs = self._inputs([text], shown[:1])
+                if not set(inputs) <= COUNTED:
+                    return self.log_likelihoods(shown, questions, words)
+                del inputs["pixel_values"]
+                repeated = {name: value.repeat(len(windows), 1) for name, value in inputs.items()}
+                each = len(sight.pooler_output) // len(pictures)  # a picture may be cut into tiles
+                parts = [
+                    sight.pooler_output[at * each + tile] for window in windows for at in window for tile in range(each)
+                ]
+                whole = torch.stack(parts) if isinstance(sight.pooler_output, torch.Tensor) else tuple(parts)
+                # Made anew for each question: the model writes into what it is given.
+                columns.append(
+                    self._likely(repeated | {"mm_encoder_outputs": {"image": type(sight)(pooler_output=whole)}}, ids)
+                )
+        return np.stack(columns, axis=1)
+
+    def _inputs(self, texts: Sequence[str], windows: Sequence[Sequence[Image.Image]]) -> Any:
+        return self._processor(
+            text=list(texts), images=[list(window) for window in windows], padding=True, return_tensors="pt"
+        ).to(self._model.device, self._model.dtype)
+
+    def _likely(self, inputs: Any, ids: Sequence[int]) -> np.ndarray:
+        import torch
+
+        logits = self._model(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].double()
+        return torch.log_softmax(logits, dim=-1)[:, ids].cpu().numpy()
 
     def _text(self, num_images: int, question: str) -> str:
         asked = plain(self._processor.tokenizer, question, most_tokens=MAX_TOKENS)
@@ -107,14 +157,27 @@ class WordReader:
 
     def _with_sight(self, inputs: Any, seen: dict[str, Any]) -> dict[str, Any]:
         """The inputs with the pictures' features in place of their pixels, made when the first question is asked."""
-        see = getattr(getattr(self._model, "model", None), "get_image_features", None)
-        if see is None or "mm_encoder_outputs" not in inspect.signature(self._model.forward).parameters:
-            return dict(inputs)
         if "image" not in seen:
-            wanted = inspect.signature(see).parameters
-            seen["image"] = see(**{name: value for name, value in inputs.items() if name in wanted})
+            sight = self._looked(inputs)
+            if sight is None:
+                return dict(inputs)
+            seen["image"] = sight
         kept = {name: value for name, value in inputs.items() if name != "pixel_values"}
         return kept | {"mm_encoder_outputs": dict(seen)}
+
+    def _sight(self, pictures: Sequence[Image.Image]) -> Any:
+        """What the model's eyes give for each picture, None where it cannot be told apart or given back."""
+        sight = self._looked(self._inputs([self._text(len(pictures), "")], [pictures]))
+        if sight is None or not {name for name, value in sight.items() if value is not None} <= SEEN:
+            return None
+        return None if len(sight.pooler_output) % len(pictures) else sight
+
+    def _looked(self, inputs: Any) -> Any:
+        see = getattr(getattr(self._model, "model", None), "get_image_features", None)
+        if see is None or "mm_encoder_outputs" not in inspect.signature(self._model.forward).parameters:
+            return None
+        wanted = inspect.signature(see).parameters
+        return see(**{name: value for name, value in inputs.items() if name in wanted})
 
 
 def word_tokens(tokenizer: Any, words: Sequence[str], *, lead: str) -> tuple[list[int], str]:

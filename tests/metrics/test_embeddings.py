@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.domain import CLIP_PREP, DINO_PREP, Absent, ModelUnavailable, Prep
+from backend.domain import CLIP_PREP, DINO_PREP, PREPARED, Absent, ModelUnavailable, Prep
 from metrics.embeddings import FLUSH, AestheticScores, FrameEmbeddings, PromptEmbedding, ReferenceEmbeddings
 from metrics.framing import AllFrames, Linspace
 from metrics.planner import Planner
@@ -69,7 +69,7 @@ def test_metrics_of_one_encoder_and_prep_share_one_pass(watching: Planner, entry
     watching.features(entry, wanted)
     assert watching.decodes == 1
     per_prep = {prep: sum(num for p, num in encoder.shown if p == prep) for prep, _ in encoder.shown}
-    assert per_prep == {CLIP_PREP: 32 + 2, BackgroundConsistency().prep: NUM_FRAMES}, "frames and two references once each"
+    assert per_prep == {CLIP_PREP: 2, PREPARED: 32 + NUM_FRAMES}, "frames and two references once each"
 
 
 def test_few_frames_are_held_at_a_time(watching: Planner, entry: Entry, encoder: Levels) -> None:

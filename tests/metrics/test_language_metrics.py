@@ -56,6 +56,11 @@ class Levels:
     def prepared(self, picture: np.ndarray) -> np.ndarray:
         return picture
 
+    def read_over(
+        self, pictures: Sequence[np.ndarray], windows: Sequence[Sequence[int]], tasks: Sequence[str]
+    ) -> np.ndarray:
+        return self.read([np.stack([pictures[at] for at in window]) for window in windows], tasks)
+
     def read(self, windows: Sequence[np.ndarray], tasks: Sequence[str]) -> np.ndarray:
         shares = np.zeros((len(windows), len(tasks), 5), np.float32)
         for row, window in enumerate(windows):

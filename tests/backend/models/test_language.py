@@ -179,6 +179,36 @@ def test_prepared_pictures_read_as_the_pictures_themselves(reader: VlmLevelReade
     assert (reader.prepared(small[0]) == small[0]).all()
 
 
+@pytest.mark.parametrize("architecture", ["qwen2_vl", "internvl"])
+def test_windows_over_shared_pictures_look_at_each_once(architecture: str, reader: VlmLevelReader, tmp_path: Path) -> None:
+    if architecture == "internvl":
+        reader = VlmLevelReader(ModelPlace("LevelReader", str(internvl(tmp_path))), device="cpu", dtype="float32")
+    pictures = [reader.prepared(picture(seed)) for seed in range(4)]
+    windows = [[0, 0, 0], [0, 1, 2], [1, 2, 3], [2, 2, 3]]
+    apart = reader.read([np.stack([pictures[at] for at in window]) for window in windows], ("video", "quality"))
+    num_seen = []
+    model = reader._reader._model.model
+    eye = model.visual if architecture == "qwen2_vl" else model.vision_tower
+    handle = eye.register_forward_pre_hook(
+        lambda _, given, named: num_seen.append(len(named["grid_thw"] if "grid_thw" in named else named["pixel_values"])),
+        with_kwargs=True,
+    )
+    over = reader.read_over(pictures, windows, ("video", "quality"))
+    handle.remove()
+    np.testing.assert_allclose(over, apart, atol=1e-6)
+    assert num_seen == [4 if architecture == "qwen2_vl" else 4 * 10], "not 12; InternVL cuts each into 10 tiles"
+
+
+@pytest.mark.parametrize("size", [(90, 160), (161, 90), (448, 448), (100, 448), (720, 1280)])
+def test_padding_before_and_between_both_scalings_is_one(reader: VlmLevelReader, size: tuple[int, int]) -> None:
+    frame = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    side, colour = max(size), reader._reader.mean_colour
+    square = Image.new("RGB", (side, side), colour)
+    square.paste(Image.fromarray(frame), ((side - size[1]) // 2, (side - size[0]) // 2))
+    expected = np.asarray(square.resize((448, 448), Image.Resampling.BICUBIC))
+    assert (reader.prepared(frame) == expected).all(), "to the bit"
+
+
 def test_unknown_task_is_told(reader: VlmLevelReader) -> None:
     with pytest.raises(ModelUnavailable, match="'beauty' is unknown; there are quality, aesthetics, video"):
         reader.read([picture(0)[None]], ("beauty",))
