@@ -72,13 +72,13 @@ def lay_beside(path: Path, videos: Path) -> LaidBeside:
 
 def _metadata_files(path: Path) -> tuple[list[OpenS2VFile], list[str], list[str]]:
     if path.is_file():
-        return [read_opens2v(path)], [], []
+        return [read_opens2v(path, with_masks=False)], [], []
     if not path.is_dir():
         raise ImportRefused(f"{path} does not exist; name a metadata JSON of OpenS2V's or a folder with some")
     files, faults, remarks = [], [], []
     for place in sorted(path.rglob("*.json")):
         try:
-            found = read_opens2v(place)
+            found = read_opens2v(place, with_masks=False)
         except ImportRefused as error:
             faults.append(str(error))
             continue
@@ -124,7 +124,7 @@ def _write(video: Path, samples: Mapping[str, UpstreamSample]) -> bool:
     document = {key: sample.document for key, sample in sorted(samples.items())}
     before = b""
     if path.exists():
-        earlier = read_opens2v(path)
+        earlier = read_opens2v(path, with_masks=False)
         if "metadata" in earlier.document or not earlier.samples:
             raise ImportRefused(f"{path} is there and was not written by an import; move it away first")
         before, document = path.read_bytes(), {**earlier.document, **document}

@@ -63,6 +63,15 @@ def test_what_is_read_is_written_again_unknown_keys_and_spellings_included(tmp_p
     assert found.text() == text
 
 
+def test_masks_can_be_left_unread(tmp_path: Path) -> None:
+    entry = made_entry()
+    entry["annotation"]["mask_annotation"]["44"]["1"]["counts"] = "!!"
+    path = written(tmp_path, {KEY: entry})
+    found = read_opens2v(path, with_masks=False)
+    assert ([sample.masks for sample in found.samples], found.faults) == ([()], ())
+    assert found.text() == path.read_text("utf-8")
+
+
 def test_a_single_entry_is_named_by_its_file(tmp_path: Path) -> None:
     assert read_opens2v(written(tmp_path, made_entry(), f"{KEY}.json")).samples[0].key == KEY
 
