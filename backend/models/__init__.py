@@ -106,7 +106,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.text_reader:RapidOcrReader",
         "rapidocr": "backend.models.text_reader:RapidOcrReader",
     },
-    "TextSpotter": {"embedded": "backend.models.classical_text:ClassicalTextSpotter"},
+    "TextSpotter": {
+        "embedded": "backend.models.classical_text:ClassicalTextSpotter",
+        "paper": "backend.models.read_text:ReadTextSpotter",
+    },
     "TechnicalScorer": {
         "embedded": "backend.models.classical_quality:HeuristicTechnical",
         "paper": "backend.models.dover_onnx:DoverOnnx",
