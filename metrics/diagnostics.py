@@ -90,7 +90,7 @@ class ConsistencyFade(Metric):
     """
 
     id: ClassVar[str] = "consistency_fade"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity fades"
     source: ClassVar[str] = SOURCE

@@ -88,6 +88,7 @@ def seen(chances: list[float], num: int = 6) -> dict[str, np.ndarray]:
         "shift_back": nothing,
         "tint": (odds - LIVING.bias) / LIVING.tint,
         "turned_inliers": nothing,
+        **dict.fromkeys(("colour_cosine", "texture_cosine", "shape_cosine", "shape_iou", "lab_distance"), nothing),
     }
 
 

@@ -5,10 +5,13 @@ import pytest
 
 from backend.domain import Absent
 from metrics.embedded import EmbeddedIdentity, upper_mean
-from metrics.embedded_odds import LIVING, THING, chance, identity_odds
+from metrics.embedded_odds import LIVING, MIDDLE, THING, chance, identity_odds
 from tests.metrics.conftest import MakeEntry
 
-EVIDENCE = ("patches_there", "patches_back", "shift_there", "shift_back", "tint", "turned_inliers")
+EVIDENCE = (
+    *("patches_there", "patches_back", "shift_there", "shift_back", "tint", "turned_inliers"),
+    *("colour_cosine", "texture_cosine", "shape_cosine", "shape_iou", "lab_distance"),
+)
 
 
 def rows(**columns: list[float]) -> dict[str, np.ndarray]:
@@ -37,6 +40,23 @@ def test_unexplained_patches_speak_against_and_shared_points_for() -> None:
         assert max(against) < 0 < weights.inliers
 
 
+def test_like_colours_speak_for_and_an_outline_in_the_same_pose_excuses_nothing() -> None:
+    alive = np.array([1.0])
+    plain = identity_odds(rows(colour_cosine=[0.2]), alive)[0, 0]
+    assert identity_odds(rows(colour_cosine=[0.9]), alive)[0, 0] == pytest.approx(plain + 0.7 * LIVING.colour)
+    assert LIVING.colour > 0 > LIVING.light
+    for weights in (LIVING, THING):
+        assert min(weights.colour, weights.texture, weights.shape) >= 0 >= max(weights.outline, weights.light)
+
+
+def test_vectors_without_blocks_count_as_middling() -> None:
+    blind = rows(colour_cosine=[np.nan], texture_cosine=[np.nan], shape_cosine=[np.nan])
+    middling = rows(**{f"{name}_cosine": [value] for name, value in MIDDLE.items()})
+    for living in (0.0, 1.0, np.nan):
+        expected = identity_odds(middling, np.array([living]))[0, 0]
+        assert identity_odds(blind, np.array([living]))[0, 0] == pytest.approx(expected)
+
+
 def test_an_unknown_label_takes_the_mean_of_both() -> None:
     found = rows(patches_there=[0.7], turned_inliers=[20.0])
     both = [identity_odds(found, np.array([living]))[0, 0] for living in (1.0, 0.0)]
@@ -48,15 +68,15 @@ def test_chance_of_even_odds_is_one_half_and_nothing_stays_nothing() -> None:
     assert np.isnan(chance(np.array([np.nan])))[0]
 
 
-def test_the_best_half_of_the_frames_speaks(entry_of: MakeEntry) -> None:
+def test_the_best_four_fifths_of_the_frames_speak(entry_of: MakeEntry) -> None:
     assert upper_mean(np.array([1.0, 5.0, np.nan, 3.0]), 0.5) == pytest.approx(4.0)
     assert np.isnan(upper_mean(np.array([np.nan]), 0.5))
     entry = entry_of([np.zeros((8, 8, 3), np.uint8)])
     references = {"living": np.array([1.0]), "readable": np.array([True])}
-    turned = rows(patches_there=[0.4, 0.4, 3.0, 3.0])
+    turned = rows(patches_there=[0.4, 0.4, 0.4, 0.4, 3.0])
     found = EmbeddedIdentity().combine(entry, {"references": references, "subjects": turned})
     assert found.value == pytest.approx(float(chance(np.array(LIVING.bias + 0.4 * LIVING.patches_there))))
-    assert found.coverage == 1.0 and len(found.per_frame["likeness"]) == 4
+    assert found.coverage == 1.0 and len(found.per_frame["likeness"]) == 5
 
 
 def test_subjects_too_small_to_compare_give_a_reason(entry_of: MakeEntry) -> None:
