@@ -31,9 +31,9 @@ MAX_ASPECT = 8.0
 CUT_SHARE = 0.01
 """Of the ring around a box that may lie outside the picture or the mask."""
 PATCH_PX = 64
-MATCH_PX = 160
-"""Longer side to which the marks of a cut-out are brought before their points are matched: on worlds 0, 2 and 1000 other
-logos share up to 7 points at 160 px, 7 at 240 and 11 at 320, where equal ones share 7 and more."""
+MATCH_PX = 80
+"""Longer side to which the largest mark of a cut-out is brought before its points are matched: on worlds 2 to 4 other logos
+share up to 8 points at 80 px and 14 at 144, where points of finer print agree by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def plain_text(text: str) -> str:
 
 
 def describe_marks(rgb: np.ndarray, mask: np.ndarray, found: Sequence[Box]) -> keypoints.Keypoints:
-    """Keypoints inside the boxes and the mask, with the part of the picture that holds them brought to MATCH_PX."""
+    """Keypoints inside the boxes and the mask, with the largest of them brought to MATCH_PX."""
     if not found:
         return keypoints.NONE
     height, width = mask.shape
@@ -123,7 +123,8 @@ def describe_marks(rgb: np.ndarray, mask: np.ndarray, found: Sequence[Box]) -> k
     for left, top, right, bottom in pixels:
         allowed[top:bottom, left:right] = True
     part, allowed = rgb[y0:y1, x0:x1], (allowed & mask)[y0:y1, x0:x1]
-    scale = MATCH_PX / max(part.shape[:2])
+    largest = max(max(right - left, bottom - top) for left, top, right, bottom in pixels)
+    scale = min(MATCH_PX / largest, keypoints.MAX_SIDE_PX / max(part.shape[:2]))
     size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
     larger = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return keypoints.describe(larger, cv2.resize(allowed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)

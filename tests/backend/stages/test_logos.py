@@ -122,7 +122,7 @@ def test_without_a_finder_scores_are_null_and_say_why():
     at = context(None)
     found_values = values(found(at, *shown(at, "KALO", 1)))
     assert {value for value, _ in found_values.values()} == {None}
-    assert all("LogoFinder" in reason for _, reason in found_values.values())
+    assert all("LogoFinder" in (reason or "") for _, reason in found_values.values())
 
 
 @pytest.mark.parametrize(
