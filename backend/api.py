@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
+from backend.domain.calibration import CalibratedThresholds, FittedEmbedder
 from backend.domain.case_sets import CaseReview, CasesMade
 from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
@@ -327,6 +328,16 @@ class Api(Protocol):
 
     def statistics(self) -> DatasetStatistics:
         """The papers' dataset figures of the rows that the gates keep now."""
+        ...
+
+    def calibrate_thresholds(
+        self, *, score: str = "similarity", precision: float = 0.95, out: str | None = None
+    ) -> CalibratedThresholds:
+        """Bounds on a score of pairs by category, from verdicts, at a precision; writes thresholds.json and its page."""
+        ...
+
+    def fit_embedder(self, *, out: str) -> FittedEmbedder:
+        """A projection of the appearance vectors, fitted to verdicts; written when held-out precision rises."""
         ...
 
     def ablate(self, *, out: str | None = None) -> Ablation:

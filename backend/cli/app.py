@@ -11,6 +11,7 @@ import typer
 
 from backend.cli import demo as demonstration
 from backend.cli.ablating import ablate
+from backend.cli.calibrating import calibrate_app
 from backend.cli.cases import cases_app
 from backend.cli.evaluating import evaluate
 from backend.cli.importing import SCORE_FORMATS, import_
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(help="Read the journal of what people said and asked.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(cases_app, name="cases")
 report_app = typer.Typer(invoke_without_command=True)
 report_app.command("compare")(compare)

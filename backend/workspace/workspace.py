@@ -50,6 +50,7 @@ from backend.workspace import (
     ingesting,
     ranking,
 )
+from backend.workspace.calibrating import CalibrationOperations
 from backend.workspace.case_approving import CaseQueue, create_case_views
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.dataset_operations import DatasetOperations
@@ -67,7 +68,7 @@ MAX_LIMIT = 1000  # rows of one page
 MAX_FRAMES = 12  # of a video on a sheet
 
 
-class Workspace(ModelOperations, DatasetOperations):
+class Workspace(ModelOperations, DatasetOperations, CalibrationOperations):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
     Opening takes the project's lock, brings people's part of the catalog up to the journal's head and clears

@@ -8,6 +8,7 @@ import pytest
 import typer.main
 
 from backend.cli.app import app, main
+from backend.settings import read_settings
 
 EVALUATE = {
     "--dry-run",
@@ -77,6 +78,8 @@ COMMANDS = {
     },
     "rebuild": {"--project", "--json"},
     "report": {"--project", "--out", "--json"},
+    "calibrate thresholds": {"--score", "--precision", "--out", "--project", "--json"},
+    "calibrate embedder": {"--out", "--project", "--json"},
     "report ablate": {"--project", "--out", "--json"},
     "report compare": {
         "--project",
@@ -132,6 +135,8 @@ def test_commands_and_options_are_the_frozen_ones() -> None:
         (["init", "--project", "p", "--profile", "embeded"], 1, "did you mean embedded"),
         (["init", "--project", "p", "--recipe", "ful"], 1, "did you mean full"),
         (["init", "--project", "p", "--set", "roles.Detectr=embedded"], 1, "did you mean Detector"),
+        (["init", "--project", "p", "--set", "models.Juge=weights"], 1, "did you mean Judge"),
+        (["init", "--project", "p", "--set", "models=weights"], 1, "models"),
     ],
 )
 def test_wrong_calls_say_what_to_do(
@@ -147,6 +152,15 @@ def test_wrong_calls_say_what_to_do(
     assert found == code
     assert words in err
     assert out == ""
+
+
+def test_weights_are_set_as_any_other_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    places = {"Judge": "openai:a-model@http://127.0.0.1:1/v1?k=v", "ClipB32": "hub:openai/clip-vit-base-patch32"}
+    options = [word for role, place in places.items() for word in ("--set", f"models.{role}={place}")]
+    assert run(monkeypatch, capsys, "init", "--project", tmp_path / "p", *options)[0] == 0
+    assert read_settings(tmp_path / "p" / "project.toml").models == places
 
 
 def test_json_is_one_document_also_on_failure(
