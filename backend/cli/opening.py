@@ -87,4 +87,6 @@ def _set(settings: ProjectSettings, name: str, value: Any) -> ProjectSettings:
         return dataclasses.replace(settings, gates={**settings.gates, rest: float(value)})
     if table == "roles" and rest:
         return dataclasses.replace(settings, roles={**settings.roles, rest: str(value)})
+    if table == "models" and rest:
+        return dataclasses.replace(settings, models={**settings.models, rest: str(value)})
     return assign(settings, {name: value}, where="--set")

@@ -111,7 +111,7 @@ def show_failures(status: Status) -> None:
 def _follow_lines(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:
     last = None
     while True:
-        shown = (job.stage, job.state, job.done if as_json else 0)
+        shown = (job.stage, job.state, job.done) if as_json else job.stage
         if shown != last and (job.stage or as_json):
             warn(json.dumps(dataclasses.asdict(job)) if as_json else f"{job.stage.replace('_', ' ')}: {job.total} to do")
             last = shown
