@@ -32,6 +32,7 @@ def run(seeds: Iterable[int], *, videos: int = 16) -> list[Row]:
         "similarity and prior": lambda s: min((s["similarity"] or 0) / bounds.similarity, s["prior"] or 0) >= 1,
         "logo_match": lambda s: (s["logo_match"] or 0) >= 1,
         "similarity and logo_match": lambda s: min((s["similarity"] or 0) / bounds.similarity, s["logo_match"] or 0) >= 1,
+        "half the prior and logo_match": lambda s: min(2 * (s["prior"] or 0), s["logo_match"] or 0) >= 1,
         "prior and logo_match": lambda s: min(s["prior"] or 0, s["logo_match"] or 0) >= 1,
     }
     return [_row(name, links, [rule(scores) for _, _, scores in links]) for name, rule in rules.items()]
