@@ -95,9 +95,9 @@ from backend.domain.roles_language import (
 )
 from backend.domain.roles_logos import Logo, LogoFinder
 from backend.domain.roles_people import ExpressionClassifier, FaceWatcher, Facing, PoseEstimator, SeenFace
-from backend.domain.roles_synthesis import Inpainter, ReferenceSynthesizer
 from backend.domain.roles_quality import FootageScorer
 from backend.domain.roles_realism import AuthenticityScorer
+from backend.domain.roles_synthesis import Inpainter, ReferenceSynthesizer
 from backend.domain.roles_vision import (
     CLIP_PREP,
     DINO_PREP,

@@ -24,7 +24,9 @@ class PredictedAesthetic:
         """Raises ModelUnavailable when one of both is missing or is another model."""
         folder = place.path()
         if not (folder / "clip").is_dir():
-            raise ModelUnavailable(f"models.{place.role} = {place.location!r} has no folder clip; it wants {self.suggested}")
+            raise ModelUnavailable(
+                f"models.{place.role} = {place.location!r} has no folder clip; it wants {self.suggested}"
+            )
         self._head = AestheticMlp(ModelPlace(place.role, str(folder)), device=device, dtype=dtype)
         self._clip = ClipL14(ModelPlace(place.role, str(folder / "clip")), device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
