@@ -42,7 +42,7 @@ def run(*, num_clips: int = NUM_CLIPS, num_frames: int = NUM_FRAMES, repeats: in
         found = [{side: _child(side, folder) for side in SIDES} for _ in range(repeats)]
         workers = [{num: _child(f"workers-{num}", folder) for num in (1, 2)} for _ in range(repeats)]
     for each in found:
-        _agree(each["ours"]["values"], each["scripts"]["values"])
+        agree(each["ours"]["values"], each["scripts"]["values"])
     assert all(each[num]["values"] == found[0]["ours"]["values"] for each in workers for num in (1, 2)), "bit for bit"
     what = f"{num_clips} clips of {num_frames} frames at 720p, {len(evaluation_scripts.SCRIPTS)} metrics"
     rows = [
@@ -67,6 +67,28 @@ def run(*, num_clips: int = NUM_CLIPS, num_frames: int = NUM_FRAMES, repeats: in
     return rows
 
 
+def through_engine(crew: Crew, work: evaluation_models.Work, root: Path, *, entries: Sequence[Entry]) -> Values:
+    """Through the engine, from nothing: rows in a catalog, features and evidence on the disk."""
+    root.mkdir()
+    catalog, artifacts = Catalog(root / "catalog.duckdb"), Artifacts(work.workers.artifacts)
+    catalog.add_records([record for entry in entries for record in (entry.case, entry.generation)], work_key="listed")
+    plan = plan_of(tuple(evaluation_scripts.SCRIPTS), workers=work.workers, store=root / "features")
+    summary = PlanRun(catalog=catalog, artifacts=artifacts, plan=plan, crew=crew)()
+    assert summary.failed == 0, catalog.query("SELECT stage, message FROM work WHERE state = 'failed'")
+    names = {entry.generation.id: entry.case.name for entry in entries}
+    rows = catalog.query("SELECT name, target, value, reason FROM score")
+    catalog.close()
+    assert all(value is not None for _, _, value, _ in rows), rows
+    return {f"{name}/{names[target]}": value for name, target, value, _ in rows}
+
+
+def agree(ours: Values, theirs: Values) -> None:
+    """Both measure the same: but for the order of sums, and a crop's edge where a box is rounded."""
+    assert ours.keys() == theirs.keys(), sorted(ours.keys() ^ theirs.keys())
+    for name, value in ours.items():
+        assert abs(value - theirs[name]) <= 1e-3 * max(1.0, abs(value)), f"{name}: {value} and {theirs[name]}"
+
+
 def _row(name: str, unit: str, found: list[dict], label: str, scale: float, target: float) -> dict[str, Any]:
     ratios = [each["ours"][unit] / each["scripts"][unit] for each in found]
     own, other = (statistics.median(each[side][unit] for each in found) * scale for side in SIDES)
@@ -83,33 +105,11 @@ def _row(name: str, unit: str, found: list[dict], label: str, scale: float, targ
     }
 
 
-def _agree(ours: Values, theirs: Values) -> None:
-    """Both measure the same: but for the order of sums, and a crop's edge where a box is rounded."""
-    assert ours.keys() == theirs.keys(), sorted(ours.keys() ^ theirs.keys())
-    for name, value in ours.items():
-        assert abs(value - theirs[name]) <= 1e-3 * max(1.0, abs(value)), f"{name}: {value} and {theirs[name]}"
-
-
 def _child(side: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.evaluation_speed", side, str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _ours(crew: Crew, work: evaluation_models.Work, root: Path, *, entries: Sequence[Entry]) -> Values:
-    """Through the engine, from nothing: rows in a catalog, features and evidence on the disk."""
-    root.mkdir()
-    catalog, artifacts = Catalog(root / "catalog.duckdb"), Artifacts(work.workers.artifacts)
-    catalog.add_records([record for entry in entries for record in (entry.case, entry.generation)], work_key="listed")
-    plan = plan_of(tuple(evaluation_scripts.SCRIPTS), workers=work.workers, store=root / "features")
-    summary = PlanRun(catalog=catalog, artifacts=artifacts, plan=plan, crew=crew)()
-    assert summary.failed == 0, catalog.query("SELECT stage, message FROM work WHERE state = 'failed'")
-    names = {entry.generation.id: entry.case.name for entry in entries}
-    rows = catalog.query("SELECT name, target, value, reason FROM score")
-    catalog.close()
-    assert all(value is not None for _, _, value, _ in rows), rows
-    return {f"{name}/{names[target]}": value for name, target, value, _ in rows}
 
 
 def _measure(side: str, folder: Path) -> dict[str, Any]:
@@ -125,14 +125,14 @@ def _measure(side: str, folder: Path) -> dict[str, Any]:
         if side == "scripts":
             evaluation_scripts.measured([work.short], context.role)
         else:
-            _ours(crew, work, root / "short", entries=[work.short])
+            through_engine(crew, work, root / "short", entries=[work.short])
         values: Values = {}
 
         def call() -> None:
             if side == "scripts":
                 values.update(evaluation_scripts.measured(work.entries, context.role))
             else:
-                values.update(_ours(crew, work, root / "timed", entries=work.entries))
+                values.update(through_engine(crew, work, root / "timed", entries=work.entries))
 
         started = time.perf_counter()
         found = cpu_and_peak(call)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from backend.domain import CLIP_PREP, DINO_PREP, PREPARED, Absent, ModelUnavailable, Prep
+from backend.models.pictures import sized
 from metrics.embeddings import FLUSH, AestheticScores, FrameEmbeddings, PromptEmbedding, ReferenceEmbeddings
 from metrics.framing import AllFrames, Linspace
 from metrics.planner import Planner
@@ -70,6 +71,21 @@ def test_metrics_of_one_encoder_and_prep_share_one_pass(watching: Planner, entry
     assert watching.decodes == 1
     per_prep = {prep: sum(num for p, num in encoder.shown if p == prep) for prep, _ in encoder.shown}
     assert per_prep == {CLIP_PREP: 2, PREPARED: 32 + NUM_FRAMES}, "frames and two references once each"
+
+
+def test_encoders_of_one_prep_share_its_preparation(
+    watching: Planner, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Prep] = []
+
+    def counted(frame: np.ndarray, prep: Prep) -> np.ndarray:
+        made.append(prep)
+        return sized(frame, prep)
+
+    monkeypatch.setattr("metrics.embeddings.sized", counted)
+    wanted = [FrameEmbeddings(encoder=name, prep=CLIP_PREP) for name in ("ClipB32", "ClipL14")]
+    watching.features(entry, [*wanted, FrameEmbeddings(encoder="DinoV1", prep=DINO_PREP)])
+    assert made.count(CLIP_PREP) == made.count(DINO_PREP) == NUM_FRAMES, "each frame once a preparation"
 
 
 def test_few_frames_are_held_at_a_time(watching: Planner, entry: Entry, encoder: Levels) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from backend.domain import (
     CLIP_PREP,
     DINO_PREP,
+    PREPARED,
     VBENCH_CLIP_PREP,
     VBENCH_DINO_PREP,
     VBENCH_I2V_IMAGE_PREP,
@@ -19,7 +20,7 @@ from backend.domain import (
     VBENCH_VICLIP_PREP,
     Prep,
 )
-from backend.models.pictures import BATCH, CLIP_COLOURS, IMAGENET_COLOURS, Colours, embedded, prepared
+from backend.models.pictures import BATCH, CLIP_COLOURS, IMAGENET_COLOURS, Colours, embedded, prepared, sized
 
 BICUBIC = tv.InterpolationMode.BICUBIC
 SIZES = [(90, 160), (161, 90), (270, 481), (224, 224), (301, 300)]
@@ -54,6 +55,14 @@ def vbench(frame: np.ndarray, steps: list, colours: Colours, *, floats: bool) ->
 def test_vbench_prep_is_its_transform(prep: Prep, steps: list, colours: Colours, floats: bool, size) -> None:
     frame = noise(*size)
     assert torch.equal(prepared(frame, prep, colours), vbench(frame, steps, colours, floats=floats))
+
+
+@pytest.mark.parametrize("prep", [CLIP_PREP, DINO_PREP, VBENCH_CLIP_PREP, VBENCH_DINO_PREP, VBENCH_VICLIP_PREP])
+def test_pictures_prepared_before_are_prepared_alike(prep: Prep) -> None:
+    frame = noise(270, 481)
+    done, direct = prepared(sized(frame, prep), PREPARED, CLIP_COLOURS), prepared(frame, prep, CLIP_COLOURS)
+    assert torch.equal(done, direct)
+    assert done.stride() == direct.stride(), "laid out alike, so that networks sum alike"
 
 
 @pytest.mark.parametrize("size", SIZES)
