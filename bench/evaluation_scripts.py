@@ -1,7 +1,8 @@
 """A script per metric, as OpenS2V-Eval and VBench are run: each decodes every video anew and holds what it looks at.
 
 The scripts of OpenS2V-Eval hold the frames they sample; those of VBench hold the whole video, as floats where its
-`load_video` makes them. Models, decoder and preparation are those of our side, so that only the order of work differs.
+`load_video` makes them. Models, decoder and preparation are those of our side, so that only the order of work differs, but for
+the level reader's squares: they are made as upstream makes them, ours by a shorter way to the same bits.
 """
 
 import itertools
