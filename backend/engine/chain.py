@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.domain import Item, Ok, Record, Score, Stage, SurveyingStage
+from backend.domain import Filtered, Item, Ok, Record, Score, Stage, SurveyingStage
 from backend.engine.plan import TOP, Gate, Plan, Step
-from backend.engine.tables import LISTED, ancestors, work_key
+from backend.engine.tables import LISTED, ancestors, passing_states, work_key
 from backend.engine.work import Batch, Outcome
 from backend.store.schema import KINDS, from_arrow
 
@@ -118,7 +118,8 @@ def _passed(gates: Sequence[Gate], outcome: Outcome, items: Sequence[Item]) -> l
     """Items that no gate holds back, as `PlanTables.leave` decides it: unfinished ones without the first gate's score are."""
     if not gates:
         return list(items)
-    finished = {note.item_id for note in outcome.notes if isinstance(note, Ok)}
+    over = (Ok, Filtered) if "filtered" in passing_states(gates) else Ok
+    finished = {note.item_id for note in outcome.notes if isinstance(note, over)}
     values: dict[tuple[str, str], list[float | None]] = defaultdict(list)
     scores = outcome.tables.get(Score.KIND)
     if scores is not None:

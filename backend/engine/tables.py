@@ -274,7 +274,8 @@ class PlanTables:
     def _apply(self, gates: list[Gate], stage: Stage, record: type) -> None:
         """Holds back what violates a gate, and what its stage has not measured yet (a stage scores an item at once).
 
-        What a finished item has no score for, and what another stage made beside the stage's own records, stays.
+        What a finished item has no score for, and what another stage made beside the stage's own records, stays. An item
+        that the stage does not apply to is unmeasured: its records stay unless a gate drops those.
         """
         run = self._connection.execute
         scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
@@ -297,12 +298,13 @@ class PlanTables:
         )
         if record not in stage.makes:  # else the scores came with the records
             item_id = "id" if stage.over is record else f"{stage.over.KIND}_id"
+            states = ", ".join(f"'{state}'" for state in passing_states(gates))
             run(
                 f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}' FROM kept_{record.KIND} k ANTI JOIN (
                     SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s
                     ON s.target = k.id
                 WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN work w USING (work_key)
-                    WHERE w.stage = '{stage.name}' AND w.state IN ('ok', 'warned'))"""
+                    WHERE w.stage = '{stage.name}' AND w.state IN ({states}))"""
             )
         run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
         for kind in self._kept:
@@ -356,6 +358,11 @@ def _members(over: type, record: type) -> str:
     assert record in LISTED, f"{record.KIND} does not descend from {over.KIND}; it cannot be gathered"
     parent, _ = PARENTS[record]
     return f"SELECT o.id AS item_id, r.id, r.work_key FROM kept_{over.KIND} o JOIN kept_{record.KIND} r USING ({parent})"
+
+
+def passing_states(gates: Sequence[Gate]) -> tuple[str, ...]:
+    """States of work whose item may lack a score that the gates are on."""
+    return ("ok", "warned") if any(gate.unmeasured == "drop" for gate in gates) else ("ok", "warned", "filtered")
 
 
 def _violates(gate: Gate) -> str:

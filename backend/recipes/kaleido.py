@@ -16,7 +16,7 @@ def kaleido(bound: Bound) -> tuple[Step, ...]:
         subjects(),
         step(
             "segment_subjects",
-            gate("appearance.brightness", ">=", 40, chosen),
+            gate("appearance.brightness", ">=", 40, chosen, unmeasured="drop"),  # what cannot be cut out
             gate("appearance.brightness", "<=", 220, chosen),
             gate("appearance.clipped", "<=", 0.05, chosen),
             gate("appearance.sharpness", ">=", 60, chosen),

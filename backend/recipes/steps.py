@@ -13,6 +13,7 @@ Bound = Mapping[str, str]
 
 BOUNDS = Bounds()
 SIMILARITY = "even chance; worlds 2000 to 2004: .89 right at recall .67"
+LOGOS = "Phantom-Data, section 4.2.3: one logo on both sides; on worlds 5 and 1001 all of 22 pairs are right"
 PRIOR = "12 inliers at a ratio of .3 for rigid things; the living within one long video only"
 
 
@@ -86,8 +87,11 @@ def subjects() -> Step:
     )
 
 
-def pairing(*, upper: bool = False) -> tuple[Step, ...]:
-    """S25, S26, S28: candidates of one long video, their evidence, their surroundings; with an `upper` bound on likeness."""
+def pairing(*, upper: bool = False, logos: bool = False) -> tuple[Step, ...]:
+    """S25, S26, S28: candidates of one long video, their evidence, their surroundings.
+
+    With an `upper` bound on likeness, and with `logos` that agree where both sides show one (after `find_logos`).
+    """
     same = gate("pair.appearance_cosine", "<", 0.98, "from here on two cut-outs are one picture: planted copies lie above")
     return (
         step(
@@ -99,6 +103,7 @@ def pairing(*, upper: bool = False) -> tuple[Step, ...]:
             gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
             *([same] if upper else []),
         ),
+        *([step("match_logos", gate("pair.logo_match", ">=", 1.0, LOGOS))] if logos else []),
         step(
             "diverse_contexts",
             gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
@@ -126,6 +131,7 @@ def across() -> tuple[Step, ...]:
             gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
             gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
         ),
+        step("match_logos_across", gate("pair.logo_match", ">=", 1.0, LOGOS)),
     )
 
 

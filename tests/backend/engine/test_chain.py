@@ -56,11 +56,11 @@ def test_chain_does_not_start_where_earlier_rows_would_be_missed() -> None:
     assert [step.stage.name for step in chain_from(plan, plan.steps[1])] == ["trouble"], "regions were made before it"
 
 
-def test_clips_of_the_full_recipe_are_decoded_in_one_go() -> None:
+def test_clips_of_the_default_recipe_are_decoded_in_one_go() -> None:
     plan = plan_for(ProjectSettings())
     start = next(step for step in plan.steps if step.stage.name == "find_borders")
     chain = [step.stage.name for step in chain_from(plan, start)]
-    assert (chain[0], chain[-1], len(chain)) == ("find_borders", "find_subjects", 8)
+    assert (chain[0], chain[-1], len(chain)) == ("find_borders", "find_subjects", 9)
 
 
 @pytest.mark.parametrize("engine", [Inline, lambda settings: Process(settings, num_workers=2)], ids=["inline", "process"])

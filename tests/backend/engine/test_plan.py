@@ -108,3 +108,16 @@ def test_what_a_finished_item_has_no_score_for_passes(catalog: Catalog, worker_s
     run(catalog, gated, worker_settings)
     with Snapshot(catalog).of(gated) as now:
         assert now.counts()["clips"] == 8
+
+
+@pytest.mark.parametrize(("unmeasured", "kept"), [("keep", 8), ("drop", 6)])
+def test_what_a_stage_does_not_apply_to_is_unmeasured(
+    catalog: Catalog, worker_settings: WorkerSettings, unmeasured: str, kept: int
+) -> None:
+    gate = Gate(record="clip", score="fine", comparison=">=", value=0.5, source="test", unmeasured=unmeasured)
+    gated = Plan(steps=(Step(MakeVideo()), Step(SplitEvenly()), Step(Trouble(what="filter"), (gate,)), Step(CountClips())))
+    run(catalog, gated, worker_settings)
+    with Snapshot(catalog).of(gated) as now:
+        assert now.counts()["clips"] == kept
+        counted = now.query("SELECT DISTINCT value FROM live_score WHERE name = 'num_clips'")
+        assert counted == [(kept / 2,)], "what follows a clip through its steps decides alike"

@@ -150,7 +150,7 @@ class TellWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Over clips: what happens at the clip that starts at `at`: error, fail, segfault, exit, hang or nothing."""
+    """Over clips: what happens at the clip that starts at `at`: error, fail, filter, segfault, exit, hang or nothing."""
 
     name: ClassVar[str] = "trouble"
     version: ClassVar[int] = 1
@@ -172,6 +172,8 @@ class Trouble:
                     raise RuntimeError("planted error")
                 case "fail":
                     return Failed(item.id, "unreadable", "planted failure")
+                case "filter":
+                    return Filtered(item.id, "planted: does not apply")
                 case "segfault":
                     os.write(2, b"about to die\n")
                     os.kill(os.getpid(), signal.SIGSEGV)

@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from backend.domain import Absent, Box, Detection, Footage, Inquiry, PhraseSpan, Verdict
+from backend.domain.roles_logos import Logo
 from backend.domain.roles_people import Facing, SeenFace
 from backend.domain.roles_words import SafetyFinding
 from backend.geometry import boxes
@@ -247,6 +248,13 @@ class PlantedFaces(Planted):
     least_cosine: float = 0.5
 
     def watch(self, frame: np.ndarray) -> list[SeenFace]:
+        return []
+
+
+class PlantedLogos(Planted):
+    """Nothing bears a mark."""
+
+    def find(self, cut_out: np.ndarray) -> list[Logo]:
         return []
 
 
