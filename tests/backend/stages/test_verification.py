@@ -94,7 +94,9 @@ def test_a_profile_without_a_judge_says_so_of_every_question():
     assert all(reason.startswith("unavailable: no Judge") for _, reason in values(result).values())
 
 
-def paired(judge, *, category: str, boxes=((100.0, 60.0, 200.0, 240.0), (0.0, 0.0, 100.0, 170.0)), reference_frame=12):
+def paired(
+    judge, *, category: str, boxes=((100.0, 60.0, 200.0, 240.0), (0.0, 0.0, 100.0, 170.0)), reference_frame: int | None = 12
+):
     a, b = subject(1, category), subject(2, category)
     context = Context(READER, **({"Judge": judge} if judge else {}))
     crop = context.artifacts.put(encode_webp(np.full((40, 30, 4), 90, np.uint8)), "webp")
