@@ -77,15 +77,14 @@ class VerifyPage(JudgePage):
 
     def _show_scores(self, scores: tuple[tuple[str, float | None], ...]) -> None:
         self._clear_scores()
-        for row, (name, value) in enumerate(scores):
+        measured = [(name, value) for name, value in scores if value is not None]
+        for row, (name, value) in enumerate(measured):
             words = label(name.replace("_", " "), "score_name")
             words.setWordWrap(True)
-            number = label("–" if value is None else f"{value:.3g}", "score_value")
+            number = label(f"{value:.3g}", "score_value")
             number.setAlignment(Qt.AlignmentFlag.AlignRight)
-            if value is None:
-                number.setToolTip("not measured")
             self._grid.addWidget(words, row, 0)
             self._grid.addWidget(number, row, 1)
-        if not scores:
+        if not measured:
             self._grid.addWidget(label("No scores for this pair", "score_name"), 0, 0)
-        self._grid.setRowStretch(max(len(scores), 1), 1)
+        self._grid.setRowStretch(max(len(measured), 1), 1)
