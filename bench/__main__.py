@@ -19,6 +19,7 @@ from typing import Any
 from backend.sampleworld import render_world
 from bench import (
     accuracy_clips,
+    accuracy_logos,
     accuracy_pairs,
     accuracy_people,
     accuracy_subjects,
@@ -124,6 +125,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
     "words": lambda worlds: accuracy_words.run(),
     "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
+    "logos": lambda worlds: accuracy_logos.run((5, 1001)),  # the bound was chosen on 2 to 4
     "people": lambda worlds: accuracy_people.run(worlds.folders(), _real()),
     "media": lambda worlds: media.run(),
     "metrics": lambda worlds: metrics.run(),
