@@ -20,7 +20,7 @@ class RapidOcrReader:
             import rapidocr  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ModelUnavailable(
-                "on-screen words need rapidocr and onnxruntime: pip install rapidocr onnxruntime 'opencv-python-headless==4.12.0.88'"
+                "on-screen words need the extra: pip install 'subject-studio[ocr]'"
             ) from error
         one_thread = {
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,

@@ -60,7 +60,7 @@ def test_boxes_that_are_no_numbers_are_left_out():
 
 def test_a_missing_package_names_the_next_step(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
-    with pytest.raises(ModelUnavailable, match="pip install rapidocr"):
+    with pytest.raises(ModelUnavailable, match=r"subject-studio\[ocr\]"):
         ReadTextSpotter()
 
 

@@ -42,5 +42,5 @@ def test_a_picture_without_words_has_no_lines(reader: RapidOcrReader) -> None:
 
 def test_a_missing_package_names_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
-    with pytest.raises(ModelUnavailable, match="pip install rapidocr"):
+    with pytest.raises(ModelUnavailable, match=r"subject-studio\[ocr\]"):
         RapidOcrReader()
