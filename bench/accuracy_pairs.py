@@ -25,7 +25,9 @@ from backend.media.index import build_index
 from backend.media.reader import VideoReader
 from backend.models import MODELS
 from backend.models.classical_embedder import calibration
+from backend.recipes import plan_for
 from backend.sampleworld import Truth, VideoTruth, read_truth
+from backend.settings import ProjectSettings
 from backend.stages.retrieval_evidence import Bounds, View, judge_pair
 from bench.accuracy_pairs_fit import fit_fusion, fit_means, write
 from bench.accuracy_pairs_worlds import Curated, GivenWorld, curate, given_world, subjects_on
@@ -33,6 +35,7 @@ from bench.accuracy_pairs_worlds import Curated, GivenWorld, curate, given_world
 PRECISION, RECALL = 0.95, 0.70
 LINK_IDENTITIES = ("man_cap", "woman_jeans", "dog_spotted", "tennis_player", "woman_d3")
 MAX_WRONG_LINKS = 0.10
+CONTEXTS = ("context_diversity", "near_duplicate")
 STILL_MARGIN = 0.06
 """What a reference picture leaves free on each side of its subject, as a share of the side."""
 RULES = ("mask", "box")
@@ -153,21 +156,15 @@ def _counted(
 
 
 def accepted(curated: Curated, *, contexts: bool = True) -> list[Pair]:
-    """Cross-clip pairs within `Bounds`; without `contexts`, whatever their surroundings."""
-    bounds = Bounds()
-    kept = []
-    for pair in curated.of(Pair):
+    """Pairs of two clips of one video that the default recipe's gates accept; without `contexts`, whatever their surroundings."""
+    left_out = () if contexts else CONTEXTS
+    gates = [g for g in plan_for(ProjectSettings()).gates() if g.record == "pair" and g.score not in left_out]
+
+    def passes(pair: Pair) -> bool:
         values = curated.scores[pair.id]
-        rival = values["rival_margin"]
-        same = (values["similarity"] or 0) >= bounds.similarity and (values["prior"] or 0) >= bounds.prior
-        same &= rival is None or rival >= bounds.rival_margin
-        same &= (values["appearance_cosine"] or 0) >= bounds.appearance_cosine
-        same &= (values["redundancy"] or 0) < bounds.redundancy
-        diversity, copy = values.get("context_diversity"), values.get("near_duplicate")
-        apart = (diversity is None or diversity >= bounds.context_diversity) and (copy or 0) < bounds.near_duplicate
-        if pair.kind == "cross_frame" and same and (apart or not contexts):
-            kept.append(pair)
-    return kept
+        return all(gate.passes(values[gate.score]) for gate in gates if gate.score in values)
+
+    return [pair for pair in curated.of(Pair) if pair.kind == "cross_frame" and passes(pair)]
 
 
 def wanted_links(truth: Truth) -> set[Link]:
