@@ -111,7 +111,7 @@ def test_two_clients_at_once_each_get_their_own_answers(shared: ModelService, we
 def test_calls_that_wait_are_answered_together(shared: ModelService, weights: str) -> None:
     blocker, there = role(shared, "Troubled", weights), [role(shared, "Linear", weights) for _ in range(5)]
     with ThreadPoolExecutor(6) as pool:
-        blocked = pool.submit(blocker.act, "sleep", 0.5)  # type: ignore[attr-defined]
+        blocked = pool.submit(blocker.act, "sleep", 3.0)  # type: ignore[attr-defined]
         time.sleep(0.2)
         found = list(pool.map(lambda one: one.project(ROW).tobytes(), there))
         blocked.result()
@@ -129,7 +129,7 @@ def test_somebody_who_waits_goes_before_bulk(shared: ModelService, weights: str)
         order.append(name)
 
     with ThreadPoolExecutor(4) as pool:
-        blocked = pool.submit(blocker.act, "sleep", 0.6)  # type: ignore[attr-defined]
+        blocked = pool.submit(blocker.act, "sleep", 3.0)  # type: ignore[attr-defined]
         time.sleep(0.2)
         waiting = [pool.submit(asked, "bulk", there) for there in bulk]
         time.sleep(0.2)
