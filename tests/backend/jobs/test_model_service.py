@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.server]
 Serve = Callable[..., ModelService]
 ROW = np.linspace(-1, 1, 16, dtype=np.float32)
 
+BUSY = 4
+"""Promised times are measured by `python -m bench models`; a busy machine gets this much longer to keep them."""
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -198,7 +201,7 @@ def test_cancelled_call_stops_at_its_next_border(shared: ModelService, weights: 
     started = time.monotonic()
     with pytest.raises(Interrupted):
         there.act(what, 30.0)  # type: ignore[attr-defined]
-    assert time.monotonic() - started - 0.3 < 1.0
+    assert time.monotonic() - started - 0.3 < 1.0 * BUSY
     cancelled.clear()
     assert there.where() == pid  # type: ignore[attr-defined] # the same process goes on
 
@@ -212,7 +215,7 @@ def test_client_that_goes_takes_its_call_along(shared: ModelService, weights: st
     gone.close()
     started = time.monotonic()
     assert other.act("fine") == "fine"  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 1.0 * BUSY
 
 
 def test_call_that_reaches_no_border_ends_with_its_worker(serve: Serve, weights: str) -> None:
@@ -226,7 +229,7 @@ def test_call_that_reaches_no_border_ends_with_its_worker(serve: Serve, weights:
         waits = pool.submit(lambda: (time.sleep(0.1), neighbour.where())[1])  # type: ignore[attr-defined]
         with pytest.raises(Interrupted):
             there.act("sleep", 60.0)  # type: ignore[attr-defined]
-        assert time.monotonic() - started - 0.4 < 6.0
+        assert time.monotonic() - started - 0.4 < 6.0 * BUSY
         assert waits.result(60) != pid  # the neighbour was asked again in the next worker
     assert "cancelled" in kinds(service)
 
@@ -254,7 +257,7 @@ def test_worker_killed_from_outside_loses_no_call(serve: Serve, weights: str) ->
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
         while service.rows()[0].pid in (0, pid) or service.rows()[0].state == "starting":
-            assert time.monotonic() - killed < 5.0, "the worker is not back within 5 s"
+            assert time.monotonic() - killed < 5.0 * BUSY, "the worker is not back"
             time.sleep(0.01)
         assert [one.result(60) for one in both] == ["sleep", "sleep"]
     assert there.where() != pid  # type: ignore[attr-defined]
@@ -337,7 +340,7 @@ def test_worker_does_not_outlive_a_killed_owner(weights: str, tmp_path: Path) ->
     pid = int(owner.stdout.readline())
     owner.kill()
     owner.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * BUSY
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:
         assert time.monotonic() < deadline, "the worker lives on"
         time.sleep(0.05)
