@@ -112,7 +112,7 @@ class MatchLogos:
     """
 
     name: ClassVar[str] = "match_logos"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Subject, Appearance, Mask, Pair, Score)
     makes: ClassVar[tuple[type, ...]] = (Score,)
@@ -157,7 +157,7 @@ class MatchLogosAcross:
     """`MatchLogos` for the `cross_video` pairs of a source: its cut-outs and the other side's are those in the banks."""
 
     name: ClassVar[str] = "match_logos_across"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart, Pair)
     surveys: ClassVar[type] = BankPart
@@ -204,8 +204,8 @@ class _Sight:
 
     def compared(self, ends: Sequence[_Side], bar: Bar) -> dict[str, float | Absent]:
         why = ""
-        if any(end.is_living for end in ends):
-            why = "not applicable: the living carry no logo of their own"
+        if any(end.is_living for end in ends) or all(end.is_living is None for end in ends):
+            why = "not applicable: neither side is known to be a thing, or one lives"
         elif isinstance(self._finder, Absent):
             why = self._finder.reason
         sides = [] if why else [[seen for crop in side.crops if (seen := self._marked(crop))] for side in ends]

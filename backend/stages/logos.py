@@ -25,7 +25,7 @@ class FindLogos:
     """
 
     name: ClassVar[str] = "find_logos"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Appearance
     gathers: ClassVar[tuple[type, ...]] = (Mask,)
     makes: ClassVar[tuple[type, ...]] = (Score,)
@@ -42,6 +42,8 @@ class FindLogos:
     def _found(self, item: Item, finder: object, context: Context) -> Result:
         if any(subject.is_living for subject in item.all(Subject)):
             return Filtered(item.id, "the living carry no logo of their own")
+        if all(subject.is_living is None for subject in item.all(Subject)) and item.all(Subject):
+            return Filtered(item.id, "the subject is not known to be a thing")
         if not item.all(Mask):
             return Filtered(item.id, "the appearance has no cut-out")
         if isinstance(finder, Absent):

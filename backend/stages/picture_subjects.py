@@ -45,6 +45,8 @@ LEAST_CUT = 0.005
 INSET = 0.02
 """Share of a side that is left around the subject of a picture in which no detector finds one: a product on a plain ground."""
 
+LEAST_SIDE_PX = 8  # as `ProbeSource` wants it
+
 
 @dataclass(frozen=True, slots=True)
 class FindPictureSubjects:
@@ -85,6 +87,8 @@ class FindPictureSubjects:
             rgba, frame = read_rgba(data), read_image(data)
         except (MediaError, OSError) as error:
             return Filtered(item.id, f"the picture cannot be read: {error}")
+        if min(frame.shape[:2]) < LEAST_SIDE_PX:
+            return Filtered(item.id, f"the picture's shorter side has {min(frame.shape[:2])} px, needs {LEAST_SIDE_PX}")
         artifact = context.artifacts.put(data, "".join(c for c in shape.lower() if c.isalnum())[:8] or "img")
         embedders = [cast(Embedder, context.role(role)) for role in self.roles[2:]]
         rows: list[Record] = []

@@ -192,7 +192,7 @@ def test_a_side_without_a_whole_logo_gives_null():
 def test_the_living_are_not_matched():
     at = context(Told(logo()))
     result = matched(at, shown(at, "KALO", 1, is_living=True), shown(at, "KALO", 2, is_living=True))
-    assert result["logo_match"] == (None, "not applicable: the living carry no logo of their own")
+    assert result["logo_match"] == (None, "not applicable: neither side is known to be a thing, or one lives")
     assert at.role("LogoFinder").calls == 0
 
 
