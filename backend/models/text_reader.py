@@ -19,9 +19,7 @@ class RapidOcrReader:
         try:
             import rapidocr  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise ModelUnavailable(
-                "on-screen words need the extra: pip install 'subject-studio[ocr]'"
-            ) from error
+            raise ModelUnavailable("on-screen words need the extra: pip install 'subject-studio[ocr]'") from error
         one_thread = {
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
