@@ -1,12 +1,13 @@
 """TechnicalScorer by DOVER's technical branch, from the ONNX file that its authors' convert_to_onnx.py writes."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from backend.domain import Absent, Footage, ModelUnavailable
 from backend.measures.fragments import CLIP_FRAMES, VIEW_PX, clip_frames, normalised, technical_view
+from backend.models.onnx_session import onnx_session
 from backend.models.places import ModelPlace
 
 AESTHETIC, TECHNICAL = "aes_view", "tech_view"
@@ -29,19 +30,7 @@ class DoverOnnx:
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable for a file that is missing, no ONNX model, or one of another signature."""
         path = _file(place)
-        try:
-            import onnxruntime
-            from onnxruntime.capi import onnxruntime_pybind11_state as runtime
-        except ImportError as error:
-            raise ModelUnavailable("DOVER needs the extra: pip install 'subject-studio[models]'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # equal inputs give equal bits
-        on_gpu = device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        providers = [*(["CUDAExecutionProvider"] if on_gpu else []), "CPUExecutionProvider"]
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except (runtime.InvalidProtobuf, runtime.InvalidGraph, runtime.Fail, runtime.NotImplemented) as error:
-            raise ModelUnavailable(f"{path} cannot be read as an ONNX model: {error}; get it again") from error
+        self._session = onnx_session(path, device=device, what="technical scores by DOVER")
         self._batches = self._checked(path)
         self.model_id = place.model_id(type(self).model_id)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from backend.domain import ModelUnavailable
+from backend.models.onnx_session import onnx_session
 from backend.models.places import ModelPlace
 
 LABELS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -30,19 +31,7 @@ class EmotiEffOnnx:
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable for a file that is no model, or one without eight outputs."""
         path = _file(place)
-        try:
-            import onnxruntime
-            from onnxruntime.capi import onnxruntime_pybind11_state as runtime
-        except ImportError as error:
-            raise ModelUnavailable("expressions need the extra: pip install 'subject-studio[models]'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # equal inputs give equal bits
-        on_gpu = device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        providers = [*(["CUDAExecutionProvider"] if on_gpu else []), "CPUExecutionProvider"]
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except (runtime.InvalidProtobuf, runtime.InvalidGraph, runtime.Fail, runtime.NotImplemented) as error:
-            raise ModelUnavailable(f"{path} cannot be read as an ONNX model: {error}; get it again") from error
+        self._session = onnx_session(path, device=device, what="expressions")
         self._side = self._checked(path)
         self.model_id = place.model_id(type(self).model_id)
 

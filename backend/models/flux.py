@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from backend.domain import Absent, ModelUnavailable
+from backend.measures.matting import on_white
 from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.places import ModelPlace
 from backend.models.prompts import prompt
@@ -111,7 +112,7 @@ class FluxKontext(_Flux):
 
     def make(self, cut_out: np.ndarray, *, phrase: str, num: int, seed: int) -> list[np.ndarray | Absent]:
         """See `ReferenceSynthesizer.make`. One picture a call; equal seeds give equal pictures."""
-        picture = on_white(cut_out)
+        picture = Image.fromarray(on_white(cut_out))
         width, height = fitted(picture.width, picture.height, self._max_area)
         words = prompt("other_view").filled(phrase=phrase or "subject")
         made: list[np.ndarray | Absent] = []
@@ -170,7 +171,7 @@ class FluxRedux(_Flux):
 
     def make(self, cut_out: np.ndarray, *, phrase: str, num: int, seed: int) -> list[np.ndarray | Absent]:
         """See `ReferenceSynthesizer.make`. The picture is read once; equal seeds give equal pictures."""
-        picture = on_white(cut_out)
+        picture = Image.fromarray(on_white(cut_out))
         width, height = fitted(picture.width, picture.height, self._max_area)
         made: list[np.ndarray | Absent] = []
         with self._torch.inference_mode():
@@ -194,10 +195,3 @@ def fitted(width: int, height: int, max_area: int) -> tuple[int, int]:
     factor = min(1.0, math.sqrt(max_area / (width * height)))
     wide, high = (max(SIDE_STEP, int(side * factor) // SIDE_STEP * SIDE_STEP) for side in (width, height))
     return wide, high
-
-
-def on_white(cut_out: np.ndarray) -> Image.Image:
-    """A cut-out uint8 `(H, W, 4)` on white, as training references stand."""
-    picture = Image.fromarray(cut_out)
-    ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-    return Image.alpha_composite(ground, picture).convert("RGB")

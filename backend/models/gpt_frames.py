@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backend.domain import Absent, MediaError, ModelUnavailable
+from backend.measures.matting import on_white
 from backend.media.images import encode_png, read_rgba
-from backend.models.flux import on_white
 from backend.models.places import LOOPBACK, ModelPlace
 from backend.models.prompts import prompt
 
@@ -48,7 +48,7 @@ class GptFrames:
 
     def make(self, cut_out: np.ndarray, *, phrase: str, num: int, seed: int) -> list[np.ndarray | Absent]:
         """See `ReferenceSynthesizer.make`; the endpoint takes no seed, so that equal seeds give other pictures."""
-        data = encode_png(np.asarray(on_white(cut_out)))
+        data = encode_png(on_white(cut_out))
         words = prompt("isolate").filled(phrase=phrase or "subject")
         return [self._one(data, words) for _ in range(num)]
 

@@ -31,7 +31,7 @@ from backend.measures import diversity, keypoints
 from backend.media.images import read_rgba
 from backend.stages.bank_lookup import Banks, Found, Views, open_banks
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import cosine, identity_evidence
+from backend.stages.retrieval_evidence import cosine, evidence_scores, identity_evidence
 from backend.store.artifacts import Artifacts
 
 CACHED_CROPS = 4096
@@ -138,8 +138,10 @@ class _LinkRows:
             model = self._banks.views(self._position).models[hit.own_row] or "no-appearance"
             producer = f"{self._stage.name}/{self._stage.version}"
             yield pair
-            yield from _scores(pair.id, values, f"{producer}:{model}")
-            yield from _scores(pair.id, {"bank_cosine": hit.cosine}, f"{producer}:{model}:{hit.bank}")
+            yield from evidence_scores(pair.id, values, f"{producer}:{model}", why_absent=_WHY_ABSENT)
+            yield from evidence_scores(
+                pair.id, {"bank_cosine": hit.cosine}, f"{producer}:{model}:{hit.bank}", why_absent=_WHY_ABSENT
+            )
 
     def _chosen(self, link: Sequence[Found]) -> list[Found]:
         """The likest two views first, then those in the most different surroundings."""
@@ -236,16 +238,3 @@ _WHY_ABSENT: dict[str, str] = {
     "appearance_cosine": "one side shows a face alone",
     "subject_cosine": "one side shows a face alone",
 }
-
-
-def _scores(target: str, values: Mapping[str, float], producer: str) -> list[Score]:
-    return [
-        Score(
-            target=target,
-            name=name,
-            value=None if np.isnan(value) else value,
-            producer=producer,
-            reason=_WHY_ABSENT.get(name, "nothing to compare") if np.isnan(value) else None,
-        )
-        for name, value in values.items()
-    ]

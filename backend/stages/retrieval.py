@@ -32,7 +32,7 @@ from backend.measures import diversity, keypoints
 from backend.measures.retrieval import in_group
 from backend.media.images import read_rgba
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import SubjectLikeness, cosine, identity_evidence
+from backend.stages.retrieval_evidence import SubjectLikeness, cosine, evidence_scores, identity_evidence
 from backend.stages.retrieval_redundancy import SubjectOverlap, redundancies, worth_of
 
 APART = 0.3
@@ -89,7 +89,9 @@ class PairSubjects:
             rows.append(pair)
             values = {name: float(column[k]) for name, column in evidence.items()}
             values["prior"] = self._prior(bank.views[i], bank.views[j], values)
-            rows.extend(_scores(pair.id, values, f"{self.name}/{self.version}:{bank.model}"))
+            rows.extend(
+                evidence_scores(pair.id, values, f"{self.name}/{self.version}:{bank.model}", why_absent=_WHY_ABSENT)
+            )
         return Ok(item.id, rows)
 
     def _cross(self, bank: "_Bank") -> list[tuple[int, int]]:
@@ -161,7 +163,7 @@ class DiverseContexts:
             }
             if pair.kind == "in_pair":  # one clip is one context by definition, so that no gate should ask for two
                 values |= {"context_diversity": np.nan, "near_duplicate": np.nan}
-            rows.extend(_scores(pair.id, values, f"{self.name}/{self.version}"))
+            rows.extend(evidence_scores(pair.id, values, f"{self.name}/{self.version}", why_absent=_WHY_ABSENT))
         return Ok(item.id, rows)
 
 
@@ -349,16 +351,3 @@ _WHY_ABSENT: dict[str, str] = {
     "near_duplicate": "both frames are of one clip",
     "rival_margin": "nobody stands beside either subject",
 }
-
-
-def _scores(target: str, values: Mapping[str, float], producer: str) -> list[Score]:
-    return [
-        Score(
-            target=target,
-            name=name,
-            value=None if np.isnan(value) else value,
-            producer=producer,
-            reason=_WHY_ABSENT.get(name, "nothing to compare") if np.isnan(value) else None,
-        )
-        for name, value in values.items()
-    ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.domain import Box, Embedder
+from backend.domain import Box, Embedder, Score
 from backend.measures import diversity, keypoints
 from backend.models.classical_embedder import ClassicalAppearance, appearance_parts, same_subject
 
@@ -80,6 +80,22 @@ class SubjectLikeness:
 def cosine(a: np.ndarray | None, b: np.ndarray | None) -> float:
     """Dot product of two unit vectors, NaN when one is missing."""
     return float("nan") if a is None or b is None else float(a @ b)
+
+
+def evidence_scores(
+    target: str, values: Mapping[str, float], producer: str, *, why_absent: Mapping[str, str]
+) -> list[Score]:
+    """A score for each value, in their order; NaN is NULL with the reason that `why_absent` gives."""
+    return [
+        Score(
+            target=target,
+            name=name,
+            value=None if np.isnan(value) else value,
+            producer=producer,
+            reason=why_absent.get(name, "nothing to compare") if np.isnan(value) else None,
+        )
+        for name, value in values.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

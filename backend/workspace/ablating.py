@@ -13,7 +13,7 @@ from backend.workspace.snapshot import Snapshot
 
 LOWER = ("similarity", "appearance_cosine", "bank_margin", "made_similarity", "rival_margin")
 UPPER = ("near_duplicate", "context_diversity")
-PRIOR = ("prior",)
+PRIOR = ("prior", "logo_match")
 TIME_GAPS_S = (10.0, 60.0, 600.0)
 """Second-level, within a minute, minute-level and beyond (Phantom-Data, Fig. 6a)."""
 CONFIDENCE = 0.95
