@@ -9,6 +9,7 @@ Operations raise StudioError; over HTTP the text and `kind` survive.
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
 from backend.domain.calibration import CalibratedThresholds, FittedEmbedder
 from backend.domain.case_sets import CaseReview, CasesMade
@@ -220,7 +221,7 @@ class EvaluationJob:
     remarks: tuple[str, ...] = ()
 
 
-class Api(Protocol):
+class Api(StudyApi, Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
     def about(self) -> About: ...

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 import backend.api
 import backend.domain.people
+import backend.domain.studies
 from backend.api import Api
 from backend.domain import errors
 
@@ -30,14 +31,14 @@ class Operation:
 @cache
 def operations() -> dict[str, Operation]:
     """Every operation of `Api` by name."""
-    for module in (backend.api, backend.domain.people):
+    for module in (backend.api, backend.domain.people, backend.domain.studies):
         for found in vars(module).values():
             if dataclasses.is_dataclass(found):
                 found.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
     return {
         name: _operation(name, function)
-        for name, function in vars(Api).items()
-        if inspect.isfunction(function) and name[0] != "_"
+        for name, function in inspect.getmembers(Api, inspect.isfunction)  # those that it inherits among them
+        if name[0] != "_"
     }
 
 

@@ -1,0 +1,110 @@
+"""What a user can do with studies: the part of `Api` that asks people about systems' videos."""
+
+from typing import Protocol
+
+from backend.domain.studies import (
+    Erased,
+    Invitation,
+    PageEvent,
+    Participant,
+    StudyDesign,
+    StudyPass,
+    StudyResults,
+    StudySummary,
+    VoteFiles,
+)
+
+
+class StudyApi(Protocol):
+    """Operations on studies. A study is named by its name or its id.
+
+    Trials that are given out name slots and opaque ids only. Votes on them go through `Api.submit_votes`, with the
+    participant as `rater` and the trial's `item_id` as it came; they may be changed until `finish_study`.
+    """
+
+    def create_study(
+        self,
+        *,
+        name: str,
+        kind: str = "preference",
+        form: str = "",
+        aspects: tuple[str, ...] = (),
+        systems: tuple[str, ...] = (),
+        cases: str | None = None,
+        references: str | None = None,
+        benchmark: str = "",
+        preset: str = "",
+        pairs: int | None = None,
+        raters: int | None = None,
+        trials: int | None = None,
+        rules: tuple[str, ...] = (),
+        language: str = "en",
+        seed: int = 0,
+    ) -> StudySummary:
+        """Decides a study of systems over the cases of a benchmark and journals it; nothing of it changes later.
+
+        `systems` are names of evaluated ones, or `NAME=DIR` with the file `cases`; without any, all. `pairs` bounds the
+        main items, balanced over categories. `preset`: opens2v (30 samples of two videos). `rules` as `min_seconds=60`.
+        Raises SettingsError for unknown or repeated names, ProjectError for a name that is taken or missing media.
+        """
+        ...
+
+    def studies(self) -> tuple[StudySummary, ...]:
+        """Every study of the project, oldest first."""
+        ...
+
+    def study(self, *, name: str) -> StudyDesign:
+        """A study as it was decided. Raises ProjectError for a name that is none."""
+        ...
+
+    def study_results(self, *, name: str, bootstraps: int = 1000) -> StudyResults:
+        """What the votes come to, after the study's rules: rankings, rates, agreement, raters, and the funnel."""
+        ...
+
+    def invite(self, *, study: str, num: int = 1, group: str = "public", days: float = 30.0) -> tuple[Invitation, ...]:
+        """New invitations, each for one person. Their tokens are told here and nowhere again."""
+        ...
+
+    def join_study(self, *, token: str, login: str = "", address: str = "", background: str = "") -> Participant:
+        """Uses an invitation up. Raises ProjectError for one that is forged, used or too old, and for a login that took part."""
+        ...
+
+    def take_part(self, *, study: str, login: str, group: str = "expert") -> Participant:
+        """Joins without an invitation, for people who work on the project; the same login goes on where it was."""
+        ...
+
+    def participant(self, *, participant: str) -> Participant:
+        """A participant as they stand now. Raises ProjectError for an id that is none."""
+        ...
+
+    def consent(self, *, participant: str, text: str) -> Participant:
+        """Keeps what somebody agreed to; their trials are decided now. Again changes nothing."""
+        ...
+
+    def study_trials(self, *, participant: str, start: int | None = None, limit: int = 3) -> StudyPass:
+        """Trials of a participant from a position on; without one, from the first that is not wholly answered."""
+        ...
+
+    def page_events(self, *, participant: str, events: tuple[PageEvent, ...]) -> int:
+        """Keeps what a participant's page reports, by the server's clock; gives how many were new."""
+        ...
+
+    def finish_study(self, *, participant: str) -> Participant:
+        """Ends a response whose trials are all answered, and gives the completion code. Again gives the same."""
+        ...
+
+    def withdraw(self, *, participant: str) -> Participant:
+        """Takes a participant out of the results; what they said stays in the journal until `erase_participant`."""
+        ...
+
+    def erase_participant(self, *, participant: str, delete_backups: bool = False) -> Erased:
+        """Removes every byte that a participant left in this project; the journal's chain still verifies."""
+        ...
+
+    def export_votes(self, *, study: str, out: str, format: str = "jsonl") -> VoteFiles:
+        """Writes a study's coded votes: jsonl, parquet, csv (safe in spreadsheets) or vbench2 (human_anno JSON)."""
+        ...
+
+    def import_votes(self, *, study: str, path: str, format: str = "jsonl") -> VoteFiles:
+        """Reads votes on a study's items that were given elsewhere. Raises ImportRefused naming the line that is wrong."""
+        ...
