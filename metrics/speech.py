@@ -10,8 +10,8 @@ import numpy as np
 
 from backend.domain import Absent
 from backend.domain.roles_faces import FaceRecognizer, SyncScorer
-from backend.media.audio import read_audio
-from backend.media.index import build_index
+from backend.measures.lips import SAMPLES_PER_FRAME, SOUND_HZ, crop, judged
+from backend.media.audio import sound_from_first_frame
 from metrics.framing import FramePlan
 from metrics.spec import (
     Arrays,
@@ -26,11 +26,7 @@ from metrics.spec import (
     VideoFacts,
     VideoFeature,
 )
-from metrics.speech_tracks import REACH, AtRate, Follower, Following, Track, centre_at, crop
-
-SOUND_HZ = 16_000
-SAMPLES_PER_FRAME = 640
-MAX_SHIFT = 15
+from metrics.speech_tracks import REACH, AtRate, Follower, Following, Track, centre_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +38,12 @@ class OwnSound(FileFeature):
     of: ClassVar[str] = "video"
 
     def read(self, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> Found:
-        path = entry.generation.path
-        sound = read_audio(path, SOUND_HZ)
+        sound = sound_from_first_frame(entry.generation.path, SOUND_HZ)
         if isinstance(sound, Absent):
             return Absent(f"not applicable: {sound.reason}")
         if sound.is_silent:
             return Absent("not applicable: the video's sound is silent")
-        samples = np.clip(np.round(sound.samples * 32768), -32768, 32767).astype(np.int16)
-        late = round((sound.start_s - build_index(path).start_s) * SOUND_HZ)
-        return {"samples": np.concatenate((np.zeros(max(0, late), np.int16), samples[max(0, -late) :]))}
+        return {"samples": sound.to_int16()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,28 +213,3 @@ class SyncDistance(SyncConfidence):
     title: ClassVar[str] = "Sync-D (SyncNet distance)"
     higher_is_better: ClassVar[bool] = False
     of_track: ClassVar[str] = "distance"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One face. `offset` is how many frames the sound runs ahead of the lips, negative where it is late; `curve` the mean
-    distance `(31,)` by shift, `of_windows` the confidence `(n,)` of each window at the best shift."""
-
-    confidence: float
-    distance: float
-    offset: int
-    curve: np.ndarray
-    of_windows: np.ndarray
-
-
-def judged(distance: np.ndarray) -> Judged:
-    """Sync-D, Sync-C and offset of distances `(n, 31)`, as syncnet_python's evaluate."""
-    curve = distance.astype(np.float64).mean(axis=0)
-    best, middling = int(curve.argmin()), float(np.median(curve))
-    return Judged(
-        confidence=middling - float(curve[best]),
-        distance=float(curve[best]),
-        offset=MAX_SHIFT - best,
-        curve=curve,
-        of_windows=middling - distance[:, best].astype(np.float64),
-    )

@@ -1,17 +1,11 @@
-"""Faces followed through a video at 25 frames a second as it is decoded, and the crops that SyncNet looks at."""
+"""Faces followed through a video at 25 frames a second as it is decoded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-RATE = 25.0  # what SyncNet was trained on
-CROP_PX = 224
-MARGIN = 0.4  # syncnet_python, run_pipeline.py: --crop_scale
-SMOOTHING = 13  # the same file: frames of the median filter
-REACH = SMOOTHING // 2
-FILL = 110  # the same file: grey beyond the frame
+from backend.measures.lips import RATE, REACH, frames_at_rate, smoothed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +15,7 @@ class AtRate:
     rate: float = RATE
 
     def indices(self, num_frames: int, fps: float) -> list[int]:
-        num = max(1, round(num_frames / fps * self.rate))
-        return [min(num_frames - 1, int(i * fps / self.rate + 0.5)) for i in range(num)]
+        return frames_at_rate(num_frames, fps, rate=self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,25 +90,6 @@ def centre_at(track: Track, number: int) -> np.ndarray:
     """`smoothed` of the whole track at its n-th box, from as many neighbours as that needs."""
     first = max(0, number - REACH)
     return smoothed(np.stack(track.boxes[first : number + REACH + 1]))[number - first]
-
-
-def smoothed(track: np.ndarray) -> np.ndarray:
-    """Centre and half size `(n, 3)` of a track's boxes, under a median of 13 frames with zeros beyond its ends."""
-    x, y = (track[:, 0] + track[:, 2]) / 2, (track[:, 1] + track[:, 3]) / 2
-    half = np.maximum(track[:, 2] - track[:, 0], track[:, 3] - track[:, 1]) / 2
-    padded = np.pad(np.stack((x, y, half)), ((0, 0), (REACH, REACH)))
-    return np.sort(np.lib.stride_tricks.sliding_window_view(padded, SMOOTHING, axis=1), axis=-1)[..., REACH].T
-
-
-def crop(frame: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The face with its mouth in the middle, uint8 `(224, 224, 3)`: upstream's square, lower than the face's own."""
-    x, y, half = centre
-    pad = int(half * (1 + 2 * MARGIN))
-    padded = np.pad(frame, ((pad, pad), (pad, pad), (0, 0)), constant_values=FILL)
-    x, y = x + pad, y + pad
-    top, bottom = int(y - half), int(y + half * (1 + 2 * MARGIN))
-    left, right = int(x - half * (1 + MARGIN)), int(x + half * (1 + MARGIN))
-    return cv2.resize(padded[max(0, top) : bottom, max(0, left) : right], (CROP_PX, CROP_PX))
 
 
 def _iou(one: np.ndarray, other: np.ndarray) -> float:

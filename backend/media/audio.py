@@ -9,9 +9,11 @@ from av.error import FFmpegError
 
 from backend.domain import Absent
 from backend.media.container import FilePath, display_name, open_container, packets_of
+from backend.media.index import build_index
 
 SILENCE = 10 ** (-60 / 20)
 """Peak below which a sound counts as silent: -60 dB of full scale, the floor of broadcast silence detectors."""
+EARLIER_S = 1.0  # sound may begin a little before the clock does: encoders prime their filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Sound:
     @property
     def is_silent(self) -> bool:
         return len(self.samples) == 0 or float(np.abs(self.samples).max()) < SILENCE
+
+    def to_int16(self) -> np.ndarray:
+        """The samples int16 `(n,)`."""
+        return np.clip(np.round(self.samples * 32768), -32768, 32767).astype(np.int16)
 
 
 def read_audio(path: FilePath, rate: int = 16_000, *, max_s: float | None = None) -> Sound | Absent:
@@ -67,3 +73,18 @@ def read_audio(path: FilePath, rate: int = 16_000, *, max_s: float | None = None
         return Absent(f"{display_name(path)}: no sound can be decoded from its audio stream")
     samples = np.concatenate(pieces).astype(np.float32, copy=False)
     return Sound(samples if max_s is None else samples[: int(max_s * rate)], rate, start_s)
+
+
+def sound_from_first_frame(path: FilePath, rate: int = 16_000, *, max_s: float | None = None) -> Sound | Absent:
+    """The sound on the clock of the first displayed frame: `start_s` is 0, up to `max_s` seconds from there.
+
+    Where the sound begins after the picture stands silence; what is heard before it is left out. Raises MediaError as
+    `build_index`.
+    """
+    start_s = build_index(path).start_s
+    sound = read_audio(path, rate, max_s=None if max_s is None else max_s + max(0.0, start_s) + EARLIER_S)
+    if isinstance(sound, Absent):
+        return sound
+    late = round((sound.start_s - start_s) * rate)
+    samples = np.concatenate((np.zeros(max(0, late), np.float32), sound.samples[max(0, -late) :]))
+    return Sound(samples if max_s is None else samples[: round(max_s * rate)], rate, 0.0)

@@ -7,10 +7,8 @@ import cv2
 import numpy as np
 
 from backend.domain import Absent
-from backend.measures.lips import MAX_SHIFT, RATE, SOUND_HZ
+from backend.measures.lips import MAX_SHIFT, SAMPLES_PER_FRAME, WINDOW
 
-SAMPLES_PER_FRAME = round(SOUND_HZ / RATE)
-WINDOW = 5  # frames, as SyncNet's: the protocol's rows
 MOUTH = (0.34, 0.46, 0.66, 0.70)
 """Where the mouth lies in SyncNet's crop of an upright face: x0, y0, x1, y1 as shares."""
 SMOOTH_FRAMES = 0.8

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from backend.domain import Absent, ModelUnavailable
+from backend.measures.lips import MAX_SHIFT, SAMPLES_PER_FRAME, WINDOW
 from backend.models.devices import torch_device, torch_dtype
 from backend.models.mfcc import mfcc
 from backend.models.places import ModelPlace
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 FILE = "syncnet_v2.model"
-MAX_SHIFT = 15  # syncnet_python: --vshift
-WINDOW = 5  # frames; with 20 cepstra of sound
-SAMPLES_PER_FRAME = 640  # 16 kHz at 25 fps
 BATCH = 20
 
 

@@ -25,7 +25,7 @@ from backend.domain import (
     Video,
 )
 from backend.measures import lips
-from backend.media.audio import SILENCE, read_audio
+from backend.media.audio import Sound, sound_from_first_frame
 from backend.stages.people_count import box_at
 
 
@@ -40,7 +40,7 @@ class MeasureSync:
     """
 
     name: ClassVar[str] = "measure_sync"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Clip
     gathers: ClassVar[tuple[type, ...]] = (Region, Track)
     makes: ClassVar[tuple[type, ...]] = (Score,)
@@ -82,14 +82,13 @@ class MeasureSync:
     def _judged(self, track: Track, footage: Footage, samples: np.ndarray, scorer: SyncScorer) -> lips.Judged | Absent:
         fps = footage.video.fps
         first, last = track.frames[0], min(track.frames[-1], track.frames[0] + int(self.longest_s * fps))
-        num = int((last - first) / fps * lips.RATE) + 1
-        frames = [min(last, first + int(i * fps / lips.RATE + 0.5)) for i in range(num)]
-        if num < self.min_frames:
+        frames = [first + k for k in lips.frames_at_rate(last - first + 1, fps)]
+        if len(frames) < self.min_frames:
             return Absent(f"no face is followed for {self.min_frames / lips.RATE:g} s")
-        centres = lips.smoothed(np.array([box_at(track, frame) for frame in frames], np.float64))
+        centres = lips.smoothed(np.array([box_at(track, frame) for frame in frames], np.float64), repeat_ends=True)
         crops = np.stack([lips.crop(picture, c) for picture, c in zip(_pictures(footage, frames), centres, strict=True)])
         start = round((first - footage.clip.start_frame) / fps * lips.SOUND_HZ)
-        heard = samples[start : start + round(num / lips.RATE * lips.SOUND_HZ)]
+        heard = samples[start : start + len(frames) * lips.SAMPLES_PER_FRAME]
         distances = scorer.distances(crops, heard)
         if isinstance(distances, Absent):
             return distances
@@ -122,14 +121,12 @@ def _scores(clip: Clip, best: lips.Judged, scorer: SyncScorer, producer: str, nu
 
 def _sound_of(footage: Footage, path: str) -> np.ndarray | Absent:
     """The clip's sound int16 at 16 kHz, its first sample heard with the clip's first frame; Absent when silent."""
-    sound = read_audio(path, lips.SOUND_HZ, max_s=footage.clip.stop_s + 1)
+    clip = footage.clip
+    sound = sound_from_first_frame(path, lips.SOUND_HZ, max_s=clip.stop_s)
     if isinstance(sound, Absent):
         return Absent(sound.reason)
-    first, stop = (round((each - sound.start_s) * lips.SOUND_HZ) for each in (footage.clip.start_s, footage.clip.stop_s))
-    heard = np.concatenate((np.zeros(max(0, -first), np.float32), sound.samples[max(0, first) : max(0, stop)]))
-    if len(heard) == 0 or float(np.abs(heard).max()) < SILENCE:
-        return Absent("the clip's sound is silent")
-    return np.clip(np.round(heard * 32768), -32768, 32767).astype(np.int16)
+    heard = Sound(sound.samples[round(clip.start_s * lips.SOUND_HZ) :], lips.SOUND_HZ, clip.start_s)
+    return Absent("the clip's sound is silent") if heard.is_silent else heard.to_int16()
 
 
 def _pictures(footage: Footage, frames: Sequence[int]):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.domain import Absent
 from backend.domain.roles_faces import Face
+from backend.measures.lips import smoothed
 from backend.media.writer import write_video
 from backend.models.insight_faces import InsightFaces
 from backend.models.mfcc import mfcc
@@ -18,8 +19,8 @@ from backend.models.syncnet import FILE, SyncNet, network
 from metrics.identity_faces import FrameFaces
 from metrics.planner import Planner
 from metrics.spec import Entry, VideoFacts
-from metrics.speech import OwnSound, SyncConfidence, SyncDistance, SyncDistances, judged
-from metrics.speech_tracks import REACH, AtRate, Follower, Following, Track, centre_at, crop, smoothed
+from metrics.speech import OwnSound, SyncConfidence, SyncDistance, SyncDistances
+from metrics.speech_tracks import REACH, AtRate, Follower, Following, Track, centre_at
 from metrics.store import FeatureStore
 from tests.metrics.checkpoints_faces import place, scene, write_pack
 from tests.metrics.conftest import MakeEntry
@@ -88,17 +89,6 @@ def test_sound_moved_by_frames_moves_the_offset(entry_of: MakeEntry, tmp_path: P
     assert (found.num_units, found.coverage) == (SECONDS * 25 - 5, 1.0)
 
 
-def test_confidence_and_distance_are_upstreams() -> None:
-    """Columns of constant distance 31 … 1 but for one of .5: lowest .5 at column 20, median 15, so 14.5 apart."""
-    columns = np.arange(31, 0, -1, dtype=np.float32)
-    columns[20] = 0.5
-    found = judged(np.tile(columns, (7, 1)))
-    assert found.distance == pytest.approx(0.5)
-    assert found.confidence == pytest.approx(np.sort(columns)[15] - 0.5)
-    assert found.offset == 15 - 20
-    assert found.of_windows.tolist() == pytest.approx([found.confidence] * 7)
-
-
 def test_faces_count_alike_however_long(entry_of: MakeEntry, tmp_path: Path) -> None:
     near, far = np.full((30, 31), 10.0), np.full((10, 31), 10.0)
     near[:, 15], far[:, 3] = 4, 8
@@ -152,11 +142,6 @@ def followed(following: Following, boxes: list[np.ndarray]) -> list[Track]:
         follower.see(t, list(each))
     follower.end()
     return follower.tracks
-
-
-@pytest.mark.parametrize(("num", "fps", "expected"), [(6, 50.0, [0, 2, 4]), (3, 12.5, [0, 1, 1, 2, 2, 2]), (1, 25.0, [0])])
-def test_frames_are_taken_at_25_a_second(num: int, fps: float, expected: list[int]) -> None:
-    assert AtRate().indices(num, fps) == expected
 
 
 def test_tracks_bridge_gaps_evenly_and_end_at_longer_ones() -> None:
@@ -220,21 +205,6 @@ def test_faces_for_others_are_found_in_the_same_pass(entry_of: MakeEntry, tmp_pa
     one = planner(tmp_path / "f")
     one.features(entry, [SyncDistances(following=BRIEF), FrameFaces(frames=AtRate())])
     assert one.decodes == 1
-
-
-def test_smoothing_drops_a_jump() -> None:
-    track = np.tile([10.0, 20, 110, 140], (30, 1))
-    track[15] += 40
-    assert np.unique(smoothed(track), axis=0).tolist() == [[60.0, 80.0, 60.0]]
-
-
-def test_crop_is_the_lowered_square_with_grey_beyond_the_frame() -> None:
-    """Half size 50 at (60, 60): rows 10 to 150, columns -10 to 130, so ten columns of grey of 140."""
-    frame = np.full((300, 300, 3), 200, np.uint8)
-    found = crop(frame, np.array([60.0, 60, 50]))
-    assert found.shape == (224, 224, 3)
-    assert (found[:, :14] == 110).all()
-    assert (found[:, 18:] == 200).all()
 
 
 @pytest.mark.slow

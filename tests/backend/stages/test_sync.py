@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from backend.domain import Absent, Clip, Filtered, Item, Ok, Score, Track, Video
+from backend.media.writer import write_video
 from backend.stages.sync import MeasureSync
 from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
 
@@ -38,19 +38,15 @@ class WithFile(StageContext):
         return self.file
 
 
-def write_sound(path: Path, samples: np.ndarray) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=16_000)
-        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.int16), format="s16", layout="mono")
-        frame.sample_rate = 16_000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+def write_sound(path: Path, samples: np.ndarray, *, picture_from_s: float = 0.0) -> Path:
+    times = [picture_from_s + n / 25 for n in range(len(FRAMES))]
+    write_video(path, FRAMES, fps=25, audio=((samples / 32768).astype(np.float32), 16_000), times_s=times)
     return path
 
 
 @pytest.fixture
 def tone(tmp_path: Path) -> Path:
-    return write_sound(tmp_path / "tone.wav", 8000 * np.sin(np.arange(16_000 * 3) / 8))
+    return write_sound(tmp_path / "tone.mkv", 8000 * np.sin(np.arange(16_000 * 3) / 8))
 
 
 def measure(file: Path | str, scorer: Told, *, last: int = 59, has_audio: bool = True, box=BOX):
@@ -86,7 +82,7 @@ def test_sound_that_fits_nowhere_is_named(tone: Path) -> None:
 
 
 def test_silence_is_named(tmp_path: Path) -> None:
-    result = measure(write_sound(tmp_path / "still.wav", np.zeros(48_000)), Told())
+    result = measure(write_sound(tmp_path / "still.mkv", np.zeros(48_000)), Told())
     assert isinstance(result, Filtered) and result.reason == "the clip's sound is silent"
 
 
@@ -105,3 +101,13 @@ def test_nonsense_of_the_model_is_named(tone: Path) -> None:
     assert isinstance(result, Filtered) and result.reason == "the model gave no distances"
     result = measure(tone, Told(answer=Absent("not applicable: so it is")))
     assert isinstance(result, Filtered) and result.reason == "not applicable: so it is"
+
+
+def test_the_first_sample_is_heard_with_the_first_frame(tmp_path: Path) -> None:
+    """A click 1 s into the file, whose first frame is shown at .4 s: heard .6 s after it."""
+    samples = np.zeros(16_000 * 3)
+    samples[16_000:16_400] = 16_000 * np.sin(np.arange(400) / 4)
+    scorer = Told()
+    scores(measure(write_sound(tmp_path / "late.mkv", samples, picture_from_s=0.4), scorer))
+    ((_, heard),) = scorer.heard
+    assert np.flatnonzero(np.abs(heard.astype(int)) > 6000)[0] / 16_000 == pytest.approx(0.6, abs=0.01)
