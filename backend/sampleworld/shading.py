@@ -54,8 +54,8 @@ def shade(
         return np.zeros((h, w, 4), np.uint8)
     solid = buffer.solid.reshape(-1)[spots]
     kinds = np.array([s.material for s in solids], np.int16)[solid]
-    local = buffer.local.reshape(3, -1)[:, spots]
-    normal = buffer.normal.reshape(3, -1)[:, spots]
+    local = np.take(buffer.local.reshape(3, -1), spots, axis=1)
+    normal = np.take(buffer.normal.reshape(3, -1), spots, axis=1)
     albedo = np.empty((len(spots), 3), np.float32)
     gloss = np.zeros(len(spots), np.float32)
     fray = np.zeros((h, w), np.float32)
@@ -75,7 +75,8 @@ def shade(
     lit = albedo * _diffuse(smooth, light, _hollow(buffer, covered, scale)[spots])
     lit += _glossy(normal, gloss, light)
     color = np.zeros((h * w, 3), np.uint8)
-    color[spots] = np.clip(lit * 255, 0, 255)
+    lit *= 255
+    color[spots] = np.clip(lit, 0, 255, out=lit)
     return _finish(color.reshape(h, w, 3), covered, fray)
 
 
@@ -165,8 +166,8 @@ def _glossy(normal: np.ndarray, gloss: np.ndarray, light: Light) -> np.ndarray:
 def _finish(color: np.ndarray, covered: np.ndarray, fray_px: np.ndarray) -> np.ndarray:
     alpha = covered.astype(np.uint8) * 255
     spread = cv2.dilate(color, np.ones((3, 3), np.uint8))
-    color[~covered] = spread[~covered]
-    sprite = np.dstack([color, alpha])
+    sprite = cv2.cvtColor(cv2.copyTo(color, alpha, spread), cv2.COLOR_RGB2RGBA)
+    cv2.insertChannel(alpha, sprite, 3)
     reach = float(fray_px.max(initial=0))
     if reach >= 0.5:
         h, w = covered.shape
@@ -178,5 +179,5 @@ def _finish(color: np.ndarray, covered: np.ndarray, fray_px: np.ndarray) -> np.n
         x = (np.arange(w)[None, :] + tiles * fray_px * 0.5).astype(np.float32)
         y = (np.arange(h)[:, None] + tiles[::-1, ::-1] * fray_px).astype(np.float32)
         sprite = cv2.remap(sprite, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    sprite[..., 3] = cv2.GaussianBlur(sprite[..., 3], (0, 0), EDGE_SIGMA_PX)
+    cv2.insertChannel(cv2.GaussianBlur(cv2.extractChannel(sprite, 3), (0, 0), EDGE_SIGMA_PX), sprite, 3)
     return sprite
