@@ -249,7 +249,9 @@ def _cone(start, ray, numbers):
 
     def slope(local, hit):
         inside, second = body.reshape(-1)[hit], far.reshape(-1)[hit]
-        along = np.where(inside, local[1] - y.reshape(-1)[hit] * length / max(d2, 1e-9), np.where(second, local[1] - length, local[1]))
+        along = np.where(
+            inside, local[1] - y.reshape(-1)[hit] * length / max(d2, 1e-9), np.where(second, local[1] - length, local[1])
+        )
         return [local[0], along, local[2]]
 
     return depth, slope

@@ -1,9 +1,10 @@
 """The forms that studies show."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from backend.domain import Form, Panel, ProjectError, form_from_json, resource
+from backend.domain import Form, Panel, ProjectError, SettingsError, form_from_json, resource
 
 IDENTITY_FORM = "identity"
 IDENTITY_QUESTION = "same"
@@ -33,14 +34,44 @@ def case_form_name(num_references: int, *, has_clip: bool) -> str:
     return f"{CASE_FORM}_{num_references}{'_clip' if has_clip else ''}"
 
 
+def study_form(
+    form: str, *, language: str, aspects: Sequence[str], slots: Sequence[str], num_references: int, name: str
+) -> Form:
+    """A shipped form as a study shows it: chosen questions, as many references and videos as an item has, under `name`.
+
+    Raises SettingsError for an aspect that is none of the form's questions.
+    """
+    whole = load_form(form if language == "en" else f"{form}_{language}")
+    known = {question.name: question for question in whole.questions}
+    unknown = [aspect for aspect in aspects if aspect not in known]
+    if unknown:
+        raise SettingsError(f"aspect {unknown[0][:80]!r} is no question of form {form}; it asks {', '.join(known)}")
+    panels: list[Panel] = []
+    for panel in whole.panels:
+        if panel.slot == "reference":
+            panels += _numbered(panel, "reference", num_references)
+        elif panel.slot == "video" and len(slots) > 1:
+            panels += _numbered(panel, "video", len(slots))
+        else:
+            panels.append(panel)
+    shown = {panel.slot for panel in panels}
+    questions = [known[aspect] for aspect in (aspects or known)]
+    if "video_1" in shown:  # the form has a choice for every place there could be
+        questions = [replace(q, choices=tuple(c for c in q.choices if c.value in shown)) for q in questions]
+    return replace(whole, name=name, panels=tuple(panels), questions=tuple(questions))
+
+
 def _case_form(name: str, num_references: int, *, has_clip: bool) -> Form:
     """The case form with its reference panel as often as a case has references: `reference_1`, `reference_2` ..."""
     form = load_form(CASE_FORM)
     panels: list[Panel] = []
     for panel in form.panels:
         if panel.slot == "reference":
-            numbers = range(1, num_references + 1)
-            panels += [Panel(slot=f"reference_{n}", label=f"{panel.label} {n}", shows=panel.shows) for n in numbers]
+            panels += _numbered(panel, "reference", num_references)
         elif panel.slot != "clip" or has_clip:
             panels.append(panel)
     return replace(form, name=name, panels=tuple(panels))
+
+
+def _numbered(panel: Panel, slot: str, num: int) -> list[Panel]:
+    return [Panel(slot=f"{slot}_{n}", label=f"{panel.label} {n}", shows=panel.shows) for n in range(1, num + 1)]

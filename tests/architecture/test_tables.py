@@ -13,6 +13,7 @@ from backend.jobs import CALLS, JOBS
 from backend.models import MODELS
 from backend.recipes import RECIPES
 from backend.stages import STAGES
+from backend.studies import STUDIES
 from studio.pages import PAGES
 
 IMPLEMENTATIONS = [(role, name, path) for role, found in MODELS.items() for name, path in found.items()]
@@ -55,7 +56,7 @@ def test_model_has_an_id_and_a_sentence(role: str, name: str, path: str) -> None
     assert inspect.getdoc(model)
 
 
-@pytest.mark.parametrize("path", [*EXPORTS.values(), *JOBS.values(), *CALLS.values(), *PAGES.values()])
+@pytest.mark.parametrize("path", [*EXPORTS.values(), *JOBS.values(), *CALLS.values(), *PAGES.values(), *STUDIES.values()])
 def test_path_resolves(path: str) -> None:
     assert callable(load(path))
 
