@@ -6,12 +6,25 @@ comparison with each reference. The roles are asked by name, so that a profile w
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, cast, runtime_checkable
+from typing import ClassVar, cast
 
 import cv2
 import numpy as np
 
-from backend.domain import Absent, Box, Case, Clip, Detection, Detector, Embedder, Footage, MediaError, Segmenter, Video
+from backend.domain import (
+    Absent,
+    Box,
+    Case,
+    Clip,
+    Detection,
+    Detector,
+    Embedder,
+    Footage,
+    MediaError,
+    MovingSegmenter,
+    Segmenter,
+    Video,
+)
 from backend.geometry import boxes
 from backend.measures import keypoints
 from backend.media.images import read_rgba
@@ -35,13 +48,6 @@ SAME_BOX = 0.6  # IoU
 ROOM = 0.08  # around a found box where motion helps to cut: boxes miss feet and ears, and motion keeps the ground out
 ORIGINS = ("detector", "reference", "saliency")
 CLASSICAL_LENGTH = sum(length for _, length, _ in BLOCKS)
-
-
-@runtime_checkable
-class MovingSegmenter(Protocol):
-    """A Segmenter that also looks at the frames around: what moves together belongs together."""
-
-    def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ from backend.domain.resources import resource
 from backend.domain.results import Absent, Failed, Filtered, Item, Ok, Result, Survey
 from backend.domain.roles import (
     KEY_FRACTIONS,
+    AnswerStore,
     ArtifactStore,
     Captioner,
     Context,
@@ -67,6 +68,7 @@ from backend.domain.roles import (
     FrameReader,
     ImageScorer,
     Model,
+    MovingSegmenter,
     PhraseExtractor,
     PhraseSpan,
     Resources,

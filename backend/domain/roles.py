@@ -4,9 +4,9 @@ A role is served by an implementation named in `backend.models.MODELS[role]`, ch
 names the implementation and its version; scores and embeddings carry it, so that scales are never mixed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -109,6 +109,13 @@ class Segmenter(Protocol):
     def segment(self, frame: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]: ...
 
 
+@runtime_checkable
+class MovingSegmenter(Protocol):
+    """A Segmenter that also looks at the frames around: what moves together belongs together."""
+
+    def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]: ...
+
+
 class FaceAnalyzer(Protocol):
     """Faces on one frame, best first."""
 
@@ -182,11 +189,26 @@ class ArtifactStore(Protocol):
         ...
 
 
+class AnswerStore(Protocol):
+    """What models that are asked said, by a key that names the model and all that it was given."""
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was kept, with the answer as it came as `raw`; None where nothing is."""
+        ...
+
+    def put(self, key: str, kept: Mapping[str, Any]) -> None: ...
+
+
 class Context(Protocol):
     """What a stage may ask for while it works."""
 
     @property
     def artifacts(self) -> ArtifactStore: ...
+
+    @property
+    def answers(self) -> AnswerStore:
+        """The project's own: no question is put twice."""
+        ...
 
     def path(self, video: Video, item: Item) -> str:
         """The video's file."""
@@ -250,4 +272,5 @@ class SurveyingStage(Stage, Protocol):
     and those before it are not: of any two sources the later one looks at the earlier.
     """
 
-    surveys: ClassVar[type]
+    surveys: ClassVar[tuple[type, ...]]
+    """The first kind decides who is listed and enters the keys; the others, Source itself among them, are shown along."""

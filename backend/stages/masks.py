@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, cast, runtime_checkable
+from typing import ClassVar, cast
 
 import numpy as np
 
 from backend.domain import (
     Appearance,
-    Box,
     Clip,
     Context,
     Failed,
     Filtered,
-    Footage,
     Item,
     Mask,
     MediaError,
+    MovingSegmenter,
     Ok,
     Resources,
     Result,
@@ -28,13 +27,6 @@ from backend.measures import crops
 from backend.media.images import encode_webp
 
 CROP_QUALITY = 92  # WebP: below the eye's threshold beside PNG, a tenth of its bytes
-
-
-@runtime_checkable
-class MovingSegmenter(Protocol):
-    """A Segmenter that also looks at the frames around: what moves together belongs together."""
-
-    def segment_moving(self, footage: Footage, frame: int, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
