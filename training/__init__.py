@@ -1,1 +1,10 @@
-"""Training and generation of subject-to-video models."""
+"""Training and generation of subject-to-video models.
+
+The model part, from the bottom up; each module says what the papers give and what is our choice:
+
+- `layout`: Segment, SequenceLayout, clip_segments: what a sequence holds, its ids, runs and loss.
+- `positions`: POSITIONS, position_scheme: where anchors stand.
+- `rope`, `audio_branch` (audio_windows), `blocks`: parts of the transformer.
+- `model`: S2VTransformer, AnchorCache, Sharding: the forward over a layout.
+- `shapes`: SHAPES, WanShape, build, num_parameters, forward_flops.
+"""
