@@ -43,11 +43,13 @@ from backend.store.journal_schema import (
     APPLICATION_ID,
     COLUMNS,
     MIGRATIONS,
+    REDACTABLE_VERSION,
     SCHEMA_VERSION,
     Event,
     EventRefused,
     StoredEvent,
     canonical_json,
+    new_salt,
     row_hash,
     trial_event,
     vote_event,
@@ -56,11 +58,12 @@ from backend.store.journal_schema import (
 
 MAX_GROUP = 512  # requests in one transaction; beyond it a commit no longer gets cheaper
 GATHER_S = 0.002  # how long a group waits for company: less than one fsync (2.4-4 ms measured on ext4)
+CHECKPOINTS = 5  # tries to empty the log, each waiting for readers as long as any statement does
 CLOSE_S = 10.0  # how long closing waits for the writer to finish what it has
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-_INSERT = f"insert into events ({COLUMNS}) values ({', '.join('?' * 11)})"
+_INSERT = f"insert into events ({COLUMNS}) values ({', '.join('?' * 12)})"
 
 
 def utc_now() -> datetime:
@@ -71,6 +74,8 @@ def utc_now() -> datetime:
 class _Request(Generic[T]):
     work: Callable[[sqlite3.Connection], T]
     answer: Future[T]
+    alone: bool = False
+    """Whether it runs by itself, outside a transaction."""
 
 
 class Journal(JournalReader):
@@ -116,9 +121,9 @@ class Journal(JournalReader):
 
         return self.write(work) if events else ()
 
-    def append_votes(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
+    def append_votes(self, votes: Sequence[Vote], *, redactable: bool = False) -> tuple[Receipt, ...]:
         """Stores votes durably, in order; the same `(id, rev)` again gives the first receipt."""
-        return self.append([vote_event(vote) for vote in votes], one_actor=True)
+        return self.append([vote_event(vote, redactable=redactable) for vote in votes], one_actor=True)
 
     def show_trials(self, trials: Sequence[Trial], *, rater: str) -> tuple[Receipt, ...]:
         """Journals each trial when it is first shown to anybody; later showings give the first receipt."""
@@ -130,7 +135,13 @@ class Journal(JournalReader):
         For the unchained tables (leases, progress). When `work` raises, its own changes are undone and its caller alone
         gets the error: a StudioError for an sqlite3.Error, anything else as it is.
         """
-        request: _Request[T] = _Request(work, Future())
+        return self._ask(_Request(work, Future()))
+
+    def compact(self) -> None:
+        """Rewrites the file and empties its log, so that bytes of rows that were changed are gone from both."""
+        self._ask(_Request(_vacuum, Future(), alone=True))
+
+    def _ask(self, request: _Request[T]) -> T:
         with self._gate:
             if self._closed:
                 raise ProjectError(f"{self.path} is closed; open the project again")
@@ -177,9 +188,11 @@ class Journal(JournalReader):
         try:
             while True:
                 group, is_last = self._gather(alone=last_size == 1)
-                if group:
-                    self._commit(group)
-                    last_size = len(group)
+                if together := [request for request in group if not request.alone]:
+                    self._commit(together)
+                    last_size = len(together)
+                for request in (request for request in group if request.alone):
+                    self._run_alone(request)
                 if is_last:
                     return
         finally:
@@ -229,6 +242,12 @@ class Journal(JournalReader):
                     request.answer.set_result(result)
                 else:
                     request.answer.set_exception(refusal)
+
+    def _run_alone(self, request: _Request[Any]) -> None:
+        try:
+            request.answer.set_result(request.work(self._writing))
+        except (StudioError, sqlite3.Error) as error:
+            request.answer.set_exception(explained(error, self.path, doing="rewritten"))
 
     def _transact(self, group: list[_Request[Any]]) -> list[tuple[_Request[Any], Any, Exception | None]]:
         outcomes: list[tuple[_Request[Any], Any, Exception | None]] = []
@@ -283,9 +302,10 @@ class _Chain:
             event.text,
             event.client_time,
             self._server_time,
-            SCHEMA_VERSION,
+            REDACTABLE_VERSION if event.redactable else SCHEMA_VERSION,
             self._head.hash,
             "",
+            new_salt() if event.redactable else "",
         )
         row = row._replace(hash=row_hash(row))
         self._run(_INSERT, row)
@@ -348,6 +368,15 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
         connection.close()
         raise explained(error, path, doing="opened for writing") from error
     return connection
+
+
+def _vacuum(connection: sqlite3.Connection) -> None:
+    connection.execute("vacuum")
+    for _ in range(CHECKPOINTS):  # a reader in the middle of a page holds it up for milliseconds
+        busy, *_ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if not busy:
+            return
+    raise ProjectError("the journal's log is being read and still holds what was removed; try again in a moment")
 
 
 def _last(connection: sqlite3.Connection) -> Head:

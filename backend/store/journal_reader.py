@@ -58,6 +58,7 @@ class JournalReader:
         self._reading = connect(self.path, read_only=True)
         try:
             check_identity(self._reading, self.path)
+            self._columns = _present_columns(self._reading)
         except (StudioError, sqlite3.Error) as error:
             self._reading.close()
             raise explained(error, self.path, doing="opened") from error
@@ -186,7 +187,7 @@ class JournalReader:
     def _select(self, clause: str, *values: object) -> list[StoredEvent]:
         try:
             with self._lock:
-                rows = self._reading.execute(f"select {COLUMNS} from events {clause}", values).fetchall()
+                rows = self._reading.execute(f"select {self._columns} from events {clause}", values).fetchall()
         except sqlite3.Error as error:
             raise explained(error, self.path, doing="read") from error
         return [StoredEvent._make(row) for row in rows]
@@ -257,6 +258,12 @@ def explained(error: BaseException, path: Path, *, doing: str) -> StudioError:
             return ProjectError(f"{text}. It was closed before; open it again")
         case _:
             return StoreError(f"{text}. The file is damaged; keep it and restore the newest backup")
+
+
+def _present_columns(connection: sqlite3.Connection) -> str:
+    """`COLUMNS`, with what a file by an older version lacks as empty text."""
+    present = {row[1] for row in connection.execute("pragma table_info(events)")}
+    return ", ".join(name if name in present or not present else f"'' as {name}" for name in COLUMNS.split(", "))
 
 
 def _row_problem(row: StoredEvent, previous: Head) -> str | None:

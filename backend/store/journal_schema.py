@@ -3,10 +3,15 @@
 `hash = sha256(prev_hash || canonical row)`, both hashes as 64 hexadecimal digits. The canonical row is the ASCII
 JSON array `[seq, id, rev, kind, actor, body, client_time, server_time, schema_version]` without spaces, in which
 `body` is the body's canonical JSON text. Anybody can recompute the chain from an export with a few lines.
+
+What a person may have erased is stored in rows of version 2. Their canonical row is `[seq, rev, kind, digest, server_time,
+schema_version]`, where `digest = sha256(salt || [id, actor, body, client_time])`. Redaction replaces these four by the
+digest and removes the salt: the chain still verifies, and without the salt nobody can try out what was said.
 """
 
 import hashlib
 import json
+import secrets
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
@@ -20,6 +25,11 @@ from backend.domain import StudioError, Trial, Vote
 
 SCHEMA_VERSION = 1
 """Version of the canonical row; part of every row, so that old rows keep the hash that they were given."""
+
+REDACTABLE_VERSION = 2
+"""Version of rows that can be redacted."""
+
+REDACTED = "redacted"
 
 GENESIS = "0" * 64
 """The `prev_hash` of the first row."""
@@ -53,6 +63,8 @@ class Event:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     rev: int = 0
     client_time: str = ""
+    redactable: bool = False
+    """Whether a person may have it erased."""
     text: str = field(init=False, repr=False, compare=False)
     """The body as canonical JSON, as it was when the event was made."""
 
@@ -88,6 +100,11 @@ class StoredEvent(NamedTuple):
     schema_version: int
     prev_hash: str
     hash: str
+    salt: str = ""
+
+    @property
+    def is_redacted(self) -> bool:
+        return self.schema_version == REDACTABLE_VERSION and not self.salt
 
     @property
     def body(self) -> dict[str, Any]:
@@ -100,7 +117,7 @@ class StoredEvent(NamedTuple):
         return row
 
 
-COLUMNS = "seq, id, rev, kind, actor, body, client_time, server_time, schema_version, prev_hash, hash"
+COLUMNS = "seq, id, rev, kind, actor, body, client_time, server_time, schema_version, prev_hash, hash, salt"
 """The columns of `events` in the order of `StoredEvent`'s fields."""
 
 
@@ -111,12 +128,38 @@ def canonical_json(value: object) -> str:
 
 def row_hash(row: StoredEvent) -> str:
     """The hash that a row must carry, from its other fields."""
-    return hashlib.sha256((row.prev_hash + canonical_json(row[:-2])).encode("ascii")).hexdigest()
+    if row.schema_version == REDACTABLE_VERSION:
+        canonical = [row.seq, row.rev, row.kind, _digest(row), row.server_time, row.schema_version]
+    else:
+        canonical = list(row[:9])
+    return hashlib.sha256((row.prev_hash + canonical_json(canonical)).encode("ascii")).hexdigest()
 
 
-def vote_event(vote: Vote) -> Event:
+def new_salt() -> str:
+    """128 random bits in hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def redacted(row: StoredEvent) -> StoredEvent:
+    """The row without what it said and who said it; its hash still fits. Raises ValueError for one of version 1."""
+    if row.schema_version != REDACTABLE_VERSION:
+        raise ValueError(f"event {row.seq} of kind {row.kind} cannot be redacted; it has version {row.schema_version}")
+    return row._replace(
+        id=f"{REDACTED}-{row.seq}", actor=REDACTED, text=canonical_json({REDACTED: _digest(row)}), client_time="", salt=""
+    )
+
+
+def vote_event(vote: Vote, *, redactable: bool = False) -> Event:
     """A vote as an event of kind `vote`; its id, rev and rater become the event's."""
-    return Event(kind=Vote.KIND, id=vote.id, rev=vote.rev, actor=vote.rater, body=asdict(vote), client_time=vote.made_at)
+    return Event(
+        kind=Vote.KIND,
+        id=vote.id,
+        rev=vote.rev,
+        actor=vote.rater,
+        body=asdict(vote),
+        client_time=vote.made_at,
+        redactable=redactable,
+    )
 
 
 def vote_of(event: StoredEvent) -> Vote:
@@ -164,7 +207,7 @@ def m001_events(db: Database) -> None:
             "hash": str,
         },
         pk="seq",
-        not_null={name.strip() for name in COLUMNS.split(",")} - {"seq"},
+        not_null={name.strip() for name in COLUMNS.split(",")} - {"seq", "salt"},
         strict=True,
     )
     events.create_index(["kind", "id", "rev"], unique=True)
@@ -194,6 +237,12 @@ def m003_progress(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m004_salt(db: Database) -> None:
+    """What makes the digest of a redactable row impossible to guess; empty in others, and in redacted ones."""
+    db.execute("alter table events add column salt text not null default ''")
+
+
 def wrap(connection: sqlite3.Connection) -> Database:
     """The connection as a sqlite-utils database, without loading third-party plug-ins into a file that must not change."""
     return Database(connection, execute_plugins=False)
@@ -206,9 +255,10 @@ def unknown_migrations(connection: sqlite3.Connection) -> list[str]:
 
 
 def schema_problem(connection: sqlite3.Connection) -> str | None:
-    """A sentence when tables, indexes or triggers differ from those that the migrations make."""
+    """A sentence when tables, indexes or triggers differ from those that the file's own migrations make."""
     fresh = Database(memory=True, execute_plugins=False)
-    MIGRATIONS.apply(fresh)
+    pending = MIGRATIONS.pending(wrap(connection))  # a backup by an older version lacks the latest
+    MIGRATIONS.apply(fresh, stop_before=pending[0].name if pending else None)
     expected = _schema_rows(fresh.conn)
     found = _schema_rows(connection)
     differing = sorted(expected ^ found)
@@ -219,6 +269,13 @@ def schema_problem(connection: sqlite3.Connection) -> str | None:
 def _schema_rows(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     rows = connection.execute("select type, name, coalesce(sql, '') from sqlite_master where name not like 'sqlite_%'")
     return {(str(kind), str(name), str(sql)) for kind, name, sql in rows}
+
+
+def _digest(row: StoredEvent) -> str:
+    if row.is_redacted:
+        return row.body[REDACTED]
+    said = canonical_json([row.id, row.actor, row.text, row.client_time])
+    return hashlib.sha256((row.salt + said).encode("ascii")).hexdigest()
 
 
 def _table(db: Database, name: str) -> Table:
