@@ -14,9 +14,9 @@ import numpy as np
 
 from backend.domain import Absent, Case, Inquiry, Judge, MediaError, StudioError, Verdict
 from backend.media.images import read_image
+from backend.models.kept_answers import prompt_hash
 from backend.models.prompts import Prompt, prompt
 from metrics.framing import FramePlan, Linspace
-from metrics.judging_kept import prompt_hash
 from metrics.spec import Arrays, Entry, Found, Measured, Roles, VideoFacts, VideoFeature
 
 

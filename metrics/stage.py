@@ -10,8 +10,8 @@ from typing import ClassVar, cast
 import numpy as np
 
 from backend.domain import Absent, Case, Context, Failed, Generation, Item, Judge, Ok, Resources, Result, Score, digest
+from backend.models.kept_answers import KeptAnswers
 from metrics.judging_cost import Purse
-from metrics.judging_kept import KeptAnswers
 from metrics.planner import Planner
 from metrics.spec import Entry, Feature, Measured, Metric
 from metrics.store import FeatureStore
@@ -65,7 +65,7 @@ class Measure:
             if name != JUDGE:
                 return found
             judge = cast(Judge, found)
-            return KeptAnswers(judge if self.purse is None else self.purse.judge(judge), store)
+            return KeptAnswers(judge if self.purse is None else self.purse.judge(judge), context.answers)
 
         planner = Planner(store=store, roles=role, model_id=context.model_id)
         return [self._measure(item, context, planner) for item in items]

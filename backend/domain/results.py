@@ -32,7 +32,7 @@ class Survey:
     """What a stage that surveys is shown of the other sources: the rows of `roll[:position]` came before the item's."""
 
     artifact: str
-    """Of the roll: JSON, `[[source id, row ...] ...]` in the order in which sources were listed."""
+    """Of the roll: JSON, `[{"id": source id, kind: [row ...] ...} ...]` in the order in which sources were listed."""
     position: int
 
 

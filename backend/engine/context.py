@@ -26,6 +26,7 @@ from backend.engine.frames import CachedReader, FrameCache
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.models.call_wire import BoundModel
+from backend.models.kept_answers import AnswerFolder
 from backend.models.places import ModelPlace, model_id_of, place_of
 from backend.models.remote_role import ModelAddress, ModelLine, remote_role
 from backend.store.artifacts import Artifacts
@@ -48,6 +49,11 @@ class WorkerSettings:
     service: ModelAddress | None = None
     """Where model workers answer that hold the models with weights; None to load them here."""
 
+    @property
+    def answers(self) -> Path:
+        """Where the project keeps what its models answered: beside the artifacts, in the same folder."""
+        return self.artifacts.parent / "index" / "answers"
+
     def model_id(self, role: str) -> str:
         """What is bound to a role, with its weights, without loading it; empty for an unbound role."""
         return model_id_of(role, load(self.roles[role]), self.models) if role in self.roles else ""
@@ -64,6 +70,7 @@ class WorkContext:
         self, settings: WorkerSettings, *, cancelled: Event | None = None, alive: Callable[[], None] = lambda: None
     ) -> None:
         self.artifacts = Artifacts(settings.artifacts, durable=False)  # the owner settles them before it commits
+        self.answers = AnswerFolder(settings.answers)
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
         self._cache = FrameCache()

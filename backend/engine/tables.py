@@ -204,11 +204,17 @@ class PlanTables:
         return items
 
     def roll(self, stage: SurveyingStage) -> bytes:
-        """What the stage surveys, in the order in which the sources were listed: JSON, `[[item id, row ...] ...]`."""
-        rows = self._connection.execute(f"SELECT item_id, members FROM before_{stage.name} ORDER BY position").fetchall()
-        found: dict[str, Any] = self._fetch(stage.surveys, [name for _, members in rows for name in members])
-        listed = [[item_id, *(dataclasses.asdict(found[name]) for name in members)] for item_id, members in rows]
-        return json.dumps(listed).encode()
+        """What the stage surveys, in the order in which the sources were listed: JSON, `[{"id": source id, kind: [row ...] ...} ...]`."""
+        rows = self._connection.execute(f"SELECT item_id FROM before_{stage.name} ORDER BY position").fetchall()
+        listed: dict[str, dict[str, Any]] = {item_id: {"id": item_id} for (item_id,) in rows}
+        for record in stage.surveys:
+            if record is Source:
+                found: dict[str, list] = {name: [row] for name, row in self._fetch(Source, list(listed)).items()}
+            else:
+                found = self._gather(Source, record, list(listed))
+            for item_id, entry in listed.items():
+                entry[record.KIND] = [dataclasses.asdict(row) for row in found.get(item_id, ())]
+        return json.dumps(list(listed.values())).encode()
 
     def surveyed(self, stage: SurveyingStage, artifact: str, items: Sequence[Item]) -> list[Item]:
         """The items, each with its place in the roll that is kept as `artifact`."""
@@ -229,20 +235,20 @@ class PlanTables:
         return hashlib.blake2b(keys.encode(), digest_size=8).hexdigest() + ":"
 
     def _survey(self, stage: SurveyingStage) -> None:
-        """Builds `before_STAGE`: each item with rows to survey, its place, and a digest of all rows before it."""
+        """Builds `before_STAGE`: each item with rows of the first kind to survey, its place, and a digest of all such rows before it."""
         assert stage.over is Source, f"stage {stage.name} surveys; only what is over sources can"
         rows = self._connection.execute(
             f"""SELECT k.id, list(p.id ORDER BY p.id) FROM kept_source k JOIN source s ON s.id = k.id
-            JOIN kept_{stage.surveys.KIND} p ON p.source_id = k.id GROUP BY k.id ORDER BY min(s.rowid)"""
+            JOIN kept_{stage.surveys[0].KIND} p ON p.source_id = k.id GROUP BY k.id ORDER BY min(s.rowid)"""
         ).fetchall()
         chain, placed = hashlib.md5(usedforsecurity=False), []
         for position, (item_id, members) in enumerate(rows):
-            placed.append((item_id, position, chain.hexdigest(), members))
+            placed.append((item_id, position, chain.hexdigest()))
             chain.update(",".join([item_id, *members]).encode() + b";")
-        columns = list(zip(*placed)) or [(), (), (), ()]
+        columns = list(zip(*placed)) or [(), (), ()]
         self._connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE before_{stage.name} AS SELECT unnest(?::VARCHAR[]) AS item_id,
-            unnest(?::INTEGER[]) AS position, unnest(?::VARCHAR[]) AS digest, unnest(?::VARCHAR[][]) AS members""",
+            unnest(?::INTEGER[]) AS position, unnest(?::VARCHAR[]) AS digest""",
             [list(column) for column in columns],
         )
 

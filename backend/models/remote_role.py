@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -35,6 +35,8 @@ from backend.models.call_wire import (
 POLL_S = 0.1  # how often a waiting caller looks whether it is still wanted
 FORCED_S = 6.0  # after which a cancelled caller stops waiting: the worker has killed itself before
 INTERACTIVE, BULK = "interactive", "bulk"
+ASK = "ask"
+"""The method of a judge, which is told of answers as they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,9 @@ def remote_role(line: ModelLine, model: BoundModel, implementation: type) -> Rem
         if name.startswith("_"):
             continue
         member = inspect.getattr_static(implementation, name)
-        if inspect.isfunction(member):
+        if name == ASK:
+            members[name] = _ask
+        elif inspect.isfunction(member):
             members[name] = _method(name)
         elif isinstance(member, staticmethod | classmethod):
             members[name] = staticmethod(getattr(implementation, name))
@@ -182,6 +186,15 @@ def _method(name: str) -> Callable[..., Any]:
 
     call.__name__ = name
     return call
+
+
+def _ask(self: RemoteRole, inquiries: Sequence[Any], answered: Callable[[Any, Any], None] | None = None) -> list[Any]:
+    """`Judge.ask`. A function does not travel, so that `answered` is told here, once all answers are there."""
+    verdicts = self._line.call(self._model, ASK, (list(inquiries),), {})
+    if answered is not None:
+        for inquiry, verdict in zip(inquiries, verdicts, strict=True):
+            answered(inquiry, verdict)
+    return verdicts
 
 
 def _is_plain(value: object) -> bool:

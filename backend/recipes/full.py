@@ -38,7 +38,7 @@ def full(bound: Bound) -> tuple[Step, ...]:
         step("embed_appearances"),
         *pairing(upper=True, logos=True),
         *across(),
-        verification(),
+        *verification(),
         *made_references(0.5, num=1),
         *anchored(),
         step("assemble_samples"),

@@ -33,7 +33,7 @@ def phantom(bound: Bound) -> tuple[Step, ...]:
         step("embed_appearances"),
         *pairing(upper=True, logos=True),
         *across(),
-        verification(),
+        *verification(),
         step("select_anchors"),
         step("assemble_samples"),
         step("audit_pairs"),

@@ -135,13 +135,13 @@ def across() -> tuple[Step, ...]:
     )
 
 
-def verification() -> Step:
+def verification() -> tuple[Step, ...]:
     """S27: a judge's word on identity and context, criterion by criterion; what it cannot tell is left to people."""
-    return step(
-        "verify_pairs",
+    asked = (
         gate("pair.judged_identity", ">=", 1.0, "Phantom-Data, section 4.2.4: no criterion denied"),
         gate("pair.judged_context", ">=", 1.0, "Phantom-Data, section 4.2.4: surroundings that differ"),
     )
+    return (step("verify_pairs", *asked), step("verify_pairs_across", *asked))
 
 
 def subject_check() -> Step:

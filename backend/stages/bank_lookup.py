@@ -80,7 +80,7 @@ class Banks:
     def __init__(self, root: Path, roll: str, face_weight: float, floor: float) -> None:
         self._artifacts = Artifacts(root, durable=False)
         listed = json.loads(self._artifacts.get(roll))
-        self._parts = [rows[0]["artifact"] for _, *rows in listed]
+        self._parts = [entry["bank_part"][0]["artifact"] for entry in listed]
         self._face_weight = face_weight
         generation = digest((tuple(self._parts), face_weight), num_bytes=12)
         folder = root.parent / "index" / "banks"

@@ -53,7 +53,7 @@ class PairAcross:
     version: ClassVar[int] = 2
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart,)
-    surveys: ClassVar[type] = BankPart
+    surveys: ClassVar[tuple[type, ...]] = (BankPart,)
     makes: ClassVar[tuple[type, ...]] = (Pair, Score)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources(ram_gib=2.0)

@@ -11,6 +11,7 @@ from PIL import Image
 from backend.domain import Absent, Box, Context, Form, Judge, Score
 from backend.geometry import boxes
 from backend.media.images import encode_jpeg
+from backend.models.kept_answers import KeptAnswers
 from backend.studies.inquiries import choice_of, inquiry_of
 
 VALUES: Mapping[str, float] = {"yes": 1.0, "no": 0.0}
@@ -57,11 +58,12 @@ def ask(
 ) -> Judged:
     """Puts the questions of a form that are named in `shown`, each with its pictures (JPEG).
 
-    An Absent judge answers nothing. A judge's faults are answers without a value; raises what `Judge.ask` raises.
+    What the project has an answer to is not asked again. An Absent judge answers nothing. A judge's faults are answers
+    without a value; raises what `Judge.ask` raises.
     """
     if isinstance(judge, Absent):
         return Judged(dict.fromkeys(shown, judge), stage)
-    judge = cast(Judge, judge)
+    judge = KeptAnswers(cast(Judge, judge), context.answers)
     questions = [question for question in form.questions if question.name in shown]
     inquiries = [inquiry_of(form, question, shown[question.name], **parts) for question in questions]
     verdicts = judge.ask(inquiries)

@@ -1,15 +1,11 @@
 """Whether the two sides of a pair carry one logo (S26, Phantom-Data section 4.2.3): by what is written, or by how it looks."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar, cast
 
 import numpy as np
-import pyarrow as pa
 
 from backend.domain import (
     Absent,
@@ -34,8 +30,8 @@ from backend.geometry import boxes
 from backend.measures import keypoints
 from backend.measures.logos import describe_marks, describe_patch, plain_text, text_agreement
 from backend.media.images import read_rgba
-from backend.stages.banks import read_part
 from backend.stages.logos import logos_on, named_scores, read_logos
+from backend.stages.rolled_views import rolled_views
 from backend.stages.unbound import role_or_absent
 from backend.store.artifacts import Artifacts
 
@@ -160,7 +156,7 @@ class MatchLogosAcross:
     version: ClassVar[int] = 2
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart, Pair)
-    surveys: ClassVar[type] = BankPart
+    surveys: ClassVar[tuple[type, ...]] = (BankPart,)
     makes: ClassVar[tuple[type, ...]] = (Score,)
     roles: ClassVar[tuple[str, ...]] = ("LogoFinder",)
     resources: ClassVar[Resources] = Resources(ram_gib=1.0)
@@ -179,12 +175,13 @@ class MatchLogosAcross:
         pairs = [pair for pair in item.all(Pair) if pair.kind == "cross_video"]
         if not pairs or not item.all(Survey):
             return Filtered(item.id, "no pair joins it with another source")
-        views = _listed(cast(Artifacts, context.artifacts).root, item.one(Survey).artifact)
+        views = rolled_views(cast(Artifacts, context.artifacts).root, item.one(Survey).artifact)
         sight = _Sight(finder, context, self.min_score, {})
         bar = Bar(self.inliers, self.ratio, self.text)
         rows: list[Score] = []
         for pair in pairs:
-            sides = [views.side(end) for end in (pair.target_appearance_id, pair.reference_appearance_id)]
+            ends = [views.get(end) for end in (pair.target_appearance_id, pair.reference_appearance_id)]
+            sides = [_Side(None, ()) if end is None else _Side(end.is_living, end.crops) for end in ends]
             rows += named_scores(pair.id, sight.compared(sides, bar), sight.producer(self.name, self.version))
         return Ok(item.id, rows)
 
@@ -226,27 +223,3 @@ class _Sight:
                 found = logos_on(cut_out, cast(LogoFinder, self._finder), self._min_score)
             self._seen[crop] = marked(cut_out, found)
         return self._seen[crop]
-
-
-class _Listed:
-    """The views of all sources of a roll, by appearance."""
-
-    def __init__(self, table: pa.Table) -> None:
-        rows = table.to_pylist()
-        self._of_view = {row["appearance_id"]: row for row in rows}
-        self._crops: dict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            if row["crop"] is not None:
-                self._crops[row["subject"]].append(row["crop"])
-
-    def side(self, appearance_id: str) -> _Side:
-        row = self._of_view.get(appearance_id)
-        return _Side(None, ()) if row is None else _Side(row["is_living"], tuple(self._crops[row["subject"]]))
-
-
-@lru_cache(maxsize=1)
-def _listed(root: Path, roll: str) -> _Listed:
-    artifacts = Artifacts(root, durable=False)
-    parts = [read_part(artifacts.get(rows[0]["artifact"])) for _, *rows in json.loads(artifacts.get(roll))]
-    columns = ["subject", "appearance_id", "is_living", "crop"]
-    return _Listed(pa.concat_tables([part.select(columns) for part in parts]))

@@ -14,9 +14,9 @@ from backend.domain import Absent, Inquiry, ModelUnavailable, SettingsError, Ver
 from backend.media.images import encode_png
 from backend.models.chat_endpoint import Limits
 from backend.models.judge_openai import OpenAiJudge
+from backend.models.kept_answers import AnswerFolder, KeptAnswers
 from backend.models.places import ModelPlace
 from metrics.judging_cost import Budget, BudgetedJudge, BudgetSpent, Prices, forecast, read_prices
-from metrics.judging_kept import KeptAnswers
 from metrics.naturalness import CopyPasteJudged, NaturalScore, NaturalScoreCompat, SubjectJudged
 from metrics.planner import Planner
 from metrics.spec import Entry, Measured, Metric, VideoFacts
@@ -45,7 +45,7 @@ def judge_of(stub: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def make(limits: Limits = QUICK) -> KeptAnswers:
         place = ModelPlace("Judge", f"openai:gpt-4o-2024-11-20@{stub.url}")
         judge = OpenAiJudge(place, device="auto", dtype="float32", limits=limits)
-        return KeptAnswers(judge, FeatureStore(tmp_path / "answers"))
+        return KeptAnswers(judge, AnswerFolder(tmp_path / "answers"))
 
     return make
 
@@ -188,7 +188,7 @@ def test_damaged_kept_answer_is_asked_again(stub: Endpoint, judge_of: Build, tmp
     inquiry = Inquiry("how?", (b"jpeg",), 1, 5)
     assert judge_of().ask([inquiry])[0].num_calls == 1
     assert judge_of().ask([inquiry])[0] == Verdict(4, "4", num_calls=0)
-    (kept,) = (tmp_path / "answers").rglob("*.npz")
+    (kept,) = (tmp_path / "answers").rglob("*.json")
     kept.write_bytes(kept.read_bytes()[:10])
     assert judge_of().ask([inquiry])[0].num_calls == 1
 
@@ -200,8 +200,8 @@ def test_evidence_names_judge_sampling_and_words(stub: Endpoint, judge_of: Build
     assert json.loads(str(evidence["sampling"])) == {}
     assert evidence["prompt"].shape == evidence["raw"].shape == (2, 4, 1)
     assert len(np.unique(evidence["prompt"])) == 2, "one label, one wording"
-    (kept, *_) = sorted((tmp_path / "answers").rglob("*.npz"))
-    told = json.loads(np.load(kept)["answer"].tobytes())
+    (kept, *_) = sorted((tmp_path / "answers").rglob("*.json"))
+    told = json.loads(kept.read_text())
     assert told["prompt"] in evidence["prompt"] and told["model"] == str(evidence["judge"]) and told["raw"] == "2"
 
 

@@ -52,7 +52,7 @@ class CountBefore:
     version: ClassVar[int] = 1
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart,)
-    surveys: ClassVar[type] = BankPart
+    surveys: ClassVar[tuple[type, ...]] = (BankPart,)
     makes: ClassVar[tuple[type, ...]] = (Score,)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources()
@@ -65,8 +65,8 @@ class CountBefore:
             return Ok(item.id)
         survey = item.one(Survey)
         roll = json.loads(context.artifacts.get(survey.artifact))
-        assert roll[survey.position][0] == item.id
-        assert roll[survey.position][1]["artifact"] == item.one(BankPart).artifact
+        assert roll[survey.position]["id"] == item.id
+        assert roll[survey.position]["bank_part"][0]["artifact"] == item.one(BankPart).artifact
         return Ok(item.id, (Score(target=item.id, name="before", value=float(survey.position), producer="toy"),))
 
 

@@ -3,20 +3,22 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
 
-from backend.domain import Clip, Context, Item, Ok, Resources, Result, Score
+from backend.domain import Clip, Context, Inquiry, Item, Ok, Resources, Result, Score
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.engine.plan import Plan, Step
 from backend.jobs.board import JobTicket
 from backend.jobs.model_service import ModelService
 from backend.jobs.model_worker import ModelWorkerSettings
 from backend.jobs.plans import work_through
+from backend.media.images import encode_jpeg
+from backend.models.kept_answers import KeptAnswers
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
@@ -229,4 +231,23 @@ def test_real_detectors_and_segmenters_are_asked_as_they_are(serve: Serve, tmp_p
     assert [part.tobytes() for part in masks[0]] == [part.tobytes() for part in masks[1]]
     for role in roles:
         assert cast(Any, here.role(role)).model_id == cast(Any, there.role(role)).model_id == here.model_id(role)
+    there.close()
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_answers_of_a_shared_judge_are_kept_as_those_of_a_loaded_one(serve: Serve, tmp_path: Path) -> None:
+    from tests.metrics.checkpoints_language import qwen2_vl
+
+    roles = {"Judge": "backend.models.judge_local:LocalJudge"}
+    models = {"Judge": str(qwen2_vl(tmp_path / "judge", words=("0", "1", "2")))}
+    settings = WorkerSettings(artifacts=tmp_path / "artifacts", roles=roles, models=models, device="cpu")
+    here, there = WorkContext(settings), WorkContext(replace(settings, service=serve().address()))
+    picture = encode_jpeg(np.random.default_rng(1).integers(0, 256, (56, 56, 3), np.uint8))
+    asked = [Inquiry("Whole?", (picture,), 0, 2), Inquiry("One?", (picture,), 0, 2)]
+    first = KeptAnswers(cast(Any, there.role("Judge")), there.answers).ask(asked)
+    kept = KeptAnswers(cast(Any, here.role("Judge")), here.answers).ask(asked)
+    assert [verdict.raw for verdict in kept] == [verdict.raw for verdict in first]
+    assert [verdict.num_calls for verdict in (*first, *kept)] == [1, 1, 0, 0]
+    assert len(list((tmp_path / "index" / "answers").rglob("*.json"))) == 2
     there.close()

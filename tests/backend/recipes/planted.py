@@ -5,7 +5,7 @@ embedders, judge) knows a frame again by its bytes, which the detector noted whe
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -228,9 +228,16 @@ class PlantedJudge(Planted):
     """Answers every question with yes, but denies what a seeded share of the questions is about."""
 
     share: ClassVar[float] = 0.0
+    sampling: str = "{}"
 
-    def ask(self, inquiries: Sequence[Inquiry]) -> list[Verdict]:
-        return [Verdict(0 if self._denied(inquiry) else 1, "planted") for inquiry in inquiries]
+    def ask(
+        self, inquiries: Sequence[Inquiry], answered: Callable[[Inquiry, Verdict], None] | None = None
+    ) -> list[Verdict]:
+        verdicts = [Verdict(0 if self._denied(inquiry) else 1, "planted") for inquiry in inquiries]
+        for inquiry, verdict in zip(inquiries, verdicts, strict=True):
+            if answered is not None:
+                answered(inquiry, verdict)
+        return verdicts
 
     def _denied(self, inquiry: Inquiry) -> bool:
         seed = hashlib.blake2b(b"".join(_thumb(image) for image in inquiry.images), digest_size=4).digest()

@@ -219,7 +219,7 @@ def test_moving_a_gate_hides_rows_and_runs_nothing_before_it(project: Project) -
     assert project.counted(tighter)["pairs"] == 0
     worked = project.run(tighter, ROLES).worked
     assert set(worked) <= {
-        "diverse_contexts", "verify_pairs", "select_anchors", "assemble_samples", "build_banks", "pair_across", "match_logos", "match_logos_across",
+        "diverse_contexts", "verify_pairs", "verify_pairs_across", "select_anchors", "assemble_samples", "build_banks", "pair_across", "match_logos", "match_logos_across",
     }  # fmt: skip
 
 

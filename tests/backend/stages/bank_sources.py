@@ -1,7 +1,7 @@
 """Sources whose subjects have made-up vectors: what the bank stages see of a project, without any model."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class World:
     def __post_init__(self) -> None:
         self.artifacts = Artifacts(self.project / "artifacts")
         self.sources: list[tuple[Source, BankPart]] = []
+        self.videos: list[Video] = []
         self.names: dict[str, str] = {}
         """What each appearance shows, as `source/subject`."""
 
@@ -59,6 +60,7 @@ class World:
         if not picture:
             video, clip = _video(name, source)
             records[Video], records[Clip] = [video], [clip]
+            self.videos.append(video)
         for number, about in enumerate(subjects):
             for kind, rows in self._subject(name, number, about, None if picture else records[Clip][0]).items():
                 records[kind] += rows
@@ -72,15 +74,7 @@ class World:
 
     def pairs(self, name: str, stage: PairAcross | None = None) -> list[tuple[str, str, dict[str, float | None]]]:
         """Target, reference and scores of the pairs that a listed source gives."""
-        roll = self.artifacts.put(
-            json.dumps(
-                [[s.id, {"source_id": s.id, "artifact": p.artifact, "num_views": p.num_views}] for s, p in self.sources]
-            ).encode(),
-            "json",
-        )
-        position = next(k for k, (source, _) in enumerate(self.sources) if source.uri == name)
-        source, part = self.sources[position]
-        item = Item(source.id, {Source: (source,), BankPart: (part,), Survey: (Survey(roll, position),)})
+        item = self.item(name)
         (result,) = (stage or PairAcross())([item], self)  # type: ignore[arg-type]
         assert isinstance(result, Ok), result
         scores: dict[str, dict[str, float | None]] = {}
@@ -89,6 +83,20 @@ class World:
                 scores.setdefault(row.target, {})[row.name] = row.value
         found = [row for row in result.rows if isinstance(row, Pair)]
         return [(self.names[p.target_appearance_id], self.names[p.reference_appearance_id], scores[p.id]) for p in found]
+
+    def item(self, name: str) -> Item:
+        """A listed source with its part and its place in the roll, which shows sources and videos too."""
+        entries = [
+            {"id": s.id, **{kind.KIND: [asdict(row) for row in rows] for kind, rows in self._shown(s, p).items()}}
+            for s, p in self.sources
+        ]
+        roll = self.artifacts.put(json.dumps(entries).encode(), "json")
+        position = next(k for k, (source, _) in enumerate(self.sources) if source.uri == name)
+        source, part = self.sources[position]
+        return Item(source.id, {Source: (source,), BankPart: (part,), Survey: (Survey(roll, position),)})
+
+    def _shown(self, source: Source, part: BankPart) -> dict[type, list]:
+        return {BankPart: [part], Source: [source], Video: [v for v in self.videos if v.source_id == source.id]}
 
     def _subject(self, name: str, number: int, about: dict, clip: Clip | None) -> dict[type, list]:
         rows: dict[type, list] = {Subject: [], Appearance: [], Mask: [], Embedding: []}

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from backend.domain import Box, Clip, Footage, FrameReader, Item, MediaError, Video
+from tests.backend.stages.answered_judges import MemoryAnswers
 
 
 class ArrayReader:
@@ -67,6 +68,7 @@ class StageContext:
         self._content = content or (0.0, 0.0, float(reader.width), float(reader.height))
         self._overlays = overlays
         self.artifacts = MemoryArtifacts()
+        self.answers = MemoryAnswers()
 
     def path(self, video: Video, item: Item) -> str:
         raise AssertionError("frames stand in memory, there is no file")

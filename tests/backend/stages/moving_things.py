@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from backend.domain import Box, Clip, Footage, FrameReader, Item, Region, Source, Video
+from tests.backend.stages.answered_judges import MemoryAnswers
 
 
 def natural(rng: np.random.Generator, height: int, width: int, *, exponent: float = 1.2) -> np.ndarray:
@@ -109,6 +110,7 @@ class FixedContext:
 
     def __init__(self, reader: MovingThings, **roles: object) -> None:
         self.artifacts = _Kept()
+        self.answers = MemoryAnswers()
         self._reader = reader
         self._roles = roles
 
@@ -126,7 +128,7 @@ class FixedContext:
         return self._roles[name]
 
     def model_id(self, name: str) -> str:
-        return ""
+        return getattr(self._roles.get(name), "model_id", "")
 
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(0)

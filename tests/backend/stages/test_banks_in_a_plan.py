@@ -1,7 +1,9 @@
 """Videos and pictures through a real plan: made videos, real stages, banks below the project."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -22,6 +24,7 @@ from backend.stages.banks import BuildBanks
 from backend.stages.embedding import EmbedAppearances
 from backend.stages.ingest import ProbeSource
 from backend.stages.masks import SegmentSubjects
+from backend.stages.pair_verification import VerifyPairsAcross
 from backend.stages.picture_subjects import FindPictureSubjects
 from backend.stages.shots import SplitShots
 from backend.stages.subjects import FindSubjects
@@ -89,7 +92,7 @@ class Project:
         ]
         self.catalog.add_records(rows, work_key="listed")
 
-    def run(self, *, until: str = "") -> RunSummary:
+    def run(self, *, until: str = "", plan: Plan = PLAN) -> RunSummary:
         """Runs the plan; with `until`, it is cancelled when that stage begins."""
         crew, cancelled = Inline(self.settings), Event()
 
@@ -101,7 +104,7 @@ class Project:
             return PlanRun(
                 catalog=self.catalog,
                 artifacts=Artifacts(self.settings.artifacts),
-                plan=PLAN,
+                plan=plan,
                 crew=crew,
                 cancelled=cancelled,
                 progress=progress,
@@ -150,6 +153,24 @@ def test_a_film_added_later_is_paired_and_nothing_before_it_is_done_again(projec
     worked = project.run().worked
     assert (worked["probe_source"], worked["build_banks"], worked["pair_across"]) == (1, 1, 1)
     assert project.pairs() == {("a.mp4", "toy.png"), ("b.mp4", "a.mp4"), ("b.mp4", "toy.png")}
+
+
+@pytest.mark.slow
+def test_a_judge_is_shown_frames_of_both_films(project: Project, media: Path) -> None:
+    judge = "tests.backend.stages.answered_judges:Agreeing"
+    project.settings = replace(project.settings, roles={**project.settings.roles, "Judge": judge})
+    plan = Plan(steps=(*PLAN.steps, Step(VerifyPairsAcross())), model_ids={"Judge": "agreeing-1"})
+    project.take(media / "a.mp4", media / "b.mp4", media / "toy.png")
+    assert project.run(plan=plan).failed == 0
+    with Snapshot(project.catalog).of(plan) as now:
+        pairs = now.query("SELECT count(*) FROM kept_pair")[0][0]
+        rows = now.query("SELECT value, evidence FROM live_score WHERE name = 'judged_context'")
+    assert len(rows) == pairs > 0
+    assert {value for value, _ in rows} == {1.0}
+    told = [json.loads(file.read_text()) for file in (project.root / "index" / "answers").rglob("*.json")]
+    assert {answer["model"] for answer in told} == {"agreeing-1"}
+    shutil.rmtree(project.root / "index" / "banks")
+    assert project.run(plan=plan).worked == {}
 
 
 @pytest.mark.slow

@@ -9,16 +9,13 @@ import pytest
 
 from backend.domain import (
     Appearance,
-    BankPart,
     Filtered,
     Item,
     Mask,
     Ok,
     Pair,
     Score,
-    Source,
     Subject,
-    Survey,
     Video,
 )
 from backend.domain.roles_logos import Logo
@@ -208,21 +205,14 @@ def test_pairs_across_sources_take_their_cut_outs_from_the_banks(tmp_path: Path)
     mug = unit(1)
     world.add("a.mp4", {"body": mug, "look": 1, "is_living": False})
     world.add("b.mp4", {"body": unit(3, near=mug, cosine=0.8), "look": 2, "is_living": False})
-    roll = world.artifacts.put(
-        json.dumps(
-            [[s.id, {"source_id": s.id, "artifact": p.artifact, "num_views": p.num_views}] for s, p in world.sources]
-        ).encode(),
-        "json",
-    )
-    source, part = world.sources[1]
-    given = {Source: (source,), BankPart: (part,), Survey: (Survey(roll, 1),)}
-    (paired,) = PairAcross()([Item(source.id, given)], world)  # type: ignore[arg-type]
+    item = world.item("b.mp4")
+    (paired,) = PairAcross()([item], world)  # type: ignore[arg-type]
     pairs = tuple(row for row in paired.rows if isinstance(row, Pair))
     at = context(Told(logo((10.0, 10.0, 80.0, 80.0), text="KALO")))
     at.artifacts = world.artifacts  # type: ignore[assignment]
-    (result,) = MatchLogosAcross()([Item(source.id, {**given, Pair: pairs})], at)
+    (result,) = MatchLogosAcross()([Item(item.id, {**item.records, Pair: pairs})], at)
     assert {row.target for row in result.rows} == {pair.id for pair in pairs}
     assert values(result)["logo_text"] == (1.0, None)
     assert at.role("LogoFinder").calls == 2
-    (none,) = MatchLogosAcross()([Item(source.id, given)], at)
-    assert none == Filtered(source.id, "no pair joins it with another source")
+    (none,) = MatchLogosAcross()([item], at)
+    assert none == Filtered(item.id, "no pair joins it with another source")

@@ -1,26 +1,51 @@
-"""Answers of judges as the project keeps them: one file a question, so that no crash and no new metric pays twice."""
+"""What models that are asked said, as a project keeps it: one file a question, so that no crash and no new run pays twice."""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+from backend.domain import AnswerStore, Inquiry, Judge, Verdict, digest
 
-from backend.domain import Inquiry, Judge, Verdict, digest
-from metrics.store import FeatureStore
+
+class AnswerFolder:
+    """JSON files below `root` by key, each with the answer as it came (`raw`); a lost or damaged one counts as absent."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        try:
+            kept = json.loads(self._path(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return kept if isinstance(kept, dict) and isinstance(kept.get("raw"), str) else None
+
+    def put(self, key: str, kept: Mapping[str, Any]) -> None:
+        """Written whole: temporary file, rename."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary.write_text(json.dumps(kept), encoding="utf-8")
+        temporary.replace(path)
+
+    def _path(self, key: str) -> Path:
+        return self._root / key[:2] / f"{key}.json"
 
 
 class KeptAnswers:
-    """A judge whose answers are kept in `store` as they come, and not asked for again.
+    """A judge whose answers are kept in `answers` as they come, and not asked for again.
 
     A question is the same with the same model, sampling, words, range, pictures and repeat. What was no answer (a refusal,
     a timeout) is not kept, and a damaged file is asked for again.
     """
 
-    def __init__(self, judge: Judge, store: FeatureStore) -> None:
+    def __init__(self, judge: Judge, answers: AnswerStore) -> None:
         self.model_id, self.sampling = judge.model_id, judge.sampling
-        self._judge, self._store = judge, store
+        self._judge, self._answers = judge, answers
 
     def ask(
         self, inquiries: Sequence[Inquiry], answered: Callable[[Inquiry, Verdict], None] | None = None
@@ -33,13 +58,12 @@ class KeptAnswers:
         return [verdict for verdict in found.values() if verdict is not None]
 
     def _kept(self, inquiry: Inquiry) -> Verdict | None:
-        kept = self._store.get(self._key(inquiry))
-        if not isinstance(kept, dict):
+        told = self._answers.get(self._key(inquiry))
+        if told is None:
             return None
         try:
-            told = json.loads(kept["answer"].tobytes())
             return Verdict(told["score"], told["raw"], told["reason"], num_calls=0)
-        except (KeyError, ValueError, TypeError):
+        except KeyError:
             return None
 
     def _keep(self, inquiry: Inquiry, verdict: Verdict) -> None:
@@ -50,7 +74,7 @@ class KeptAnswers:
                 "prompt": prompt_hash(inquiry),
                 "repeat": inquiry.repeat,
             }
-            self._store.put(self._key(inquiry), {"answer": np.frombuffer(json.dumps(told).encode(), np.uint8)})
+            self._answers.put(self._key(inquiry), told)
 
     def _key(self, inquiry: Inquiry) -> str:
         pictures = tuple(hashlib.blake2b(image, digest_size=16).hexdigest() for image in inquiry.images)
