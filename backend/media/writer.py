@@ -35,12 +35,14 @@ def write_video(
     preset: str = "veryfast",
     times_s: Sequence[float] | None = None,
     threads: int = 1,
+    bitexact: bool = False,
 ) -> int:
     """Writes RGB frames uint8 `(H, W, 3)` of one size; the number of frames written.
 
     The file's suffix chooses the container (.mp4, .mkv, .webm, .mov). Odd sizes get their last row or column repeated.
     `audio` is float32 samples `(n,)` or `(channels, n)` in [-1, 1] and their rate. `times_s` gives each frame's time for
-    a variable rate. The file appears when it is complete and flushed to disk; on an error nothing is left.
+    a variable rate. With `bitexact` the container names neither writer nor time. The file appears when it is complete and
+    flushed to disk; on an error nothing is left.
     Raises ValueError for no frames, unequal sizes or an unknown codec.
     """
     if codec not in ENCODERS:
@@ -51,9 +53,11 @@ def write_video(
     temporary = Path(name)
     try:
         options = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
+        settings = _encoder_options(codec, gop=gop, crf=crf, preset=preset)
+        if bitexact:
+            options["fflags"] = settings["flags"] = "+bitexact"
         with av.open(name, "w", options=options) as container:
             rate = Fraction(fps).limit_denominator(1001)
-            settings = _encoder_options(codec, gop=gop, crf=crf, preset=preset)
             num = _write(container, iter(frames), codec, rate, settings, times_s, audio, threads)
         temporary.chmod(0o644)
         _flush(temporary)
@@ -124,7 +128,8 @@ def _write(
     context.time_base = stream.time_base = time_base
     sound = None
     if audio is not None:
-        sound = container.add_stream(AUDIO_ENCODERS[codec][0], rate=AUDIO_ENCODERS[codec][1])
+        kept = {"flags": options["flags"]} if "flags" in options else None
+        sound = container.add_stream(AUDIO_ENCODERS[codec][0], rate=AUDIO_ENCODERS[codec][1], options=kept)
         assert isinstance(sound, av.AudioStream)
     reformatter = VideoReformatter()
     count = 0
