@@ -1,4 +1,4 @@
-"""Roles of words: phrases by a model that is asked, and what is not safe to show."""
+"""Roles of words: captions and phrases by models that are asked, and what is not safe to show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from backend.domain.records import Box
-from backend.domain.roles import PhraseSpan
+from backend.domain.results import Absent
+from backend.domain.roles import Footage, PhraseSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,16 @@ class PhraseReading:
     """Why there is no reading; empty where there is one."""
     is_final: bool = True
     """Whether the model did answer; what it could not be asked is asked again in the next run."""
+
+
+@runtime_checkable
+class AskedCaptioner(Protocol):
+    """A Captioner that is asked by a prompt: what it writes is kept, since it takes long or is paid for."""
+
+    model_id: str
+    prompt_digest: str
+
+    def caption(self, footage: Footage) -> str | Absent: ...
 
 
 @runtime_checkable

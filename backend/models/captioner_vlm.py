@@ -2,15 +2,13 @@
 
 import io
 import math
-from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
 
-from backend.domain import Absent, Footage, ModelUnavailable, digest
-from backend.models.chat_endpoint import ANSWERS, Chat, ChatEndpoint, Limits
+from backend.domain import Absent, Footage, ModelUnavailable
+from backend.models.chat_endpoint import Chat, ChatEndpoint, Limits
 from backend.models.devices import transformers_for
-from backend.models.judge_answers import JsonFolder
 from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 from backend.models.prompts import instruction
@@ -105,7 +103,7 @@ class VlmCaptioner:
 
 
 class OpenAiCaptioner:
-    """Any model behind OpenAI's protocol that takes pictures. Answers are kept below `answers` and not asked for again.
+    """Any model behind OpenAI's protocol that takes pictures, asked anew each time.
 
     The protocol has no penalty of repetition, so that one is not asked for.
     """
@@ -115,12 +113,9 @@ class OpenAiCaptioner:
     licence: ClassVar[str] = "the endpoint's terms"
     prompt_digest: ClassVar[str] = PROMPT.digest
 
-    def __init__(
-        self, place: ModelPlace, *, device: str, dtype: str, limits: Limits | None = None, answers: Path = ANSWERS
-    ) -> None:
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str, limits: Limits | None = None) -> None:
         """Raises ModelUnavailable when the place is no endpoint, or the package or the key is missing."""
         self._endpoint = ChatEndpoint(place, who="captioner", limits=limits or Limits())
-        self._answers = JsonFolder(answers.expanduser())
         self.model_id = place.model_id(type(self).model_id)
 
     def caption(self, footage: Footage) -> str | Absent:
@@ -130,16 +125,8 @@ class OpenAiCaptioner:
         """
         images = tuple(_jpeg(frame) for frame in shown_frames(footage))
         chat = Chat(PROMPT.text, images, {"temperature": TEMPERATURE, "top_p": TOP_P, "max_tokens": MAX_TOKENS})
-        key = digest((self.model_id, PROMPT.digest, *chat.key))
-        kept = self._answers.get(key)
-        if kept is not None:
-            return kept["raw"]
         (reply,) = self._endpoint.ask([chat], fault=lambda number, raw: "")
-        if reply.reason:
-            return Absent(f"unavailable: {reply.reason}")
-        prompt = {"prompt": PROMPT.name, "prompt_version": PROMPT.version, "prompt_digest": PROMPT.digest}
-        self._answers.put(key, {"raw": reply.raw, "model": self.model_id, **prompt})
-        return reply.raw
+        return Absent(f"unavailable: {reply.reason}") if reply.reason else reply.raw
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -2,14 +2,12 @@
 
 import asyncio
 import base64
-import hashlib
 import json
 import os
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.domain import ModelUnavailable
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     import openai
 
 KEY = "OPENAI_API_KEY"
-ANSWERS = Path("~/.cache/subject-studio/answers")
 SECRET = re.compile(r"sk-[A-Za-z0-9_-]{8,}")
 MOST_BYTES = 1 << 20  # of one answer; a caption takes 5 kB with its envelope
 AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
@@ -50,12 +47,6 @@ class Chat:
     images: tuple[bytes, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the protocol, as `temperature`."""
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What tells it from other chats."""
-        pictures = tuple(hashlib.blake2b(image, digest_size=16).hexdigest() for image in self.images)
-        return self.text, pictures, json.dumps(dict(self.settings), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,6 @@
-"""Answers of models that are asked: how a grade is read, and how what was said is kept."""
+"""Answers of models that are asked: how a grade is read."""
 
-import json
 import re
-import secrets
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from backend.domain import Inquiry, Verdict
 
@@ -29,28 +24,3 @@ def shortened(text: str, limit: int = 160) -> str:
     """The start of a text, for one line of a reason."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-class JsonFolder:
-    """JSON files below `root` by key; a lost or damaged one counts as absent."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        try:
-            kept = json.loads(self._path(key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return kept if isinstance(kept, dict) and isinstance(kept.get("raw"), str) else None
-
-    def put(self, key: str, kept: Mapping[str, Any]) -> None:
-        """Written whole: temporary file, rename."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        temporary.replace(path)
-
-    def _path(self, key: str) -> Path:
-        return self._root / key[:2] / f"{key}.json"

@@ -1,13 +1,11 @@
 """Phrases named by a language model: DeepSeek or another behind an endpoint, or Qwen2.5 on this machine."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from backend.domain import ModelUnavailable, PhraseSpan, digest
 from backend.domain.roles_words import PhraseReading
-from backend.models.chat_endpoint import ANSWERS, Chat, ChatEndpoint, Limits, Reply
-from backend.models.judge_answers import JsonFolder
+from backend.models.chat_endpoint import Chat, ChatEndpoint, Limits, Reply
 from backend.models.phrase_answers import read_phrases
 from backend.models.places import ModelPlace
 from backend.models.prompts import instruction
@@ -28,33 +26,22 @@ class OpenAiPhrases:
     licence: ClassVar[str] = "the endpoint's terms"
     prompt_digest: ClassVar[str] = PROMPT.digest
 
-    def __init__(
-        self, place: ModelPlace, *, device: str, dtype: str, limits: Limits | None = None, answers: Path = ANSWERS
-    ) -> None:
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str, limits: Limits | None = None) -> None:
         """Raises ModelUnavailable when the place is no endpoint, or the package or the key is missing."""
         self._endpoint = ChatEndpoint(place, who="phrase model", limits=limits or Limits())
         self.model_id = place.model_id(type(self).model_id)
-        self._kept = _KeptReadings(answers, self.model_id)
 
     def phrases(self, text: str) -> list[PhraseSpan]:
         """The phrases of one text. Raises ModelUnavailable when there is no reading."""
         return _spans(self.read([text])[0])
 
     def read(self, texts: Sequence[str]) -> list[PhraseReading]:
-        found = [self._kept.get(text) for text in texts]
-        left = [text for text, reading in zip(texts, found, strict=True) if reading is None]
         settings = {"response_format": {"type": "json_object"}, "max_tokens": MAX_TOKENS}
-
-        def keep(number: int, reply: Reply) -> None:
-            self._kept.put(left[number], reply.raw)
-
         replies = self._endpoint.ask(
-            [Chat(PROMPT.filled(caption=text), settings=settings) for text in left],
-            fault=lambda number, raw: read_phrases(raw, left[number]).reason,
-            keep=keep,
+            [Chat(PROMPT.filled(caption=text), settings=settings) for text in texts],
+            fault=lambda number, raw: read_phrases(raw, texts[number]).reason,
         )
-        answered = iter([_reading(reply, text) for reply, text in zip(replies, left, strict=True)])
-        return [reading if reading is not None else next(answered) for reading in found]
+        return [_reading(reply, text) for reply, text in zip(replies, texts, strict=True)]
 
 
 class LocalPhrases:
@@ -68,27 +55,18 @@ class LocalPhrases:
     licence: ClassVar[str] = "that of the weights"
     prompt_digest: ClassVar[str] = PROMPT.digest
 
-    def __init__(
-        self,
-        place: ModelPlace,
-        *,
-        device: str,
-        dtype: str,
-        max_tokens: int = LOCAL_TOKENS,
-        answers: Path = ANSWERS,
-    ) -> None:
+    def __init__(self, place: ModelPlace, *, device: str, dtype: str, max_tokens: int = LOCAL_TOKENS) -> None:
         """Raises ModelUnavailable when weights or library are missing, or are of another kind."""
         self._writer = TextWriter(place, device=device, dtype=dtype)
         self._max_tokens = max_tokens
         self.model_id = place.model_id(type(self).model_id)
-        self._kept = _KeptReadings(answers, self.model_id)
 
     def phrases(self, text: str) -> list[PhraseSpan]:
         """The phrases of one text. Raises ModelUnavailable when there is no reading."""
         return _spans(self.read([text])[0])
 
     def read(self, texts: Sequence[str]) -> list[PhraseReading]:
-        return [self._kept.get(text) or self._read(text) for text in texts]
+        return [self._read(text) for text in texts]
 
     def _read(self, text: str) -> PhraseReading:
         reading = PhraseReading(reason="the model was not asked")
@@ -101,27 +79,7 @@ class LocalPhrases:
             reading = read_phrases(raw, text)
             if not reading.reason:
                 break
-        self._kept.put(text, reading.raw)
         return reading
-
-
-class _KeptReadings:
-    """Raw answers by model and text; each names the prompt that it answers. What was a good answer is not asked for again."""
-
-    def __init__(self, root: Path, model: str) -> None:
-        self._folder, self._model = JsonFolder(root.expanduser()), model
-
-    def get(self, text: str) -> PhraseReading | None:
-        kept = self._folder.get(self._key(text))
-        reading = None if kept is None else read_phrases(kept["raw"], text)
-        return None if reading is None or reading.reason else reading
-
-    def put(self, text: str, raw: str) -> None:
-        prompt = {"prompt": PROMPT.name, "prompt_version": PROMPT.version, "prompt_digest": PROMPT.digest}
-        self._folder.put(self._key(text), {"raw": raw, "model": self._model, "text": text, **prompt})
-
-    def _key(self, text: str) -> str:
-        return digest((self._model, PROMPT.digest, text))
 
 
 def _reading(reply: Reply, text: str) -> PhraseReading:

@@ -13,6 +13,7 @@ from backend.domain import (
     Context,
     Failed,
     Filtered,
+    Footage,
     Item,
     MediaError,
     Ok,
@@ -20,7 +21,9 @@ from backend.domain import (
     Result,
     Sidecar,
     Video,
+    digest,
 )
+from backend.domain.roles_words import AskedCaptioner
 from backend.stages.caption_faults import caption_fault, language_of, whole_sentences
 from backend.stages.sidecars import SidecarReader, Told
 
@@ -34,6 +37,7 @@ class CaptionClips:
 
     What the Captioner writes is a caption only when it describes: nothing, a refusal, another script, a flood of words and
     the model's own marks each end in a state of that name. A caption that breaks off is cut to its last whole sentence.
+    What a model was asked for once is kept in the project, and not asked for again.
 
     Sidecars are read where they lie; the listed Sidecar stands in the work key, so that an edited one is noticed when
     its video is ingested again.
@@ -73,7 +77,7 @@ class CaptionClips:
                 rows = [Caption(clip_id=clip.id, author="sidecar", text=text, language=language_of(text)) for text in texts]
                 return Ok(item.id, rows, tuple(warnings))
         try:
-            text = captioner.caption(context.footage(item))
+            text = _written(captioner, context.footage(item), context)
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
         if isinstance(text, Absent):
@@ -99,3 +103,19 @@ class CaptionClips:
         start, stop = (clip.start_s, clip.stop_s) if told.in_seconds else (clip.start_frame, clip.stop_frame)
         shared = min(stop, told.span[1]) - max(start, told.span[0])
         return shared >= self.min_overlap * (stop - start) > 0
+
+
+def _written(captioner: Captioner, footage: Footage, context: Context) -> str | Absent:
+    """What the captioner writes; of one that is asked, what it wrote about this picture of this clip before."""
+    if not isinstance(captioner, AskedCaptioner):
+        return captioner.caption(footage)
+    shown = (footage.video.content_hash, footage.clip.start_frame, footage.clip.stop_frame, footage.content)
+    key = digest(("caption", captioner.model_id, captioner.prompt_digest, shown))
+    kept = context.answers.get(key)
+    if kept is not None:
+        return kept["raw"]
+    text = captioner.caption(footage)
+    if not isinstance(text, Absent):
+        prompt = captioner.prompt_digest
+        context.answers.put(key, {"raw": text, "model": captioner.model_id, "prompt": prompt, "clip": footage.clip.id})
+    return text

@@ -20,8 +20,10 @@ from backend.domain import (
     Resources,
     Result,
     Score,
+    digest,
 )
 from backend.domain.roles_words import PhraseReader, PhraseReading
+from backend.models.phrase_answers import read_phrases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +70,31 @@ def _asked(
     """What a model named in the captions; one caption without a reading fails the clip, which then has no half a list."""
     rows: list[Record] = []
     notes = list(warnings)
-    for caption, reading in zip(captions, extractor.read([caption.text for caption in captions]), strict=True):
+    for caption, reading in zip(
+        captions, _readings([caption.text for caption in captions], extractor, context), strict=True
+    ):
         if reading.reason:
             return Failed(item.id, "phrases_unreadable" if reading.is_final else "unavailable", reading.reason)
         rows += [*_rows(caption, reading.spans), _score(caption, reading, extractor, context)]
         notes += [f"phrase {reason}" for reason in reading.dropped]
     return Ok(item.id, rows, tuple(notes))
+
+
+def _readings(texts: Sequence[str], extractor: PhraseReader, context: Context) -> list[PhraseReading]:
+    """A reading of each text; good ones are kept in the project, and what was read before is not asked for again."""
+    keys = [digest(("phrases", extractor.model_id, extractor.prompt_digest, text)) for text in texts]
+    told = [context.answers.get(key) for key in keys]
+    found = [
+        None if answer is None else read_phrases(answer["raw"], text) for answer, text in zip(told, texts, strict=True)
+    ]
+    left = [place for place, reading in enumerate(found) if reading is None or reading.reason]
+    asked = dict(zip(left, extractor.read([texts[place] for place in left]) if left else [], strict=True))
+    for place, reading in asked.items():
+        if not reading.reason:
+            prompt = extractor.prompt_digest
+            answer = {"raw": reading.raw, "model": extractor.model_id, "prompt": prompt, "text": texts[place]}
+            context.answers.put(keys[place], answer)
+    return [asked.get(place) or cast(PhraseReading, reading) for place, reading in enumerate(found)]
 
 
 def _rows(caption: Caption, spans: Sequence[PhraseSpan]) -> list[Record]:

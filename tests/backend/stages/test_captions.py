@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.domain import Absent, Caption, Clip, Context, Filtered, Footage, Item, Ok, Video
+from backend.domain import Absent, Caption, Clip, Context, Failed, Filtered, Footage, Item, Ok, Video
 from backend.models.classical_captions import RulePhrases, TemplateCaptioner
 from backend.stages.caption_faults import language_of
 from backend.stages.captions import CaptionClips
 from backend.stages.sidecars import SidecarReader
-from tests.backend.stages.footage_in_memory import ArrayReader
+from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
 
 FPS = 25.0
 NOTHING = Absent("nothing seen")
@@ -75,6 +75,17 @@ def caption(folder: Path, *, span: tuple[int, int] = (0, 100), answer: str | Abs
     )
     item = Item(clip.id, {Clip: (clip,), Video: (video(),)})
     return CaptionClips()([item], cast(Context, Desk(folder / "walk.mp4", Says(answer))))[0]
+
+
+class Asked(Says):
+    """A captioner with a prompt; counts its calls."""
+
+    prompt_digest = "abc"
+    calls = 0
+
+    def caption(self, footage: Footage) -> str | Absent:
+        self.calls += 1
+        return self.answer
 
 
 def texts(result: object) -> list[str]:
@@ -283,3 +294,36 @@ def test_the_template_works_on_one_frame() -> None:
 def test_a_template_person_is_a_subject_phrase() -> None:
     spans = RulePhrases().phrases("A person in red moves to the right, with blue behind.")
     assert [(span.category, span.role) for span in spans] == [("person", "subject")]
+
+
+def test_a_captioner_is_asked_once_about_a_picture_of_a_clip() -> None:
+    captioner = Asked("A dog sits on a chair.")
+    frames = np.full((8, 90, 160, 3), 40, np.uint8)
+    context = StageContext(ArrayReader(frames), roles={"Captioner": captioner})
+    item = clip_item(frames)
+
+    def written(stage: CaptionClips) -> object:
+        return stage([item], cast(Context, context))[0]
+
+    assert texts(written(CaptionClips(use_sidecars=False))) == ["A dog sits on a chair."]
+    assert texts(written(CaptionClips(use_sidecars=False, max_words=50))) == ["A dog sits on a chair."]
+    assert captioner.calls == 1, "another limit is no other question"
+    (answer,) = context.answers.kept.values()
+    assert (answer["raw"], answer["model"], answer["prompt"]) == ("A dog sits on a chair.", "says-1", "abc")
+    cropped = StageContext(ArrayReader(frames), roles={"Captioner": captioner}, content=(0.0, 10.0, 160.0, 80.0))
+    cropped.answers = context.answers
+    CaptionClips(use_sidecars=False)([item], cast(Context, cropped))
+    assert captioner.calls == 2, "another picture is"
+    captioner.model_id = "says-2"
+    written(CaptionClips(use_sidecars=False))
+    assert captioner.calls == 3
+
+
+def test_nothing_is_kept_of_a_captioner_that_cannot_be_asked() -> None:
+    captioner = Asked(Absent("unavailable: HTTP 500"))
+    frames = np.full((8, 90, 160, 3), 40, np.uint8)
+    context = StageContext(ArrayReader(frames), roles={"Captioner": captioner})
+    for _ in range(2):
+        (result,) = CaptionClips(use_sidecars=False)([clip_item(frames)], cast(Context, context))
+        assert isinstance(result, Failed) and result.kind == "unavailable"
+    assert captioner.calls == 2 and context.answers.kept == {}

@@ -9,6 +9,7 @@ from backend.domain.roles_words import PhraseReading
 from backend.models.classical_captions import RulePhrases
 from backend.models.phrase_answers import read_phrases
 from backend.stages.phrases import ExtractPhrases
+from tests.backend.stages.answered_judges import MemoryAnswers
 
 CLIP = Clip(video_id="video_1", start_frame=0, stop_frame=48, start_s=0.0, stop_s=2.0, opens_with="start")
 
@@ -66,7 +67,7 @@ class Desk:
 
     def __init__(self, reader: Reader) -> None:
         self._reader, self.kept = reader, []
-        self.artifacts = self
+        self.artifacts, self.answers = self, MemoryAnswers()
 
     def role(self, name: str) -> object:
         return {"PhraseExtractor": self._reader}[name]
@@ -118,3 +119,40 @@ def test_a_chinese_caption_has_phrases() -> None:
         ("可爱的小狗", "subject", "dog", True),
         ("红色沙发", "object", "sofa", False),
     ]
+
+
+class Counting(Reader):
+    """Finds a cat in everything, and counts the texts."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def read(self, texts: Sequence[str]) -> list[PhraseReading]:
+        self.asked += texts
+        return [read_phrases('{"background": [], "subject": ["cat"], "object": []}', text) for text in texts]
+
+
+def test_a_text_is_read_once_and_a_bad_answer_is_asked_for_again() -> None:
+    reader = Counting()
+    desk = Desk(reader)
+
+    def read(*texts: str) -> list[str]:
+        captions = tuple(Caption(clip_id=CLIP.id, author="sidecar", text=text) for text in texts)
+        (result,) = ExtractPhrases()([Item(CLIP.id, {Clip: (CLIP,), Caption: captions})], cast(Context, desk))
+        assert isinstance(result, Ok)
+        return [row.text for row in result.rows if isinstance(row, Phrase)]
+
+    assert read("A cat.") == ["cat"]
+    assert read("A cat.", "No cat.") == ["cat", "cat"]
+    assert reader.asked == ["A cat.", "No cat."]
+    assert {answer["prompt"] for answer in desk.answers.kept.values()} == {"abc"}
+    assert [answer["model"] for answer in desk.answers.kept.values()] == ["reader-1", "reader-1"]
+    for answer in desk.answers.kept.values():
+        answer["raw"] = "no JSON"
+    assert read("A cat.") == ["cat"]
+    assert reader.asked == ["A cat.", "No cat.", "A cat."]
+
+
+def test_nothing_is_kept_of_an_answer_that_is_none() -> None:
+    _, desk = asked(PhraseReading(reason="phrase model cannot be reached", is_final=False), "A cat.")
+    assert desk.answers.kept == {}
