@@ -213,6 +213,7 @@ class EvaluationJob:
     """An evaluation that was asked for: what it is about, what is odd, and the job that measures."""
 
     job: Progress
+    benchmark: str
     cases: int
     videos: int
     metrics: tuple[str, ...]

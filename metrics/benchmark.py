@@ -3,16 +3,21 @@
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backend.domain import Case, Generation, ImportRefused
+from backend.domain import Case, Generation, ImportRefused, SettingsError, digest
 from metrics.json_files import kind_of, read_json
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".mkv", ".avi"})
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+FIELD = "benchmark"  # of a case: the name of the set it belongs to
+BENCHMARK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
+UNNAMED = "@"  # before the digest of a file that names no benchmark; stands in no name
+IDENTITY_BYTES = 4  # of a digest: no project holds so many files of one name that two agree by chance
 SEEDED = re.compile(r"(?P<name>.+?)_seed(?P<seed>\d{1,9})")
 EXPECTED = {"open": 180, "human": 60, "single": 90}
 """Cases of OpenS2V-Eval's three domains; a smaller file is a part of it."""
@@ -35,21 +40,17 @@ class GenerationList:
     remarks: tuple[str, ...]
 
 
-def read_cases(path: Path, *, references: Path | None = None, benchmark: str | None = None) -> CaseList:
+def read_cases(path: Path, *, references: Path | None = None) -> CaseList:
     """Cases of an OpenS2V-Eval JSON; `references` is the folder that image paths start from (the file's own by default).
 
-    Missing images are remarks. Raises ImportRefused for anything malformed, with place and value: a case that is read
-    wrongly would be scored wrongly.
+    Their benchmark is what the cases name as such; of a file that names none its own name and, after an `@`, a digest of
+    what systems are given, so that two files of one name are two benchmarks. Missing images are remarks. Raises
+    ImportRefused for anything malformed, with place and value: a case that is read wrongly would be scored wrongly.
     """
-    raw = read_json(path)
-    if not isinstance(raw, dict):
-        raise ImportRefused(
-            f"{path} holds a {kind_of(raw)}; cases are one object of `id: {{img_paths, prompt, class_label}}`"
-        )
-    root = (references or path.parent).resolve()
-    cases = tuple(_case(path, root, name, fields, benchmark or path.stem) for name, fields in raw.items())
-    if not cases:
-        raise ImportRefused(f"{path} holds no case")
+    raw, root = read_json(path), (references or path.parent).resolve()
+    cases = _cases(path, raw, root)
+    benchmark = _named(path, raw) or f"{path.stem}{UNNAMED}{_identity(cases, root)}"
+    cases = tuple(replace(case, benchmark=benchmark) for case in cases)
     missing = sorted({p for case in cases for p, found in zip(case.references, case.hashes, strict=True) if not found})
     remarks = [f"{len(missing)} reference images are missing below {root}, the first is {missing[0]}"] if missing else []
     domain = cases[0].domain
@@ -92,6 +93,25 @@ def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> Genera
     return GenerationList(rows, missing, tuple(remarks))
 
 
+def name_benchmark(path: Path, name: str) -> int:
+    """Writes a benchmark's name into each case of a file, which is replaced whole; gives the number of cases.
+
+    Raises SettingsError for a name that is none, ImportRefused for a file that is no cases file or cannot be written.
+    """
+    if not BENCHMARK.fullmatch(name):
+        raise SettingsError(f"benchmark {name[:100]!r}; a name is up to 100 letters, digits, spaces, `_`, `-` and `.`")
+    raw = read_json(path)
+    cases = _cases(path, raw, path.parent.resolve())
+    named = {case: {**fields, FIELD: name} for case, fields in raw.items()}
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        beside.write_text(json.dumps(named, indent=4, ensure_ascii=False), encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise ImportRefused(f"{path} cannot be written: {error.strerror}; check its owner and the space left") from error
+    return len(cases)
+
+
 def _name_and_seed(stem: str, known: Iterable[str]) -> tuple[str, int]:
     if stem not in known and (match := SEEDED.fullmatch(stem)):
         return match["name"], int(match["seed"])
@@ -111,7 +131,18 @@ def _generation(case: Case, system: str, seed: int, path: Path) -> Generation:
     )
 
 
-def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Case:
+def _cases(path: Path, raw: Any, root: Path) -> tuple[Case, ...]:
+    """The cases of a file, of no benchmark yet."""
+    if not isinstance(raw, dict):
+        raise ImportRefused(
+            f"{path} holds a {kind_of(raw)}; cases are one object of `id: {{img_paths, prompt, class_label}}`"
+        )
+    if not raw:
+        raise ImportRefused(f"{path} holds no case")
+    return tuple(_case(path, root, name, fields) for name, fields in raw.items())
+
+
+def _case(path: Path, root: Path, name: str, fields: Any) -> Case:
     where = f"{path}: case {name[:80]!r}"
     if not NAME.fullmatch(name):
         raise ImportRefused(f"{where}: an id is letters, digits, `_`, `-` and `.`, since videos are named after it")
@@ -135,7 +166,7 @@ def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Cas
     first = _inside(root, fields["first_frame"], where) if isinstance(fields.get("first_frame"), str) else None
     flag = str(fields.get("synthesis_flag", "")).lower()
     return Case(
-        benchmark=benchmark,
+        benchmark="",
         name=name,
         prompt=prompt,
         references=tuple(str(place) for place in places),
@@ -157,6 +188,34 @@ def _case(path: Path, root: Path, name: str, fields: Any, benchmark: str) -> Cas
         schedule_s=schedule_s,
         caption_by=str(fields.get("caption_by", "")),
     )
+
+
+def _named(path: Path, raw: dict[str, Any]) -> str:
+    """What all cases of a file name as their benchmark; empty where none does."""
+    names = {name: fields.get(FIELD) for name, fields in raw.items()}
+    first, said = next(iter(names.items()))
+    for name, other in names.items():
+        if other != said:
+            raise ImportRefused(
+                f"{path}: case {first!r} is of benchmark {json.dumps(said)[:80]}, case {name!r} of {json.dumps(other)[:80]}; "
+                "a file is of one, which `studio-backend cases name` writes into each case"
+            )
+    if said is None:
+        return ""
+    if not isinstance(said, str) or not BENCHMARK.fullmatch(said):
+        raise ImportRefused(
+            f"{path}: {FIELD} is {json.dumps(said)[:80]}; a name is up to 100 letters, digits, spaces, `_`, `-` and `.`"
+        )
+    return said
+
+
+def _identity(cases: Sequence[Case], root: Path) -> str:
+    """A digest of what systems are given: each case's name and content, and the places of pictures that are missing."""
+    told = []
+    for case in cases:
+        lost = [p for p, found in zip(case.references, case.hashes, strict=True) if not found]
+        told.append((case.name, case.content, tuple(str(Path(place).relative_to(root)) for place in lost)))
+    return digest(tuple(sorted(told)), num_bytes=IDENTITY_BYTES)
 
 
 def _domain(path: Path) -> str:

@@ -25,7 +25,7 @@ UNSEEN = " cannot be approved: "
 SHOWN = 20  # labels and words of one list
 SHOWN_UNSEEN = 3
 SHOWN_CASES = 60  # on one page
-cases_app = typer.Typer(help="Make, approve, check and count a benchmark's cases.", no_args_is_help=True)
+cases_app = typer.Typer(help="Make, approve, name, check and count a benchmark's cases.", no_args_is_help=True)
 FileArgument = Annotated[Path, typer.Argument(help="Cases in OpenS2V-Eval's JSON.")]
 IdsArgument = Annotated[list[str] | None, typer.Argument(help="Ids of cases.")]
 ReferencesOption = Annotated[Path | None, typer.Option("--references", help="Where image paths start; the file's folder.")]
@@ -144,6 +144,16 @@ def sync(
     """Write into a cases file what people said of its cases since, and prompts as they edited them."""
     with opened(project) as api:
         _tell(_written(api, file, references), as_json=as_json)
+
+
+@cases_app.command()
+def name(
+    file: FileArgument,
+    benchmark: Annotated[str, typer.Argument(help="The name of the set; the file then names it in each case.")],
+) -> None:
+    """Name the benchmark that a file is, so that its scores and those of any other file are never taken for one set's."""
+    number = load(CALLS["name_benchmark"])(file, benchmark)
+    say(f"{number} cases are of benchmark {benchmark}: {file}")
 
 
 @cases_app.command()

@@ -71,13 +71,15 @@ def evaluate(
         for remark in asked.remarks:
             warn(remark)
         job = follow(api, asked.job, as_json=as_json)
-        rows = api.evaluation(systems=(system,), metrics=asked.metrics)
-        distances = api.set_distances(systems=(system,), benchmark=rows[0].benchmark if rows else "")
+        found = api.evaluation(systems=(system,), metrics=asked.metrics)
+        rows = tuple(row for row in found if row.benchmark == asked.benchmark)
+        distances = api.set_distances(systems=(system,), benchmark=asked.benchmark)
     if as_json:
         emit(
             {
                 "rows": [*(dataclasses.asdict(row) for row in rows), *map(set_row, distances)],
                 "distances": [dataclasses.asdict(one) for one in distances],
+                "benchmark": asked.benchmark,
                 "missing": asked.missing,
                 "remarks": asked.remarks,
             }

@@ -24,7 +24,9 @@ PRESET = "opens2v-v1.1-open"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for a formula
 WIDTH = 130
 PresetOption = Annotated[str, typer.Option("--preset", help="Ranges and weights, as opens2v-v1.1-human.")]
-BenchmarkOption = Annotated[str, typer.Option("--benchmark", help="Name of the cases file, when a project has several.")]
+BenchmarkOption = Annotated[
+    str, typer.Option("--benchmark", help="Which case set, when a project has several: its name, NAME@DIGEST without one.")
+]
 
 
 def total(

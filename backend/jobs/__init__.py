@@ -14,6 +14,7 @@ CALLS: dict[str, str] = {
     "known_metrics": "metrics.evaluation:known",
     "leaderboard": "metrics.leaderboard:leaderboard",
     "measured_metrics": "metrics.evaluation:metric_ids",
+    "name_benchmark": "metrics.benchmark:name_benchmark",
     "purse": "metrics.evaluation:purse_of",
     "read_cases": "metrics.benchmark:read_cases",
     "read_scores": "metrics.score_files:read_scores",

@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from backend.api import CostForecast, EvaluationJob, EvaluationRow, Progress
-from backend.domain import Case, SettingsError
+from backend.domain import Case, ImportRefused, SettingsError
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan
 from backend.jobs import CALLS
@@ -30,6 +31,7 @@ STATES = {"not applicable": "not_applicable", "no detection": "no_detection", "u
 class Asked:
     """What an evaluation is about."""
 
+    benchmark: str
     cases: int
     generations: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -58,6 +60,7 @@ def listed(
         if fresh:
             catalog.add_records(fresh, work_key=f"{LISTED}:{uuid.uuid4().hex}")  # one that comes back is a row anew
     return Asked(
+        benchmark=told.cases[0].benchmark,
         cases=len(told.cases),
         generations=tuple(row.id for row in found.generations),
         metrics=names,
@@ -67,14 +70,27 @@ def listed(
 
 
 def unlisted(catalog: Catalog, cases: Sequence[Case]) -> list[Case]:
-    """Those that the catalog does not list as they are now."""
-    known = {row[0] for row in catalog.query(f"SELECT id FROM ({_LATEST_CASES})")}
-    return [case for case in cases if case.id not in known]
+    """Those that the catalog does not list as they are now.
+
+    Raises ImportRefused when one gives systems something else than the case of its name in a benchmark of its name.
+    """
+    known = {(case.benchmark, case.name): case for case in catalog.records(Case, _LATEST_CASES)}
+    ids = {case.id for case in known.values()}
+    fresh = [case for case in cases if case.id not in ids]
+    for case in fresh:
+        before = known.get((case.benchmark, case.name))
+        if before is not None and _is_other(before, case):
+            raise ImportRefused(
+                f"case {case.name} of benchmark {case.benchmark!r} was listed with other content in this project; scores of two "
+                "contents are not mixed under one name: give this file another one, `studio-backend cases name FILE NAME`"
+            )
+    return fresh
 
 
 def described(asked: Asked, job: Progress) -> EvaluationJob:
     return EvaluationJob(
         job=job,
+        benchmark=asked.benchmark,
         cases=asked.cases,
         videos=len(asked.generations),
         metrics=asked.metrics,
@@ -175,6 +191,16 @@ def rows(
 def latest_cases(catalog: Catalog) -> list[Case]:
     """The cases of every benchmark, as they were listed last, by benchmark, category and number."""
     return sorted(catalog.records(Case, _LATEST_CASES), key=_place)
+
+
+def _is_other(before: Case, after: Case) -> bool:
+    """Whether two cases differ in what a system is given; a file that was missing may have come."""
+    blank: dict[str, Any] = {"hashes": (), "audio_hash": "", "first_frame_hash": ""}
+    if replace(before, **blank).content != replace(after, **blank).content or len(before.hashes) != len(after.hashes):
+        return True
+    files = [*zip(before.hashes, after.hashes, strict=True), (before.audio_hash, after.audio_hash)]
+    files.append((before.first_frame_hash, after.first_frame_hash))
+    return any(a and b and a != b for a, b in files)
 
 
 def _place(case: Case) -> tuple[str, str, int, str]:

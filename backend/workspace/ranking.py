@@ -1,7 +1,9 @@
 """Leaderboards of a project, and scores that come from and go to others' tools."""
 
 import io
+import os
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,16 +28,30 @@ MAX_TIMELINES = 12  # per metric: as many lines as one plot can tell apart
 
 
 def cases_of(catalog: Catalog, benchmark: str) -> list[Case]:
-    """A benchmark's cases as they were listed last. Raises ProjectError without any, SettingsError for a wrong name."""
-    cases = latest_cases(catalog)
-    names = sorted({case.benchmark for case in cases})
-    if not names:
+    """A benchmark's cases as they were listed last. Raises ProjectError without any, SettingsError for a wrong name.
+
+    Without a name, or by that of a file alone, a project must hold one such set: those of two are never mixed.
+    """
+    listed: dict[str, list[Case]] = defaultdict(list)
+    for case in latest_cases(catalog):
+        listed[case.benchmark].append(case)
+    if not listed:
         raise ProjectError("no cases are listed in this project; `studio-backend evaluate` or `import` lists them")
-    if benchmark and benchmark not in names:
-        raise SettingsError(f"benchmark {benchmark!r} is not in this project{nearest(benchmark, names)}")
-    if not benchmark and len(names) > 1:
-        raise SettingsError(f"this project has benchmarks {', '.join(names)}; choose one by --benchmark")
-    return [case for case in cases if case.benchmark == (benchmark or names[0])]
+    if benchmark in listed:
+        return listed[benchmark]
+    # A file that names no benchmark is known by its own name and a digest of what it holds.
+    asked = [name for name in listed if not benchmark or name.rpartition("@")[0] == benchmark]
+    if not asked:
+        raise SettingsError(f"benchmark {benchmark!r} is not in this project{nearest(benchmark, listed)}")
+    if len(asked) > 1:
+        sets = "; ".join(_told(name, listed[name]) for name in sorted(asked))
+        named = (
+            f"benchmark {benchmark!r} is {len(asked)} case sets in this project"
+            if benchmark
+            else f"this project has {len(asked)} case sets"
+        )
+        raise SettingsError(f"{named}, whose scores are never mixed: {sets}; choose one by --benchmark NAME")
+    return listed[asked[0]]
 
 
 def rows_of(rows: Sequence[EvaluationRow], cases: Sequence[Case]) -> list[EvaluationRow]:
@@ -176,6 +192,13 @@ def export_scores(
     files = load(CALLS["write_scores"])(format, rows, out, name=system, cases=cases, preset_id=preset, runs=runs)
     scored = [row for row in rows if row.value is not None]
     return ScoreFiles(path=out, scores=len(scored), cases=len({row.case_id for row in scored}), files=files)
+
+
+def _told(name: str, cases: Sequence[Case]) -> str:
+    """A case set, as a person can tell it from another of its name."""
+    places = [place for case in cases for place in case.references]
+    below = f" with pictures below {os.path.commonpath([str(Path(place).parent) for place in places])}" if places else ""
+    return f"{name} of {len(cases)} cases{below}"
 
 
 def _timeline(artifacts: Artifacts, row: EvaluationRow) -> tuple[np.ndarray, np.ndarray] | None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.domain import ImportRefused
-from metrics.benchmark import read_cases
+from backend.domain import ImportRefused, SettingsError
+from metrics.benchmark import name_benchmark, read_cases
 
 CASE = {"img_paths": ["a.png"], "prompt": "p", "class_label": ["Cup"], "synthesis_flag": "True"}
 
@@ -107,3 +107,64 @@ def test_upstream_files_are_read_whole(real_media: Path, domain: str, count: int
     if domain == "Open":
         assert sum(len(case.references) for case in found.cases) == 320
         assert sum(case.synthetic is True for case in found.cases) == 60
+
+
+def named(tmp_path: Path, folder: str, cases: dict, picture: bytes = b"png") -> Path:
+    """A file `cases.json` of its own folder, with its picture."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.png").write_bytes(picture)
+    return written(tmp_path / folder, cases, "cases.json")
+
+
+def test_files_of_one_name_are_benchmarks_of_their_own(tmp_path: Path) -> None:
+    first = named(tmp_path, "one", {"a_1": CASE})
+    others = [
+        named(tmp_path, "prompt", {"a_1": {**CASE, "prompt": "q"}}),
+        named(tmp_path, "picture", {"a_1": CASE}, b"another png"),
+        named(tmp_path, "more", {"a_1": CASE, "a_2": CASE}),
+        named(tmp_path, "names", {"a_2": CASE}),
+    ]
+    found = [read_cases(path).cases[0].benchmark for path in (first, *others)]
+    assert len(set(found)) == 5 and all(one.startswith("cases@") for one in found)
+
+
+def test_a_file_that_moved_was_approved_or_put_in_order_is_the_benchmark_it_was(tmp_path: Path) -> None:
+    first = named(tmp_path, "one", {"a_1": CASE, "a_2": {**CASE, "prompt": "q"}})
+    stamped = {
+        "a_2": {**CASE, "prompt": "q"},
+        "a_1": {**CASE, "approved": True, "approval": {"by": "ann"}, "caption_by": "ann"},
+    }
+    again = named(tmp_path, "two", stamped)
+    assert read_cases(first).cases[0].benchmark == read_cases(again).cases[0].benchmark
+
+
+def test_missing_pictures_are_told_apart_by_their_places(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, place in zip(folders, ("lost.png", "gone.png"), strict=True):
+        folder.mkdir()
+        written(folder, {"a_1": {**CASE, "img_paths": [place]}}, "cases.json")
+    one, two = (read_cases(folder / "cases.json").cases[0].benchmark for folder in folders)
+    assert one != two
+
+
+def test_name_in_the_file_is_the_benchmarks(tmp_path: Path) -> None:
+    path = named(tmp_path, "one", {"a_1": CASE, "a_2": {**CASE, "benchmark": "old", "clip": "clip_1"}})
+    with pytest.raises(ImportRefused, match=r"case 'a_1' is of benchmark null, case 'a_2' of \"old\"; .*cases name"):
+        read_cases(path)
+    assert name_benchmark(path, "Mugs 1.0") == 2
+    assert {case.benchmark for case in read_cases(path).cases} == {"Mugs 1.0"}
+    raw = json.loads(path.read_text())
+    assert raw["a_2"] == {**CASE, "benchmark": "Mugs 1.0", "clip": "clip_1"}, "other fields stay"
+    assert [one.name for one in path.parent.iterdir() if one.suffix != ".png"] == ["cases.json"]
+
+
+@pytest.mark.parametrize("name", ["", "real/1", "cases@1a2b3c4d", " x", "x" * 101])
+def test_names_that_none_may_have_are_refused(tmp_path: Path, name: str) -> None:
+    path = named(tmp_path, "one", {"a_1": CASE})
+    before = path.read_bytes()
+    with pytest.raises(SettingsError, match="a name is up to 100 letters"):
+        name_benchmark(path, name)
+    assert path.read_bytes() == before
+    bad = named(tmp_path, "two", {"a_1": {**CASE, "benchmark": name}})
+    with pytest.raises(ImportRefused, match="benchmark is"):
+        read_cases(bad)

@@ -68,3 +68,14 @@ def test_wrong_calls_leave_the_file_alone(
     code, _, err = run(monkeypatch, capsys, "cases", *filled, "--project", project)
     assert code == 1 and words in err
     assert file.read_bytes() == before
+
+
+def test_name_of_a_benchmark_is_written_and_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bench: tuple[Path, Path]
+) -> None:
+    file, _ = bench
+    code, out, _ = run(monkeypatch, capsys, "cases", "name", file, "Mugs 1.0")
+    assert (code, out) == (0, f"3 cases are of benchmark Mugs 1.0: {file}\n")
+    assert json.loads(run(monkeypatch, capsys, "cases", "stats", file, "--json")[1])["benchmark"] == "Mugs 1.0"
+    code, _, err = run(monkeypatch, capsys, "cases", "name", file, "a/b")
+    assert code == 1 and "a name is up to 100 letters" in err

@@ -35,6 +35,7 @@ COMMANDS = {
     "cases check": {"--references", "--json"},
     "cases create": {"--project", "--out", "--count", "--seed", "--from", "--skeleton", "--approved-only", "--json"},
     "cases edit": {"--prompt", "--by", "--references", "--project", "--json"},
+    "cases name": set(),
     "cases reject": {"--by", "--reason", "--comment", "--references", "--project", "--json"},
     "cases stats": {"--references", "--html", "--json"},
     "cases sync": {"--references", "--project", "--json"},

@@ -7,6 +7,7 @@ import pytest
 
 from backend.api import Api
 from backend.domain import ImportRefused, ProjectError, SettingsError
+from metrics.benchmark import name_benchmark
 
 NAMES = [*(f"singleobj_{n}" for n in range(1, 10)), *(f"singlehuman_{n}" for n in range(10, 13))]
 
@@ -106,3 +107,51 @@ def test_what_is_missing_is_said(api: Api, scores: Path, cases: Path) -> None:
         api.leaderboard(benchmark="x")
     with pytest.raises(SettingsError, match="give two"):
         api.leaderboard(against=("a",))
+
+
+@pytest.fixture
+def two_sets(tmp_path: Path, cases: Path) -> tuple[Path, Path]:
+    """Two files of one name: equal ids, other prompts."""
+    raw = json.loads(cases.read_text())
+    folders = tmp_path / "mugs", tmp_path / "jugs"
+    for folder, word in zip(folders, ("mug", "jug"), strict=True):
+        folder.mkdir()
+        told = {name: {**fields, "prompt": f"A {word}, {name}."} for name, fields in raw.items()}
+        (folder / "cases.json").write_text(json.dumps(told))
+    return folders[0] / "cases.json", folders[1] / "cases.json"
+
+
+def test_two_files_of_one_name_are_never_mixed(api: Api, scores: Path, two_sets: tuple[Path, Path]) -> None:
+    imported(api, scores, two_sets[0])
+    assert api.leaderboard(benchmark="cases").cases == 12, "while there is one, the file's name is enough"
+    (scores / "gmescore.json").write_text(json.dumps({name: {"gme_score": 0.1} for name in NAMES[:2]}))
+    imported(api, scores, two_sets[1], system="b")
+    with pytest.raises(SettingsError, match="this project has 2 case sets, whose scores are never mixed: cases@"):
+        api.leaderboard()
+    with pytest.raises(SettingsError, match="benchmark 'cases' is 2 case sets in this project") as told:
+        api.leaderboard(benchmark="cases")
+    assert str(two_sets[0].parent) in str(told.value) and str(two_sets[1].parent) in str(told.value)
+    names = sorted({row.benchmark for row in api.evaluation()})
+    boards = {one.answered[0].system: one for one in (api.leaderboard(benchmark=name) for name in names)}
+    assert {name: [one.system for one in board.answered] for name, board in boards.items()} == {"a": ["a"], "b": ["b"]}
+    (gme,) = [s for s in boards["a"].standings if s.metric == "gmescore" and not s.kind]
+    assert gme.value == pytest.approx(0.555), "equal ids of the other set do not count"
+
+
+def test_named_benchmark_keeps_its_cases(api: Api, scores: Path, two_sets: tuple[Path, Path]) -> None:
+    for path in two_sets:
+        name_benchmark(path, "Mugs")
+    imported(api, scores, two_sets[0])
+    with pytest.raises(ImportRefused, match="case singleobj_1 of benchmark 'Mugs' was listed with other content"):
+        imported(api, scores, two_sets[1], system="b")
+    assert {row.system for row in api.evaluation()} == {"a"}, "and nothing of it was listed"
+    for folder in two_sets:
+        (folder.parent / "a.png").write_bytes(b"a picture")
+    imported(api, scores, two_sets[0])
+    assert api.leaderboard().benchmark == "Mugs", "a picture that was missing may come"
+    (two_sets[0].parent / "a.png").write_bytes(b"another picture")
+    with pytest.raises(ImportRefused, match="was listed with other content"):
+        imported(api, scores, two_sets[0])
+    name_benchmark(two_sets[1], "Jugs")
+    imported(api, scores, two_sets[1], system="b")
+    assert [api.leaderboard(benchmark=name).answered[0].system for name in ("Jugs", "Mugs")] == ["b", "a"]
