@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from backend.domain import SettingsError
+from backend.measures.intervals import Z95, wilson
 
 FORMAT = "subject-studio-thresholds"
 VERSION = 1
-Z95 = 1.959964  # two-sided 95 %, as Wilson 1927 gives the interval
 ALL = ""
 """The category of bounds that are fitted to all verdicts together."""
 RIGHT, WRONG = frozenset({"same", "near_duplicate"}), frozenset({"different"})
@@ -122,12 +122,7 @@ def fit_thresholds(
 
 def wilson_low(num_right: int, num: int, *, z: float = Z95) -> float:
     """Lower end of Wilson's interval of a share; 0 of no trials."""
-    if num == 0:
-        return 0.0
-    share, square = num_right / num, z * z
-    middle = share + square / (2 * num)
-    spread = z * math.sqrt(share * (1 - share) / num + square / (4 * num * num))
-    return max(0.0, (middle - spread) / (1 + square / num))
+    return wilson(num_right / num if num else 0.0, num, z=z)[0]
 
 
 def precision_curve(scores: Sequence[float], is_right: Sequence[bool], *, z: float = Z95) -> tuple[CurvePoint, ...]:

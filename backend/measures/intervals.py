@@ -1,0 +1,20 @@
+"""Wilson's interval of a share."""
+
+import math
+
+CONFIDENCE = 0.95
+Z95 = 1.959964  # of two sides
+
+
+def wilson(share: float, num: float, *, z: float = Z95) -> tuple[float, float]:
+    """Wilson's interval (1927) of a share of `num` independent trials; (0, 1) of none.
+
+    `num` may be an effective number: with trials that come in clusters, their number divided by the design effect.
+    """
+    if num <= 0:
+        return 0.0, 1.0
+    square = z * z
+    middle = share + square / (2 * num)
+    spread = z * math.sqrt(share * (1 - share) / num + square / (4 * num * num))
+    scale = 1 + square / num
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)

@@ -1,0 +1,141 @@
+"""How many votes to gather, which pair to ask about next, when to stop; what a metric can be asked to reach."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from backend.domain import Absent
+from backend.measures.comparisons import Comparisons, contests
+from backend.measures.noise_ceiling import noise_ceiling, normalised_alignment
+from backend.measures.pair_selection import is_narrow, next_pairs, pair_information
+from backend.measures.paired_models import fit_davidson, pair_design
+from backend.measures.power import design_effect, half_width, votes_needed
+from backend.measures.rankings import Ranking, rank_davidson
+from bench.planted_votes import PlantedStudy, swapped
+
+NOTHING = Comparisons(*(np.zeros(0),) * 6)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize(("rate", "votes"), [(0.52, 4904), (0.55, 783), (0.6, 194), (0.65, 85), (0.7, 47), (0.4, 194)])
+def test_votes_for_80_per_cent_power(rate: float, votes: int) -> None:
+    assert votes_needed(rate) == votes
+
+
+def test_so_many_votes_do_have_that_power() -> None:
+    num = votes_needed(0.6)
+    shares = rng().binomial(num, 0.6, 20_000) / num
+    found = np.mean(np.abs(shares - 0.5) > 1.959964 * 0.5 / np.sqrt(num))
+    assert found == pytest.approx(0.8, abs=0.03)
+
+
+def test_five_raters_with_a_correlation_of_3_tenths_more_than_double_the_votes() -> None:
+    assert design_effect(5, 0.3) == pytest.approx(2.2)
+
+
+@pytest.mark.parametrize(("pairs", "expected"), [(30, 0.0947), (200, 0.0367), (400, 0.0259)])
+def test_half_width_by_number_of_pairs(pairs: int, expected: float) -> None:
+    """1.96 sqrt(.25 (1 + 4 x .1) / (5 pairs)), by hand."""
+    assert half_width(pairs, 5, icc=0.1) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_half_cannot_be_told_from_a_half() -> None:
+    with pytest.raises(ValueError, match="half"):
+        votes_needed(0.5)
+
+
+def test_before_any_vote_all_pairs_are_equally_informative() -> None:
+    np.testing.assert_allclose(np.ptp(pair_information(NOTHING, 5)), 0, atol=1e-12)
+
+
+def test_what_was_asked_often_and_what_is_clear_is_asked_less() -> None:
+    study = PlantedStudy(strengths=(3.0, 0.1, -0.1, -3.0), items_per_pair=10)
+    votes = study.votes(rng())
+    without = votes.only(~((votes.a == 1) & (votes.b == 2)))
+    gains = dict(zip([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)], pair_information(without, 4), strict=True))
+    assert max(gains, key=lambda pair: gains[pair]) == (1, 2)
+    assert min(gains, key=lambda pair: gains[pair]) == (0, 3)
+    assert pair_information(votes, 4)[3] < gains[1, 2]
+
+
+def test_a_tenth_of_the_pairs_is_drawn_uniformly_and_named() -> None:
+    found = next_pairs(PlantedStudy().votes(rng()), 4, num=4000, rng=rng(1))
+    held = [(one.a, one.b) for one in found if one.held_out]
+    assert len(held) == pytest.approx(400, abs=60)
+    assert len(set(held)) == 6
+    assert len({(one.a, one.b) for one in found if not one.held_out}) == 3
+    assert all(one.a < one.b for one in found)
+
+
+@pytest.mark.slow
+def test_chosen_pairs_rank_better_than_uniform_ones_with_as_many_votes() -> None:
+    """Eight systems, 150 votes, 16 studies: mean Kendall tau to the truth."""
+    true = np.linspace(-1.5, 1.5, 8)
+    tau = {share: np.mean([_tau(true, share, seed) for seed in range(16)]) for share in (0.1, 1.0)}
+    assert tau[0.1] > tau[1.0]
+
+
+def _tau(true: np.ndarray, hold_out: float, seed: int) -> float:
+    made = rng(seed)
+    rows: list[tuple[float, int, int]] = []
+    while len(rows) < 150:
+        votes = _of(rows)
+        for pair in next_pairs(votes, 8, num=5, rng=made, hold_out=hold_out):
+            wins = made.random() < 1 / (1 + np.exp(true[pair.b] - true[pair.a]))
+            rows.append((float(wins), pair.a, pair.b))
+    votes = _of(rows)
+    table = contests(votes)
+    seen = np.bincount(3 * table.pair + table.outcome, minlength=3 * len(table.pairs)).reshape(1, -1, 3).astype(float)
+    x = fit_davidson(seen[:, :, 0], seen[:, :, 1], seen[:, :, 2], pair_design(table.pairs, 8), ridge=0.25)[0]
+    return float(np.asarray(kendalltau(x[:8], true))[0])
+
+
+def _of(rows: list[tuple[float, int, int]]) -> Comparisons:
+    columns = np.array(rows).reshape(-1, 3)
+    number = np.arange(len(columns))
+    return Comparisons(columns[:, 0], columns[:, 1].astype(int), columns[:, 2].astype(int), number, number, number % 2 == 0)
+
+
+def test_asking_stops_when_every_strength_is_narrow() -> None:
+    found = rank_davidson(PlantedStudy(items_per_pair=100).votes(rng()), "abcd", rng=rng(), num_draws=100)
+    assert isinstance(found, Ranking)
+    assert is_narrow(found, 0.5)
+    assert not is_narrow(found, 0.01)
+    assert not is_narrow(Absent("no votes"), 10.0)
+
+
+def test_ceiling_by_hand() -> None:
+    """A A B: each A has one A and one B against it (.5), B is against two (0); A A tie: both agree. Tie is not asked."""
+    outcome = np.array([1, 1, 0, 1, 1, 0.5, 1])
+    item = np.array([0, 0, 0, 1, 1, 1, 2])
+    rater = np.array([0, 1, 2, 0, 1, 2, 0])
+    votes = Comparisons(outcome, 0 * item, 0 * item + 1, item, rater, item > 0)
+    found = noise_ceiling(votes, rng=rng(), num_draws=50)
+    assert (found.value, found.n) == (pytest.approx((0.5 + 0.5 + 0 + 1 + 1) / 5), 5)
+    assert normalised_alignment(0.55, found.value or 0) == pytest.approx(0.5)
+
+
+def test_ceiling_is_what_leaving_out_each_vote_gives_whatever_is_called_a() -> None:
+    votes = PlantedStudy(items_per_pair=10).votes(rng(3))
+    agreed = []
+    for k in np.flatnonzero(votes.outcome != 0.5):
+        others = (votes.item == votes.item[k]) & (np.arange(len(votes)) != k) & (votes.outcome != 0.5)
+        if others.any():
+            mean = votes.outcome[others].mean()
+            agreed.append(0.5 if mean == 0.5 else float((mean > 0.5) == (votes.outcome[k] == 1.0)))
+    found = noise_ceiling(votes, rng=rng(), num_draws=20)
+    assert found.value == pytest.approx(np.mean(agreed))
+    turned = swapped(votes, rng(4).random(len(votes)) < 0.5).only(rng(5).permutation(len(votes)))
+    assert noise_ceiling(turned, rng=rng(), num_draws=20) == found
+
+
+def test_where_raters_agree_no_more_than_by_chance_there_is_no_ceiling() -> None:
+    assert noise_ceiling(NOTHING, rng=rng()).value is None
+    study = replace(PlantedStudy(), raters_per_item=1)
+    assert noise_ceiling(study.votes(rng()), rng=rng()).value is None
+    assert normalised_alignment(0.5, 0.5) is None
