@@ -95,6 +95,7 @@ from backend.domain.roles_language import (
     Verdict,
     VideoTextEmbedder,
 )
+from backend.domain.roles_latents import AudioEncoder, LatentCodec, TextEncoder
 from backend.domain.roles_logos import Logo, LogoFinder
 from backend.domain.roles_people import ExpressionClassifier, FaceWatcher, Facing, PoseEstimator, SeenFace
 from backend.domain.roles_quality import FootageScorer

@@ -15,6 +15,10 @@ MODELS: dict[str, dict[str, str]] = {
         "dinov3": "backend.models.appearance_encoders:DinoV3Appearance",
         "projected": "backend.models.appearance_encoders:ProjectedAppearance",
     },
+    "AudioEncoder": {
+        "embedded": "backend.models.log_mel:LogMel",
+        "paper": "backend.models.wav2vec2:Wav2Vec2",
+    },
     "AuthenticityScorer": {"paper": "backend.models.authenticity:ImageAuthenticity"},
     "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
     "Captioner": {
@@ -60,6 +64,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.lama:Lama",
         "flux": "backend.models.flux:FluxFill",
     },
+    "LatentCodec": {
+        "embedded": "backend.models.pixel_codec:PixelCodec",
+        "paper": "backend.models.wan_vae:WanVae",
+    },
     "LevelReader": {"paper": "backend.models.level_reader:VlmLevelReader"},
     "LogoFinder": {
         "embedded": "backend.models.classical_logos:ClassicalLogos",
@@ -101,6 +109,10 @@ MODELS: dict[str, dict[str, str]] = {
     "SyncScorer": {
         "embedded": "backend.models.classical_sync:ClassicalSync",
         "paper": "backend.models.syncnet:SyncNet",
+    },
+    "TextEncoder": {
+        "embedded": "backend.models.word_text:HashedWords",
+        "paper": "backend.models.umt5:Umt5",
     },
     "TextReader": {
         "paper": "backend.models.text_reader:RapidOcrReader",
