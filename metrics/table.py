@@ -6,6 +6,7 @@ METRICS: dict[str, str] = {
     "aesthetic_quality": "metrics.vbench:AestheticQuality",
     "arcface_exp": "metrics.identity:ArcFaceExpression",
     "arcface_exp_assigned": "metrics.identity:ArcFaceExpressionAssigned",
+    "arcface_exp_scheduled": "metrics.expression_schedule:ArcFaceExpressionScheduled",
     "arcface_long": "metrics.identity:ArcFaceLong",
     "arcface_long_strict": "metrics.identity:ArcFaceLongStrict",
     "authenticity": "metrics.realism:Authenticity",
@@ -81,6 +82,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "gloria": (
         "aes",
         "arcface_exp",
+        "arcface_exp_scheduled",
         "arcface_long",
         "background_consistency",
         "clip_i_l14",

@@ -16,6 +16,9 @@ KINDS = {"global": "global", "viewpoint": "view", "view": "view", "expression": 
 VIEWS = ("front", "back", "left", "right")  # Gloria, section 3
 EXPRESSIONS = ("surprise", "angry", "disgust", "fear", "contempt", "sad", "neutral", "happy")  # Gloria, section 3
 
+Span = tuple[float, float, str]
+"""First and last second, and what is to happen in between."""
+
 _CLIPS = """
 SELECT k.id, t.text, t.author, t.language, c.start_s, c.stop_s, v.id, v.duration_s,
     v.has_audio, v."index", s.uri
@@ -121,14 +124,16 @@ class Footage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A case that a clip could become. `schedule` are later sentences with their spans in seconds."""
+    """A case that a clip could become. `schedule` says what is to happen when: sentences, or expressions of a face."""
 
     footage: Footage
     prompt: str
     author: str
     language: str = "en"
     references: tuple[Reference, ...]
-    schedule: tuple[tuple[float, float, str], ...] = ()
+    schedule: tuple[Span, ...] = ()
+    whole_video: bool = False
+    """Whether the schedule is of the video, not of the clip alone."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -151,8 +156,8 @@ class Draft:
 
     @property
     def claims(self) -> frozenset[str]:
-        """What no two cases of a set share: clip (the whole video where it is scheduled), prompt, subjects."""
-        whole = (self.footage.video,) if self.schedule else ()
+        """What no two cases of a set share: clip (the whole video where the case is of it), prompt, subjects."""
+        whole = (self.footage.video,) if self.whole_video else ()
         return frozenset((self.footage.clip, self.prompt, *self.subjects, *whole))
 
 

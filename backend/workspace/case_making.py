@@ -9,9 +9,9 @@ OUT/skeleton.json                 with a skeleton: its source, how many cases it
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from backend.media.images import encode_png, read_image
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
 from backend.workspace.case_approving import APPROVE, PERSON, REJECT, Word, edits, review, words
-from backend.workspace.case_drafts import Draft, Wanted, clips, drafts_of
+from backend.workspace.case_drafts import Draft, Wanted, drafts_of
 from backend.workspace.case_media import box_png, frame_png, sound_wav
+from backend.workspace.case_schedules import of_captions, of_expressions
 from backend.workspace.case_skeletons import FROM_PAIRS, Part, Skeleton, plain, skeleton
 from backend.workspace.snapshot import Snapshot
 
@@ -135,8 +136,10 @@ def make_cases(
         raise SettingsError(f"cases cannot be drawn from {draw_from!r}{nearest(draw_from, SOURCES)}")
     model = _model(skeleton)
     drafts = drafts_of(now, model.wanted if skeleton else SOURCES[draw_from])
-    if model.schedule:
-        drafts = _scheduled(drafts, now)
+    if model.schedule == "captions":
+        drafts = of_captions(drafts, now)
+    if model.schedule == "expressions":
+        drafts = of_expressions(drafts, now, artifacts)
     if not drafts and not skeleton:
         what = "anchor stands for a subject of" if draw_from == "anchors" else "accepted pair links"
         raise ProjectError(f"no {what} a captioned clip with another one; curate more or move the gates")
@@ -203,20 +206,6 @@ def balanced(
 
 def _model(name: str) -> Skeleton:
     return skeleton(name) if name else PLAIN
-
-
-def _scheduled(drafts: Sequence[Draft], now: Snapshot) -> list[Draft]:
-    """Drafts of each video's first clip, with the captions of all its clips in their times."""
-    spans: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-    first: dict[str, str] = {}
-    for footage, text, *_ in clips(now):
-        spans[footage.video].append((footage.start_s, footage.stop_s, text))
-        first.setdefault(footage.video, footage.clip)
-    return [
-        replace(draft, schedule=tuple(spans[draft.footage.video]))
-        for draft in drafts
-        if first[draft.footage.video] == draft.footage.clip
-    ]
 
 
 def _write(out: Path, chosen: Sequence[tuple[str, Draft]], done: Mapping[Draft, Prepared]) -> None:

@@ -44,8 +44,8 @@ class Skeleton:
     audio: str = ""
     """clip or video: whose sound is an input."""
     first_frame: bool = False
-    schedule: bool = False
-    """Whether later captions of the video are given with their times."""
+    schedule: str = ""
+    """captions: those of the whole video with their times; expressions: what the clip's face was seen to express when."""
     always_lacking: tuple[str, ...] = ()
     """What no project holds."""
 
@@ -78,6 +78,11 @@ class Skeleton:
             lines += [f"cases with synthetic references: {made} of {asked}; add generated pictures"] if made < asked else []
         if self.prompts_by == "person" and total:
             lines.append(f"prompts written by a person: see caption_by; `cases edit` replaces a caption ({total} cases)")
+        untimed = sum(not draft.schedule for draft in drafts)
+        if self.schedule == "expressions" and untimed:
+            lines.append(
+                f"{untimed} of {total} cases without a schedule of expressions: run read_expressions, or write `schedule`"
+            )
         return (*lines, *self.always_lacking)
 
 
@@ -188,7 +193,7 @@ _LONG = Skeleton(
     whole_frames=True,  # Gloria, section 4.1: the global anchor keeps the video's resolution
     audio="video",
     first_frame=True,
-    schedule=True,
+    schedule="captions",
 )
 _VIEW = Skeleton(
     source="Gloria, section 5.1: characters with multi-view images and text prompts that show different views",
@@ -206,8 +211,8 @@ _EXPRESSION = Skeleton(
         anchors=True, inside="also", kinds=("global", "expression"), max_references=1 + len(EXPRESSIONS), max_globals=1
     ),
     audio="clip",
+    schedule="expressions",
     prompts_by="person",
-    always_lacking=("a schedule of expressions: `schedule` with start_s, stop_s and `expression:happy`",),
 )
 _TALKING = Skeleton(
     source="Gloria, section 5.1: the input image and audio, a text prompt by a model",
