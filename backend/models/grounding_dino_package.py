@@ -16,6 +16,7 @@ from backend.domain import ModelUnavailable
 from backend.models.devices import torch_device, transformers_for
 from backend.models.grounding_dino import GroundingDino
 from backend.models.places import ModelPlace
+from backend.models.states import load_state
 
 TEXT_ENCODER = "bert-base-uncased"
 SHORT_SIDE_PX, LONG_SIDE_PX = 800, 1333  # groundingdino/util/inference.py
@@ -34,7 +35,6 @@ class GroundingDinoPackage(GroundingDino):
         library = transformers_for("GroundingDINO")
         restore_bert(library.BertModel, library.BertConfig)
         try:
-            import torch
             from groundingdino.datasets import transforms  # pyright: ignore[reportMissingImports]
             from groundingdino.models import build_model  # pyright: ignore[reportMissingImports]
             from groundingdino.util.misc import clean_state_dict  # pyright: ignore[reportMissingImports]
@@ -52,8 +52,7 @@ class GroundingDinoPackage(GroundingDino):
             settings.device, settings.text_encoder_type = str(torch_device(device)), str(folder / TEXT_ENCODER)
             with contextlib.redirect_stdout(io.StringIO()):  # the package prints what it loads
                 model = build_model(settings)
-                weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["model"]
-                lacking, _ = model.load_state_dict(clean_state_dict(weights), strict=False)
+                lacking, _ = model.load_state_dict(clean_state_dict(load_state(checkpoint)), strict=False)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded by groundingdino-py: {error}") from error
         lacking = [name for name in lacking if not name.endswith("position_ids")]

@@ -60,6 +60,18 @@ def test_restored_mask_is_the_librarys_own(tmp_path: Path, depth: int) -> None:
     np.testing.assert_allclose(ours[0].numpy(), plain[0].numpy(), atol=1e-6)
 
 
+def direct(model: Any, frame: np.ndarray, prompt: str) -> tuple[np.ndarray, np.ndarray]:
+    """Token scores and boxes of a frame as the package's own `load_image` and `predict` get them."""
+    from groundingdino.datasets import transforms as t  # pyright: ignore[reportMissingImports]
+    from PIL import Image
+
+    steps = [t.RandomResize([800], max_size=1333), t.ToTensor(), t.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
+    tensor, _ = t.Compose(steps)(Image.fromarray(frame), None)
+    with torch.no_grad():
+        outputs = model(tensor[None], captions=[prompt])
+    return outputs["pred_logits"][0].sigmoid().numpy(), outputs["pred_boxes"][0].numpy()
+
+
 @pytest.mark.slow
 def test_the_packages_model_is_loaded_and_asked(tmp_path: Path) -> None:
     pytest.importorskip("groundingdino", reason="the optional package groundingdino-py is not installed")
@@ -86,4 +98,7 @@ def test_the_packages_model_is_loaded_and_asked(tmp_path: Path) -> None:
     assert scores.shape[:2] == places.shape[:2] == (2, 20)
     alone, _, _ = dino._answer(frames[1:], "man. red cup.")
     np.testing.assert_allclose(alone[0], scores[1], atol=1e-4)
+    theirs, their_places = direct(dino._model, frames[1], "man. red cup.")
+    np.testing.assert_allclose(scores[1], theirs, atol=1e-4)
+    np.testing.assert_allclose(places[1], their_places, atol=1e-4)
     assert {d.label for d in dino.detect(footage_of(frames), [0, 1], ["man", "red cup"])} <= {"man", "red cup"}

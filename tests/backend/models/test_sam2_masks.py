@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from backend.domain import ModelUnavailable
 from backend.models.places import ModelPlace
 from backend.models.sam2_masks import Sam2Masks
-from backend.models.sam2_package import Sam2Package
 from tests.backend.models.tiny_grounding import save_sam2
 
 BOXES = [(10.0, 10.0, 60.0, 70.0), (0.0, 0.0, 160.0, 90.0), (100.0, 20.0, 130.0, 60.0)]
@@ -59,8 +57,3 @@ def test_boxes_together_are_as_boxes_alone(sam2: Sam2Masks, frame: np.ndarray) -
 def test_no_box_gives_no_mask(sam2: Sam2Masks, frame: np.ndarray) -> None:
     masks, qualities = sam2.segment(frame, [])
     assert (masks.shape, qualities.shape) == ((0, 90, 160), (0,))
-
-
-def test_the_package_is_refused_with_a_reason() -> None:
-    with pytest.raises(ModelUnavailable, match="top-level package `training`"):
-        Sam2Package(ModelPlace("Segmenter", "x"), device="cpu", dtype="float32")
