@@ -7,4 +7,10 @@ The model part, from the bottom up; each module says what the papers give and wh
 - `rope`, `audio_branch` (audio_windows), `blocks`: parts of the transformer.
 - `model`: S2VTransformer, AnchorCache, Sharding: the forward over a layout.
 - `shapes`: SHAPES, WanShape, build, num_parameters, forward_flops.
+- `flow`: noised, velocity, clean, flow_loss, TimeSampling.
+- `guidance`: GuidanceChain, GUIDANCE; `conditioning`: Conditions, Arrangement, DropoutPlan, DROPOUT, encode_each.
+- `sampling`: Sampler, GuidedModel, clip_latents, denoise; `long_video`: LongVideo, generate_long.
+
+A training step in these words: `conditions.without(plan.draw(n, rng))`, `t = times.draw(n, generator, spatial_tokens=...)`,
+`arrangement.velocity(model, noised(x, noise, t), 1000 * t, conditions)`, `flow_loss(said, x, noise, layout)`.
 """

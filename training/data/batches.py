@@ -1,0 +1,147 @@
+"""Batches of equal shapes under a token budget, in an order that the seed and the epoch decide and nothing else.
+
+Every rank knows the whole order. Position counts batches over all ranks, so a run may go on with another number of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from backend.domain import SettingsError, digest
+from training.data.modes import Example, Picture
+from training.layout import WAN_PATCH, Segment
+
+
+class Shown(NamedTuple):
+    """A picture of an example as it is shown this time."""
+
+    picture: Picture
+    variant: str
+    segment: Segment
+
+
+class Drawn(NamedTuple):
+    """An example with what chance decided for it in one epoch."""
+
+    example: Example
+    shown: tuple[Shown, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Of the sequence: the clip's and the pictures'."""
+        return _tokens(self.example.size) + sum(_tokens(shown.segment.size) for shown in self.shown)
+
+    @property
+    def group(self) -> tuple:
+        """Equal for what can stand in one batch."""
+        return self.example.size, tuple(shown.segment.size for shown in self.shown), self.example.has_audio
+
+
+class Batch(NamedTuple):
+    """Samples of one shape. `seed` decides noise and dropout: it is of the batch, whichever rank works on it."""
+
+    samples: tuple[Drawn, ...]
+    seed: int
+
+    @property
+    def tokens(self) -> int:
+        return sum(sample.tokens for sample in self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in the data a run is: batches of `epoch` that are done, over all ranks."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOrder:
+    """The batches of every epoch. Raises SettingsError when a sample alone exceeds the budget."""
+
+    examples: tuple[Example, ...]
+    tokens: int
+    """Of a batch on one rank, at most."""
+    max_samples: int = 0
+    """Of a batch; 0 sets no limit."""
+    max_references: int = 3
+    """Of one example (Kaleido's training configuration, max_subjects)."""
+    all_references: bool = True
+    """False: a random number of them, from one on, so that fewer are in the distribution too."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        largest = max((self.drawn(example, 0) for example in self.examples), key=lambda drawn: drawn.tokens)
+        if largest.tokens > self.tokens:
+            raise SettingsError(
+                f"a sample of {largest.tokens:,} tokens ({largest.example.clip_id}, {len(largest.shown)} references) exceeds data.tokens = "
+                f"{self.tokens:,}; raise it, or encode smaller clips"
+            )
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @lru_cache(maxsize=2)  # noqa: B019 - two epochs at a time, and the order lives as long as its run
+    def epoch(self, number: int) -> tuple[Batch, ...]:
+        """All batches of an epoch; what is left of a shape makes a smaller one."""
+        groups: dict[tuple, list[Drawn]] = defaultdict(list)
+        shuffled = self._rng("samples", number).permutation(len(self.examples))
+        for index in shuffled:
+            drawn = self.drawn(self.examples[index], number)
+            groups[drawn.group].append(drawn)
+        parts: list[tuple[Drawn, ...]] = []
+        for group in sorted(groups, key=repr):
+            members = groups[group]
+            size = max(1, self.tokens // members[0].tokens)
+            size = min(size, self.max_samples) if self.max_samples else size
+            parts += [tuple(members[at : at + size]) for at in range(0, len(members), size)]
+        order = self._rng("batches", number).permutation(len(parts))
+        return tuple(
+            Batch(parts[index], int(digest((self.seed, number, place), num_bytes=7), 16)) for place, index in enumerate(order)
+        )
+
+    def at(self, position: Position, *, ranks: int) -> tuple[tuple[Batch, ...], Position]:
+        """A batch for each rank, and the position after them; the end of an epoch is filled up from its start."""
+        batches = self.epoch(position.epoch)
+        taken = tuple(batches[(position.batch + rank) % len(batches)] for rank in range(ranks))
+        after = position.batch + ranks
+        return taken, Position(position.epoch + 1, 0) if after >= len(batches) else Position(position.epoch, after)
+
+    def drawn(self, example: Example, epoch: int) -> Drawn:
+        """What chance decides for an example in an epoch: which pictures, and which variant of each."""
+        rng = self._rng("references", epoch, example.name)
+        most = min(self.max_references, len(example.pictures))
+        count = most if self.all_references else int(rng.integers(1, most + 1))
+        chosen = sorted(rng.permutation(len(example.pictures))[:count])
+        pictures = sorted((example.pictures[index] for index in chosen), key=lambda picture: (picture.size, picture.target))
+        return Drawn(
+            example,
+            tuple(
+                Shown(
+                    picture,
+                    picture.variants[int(rng.integers(len(picture.variants)))],
+                    Segment(role="reference", size=(1, *picture.size), slot=slot),
+                )
+                for slot, picture in enumerate(pictures)
+            ),
+        )
+
+    def _rng(self, *about: object) -> np.random.Generator:
+        return np.random.default_rng(int(digest((self.seed, *about), num_bytes=8), 16))
+
+
+def shapes_of(examples: Sequence[Example]) -> dict[tuple[int, int, int], int]:
+    """How many examples each clip shape has."""
+    counts: dict[tuple[int, int, int], int] = defaultdict(int)
+    for example in examples:
+        counts[example.size] += 1
+    return dict(sorted(counts.items()))
+
+
+def _tokens(size: tuple[int, int, int]) -> int:
+    return int(np.prod([length // patch for length, patch in zip(size, WAN_PATCH, strict=True)]))

@@ -1,0 +1,220 @@
+"""The `latents` job: everything an export's samples need, encoded once and packed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+from safetensors.numpy import save
+
+from backend.domain import Record, SettingsError, Sidecar, Source, TextEncoder
+from backend.engine.context import WorkContext, WorkerSettings, load
+from backend.engine.plan import Plan, Step
+from backend.engine.tables import PlanTables
+from backend.exports.reader import ManifestReader, read_manifest
+from backend.jobs.board import JobTicket
+from backend.jobs.plans import work_through
+from backend.models import MODELS
+from backend.settings import nearest
+from backend.store.artifacts import Artifacts
+from backend.store.catalog import Catalog
+from training.data.listing import listed
+from training.data.shapes import ClipShapes, PictureShapes
+from training.data.shards import Kept, LatentCache
+from training.data.stages import LATENTS, EncodeClips, EncodePictures, EncodeTexts, ListClips
+
+SHOWN_FAILURES = 5
+EMPTY_TEXT = "empty"
+"""The target of the text without words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoders:
+    """Which implementation serves each role, and where its weights lie: a folder, or `hub:OWNER/NAME` of the hub's cache."""
+
+    codec: str = "embedded"
+    codec_weights: str = ""
+    text: str = "embedded"
+    text_weights: str = ""
+    audio: str = ""
+    """Empty: sound is left out."""
+    audio_weights: str = ""
+    faces: str = "embedded"
+    device: str = "auto"
+    dtype: str = "float32"
+
+    @property
+    def bound(self) -> Mapping[str, tuple[str, str]]:
+        """Implementation and weights of each role that is used."""
+        every = {
+            "LatentCodec": (self.codec, self.codec_weights),
+            "TextEncoder": (self.text, self.text_weights),
+            "AudioEncoder": (self.audio, self.audio_weights),
+            "FaceAnalyzer": (self.faces, ""),
+        }
+        return {role: found for role, found in every.items() if found[0]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latents:
+    """Settings of the job."""
+
+    encoders: Encoders = field(default_factory=Encoders)
+    clips: ClipShapes = field(default_factory=ClipShapes)
+    pictures: PictureShapes = field(default_factory=PictureShapes)
+    engine: Literal["inline", "process"] = "process"
+    workers: int = 0
+    """Processes; 0 takes the number of cores."""
+    cache: str = ""
+    """Folder; empty: beside the export, its name with `.latents`."""
+
+
+class Keys(NamedTuple):
+    """The versions of clips, pictures and texts that these settings ask for."""
+
+    clips: str
+    pictures: str
+    texts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the job left: the cache, which versions to read, and what could not be encoded, in words."""
+
+    cache: LatentCache
+    keys: Keys
+    reader: ManifestReader
+    remarks: tuple[str, ...]
+    failed: int
+
+
+def encode(ticket: JobTicket, *, export: Path, settings: Latents, retry_failed: bool = False) -> Encoded:
+    """Encodes what is pending of an export and packs it; what is done is never done again.
+
+    Raises ImportRefused for an export whose files are not what its manifest lists, SettingsError for an unknown encoder,
+    ProjectError when another process works on the cache or the disk is full.
+    """
+    reader = read_manifest(export)
+    folder = cache_folder(export, settings)
+    workers = _worker_settings(folder, settings)
+    plan = plan_of(export, settings, workers)
+    artifacts = Artifacts(folder / "work" / "artifacts")
+    records = listed(reader, artifacts)
+    catalog = Catalog(folder / "work" / "catalog.duckdb")
+    try:
+        _list(catalog, records)
+        work_through(
+            ticket,
+            catalog=catalog,
+            artifacts=artifacts,
+            plan=plan,
+            workers=workers,
+            engine=settings.engine,
+            num_workers=settings.workers,
+            retry_failed=retry_failed,
+        )
+        kept, remarks, failed = _outcome(catalog, plan)
+        catalog.checkpoint()
+    finally:
+        catalog.close()
+    cache = LatentCache(folder)
+    keys = keys_of(plan)
+    if cache.find(keys.texts, EMPTY_TEXT) is None:
+        kept.append(Kept(keys.texts, EMPTY_TEXT, _empty_text(workers, artifacts)))
+    cache.pack(kept, artifacts)
+    return Encoded(cache, keys, reader, remarks, failed)
+
+
+def cache_folder(export: Path, settings: Latents) -> Path:
+    """Where the latents of an export lie."""
+    whole = export.resolve()
+    return Path(settings.cache).expanduser() if settings.cache else whole.with_name(f"{whole.name}.latents")
+
+
+def plan_of(export: Path, settings: Latents, workers: WorkerSettings) -> Plan:
+    """The stages with these settings, and the models that are bound."""
+    stages = (
+        ListClips(),
+        EncodeClips(shapes=settings.clips, audio=bool(settings.encoders.audio)),
+        EncodePictures(export=str(export.resolve()), shapes=settings.pictures, clips=settings.clips),
+        EncodeTexts(),
+    )
+    return Plan(
+        steps=tuple(Step(stage) for stage in stages), model_ids={role: workers.model_id(role) for role in workers.roles}
+    )
+
+
+def keys_of(plan: Plan) -> Keys:
+    """The versions that a plan makes."""
+    keys = {step.stage.name: plan.stage_key(step.stage) for step in plan.steps}
+    return Keys(keys[EncodeClips.name], keys[EncodePictures.name], keys[EncodeTexts.name])
+
+
+def _worker_settings(folder: Path, settings: Latents) -> WorkerSettings:
+    roles, weights = {}, {}
+    for role, (name, place) in settings.encoders.bound.items():
+        if name not in MODELS[role]:
+            raise SettingsError(f"{name!r} is no implementation of {role}{nearest(name, MODELS[role])}")
+        roles[role] = MODELS[role][name]
+        if hasattr(load(roles[role]), "suggested"):
+            weights[role] = place
+    return WorkerSettings(
+        artifacts=folder / "work" / "artifacts",
+        roles=roles,
+        models=weights,
+        device=settings.encoders.device,
+        dtype=settings.encoders.dtype,
+    )
+
+
+def _empty_text(workers: WorkerSettings, artifacts: Artifacts) -> str:
+    """The features of no text, which stand for a text that is left out."""
+    context = WorkContext(workers)
+    try:
+        encoder = cast(TextEncoder, context.role("TextEncoder"))
+        return artifacts.put(save({"text": encoder.encode("")}), "st")
+    finally:
+        context.close()
+
+
+def _list(catalog: Catalog, records: list[Record]) -> None:
+    """Adds what the catalog does not list already as it is now."""
+    sources = {row[0] for row in catalog.query("SELECT id FROM source")}
+    beside = dict(catalog.query("SELECT source_id, arg_max(id, rowid) FROM sidecar GROUP BY 1"))
+    fresh: list[Record] = []
+    for record in records:
+        if isinstance(record, Source) and record.id not in sources:
+            fresh.append(record)
+        elif isinstance(record, Sidecar) and beside.get(record.source_id) != record.id:
+            fresh.append(record)
+    if fresh:
+        catalog.add_records(fresh, work_key="listed")
+
+
+def _outcome(catalog: Catalog, plan: Plan) -> tuple[list[Kept], tuple[str, ...], int]:
+    """What the plan keeps now, sentences about what it could not encode, and how many items failed."""
+    kept: list[Kept] = []
+    remarks: list[str] = []
+    failed = 0
+    with catalog.reading() as connection:
+        tables = PlanTables(connection, plan)
+        for step in plan.steps:
+            tables.enter(step)
+            name = step.stage.name
+            rows = connection.execute(
+                f"""SELECT s.target, s.evidence FROM score s JOIN item_{name} i ON i.work_key = s.work_key
+                WHERE s.name = '{LATENTS}' ORDER BY s.target"""
+            ).fetchall()
+            kept += [Kept(plan.stage_key(step.stage), target, artifact) for target, artifact in rows]
+            faults = connection.execute(
+                f"""SELECT w.message, w.state FROM (
+                    SELECT * FROM work WHERE stage = '{name}' QUALIFY row_number() OVER (PARTITION BY work_key ORDER BY attempt DESC) = 1) w
+                JOIN item_{name} i ON i.work_key = w.work_key
+                WHERE w.state IN ('failed', 'filtered') AND w.message NOT IN ('a picture', 'a video') ORDER BY 1"""
+            ).fetchall()
+            failed += sum(state == "failed" for _, state in faults)
+            remarks += [message.strip().splitlines()[-1] for message, _ in faults[:SHOWN_FAILURES]]
+            if len(faults) > SHOWN_FAILURES:
+                remarks.append(f"... and {len(faults) - SHOWN_FAILURES} more of {name.replace('_', ' ')}")
+            tables.leave(step)
+    return kept, tuple(remarks), failed
