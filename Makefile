@@ -22,7 +22,7 @@ check:  ## ruff, pyright, import contracts, fast tests
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/pyright
-	$(PYTEST) -q -m "not slow and not browser and not server and not gpu and not chaos"
+	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu and not chaos"
 
 bench:  ## benchmarks: prints the table, writes bench/results
 	@sh packaging/setup.sh dev

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ LONG_AGO = 1_000_000_000
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as short:  # a socket's path holds 107 letters, and pytest's folders are long
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        yield Path(short)
 
 
 def served(project: str) -> tuple[ServicePlace, socket.socket]:
@@ -57,9 +61,9 @@ def test_next_owner_spares_who_lives_and_who_starts() -> None:
         one.close()
 
 
-def test_owner_that_ends_leaves_nothing(tmp_path: Path) -> None:
+def test_owner_that_ends_leaves_nothing(runtime: Path) -> None:
     place = ServicePlace(Path("/project"))
     place.create()
     place.write_token("secret")
     place.clear()
-    assert list((tmp_path / "subject-studio").iterdir()) == []
+    assert list((runtime / "subject-studio").iterdir()) == []

