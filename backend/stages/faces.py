@@ -40,7 +40,7 @@ class FollowFaces:
     """
 
     name: ClassVar[str] = "follow_faces"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Clip
     gathers: ClassVar[tuple[type, ...]] = (Region,)
     makes: ClassVar[tuple[type, ...]] = (Track, Score)
@@ -48,7 +48,9 @@ class FollowFaces:
     resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=0.5)
 
     every: int = 4
-    """Each how many frames faces are looked for; OpenS2V-Nexus looks on every frame."""
+    """Each how many frames faces are looked for where there are some; OpenS2V-Nexus looks on every frame."""
+    search_every: int = 12
+    """Each how many frames they are looked for elsewhere: half a second, less than any face that is of use is seen for."""
     longer_px: int = 640  # insightface's detection size in OpenS2V-Nexus, step 1; 0 reads frames in their own size
     max_gap: int = 25  # frames a face may be away; syncnet_python
     max_yaw_deg: float = 30.0  # research default: a face that can be recognised
@@ -62,7 +64,7 @@ class FollowFaces:
     def _follow(self, item: Item, watcher: FaceWatcher, context: Context) -> Result:
         try:
             footage = context.footage(item)
-            seen = [(frame, _sane(watcher.watch(picture), picture)) for frame, picture in self._pictures(footage)]
+            seen = self._watched(footage, watcher)
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
         factor = self._factor(footage)
@@ -83,10 +85,24 @@ class FollowFaces:
         longer = max(footage.reader.width, footage.reader.height)
         return min(1.0, self.longer_px / longer) if self.longer_px else 1.0
 
-    def _pictures(self, footage: Footage) -> Iterator[tuple[int, np.ndarray]]:
+    def _watched(self, footage: Footage, watcher: FaceWatcher) -> list[tuple[int, tuple[list[SeenFace], int]]]:
+        """Frames that were looked at, in order: all of the coarse ones, and the fine ones next to a face."""
+        frames = list(range(footage.clip.start_frame, footage.clip.stop_frame, self.every))
+        step = max(1, self.search_every // self.every)
+        found = {f: _sane(watcher.watch(picture), picture) for f, picture in self._pictures(footage, frames[::step])}
+        near = {
+            frame
+            for place in range(0, len(frames), step)
+            if any(face.score >= watcher.least_score for face in found[frames[place]][0])
+            for frame in frames[max(0, place - step + 1) : place + step]
+        }
+        left = sorted(near - found.keys())
+        found |= {f: _sane(watcher.watch(picture), picture) for f, picture in self._pictures(footage, left)}
+        return sorted(found.items())
+
+    def _pictures(self, footage: Footage, frames: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         factor, reader = self._factor(footage), footage.reader
         size = None if factor == 1 else (max(1, round(reader.width * factor)), max(1, round(reader.height * factor)))
-        frames = list(range(footage.clip.start_frame, footage.clip.stop_frame, self.every))
         for start in range(0, len(frames), CHUNK):
             part = frames[start : start + CHUNK]
             yield from zip(part, reader.at(part, size=size), strict=True)

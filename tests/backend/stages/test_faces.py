@@ -36,7 +36,7 @@ def follow(told: dict[int, list[SeenFace]], *, num: int = 12, every: int = 1, br
     frames = np.zeros((num, 90, 160, 3), np.uint8)
     frames[:, 0, 0, 0] = np.arange(num)
     context = StageContext(ArrayReader(frames, broken=broken), roles={"FaceWatcher": Told(told)})
-    (result,) = FollowFaces(every=every)([clip_item(frames)], context)
+    (result,) = FollowFaces(every=every, search_every=every)([clip_item(frames)], context)
     return result, context
 
 
@@ -99,12 +99,22 @@ def test_clips_without_a_face_are_measured_too() -> None:
     assert isinstance(result, Ok) and [(row.name, row.value) for row in result.rows] == [("num_faces", 0.0)]  # type: ignore[union-attr]
 
 
-def test_every_fourth_frame_is_looked_at_by_default() -> None:
-    frames = np.zeros((10, 90, 160, 3), np.uint8)
-    frames[:, 0, 0, 0] = np.arange(10)
-    watcher = Told({})
-    FollowFaces()([clip_item(frames)], StageContext(ArrayReader(frames), roles={"FaceWatcher": watcher}))
-    assert watcher.looked == [0, 4, 8]
+@pytest.mark.parametrize(
+    ("shown", "looked"),
+    [
+        (range(0), [0, 12, 24, 36]),
+        (range(23, 25), [0, 12, 16, 20, 24, 28, 32, 36]),
+        (range(40), [0, 4, 8, 12, 16, 20, 24, 28, 32, 36]),
+    ],
+)
+def test_every_fourth_frame_is_looked_at_beside_a_face_and_every_twelfth_elsewhere(shown: range, looked: list[int]) -> None:
+    frames = np.zeros((40, 90, 160, 3), np.uint8)
+    frames[:, 0, 0, 0] = np.arange(40)
+    watcher = Told({t: [face(10, ANNA)] for t in shown})
+    (result,) = FollowFaces()([clip_item(frames)], StageContext(ArrayReader(frames), roles={"FaceWatcher": watcher}))
+    assert sorted(watcher.looked) == looked, "each once"
+    (count,) = (row for row in result.rows if isinstance(row, Score) and row.name == "num_faces")  # type: ignore[union-attr]
+    assert (count.value, count.num_units) == (bool(shown), len(looked))
 
 
 def test_boxes_are_in_pixels_of_the_source() -> None:
