@@ -69,6 +69,8 @@ class GateRow:
     entering: int
     dropped: int
     unmeasured: int
+    by_category: dict[str, float] = field(default_factory=dict)
+    """Values that hold instead for subjects of these categories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,9 +335,12 @@ class Api(StudyApi, Protocol):
         ...
 
     def calibrate_thresholds(
-        self, *, score: str = "similarity", precision: float = 0.95, out: str | None = None
+        self, *, score: str = "similarity", precision: float = 0.95, out: str | None = None, apply: bool = False
     ) -> CalibratedThresholds:
-        """Bounds on a score of pairs by category, from verdicts, at a precision; writes thresholds.json and its page."""
+        """Bounds on a score of pairs by category, from verdicts, at a precision; writes thresholds.json and its page.
+
+        With `apply` the project's gate on the score takes them, and shows and holds back accordingly; no model runs again.
+        """
         ...
 
     def fit_embedder(self, *, out: str) -> FittedEmbedder:

@@ -17,12 +17,15 @@ def thresholds(
     score: Annotated[str, typer.Option("--score", help="The pairs' score to bound.")] = "similarity",
     precision: Annotated[float, typer.Option("--precision", help="Share of right pairs wanted, by its lower end.")] = 0.95,
     out: Annotated[Path | None, typer.Option("--out", help="File to write; thresholds.json in the project.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Have the gate on the score hold by these bounds.")] = False,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """For each category the lowest score from which pairs are right, by Wilson's lower end; with the curves as a page."""
     with opened(project) as api:
-        found = api.calibrate_thresholds(score=score, precision=precision, out=str(out.absolute()) if out else None)
+        found = api.calibrate_thresholds(
+            score=score, precision=precision, out=str(out.absolute()) if out else None, apply=apply
+        )
     if as_json:
         emit(found)
         return
@@ -30,6 +33,8 @@ def thresholds(
         value = f"{bound.score:.3f}" if bound.score is not None else f"none ({bound.reason})"
         say(f"{bound.category or 'all together'}: {value}, {bound.num_right} right of {bound.num} judged")
     say(f"{found.path}, {found.page}")
+    if apply:
+        say(f"pairs are held back by these bounds now: gates and thresholds of project.toml on {found.score_name}")
 
 
 @calibrate_app.command()

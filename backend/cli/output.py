@@ -74,7 +74,8 @@ def show_status(status: Status) -> None:
         for name in ("gate", "entering", "held back", "unmeasured", "why this value"):
             table.add_column(name, justify="right" if name in ("entering", "held back", "unmeasured") else "left")
         for gate in held:
-            name = f"{gate.record}.{gate.score} {gate.comparison} {gate.value:g}"
+            own = ", ".join(f"{category} {value:g}" for category, value in gate.by_category.items())
+            name = f"{gate.record}.{gate.score} {gate.comparison} {gate.value:g}{f' ({own})' if own else ''}"
             table.add_row(name, f"{gate.entering:,}", f"{gate.dropped:,}", f"{gate.unmeasured:,}", gate.source)
         console.print(table)
     say("\nSources: " + (", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none"))

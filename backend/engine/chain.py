@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.domain import Filtered, Item, Ok, Record, Score, Stage, SurveyingStage
+from backend.domain import Filtered, Item, Ok, Record, Score, Stage, Subject, SurveyingStage
 from backend.engine.plan import TOP, Gate, Plan, Step
 from backend.engine.tables import LISTED, ancestors, passing_states, work_key
 from backend.engine.work import Batch, Outcome
@@ -120,15 +120,24 @@ def _passed(gates: Sequence[Gate], outcome: Outcome, items: Sequence[Item]) -> l
         return list(items)
     over = (Ok, Filtered) if "filtered" in passing_states(gates) else Ok
     finished = {note.item_id for note in outcome.notes if isinstance(note, over)}
-    values: dict[tuple[str, str], list[float | None]] = defaultdict(list)
+    values: dict[tuple[str, str], list[tuple[float | None, str]]] = defaultdict(list)
     scores = outcome.tables.get(Score.KIND)
     if scores is not None:
-        columns = (scores.column(name).to_pylist() for name in ("target", "name", "value"))
-        for target, name, value in zip(*columns, strict=True):
-            values[target, name].append(value)
+        columns = (scores.column(name).to_pylist() for name in ("target", "name", "value", "producer"))
+        for target, name, value, producer in zip(*columns, strict=True):
+            values[target, name].append((value, producer))
     return [
         item
         for item in items
         if (item.id in finished or (item.id, gates[0].score) in values)
-        and all(gate.passes(value) for gate in gates for value in values.get((item.id, gate.score), ()))
+        and all(
+            gate.passes(value, category=_category(item), producer=producer)
+            for gate in gates
+            for value, producer in values.get((item.id, gate.score), ())
+        )
     ]
+
+
+def _category(item: Item) -> str | None:
+    subjects = item.all(Subject)
+    return subjects[0].category if len(subjects) == 1 else None

@@ -6,11 +6,13 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backend.domain import Stage, digest
+from backend.domain import Anchor, Appearance, Embedding, Mask, Pair, Stage, Subject, digest
 
 COMPARISONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 TOP = "top"
 """The comparison of a gate whose value is a number of records: those of the highest scores, of equal ones the first ids."""
+OF_A_SUBJECT = frozenset(kind.KIND for kind in (Subject, Appearance, Mask, Anchor, Embedding, Pair))
+"""Kinds of records that are about one subject, whose category a gate may heed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,10 @@ class Gate:
     """Where the value comes from."""
     unmeasured: str = "keep"
     """What happens to a record whose score is NULL: keep or drop."""
+    by_category: tuple[tuple[str, float], ...] = ()
+    """Other values for records about subjects of these categories."""
+    fitted_to: str = ""
+    """The producer whose scores those values were fitted to; on other scales they say nothing."""
 
     def __post_init__(self) -> None:
         if self.comparison not in (*COMPARISONS, TOP):
@@ -34,6 +40,13 @@ class Gate:
             )
         if not math.isfinite(self.value):
             raise ValueError(f"gate {self.record}.{self.score}: value {self.value} is not finite")
+        for category, value in self.by_category:
+            if not math.isfinite(value):
+                raise ValueError(f"gate {self.record}.{self.score}: value {value} of {category} is not finite")
+        if self.by_category and (self.record not in OF_A_SUBJECT or self.comparison == TOP):
+            raise ValueError(
+                f"gate {self.record}.{self.score} cannot differ by category; those on {', '.join(sorted(OF_A_SUBJECT))} can"
+            )
         if self.unmeasured not in ("keep", "drop"):
             raise ValueError(f"gate {self.record}.{self.score}: unmeasured is {self.unmeasured!r}; choose keep or drop")
 
@@ -44,12 +57,24 @@ class Gate:
             return f"{self.record}.{self.score}.{TOP}"
         return f"{self.record}.{self.score}.{'min' if '>' in self.comparison else 'max'}"
 
-    def passes(self, value: float | None) -> bool:
+    @property
+    def words(self) -> str:
+        """`pair.similarity >= 0.5 (dog 0.62, mug 0.55)`: what holds, for people."""
+        own = ", ".join(f"{category} {value:.12g}" for category, value in self.by_category)
+        return f"{self.record}.{self.score} {self.comparison} {self.value:.12g}{f' ({own})' if own else ''}"
+
+    def cut(self, category: str | None, producer: str) -> float:
+        """The value that holds for a score of this producer, about a subject of this category."""
+        return dict(self.by_category).get(category or "", self.value) if producer == self.fitted_to else self.value
+
+    def passes(self, value: float | None, *, category: str | None = None, producer: str = "") -> bool:
         """Whether a record of this score passes by itself; None is a score that is there and unmeasured."""
         assert self.comparison != TOP, "who is among the highest is known of all together"
         if value is None:
             return self.unmeasured == "keep"
-        return COMPARISONS[self.comparison](math.inf if math.isnan(value) else value, self.value)  # as SQL orders NaN
+        return COMPARISONS[self.comparison](
+            math.inf if math.isnan(value) else value, self.cut(category, producer)
+        )  # as SQL orders NaN
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +112,22 @@ class Plan:
             Step(step.stage, tuple(dataclasses.replace(g, value=values.get(g.name, g.value)) for g in step.gates))
             for step in self.steps
         )
+        return dataclasses.replace(self, steps=steps)
+
+    def with_thresholds(self, tables: Mapping[str, tuple[str, Mapping[str, float]]]) -> "Plan":
+        """The plan with gates that differ by category: by gate name, the producer they were fitted to and values by category.
+
+        Raises KeyError for an unknown name, ValueError for a gate on what has no category.
+        """
+        unknown = set(tables) - {gate.name for gate in self.gates()}
+        if unknown:
+            raise KeyError(sorted(unknown)[0])
+
+        def told(gate: Gate) -> Gate:
+            if gate.name not in tables:
+                return gate
+            producer, values = tables[gate.name]
+            return dataclasses.replace(gate, fitted_to=producer, by_category=tuple(sorted(values.items())))
+
+        steps = tuple(Step(step.stage, tuple(map(told, step.gates))) for step in self.steps)
         return dataclasses.replace(self, steps=steps)

@@ -3,9 +3,10 @@
 Walking the plan step by step, three families of temporary tables are built on a connection of their own:
 `item_STAGE` (item_id, work_key) are the items that a stage takes now; `kept_KIND` (id, work_key, ancestor ids) the
 rows of a record type that the current work keys made, whose parents are kept and which pass the gates so far;
-`gated` (kind, id, gate) what a gate holds back. A work key is `STAGE_KEY:ITEM_ID`, and for stages that gather
-`:DIGEST` of the gathered ids, so that a group whose members changed is worked on again. A stage that surveys has one
-more digest, of what it is shown of the sources listed before: a new one makes itself pending, and nothing before it.
+`gated` (kind, id, gate, cut) what a gate holds back, and the gate's value there (NULL where nothing was measured). A work
+key is `STAGE_KEY:ITEM_ID`, and for stages that gather `:DIGEST` of the gathered ids, so that a group whose members
+changed is worked on again. A stage that surveys has one more digest, of what it is shown of the sources listed before: a
+new one makes itself pending, and nothing before it.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ from backend.domain import (
     Sidecar,
     Source,
     Stage,
+    Subject,
     Survey,
     SurveyingStage,
     Video,
@@ -82,7 +84,7 @@ class PlanTables:
         self._scoring: list[Stage] = []
         self.gate_counts: list[GateCount] = []
         run = connection.execute
-        run("CREATE OR REPLACE TEMP TABLE gated (kind VARCHAR, id VARCHAR, gate VARCHAR)")
+        run("CREATE OR REPLACE TEMP TABLE gated (kind VARCHAR, id VARCHAR, gate VARCHAR, cut DOUBLE)")
         run(
             """CREATE OR REPLACE TEMP TABLE kept_source AS SELECT id, work_key FROM source
             QUALIFY row_number() OVER (PARTITION BY uri ORDER BY rowid DESC) = 1"""
@@ -284,7 +286,8 @@ class PlanTables:
         that the stage does not apply to is unmeasured: its records stay unless a gate drops those.
         """
         run = self._connection.execute
-        scored = f"""FROM score r SEMI JOIN kept_{record.KIND} k ON k.id = r.target
+        source = f"({_of_categories(record)}) r" if any(gate.by_category for gate in gates) else "score r"
+        scored = f"""FROM {source} SEMI JOIN kept_{record.KIND} k ON k.id = r.target
             WHERE {self._made_by(stage)} AND r.name IN ({", ".join(f"'{g.score}'" for g in gates)})"""
         ranked = f"""FROM (SELECT r.*, row_number() OVER (PARTITION BY r.name ORDER BY r.value DESC NULLS LAST, r.target) AS place
             {scored}) r"""
@@ -298,21 +301,23 @@ class PlanTables:
             entering, unmeasured, *dropped = seen.get(gate.score, (0, 0, *([0] * len(gates))))
             self.gate_counts.append(GateCount(gate, entering, dropped[n], unmeasured))
         arms = " ".join(f"WHEN r.name = '{g.score}' AND {_violates(g)} THEN '{g.name}'" for g in gates)
+        cuts = " ".join(f"WHEN '{g.name}' THEN {_cut(g)}" for g in gates)
         run(
-            f"""CREATE OR REPLACE TEMP TABLE dropped AS SELECT id, min(gate) AS gate FROM (
-                SELECT r.target AS id, CASE {arms} END AS gate {scored}) WHERE gate NOTNULL GROUP BY 1"""
+            f"""CREATE OR REPLACE TEMP TABLE dropped AS SELECT id, min(gate) AS gate, arg_min(cut, gate) AS cut FROM (
+                SELECT id, gate, CASE gate {cuts} END AS cut FROM (
+                    SELECT r.* EXCLUDE (id), r.target AS id, CASE {arms} END AS gate {scored}) r) WHERE gate NOTNULL GROUP BY 1"""
         )
         if record not in stage.makes:  # else the scores came with the records
             item_id = "id" if stage.over is record else f"{stage.over.KIND}_id"
             states = ", ".join(f"'{state}'" for state in passing_states(gates))
             run(
-                f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}' FROM kept_{record.KIND} k ANTI JOIN (
+                f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}', NULL FROM kept_{record.KIND} k ANTI JOIN (
                     SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s
                     ON s.target = k.id
                 WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN work w USING (work_key)
                     WHERE w.stage = '{stage.name}' AND w.state IN ({states}))"""
             )
-        run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate FROM dropped")
+        run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate, cut FROM dropped")
         for kind in self._kept:
             if kind is record:
                 run(f"DELETE FROM kept_{kind.KIND} WHERE id IN (SELECT id FROM dropped)")
@@ -374,5 +379,26 @@ def passing_states(gates: Sequence[Gate]) -> tuple[str, ...]:
 def _violates(gate: Gate) -> str:
     if gate.comparison == TOP:
         return f"(r.value IS NULL AND {'true' if gate.unmeasured == 'drop' else 'false'} OR r.place > {gate.value!r})"
-    outside = f"NOT (r.value {gate.comparison} {gate.value!r})"
+    outside = f"NOT (r.value {gate.comparison} {_cut(gate)})"
     return f"coalesce({outside}, {'true' if gate.unmeasured == 'drop' else 'false'})"
+
+
+def _cut(gate: Gate) -> str:
+    """SQL of the value that holds for a score `r`, which has a `category` where the gate heeds one."""
+    if not gate.by_category:
+        return repr(gate.value)
+    own = " ".join(f"WHEN {_text(category)} THEN {value!r}" for category, value in gate.by_category)
+    return f"CASE WHEN r.producer = {_text(gate.fitted_to)} THEN CASE r.category {own} ELSE {gate.value!r} END ELSE {gate.value!r} END"
+
+
+def _of_categories(record: type) -> str:
+    """SQL of scores with the category of the subject that their target is about."""
+    subject = "id" if record is Subject else "subject_id"
+    return f"""SELECT s.*, c.category FROM score s LEFT JOIN (
+        SELECT k.id, any_value(u.category) AS category FROM kept_{record.KIND} k JOIN kept_subject ks ON ks.id = k.{subject}
+        JOIN subject u ON u.id = ks.id AND u.work_key = ks.work_key GROUP BY 1) c ON c.id = s.target"""
+
+
+def _text(value: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"

@@ -9,6 +9,7 @@ from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan, Step
 from backend.models import MODELS
 from backend.models.places import model_id_of
+from backend.models.taxonomy import load_taxonomy
 from backend.recipes.table import RECIPES
 from backend.settings import ProjectSettings, assign, nearest
 
@@ -26,7 +27,7 @@ def plan_for(settings: ProjectSettings) -> Plan:
     models = {role: model_id_of(role, load(path), settings.models) for role, path in bindings(settings).items()}
     plan = Plan(steps=steps, model_ids=models)
     try:
-        return plan.with_gates(settings.gates)
+        return plan.with_gates(settings.gates).with_thresholds(_thresholds(settings))
     except ValueError as error:
         raise SettingsError(str(error)) from error
     except KeyError as error:
@@ -68,6 +69,24 @@ def worker_settings(settings: ProjectSettings, artifacts: Path) -> WorkerSetting
         dtype=settings.dtype,
         seed=settings.seed,
     )
+
+
+def _thresholds(settings: ProjectSettings) -> dict[str, tuple[str, dict[str, float]]]:
+    """By gate the producer that its values by category were fitted to, and these. Raises SettingsError for other values."""
+    found = {}
+    for gate, told in settings.thresholds.items():
+        producer = told.get("producer")
+        values = {name: value for name, value in told.items() if name != "producer"}
+        known = load_taxonomy().categories
+        for name, value in values.items():
+            if name not in known:
+                raise SettingsError(f"thresholds.{gate}.{name} is no category{nearest(name, known)}")
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise SettingsError(f"thresholds.{gate}.{name} is {value!r}; it needs a number")
+        if not isinstance(producer, str):
+            raise SettingsError(f"thresholds.{gate} names no producer; fit it again with `calibrate thresholds --apply`")
+        found[gate] = (producer, {name: float(value) for name, value in values.items()})
+    return found
 
 
 def _configured(stage: Any, overrides: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -228,14 +228,15 @@ def _gates(gates: Iterable[GateRow]) -> Bars:
     for gate in gates:
         kept = gate.entering - gate.dropped
         share = kept / gate.entering if gate.entering else 0.0
-        unmeasured = f", {gate.unmeasured:,} unmeasured" if gate.unmeasured else ""
+        notes = [gate.source, f"{gate.unmeasured:,} unmeasured" if gate.unmeasured else ""]
+        notes += [f"{category}: {value:g}" for category, value in gate.by_category.items()]
         bars.append(
             Bar(
                 label=f"{gate.record}: {_spaced(gate.score)} {SIGNS.get(gate.comparison, gate.comparison)} {gate.value:g}",
                 share=share,
                 lost=1 - share if gate.entering else 0.0,
-                value=f"{kept:,} of {gate.entering:,}",
-                remark=f"{gate.source}{unmeasured}",
+                value=f"{kept:,} of {gate.entering:,}" if gate.entering else "nothing measured",
+                remark=", ".join(note for note in notes if note),
             )
         )
     return Bars(bars=tuple(bars), title="What the gates let through", legend="kept, dropped (faded)")

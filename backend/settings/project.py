@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
-    """What a project is made with. `stages`, `gates` and `roles` hold overrides only; the recipe checks their names."""
+    """What a project is made with. `stages`, `gates`, `thresholds` and `roles` hold overrides only; the recipe checks their names."""
 
     format_version: int = FORMAT_VERSION
     profile: str = "embedded"
@@ -25,6 +25,8 @@ class ProjectSettings:
     """Worker processes; 0 takes the number of cores."""
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     gates: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By gate: values for categories of subjects, and the `producer` whose scores they were fitted to (`calibrate thresholds`)."""
     roles: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     """Where the weights of a role lie: a folder or file, or `hub:OWNER/NAME` of the hub's local cache."""
@@ -102,8 +104,14 @@ def _toml(settings: ProjectSettings) -> str:
         table: dict[str, Any] = getattr(settings, name)
         if table:
             lines += ["", f"[{name}]", *(f"{_value(key)} = {_value(value)}" for key, value in sorted(table.items()))]
-    for stage, fields in sorted(settings.stages.items()):
-        lines += ["", f"[stages.{stage}]", *(f"{key} = {_value(value)}" for key, value in sorted(fields.items()))]
+    for name in ("stages", "thresholds"):
+        for key, fields in sorted(getattr(settings, name).items()):
+            key = key if key.isidentifier() else _value(key)
+            lines += [
+                "",
+                f"[{name}.{key}]",
+                *(f"{_value(field)} = {_value(value)}" for field, value in sorted(fields.items())),
+            ]
     return "\n".join(lines) + "\n"
 
 

@@ -34,6 +34,8 @@ class Candidates:
     """By name float `(N,)`, NaN where NULL or not there."""
     there: Mapping[str, np.ndarray]
     """By name bool `(N,)`: a row is stored."""
+    cuts: Mapping[str, np.ndarray]
+    """By gate name float `(N,)`: the value that holds for each pair, which may go by its subject's category."""
     banks: np.ndarray
     """str `(N,)`: the producer of `bank_cosine`, empty for pairs of one video."""
 
@@ -77,14 +79,15 @@ def candidates(now: Snapshot, plan: Plan, gates: Sequence[Gate]) -> Candidates:
     """Pairs kept and held back by gates on pairs, other than in-pairs, in the order of their ids."""
     steps = _steps(plan)
     rows = now.query(
-        """SELECT c.id, any_value(p.kind), any_value(c.gate), any_value(v.verdict) FROM (
+        """SELECT c.id, any_value(p.kind), any_value(c.gate), any_value(v.verdict), any_value(s.category) FROM (
             SELECT id, NULL AS gate FROM kept_pair UNION ALL SELECT id, gate FROM gated WHERE kind = 'pair') c
-        JOIN pair p ON p.id = c.id LEFT JOIN pair_status v ON v.pair_id = c.id WHERE p.kind <> 'in_pair' GROUP BY 1 ORDER BY 1"""
+        JOIN pair p ON p.id = c.id LEFT JOIN subject s ON s.id = p.target_subject_id LEFT JOIN pair_status v ON v.pair_id = c.id WHERE p.kind <> 'in_pair' GROUP BY 1 ORDER BY 1"""
     )
     place = {row[0]: n for n, row in enumerate(rows)}
     names = sorted({gate.score for gate in gates} | {"time_gap_s", "context_diversity", "bank_cosine"})
     scores = {name: np.full(len(rows), np.nan) for name in names}
     there = {name: np.zeros(len(rows), bool) for name in names}
+    cuts = {gate.name: np.full(len(rows), gate.value) for gate in gates}
     banks = np.full(len(rows), "", dtype=object)
     wanted = "target IN (SELECT id FROM kept_pair UNION SELECT id FROM gated WHERE kind = 'pair') AND name IN (SELECT unnest(?::VARCHAR[]))"
     for target, name, value, producer in now.query(
@@ -93,6 +96,9 @@ def candidates(now: Snapshot, plan: Plan, gates: Sequence[Gate]) -> Candidates:
         if target in place:
             there[name][place[target]] = True
             scores[name][place[target]] = np.nan if value is None else value
+            for gate in gates:
+                if gate.score == name and gate.by_category:
+                    cuts[gate.name][place[target]] = gate.cut(rows[place[target]][4], producer)
             if name == "bank_cosine":
                 banks[place[target]] = producer.rpartition(":")[2]
     return Candidates(
@@ -102,6 +108,7 @@ def candidates(now: Snapshot, plan: Plan, gates: Sequence[Gate]) -> Candidates:
         verdicts=np.array([{"same": 1.0, "different": 0.0, "near_duplicate": 0.0}.get(row[3], np.nan) for row in rows]),
         scores=scores,
         there=there,
+        cuts=cuts,
         banks=banks,
     )
 
@@ -124,14 +131,14 @@ def _kept(
     for gate in gates:
         if gate.name in removed:
             continue
-        values, there = found.scores[gate.score], found.there[gate.score]
+        values, there, cut = found.scores[gate.score], found.there[gate.score], found.cuts[gate.name]
         null = there & np.isnan(values)
         with np.errstate(invalid="ignore"):
             held = {
-                ">=": values < gate.value,
-                ">": values <= gate.value,
-                "<=": values > gate.value,
-                "<": values >= gate.value,
+                ">=": values < cut,
+                ">": values <= cut,
+                "<=": values > cut,
+                "<": values >= cut,
             }
         passes &= ~(there & held[gate.comparison]) & ~(null & (gate.unmeasured == "drop"))
         # A pair that an earlier step holds back has no rows of this one; otherwise no row means not its business.

@@ -1,6 +1,7 @@
 """The part of a workspace that learns from people's verdicts on pairs: bounds by category, and a projection."""
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 from backend.domain import SettingsError
 from backend.domain.calibration import CalibratedThresholds, CategoryBound, FittedEmbedder
 from backend.engine.plan import Plan
-from backend.measures.thresholds import fit_thresholds
+from backend.measures.thresholds import ALL, Thresholds, fit_thresholds
 from backend.models.fit_embedder import JudgedPair, fit_embedder
 from backend.recipes.binding import implementations
 from backend.report import render
@@ -39,14 +40,16 @@ class _Opened(Protocol):
     layout: Layout
     plan: Plan
 
+    def use(self, settings: ProjectSettings) -> None: ...
+
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
 
 
 class CalibrationOperations:
-    """Operations of the Api that fit something to verdicts. Nothing is applied: a gate or a binding is set by its owner."""
+    """Operations of the Api that fit something to verdicts. What is fitted is applied only when that is asked for."""
 
     def calibrate_thresholds(
-        self: _Opened, *, score: str = "similarity", precision: float = 0.95, out: str | None = None
+        self: _Opened, *, score: str = "similarity", precision: float = 0.95, out: str | None = None, apply: bool = False
     ) -> CalibratedThresholds:
         path = Path(out) if out else self.layout.root / THRESHOLDS
         with self._apart(self.plan) as now:
@@ -65,12 +68,19 @@ class CalibrationOperations:
         page = path.with_suffix(".html")
         path.write_text(found.to_json(), encoding="utf-8")
         page.write_text(render(calibration_report(found, title=self.layout.root.name)), encoding="utf-8")
+        if apply:
+            self.use(with_bounds(self.settings, self.plan, found))
         bounds = tuple(
             CategoryBound(category=name, score=row.score, reason=row.reason, num=row.num, num_right=row.num_right)
             for name, row in sorted(found.by_category.items())
         )
         return CalibratedThresholds(
-            score_name=score, producer=found.producer, precision=precision, bounds=bounds, path=str(path), page=str(page)
+            score_name=score,
+            producer=found.producer,
+            precision=precision,
+            bounds=bounds,
+            path=str(path),
+            page=str(page),
         )
 
     def fit_embedder(self: _Opened, *, out: str) -> FittedEmbedder:
@@ -112,3 +122,20 @@ class CalibrationOperations:
             precision_after=fitted.precision_after,
             path=out if fitted.kept else None,
         )
+
+
+def with_bounds(settings: ProjectSettings, plan: Plan, found: Thresholds) -> ProjectSettings:
+    """Settings whose lower gate on the score has the bounds found: that of all together, and those of categories.
+
+    A category without a bound of its own keeps to the gate's value. Raises SettingsError where there is nothing to apply.
+    """
+    gate = f"pair.{found.score_name}.min"
+    if gate not in {known.name for known in plan.gates()}:
+        raise SettingsError(f"{gate} is not a gate of recipe {settings.recipe}, so that no bound can be applied to it")
+    proved = {name: row.score for name, row in sorted(found.by_category.items()) if row.score is not None}
+    if not proved:
+        raise SettingsError(f"no bound on {found.score_name} is proved yet, so that none can be applied; judge more pairs")
+    own = {name: value for name, value in proved.items() if name != ALL}
+    gates = {**settings.gates, gate: proved[ALL]} if ALL in proved else settings.gates
+    thresholds = {**settings.thresholds, gate: {"producer": found.producer, **own}}
+    return replace(settings, gates=gates, thresholds=thresholds)

@@ -74,7 +74,7 @@ def export(
         profile=settings.profile,
         where=where,
         split=split,
-        gates=tuple(f"{g.record}.{g.score} {g.comparison} {g.value}" for g in plan.gates()),
+        gates=tuple(dict.fromkeys(gate.words for gate in plan.gates())),
         left_out=(("where", total - len(ids)),) if total > len(ids) else (),
         catalog_hash=now.catalog_hash(),
     )

@@ -45,7 +45,7 @@ SHOWN_SCORES = ("similarity", "context_diversity", "near_duplicate")
 
 _PAIRS = """
 SELECT p.id, p.target_appearance_id, p.reference_appearance_id, p.kind,
-    coalesce(s.phrase, s.category, CASE WHEN s.is_living THEN 'person' END, 'unlabelled'), coalesce(v.status, 'machine'), v.verdict
+    coalesce(s.phrase, s.category, CASE WHEN s.is_living THEN 'person' END, 'unlabelled'), coalesce(v.status, 'machine'), v.verdict, s.category
 FROM (SELECT DISTINCT ON (id) * FROM pair WHERE id IN (SELECT unnest(?::VARCHAR[]))) p
 JOIN kept_subject k ON k.id = p.target_subject_id JOIN subject s ON s.id = k.id AND s.work_key = k.work_key
 LEFT JOIN pair_status v ON v.pair_id = p.id
@@ -184,20 +184,19 @@ def _held_back(now: Snapshot, plan: Plan) -> tuple[dict[str, tuple[str, str]], i
 
     Each gate has its own scale, so that gates take turns, and of one gate the pair nearest to the cut comes first.
     """
-    gates = [gate for gate in plan.gates() if gate.record == "pair"]
+    gates = {gate.name: gate for gate in plan.gates() if gate.record == "pair"}.values()
     rows = now.query(
-        f"""SELECT h.id, g.score, l.value, g.comparison, g.cut, count(*) OVER () FROM (
-            SELECT id, min(gate) AS gate FROM gated WHERE kind = 'pair' GROUP BY 1) h
-        JOIN (SELECT unnest(?::VARCHAR[]) AS gate, unnest(?::VARCHAR[]) AS score, unnest(?::VARCHAR[]) AS comparison,
-            unnest(?::DOUBLE[]) AS cut) g USING (gate)
+        f"""SELECT h.id, g.score, l.value, g.comparison, h.cut, count(*) OVER () FROM (
+            SELECT id, min(gate) AS gate, arg_min(cut, gate) AS cut FROM gated WHERE kind = 'pair' GROUP BY 1) h
+        JOIN (SELECT unnest(?::VARCHAR[]) AS gate, unnest(?::VARCHAR[]) AS score, unnest(?::VARCHAR[]) AS comparison) g
+            USING (gate)
         JOIN live_score l ON l.target = h.id AND l.name = g.score AND l.value NOTNULL
         JOIN (SELECT DISTINCT ON (id) * FROM pair WHERE kind <> 'in_pair') p ON p.id = h.id
-        ORDER BY row_number() OVER (PARTITION BY gate ORDER BY abs(l.value - g.cut), h.id), gate LIMIT {MAX_HELD_BACK}""",
+        ORDER BY row_number() OVER (PARTITION BY gate ORDER BY abs(l.value - h.cut), h.id), gate LIMIT {MAX_HELD_BACK}""",
         [
             [gate.name for gate in gates],
             [gate.score for gate in gates],
             [gate.comparison for gate in gates],
-            [gate.value for gate in gates],
         ],
     )
     words = {
@@ -210,24 +209,26 @@ def _held_back(now: Snapshot, plan: Plan) -> tuple[dict[str, tuple[str, str]], i
 def _cards(
     now: Snapshot, plan: Plan, artifacts: Artifacts, pair_ids: Sequence[str], *, dropped: Mapping[str, tuple[str, str]]
 ) -> list[PairCard]:
-    gates: dict[str, list[tuple[str, float]]] = {}
-    for gate in plan.gates():
+    gates: dict[str, list[Gate]] = {}
+    for gate in dict.fromkeys(plan.gates()):
         if gate.record == "pair":
-            gates.setdefault(gate.score, []).append((gate.comparison, gate.value))
+            gates.setdefault(gate.score, []).append(gate)
     pairs = {row[0]: row[1:] for row in now.query(_PAIRS, [list(pair_ids)])}
     sides = {row[0]: row[1:] for row in now.query(_SIDES, [[name for row in pairs.values() for name in row[:2]]])}
     scores: dict[str, list[ScoreLine]] = {}
-    for target, name, value, reason in now.query(
-        """SELECT target, name, value, reason FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))
+    for target, name, value, reason, producer in now.query(
+        """SELECT target, name, value, reason, producer FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))
         ORDER BY coalesce(list_position(?::VARCHAR[], name), 99), name""",
         [list(pairs), list(SHOWN_SCORES)],
     ):
         if name in SHOWN_SCORES or name == dropped.get(target, ("",))[0]:
-            line = ScoreLine(name=name, value=value, reason=reason or "", gates=tuple(gates.get(name, ())))
+            category = pairs[target][-1]
+            bounds = tuple((gate.comparison, gate.cut(category, producer)) for gate in gates.get(name, ()))
+            line = ScoreLine(name=name, value=value, reason=reason or "", gates=bounds)
             scores.setdefault(target, []).append(line)
     cards = []
     for pair_id in pair_ids:
-        target, reference, kind, phrase, status, verdict = pairs[pair_id]
+        target, reference, kind, phrase, status, verdict, _ = pairs[pair_id]
         (target_crop, *target_said), (reference_crop, *reference_said) = sides[target], sides[reference]
         if target_crop is None or reference_crop is None:
             continue
@@ -256,7 +257,7 @@ def _where(uri: str, seconds: float) -> str:
 
 def _distributions(now: Snapshot, plan: Plan) -> list[Distribution]:
     by_score: dict[tuple[str, str], list[Gate]] = {}
-    for gate in plan.gates():
+    for gate in dict.fromkeys(plan.gates()):
         by_score.setdefault((gate.record, gate.score), []).append(gate)
     found = []
     for (record, name), gates in by_score.items():

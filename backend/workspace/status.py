@@ -1,10 +1,12 @@
 """What stands in the current plan: counts, the state of each source, failures, stages and gates."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from backend.api import FailureRow, GateRow, StageRow, Status
 from backend.domain import Source
-from backend.engine.plan import Plan
+from backend.engine.plan import Gate, Plan
+from backend.engine.tables import GateCount
 from backend.workspace.snapshot import Snapshot
 
 NOW = "SELECT w.* FROM work w ANTI JOIN superseded s ON s.work_key = w.work_key AND s.attempt = w.attempt"
@@ -20,19 +22,7 @@ def status_of(now: Snapshot, plan: Plan) -> Status:
         states=states,
         failures=tuple(remarks + _item_failures(now, plan)),
         stages=tuple(_stage_row(now, step.stage) for step in plan.steps),
-        gates=tuple(
-            GateRow(
-                record=count.gate.record,
-                score=count.gate.score,
-                comparison=count.gate.comparison,
-                value=count.gate.value,
-                source=count.gate.source,
-                entering=count.entering,
-                dropped=count.dropped,
-                unmeasured=count.unmeasured,
-            )
-            for count in now.gate_counts()
-        ),
+        gates=tuple(_gate_rows(now.gate_counts())),
     )
 
 
@@ -82,7 +72,7 @@ def source_states(now: Snapshot, plan: Plan) -> tuple[dict[str, int], list[Failu
 def _video_trouble(now: Snapshot, plan: Plan) -> dict[str, tuple[str, str, str, str]]:
     """For videos without a kept clip: `(stage, state, kind, message)` of what took the clips away."""
     trouble: dict[str, tuple[str, str, str, str]] = {}
-    words = {gate.name: f"{gate.record}.{gate.score} {gate.comparison} {gate.value:g}" for gate in plan.gates()}
+    words = {gate.name: gate.words for gate in plan.gates()}
     for video, gate, count in now.query(
         """SELECT c.video_id, g.gate, count(*) FROM gated g JOIN (SELECT DISTINCT id, video_id FROM clip) c ON c.id = g.id
         WHERE g.kind = 'clip' GROUP BY 1, 2 ORDER BY 3, 2"""
@@ -116,6 +106,27 @@ def _item_failures(now: Snapshot, plan: Plan) -> list[FailureRow]:
                 FailureRow(stage=stage.name, item_id=item_id, name=name, state="failed", kind=kind, message=message)
             )
     return rows
+
+
+def _gate_rows(counts: Iterable[GateCount]) -> list[GateRow]:
+    """A row for each gate, in the order of work: what several stages measure for one gate is counted together."""
+    together: dict[Gate, list[GateCount]] = {}
+    for count in counts:
+        together.setdefault(count.gate, []).append(count)
+    return [
+        GateRow(
+            record=gate.record,
+            score=gate.score,
+            comparison=gate.comparison,
+            value=gate.value,
+            source=gate.source,
+            entering=sum(count.entering for count in found),
+            dropped=sum(count.dropped for count in found),
+            unmeasured=sum(count.unmeasured for count in found),
+            by_category=dict(gate.by_category),
+        )
+        for gate, found in together.items()
+    ]
 
 
 def _stage_row(now: Snapshot, stage) -> StageRow:

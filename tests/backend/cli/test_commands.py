@@ -79,7 +79,7 @@ COMMANDS = {
     },
     "rebuild": {"--project", "--json"},
     "report": {"--project", "--out", "--json"},
-    "calibrate thresholds": {"--score", "--precision", "--out", "--project", "--json"},
+    "calibrate thresholds": {"--score", "--precision", "--out", "--apply", "--project", "--json"},
     "calibrate embedder": {"--out", "--project", "--json"},
     "report ablate": {"--project", "--out", "--json"},
     "report compare": {

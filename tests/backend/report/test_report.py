@@ -197,6 +197,14 @@ def test_headline_gates_stages_and_failures_are_told() -> None:
     assert "broken.mp4 probe source failed truncated the index is missing" in text
 
 
+def test_a_gate_names_values_of_categories_and_says_when_nothing_was_measured() -> None:
+    (gate,) = status().gates
+    own = replace(gate, record="pair", by_category={"cup": 0.61, "dog": 0.3})
+    text = page(status=status(gates=(own, replace(gate, entering=0, dropped=0, unmeasured=0)))).text
+    assert "cup: 0.61" in text and "dog: 0.3" in text
+    assert "6 of 10" in text and "nothing measured" in text and "0 of 0" not in text
+
+
 def test_shots_stand_by_video_with_their_times() -> None:
     text = page().text
     assert "a.mp4 2 shots 0:00.0 – 1:01.5 too short 1:01.5 – 1:02.0 after a dissolve or fade" in text
