@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.domain import Absent
 from metrics.diagnostics_traces import FirstFrame, SmallTraces
-from metrics.embedded import best_by_frame, nan_max
+from metrics.embedded import nan_max
 from metrics.embedded_odds import chance, identity_odds
 from metrics.embedded_subjects import ReferenceSubjects, SubjectsSeen
 from metrics.spec import Arrays, Entry, Feature, Measured, Metric
@@ -82,21 +82,26 @@ class FirstFramesBlur(Metric):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsistencyFade(Metric):
-    """How much of the chance that it is the reference's subject is lost from first to last frame by a straight line.
+    """The chance that the subject of the second half of the frames is no longer that of the first.
 
-    At least 0. Theil-Sen's slope (the median of all pairs) of `embedded_identity`'s chance of each frame, so that one
-    frame from behind does not make a fade; a subject that turns its back for the rest of the video does. The evidence
-    holds the mean of each of `num_chunks` parts of the video. Not applicable when the subject is seen on too few frames.
+    Two signs are weighed: how much of `embedded_identity`'s chance is lost from one half to the other, and how much less
+    alike the subject's looks are across the halves than within them. A video of somebody else throughout does not fade; a
+    subject that turns its back for the rest of the video may. The weights were fitted on cuts from a subject to its
+    look-alike, in 45 cases of sample worlds 2000 and 2003. The evidence holds the mean chance of identity of each of
+    `num_chunks` parts of the video. Not applicable when the subject is seen on too few frames.
     """
 
     id: ClassVar[str] = "consistency_fade"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity fades"
     source: ClassVar[str] = SOURCE
     higher_is_better: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("references",)
 
+    lost_weight: float = 6.2
+    unlike_weight: float = 7.6
+    bias: float = -2.1
     num_chunks: int = 4
     """Quarters: chunks of two seconds, as VBench-Long takes, in the usual five to ten."""
 
@@ -106,23 +111,21 @@ class ConsistencyFade(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         seen = given["subjects"]
-        odds = best_by_frame(seen, identity_odds(seen, given["references"]["living"]))
-        alike = chance(np.array([nan_max(row) for row in odds]))
-        frames = np.unique(seen["frame"])
-        frames, alike = frames[np.isfinite(alike)], alike[np.isfinite(alike)]
+        of_row = np.array([nan_max(row) for row in identity_odds(seen, given["references"]["living"])])
+        rows = _best_rows(seen["frame"], of_row)
+        frames, alike = seen["frame"][rows], chance(of_row[rows])
         if len(alike) < MIN_FRAMES:
             return Measured(value=Absent(f"no detection: the subject is seen on {len(alike)} frames, needs {MIN_FRAMES}"))
         length = max(1, int(seen["looked_at"].max() - seen["looked_at"].min()))
-        i, j = np.triu_indices(len(frames), 1)
-        slope = float(np.median((alike[j] - alike[i]) / (frames[j] - frames[i]))) * length
+        lost, unlike = _halves(alike, np.nan_to_num(seen["appearance"][rows].astype(np.float64)))
         parts = np.minimum((frames - seen["looked_at"].min()) * self.num_chunks // (length + 1), self.num_chunks - 1)
         chunks = np.array([alike[parts == k].mean() if (parts == k).any() else np.nan for k in range(self.num_chunks)])
         return Measured(
-            value=float(np.clip(-slope, 0.0, 1.0)),
+            value=float(chance(np.array(self.lost_weight * lost + self.unlike_weight * unlike + self.bias))),
             num_units=len(frames),
             coverage=len(frames) / len(seen["looked_at"]),
             per_frame={"frame": frames, "likeness": alike},
-            evidence={"chunk_likeness": chunks, "slope": np.array(slope)},
+            evidence={"chunk_likeness": chunks, "lost": np.array(lost), "unlike": np.array(unlike)},
         )
 
 
@@ -227,7 +230,7 @@ class SubjectDuplication(Metric):
     """
 
     id: ClassVar[str] = "subject_duplication"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Subject appears twice"
     source: ClassVar[str] = SOURCE
@@ -244,10 +247,10 @@ class SubjectDuplication(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         seen = given["subjects"]
-        vectors, box = np.nan_to_num(seen["appearance"]), seen["box"]
+        vectors, box = np.nan_to_num(seen["found_appearance"]), seen["found_box"]
         alike = np.zeros(len(seen["looked_at"]))
         for k, frame in enumerate(seen["looked_at"]):
-            rows = np.flatnonzero(seen["frame"] == frame)
+            rows = np.flatnonzero(seen["found_frame"] == frame)
             for n, a in enumerate(rows):
                 for b in rows[:n]:
                     if _apart(box[a], box[b], max_iou=self.max_iou, max_ratio=self.max_area_ratio):
@@ -256,8 +259,27 @@ class SubjectDuplication(Metric):
             value=float(np.clip(alike.mean(), 0.0, 1.0)),
             num_units=len(alike),
             per_frame={"frame": seen["looked_at"], "likeness": alike},
-            evidence={"box": box, "subject_frame": seen["frame"]},
+            evidence={"box": box, "subject_frame": seen["found_frame"]},
         )
+
+
+def _best_rows(frame: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The row with the largest value of each frame that has a finite one, frames rising."""
+    ordered = np.lexsort((-np.nan_to_num(values, nan=-np.inf), frame))
+    ordered = ordered[np.isfinite(values[ordered])]
+    return ordered[np.unique(frame[ordered], return_index=True)[1]]
+
+
+def _halves(alike: np.ndarray, vectors: np.ndarray) -> tuple[float, float]:
+    """By how much the mean of values `(N,)` falls from the first half to the second, and by how much less alike unit
+    vectors `(N, D)` are across the halves than within them; the middle one of an odd number belongs to neither. N >= 4.
+    """
+    num = len(alike) // 2
+    cosine = vectors @ vectors.T
+    first, second = np.arange(num), np.arange(len(alike) - num, len(alike))
+    pairs = [cosine[np.ix_(half, half)][np.triu_indices(num, 1)] for half in (first, second)]
+    unlike = np.concatenate(pairs).mean() - cosine[np.ix_(first, second)].mean()
+    return float(alike[first].mean() - alike[second].mean()), float(unlike)
 
 
 def _apart(a: np.ndarray, b: np.ndarray, *, max_iou: float, max_ratio: float) -> bool:

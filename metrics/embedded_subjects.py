@@ -121,16 +121,19 @@ class SubjectsSeen(VideoFeature):
 
     `frame`, `origin` (of ORIGINS), `track`, `score` `(N,)`, `box` `(N, 4)`; per reference `(N, R)`: cosines by space and what
     `embedded_traces.compared` tells; `appearance` `(N, D)`, `face` for the comparison of frames with each other;
-    `looked_at`: the frames that were searched. Without a readable reference the columns per reference are empty.
+    `looked_at`: the frames that were searched; `found_frame`, `found_box`, `found_appearance`: all that was found on them, also what was
+    compared with no reference. Without a readable reference the columns per reference are empty.
     """
 
     name: ClassVar[str] = "embedded_subjects_seen"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     of: ClassVar[str] = "video+references"
 
     frames: FramePlan = field(default_factory=Around)
     most: int = 2
-    """Subjects taken on a frame, surest first."""
+    """Subjects of a frame that are compared with references, surest first."""
+    most_found: int = 5
+    """Subjects of a frame in all: the surest two are often one with its part, or with a box around two."""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -149,7 +152,7 @@ class SubjectsSeen(VideoFeature):
 
 class _SubjectCollector:
     def __init__(self, feature: SubjectsSeen, facts: VideoFacts, entry: Entry, roles: Roles, references: Arrays) -> None:
-        self._most, self._facts, self._roles = feature.most, facts, roles
+        self._most, self._most_found, self._facts, self._roles = feature.most, feature.most_found, facts, roles
         self._labels = entry.case.labels
         plan = feature.frames
         wanted = plan.keys if isinstance(plan, Around) else plan.indices
@@ -166,17 +169,32 @@ class _SubjectCollector:
         detector = cast(Detector, self._roles("Detector"))
         footage = _footage(reader, self._facts.num_frames, self._facts.fps)
         found = detector.detect(footage, self._keys, self._labels)
-        rows = [row for key in self._keys for row in self._rows(key, [d for d in found if d.frame == key], footage)]
+        rows: list[Mapping[str, object]] = []
+        described: list[Mapping[str, object]] = []
+        for key in self._keys:
+            for vector, cut, row in self._rows(key, [d for d in found if d.frame == key], footage):
+                described.append({"found_frame": key, "found_box": np.array(cut.box), "found_appearance": vector})
+                rows += [row] if row else []
         if not rows:
             return Absent(f"no detection: no subject is found on any of {len(self._keys)} frames")
-        return _stacked(rows) | {"looked_at": np.array(self._keys), "size": np.array([reader.width, reader.height])}
+        return (
+            _stacked(rows)
+            | _stacked(described)
+            | {"looked_at": np.array(self._keys), "size": np.array([reader.width, reader.height])}
+        )
 
-    def _rows(self, key: int, found: Sequence[Detection], footage: Footage) -> Iterator[dict[str, object]]:
-        frame = self._held[key]
-        points = keypoints.describe(frame)
+    def _rows(
+        self, key: int, found: Sequence[Detection], footage: Footage
+    ) -> Iterator[tuple[np.ndarray | None, Cut, dict[str, object]]]:
+        """Each subject of a frame with its appearance, and its row where it is compared with the references."""
+        points, left = keypoints.describe(self._held[key]), self._most
         for cut, origin, score, track in self._cuts(key, points, found, footage):
-            facts = {"frame": key, "origin": ORIGINS.index(origin), "score": score, "track": track}
-            yield self._row(cut) | facts
+            if origin == "detector" and not left:
+                yield _vector(cast(Embedder, self._roles(SPACES["appearance"])), cut, "appearance"), cut, {}
+                continue
+            left -= origin == "detector"
+            row = self._row(cut) | {"frame": key, "origin": ORIGINS.index(origin), "score": score, "track": track}
+            yield cast("np.ndarray | None", row["appearance"]), cut, row
 
     def _cuts(
         self, key: int, points: keypoints.Keypoints, found: Sequence[Detection], footage: Footage
@@ -188,7 +206,7 @@ class _SubjectCollector:
             if mapped is not None and mapped[0].any():
                 taken.append(mapped[1])
                 yield Cut(frame, *mapped, points=points), "reference", 1.0, -1
-        new = [d for d in found if all(boxes.iou(d.box, box) < SAME_BOX for box in taken)][: self._most]
+        new = [d for d in found if all(boxes.iou(d.box, box) < SAME_BOX for box in taken)][: self._most_found]
         boxes_left = [d.box for d in new]
         if not taken and not new and (box := salient(frame)) is not None:
             boxes_left = [box]
@@ -372,7 +390,7 @@ def _stacked(rows: Sequence[Mapping[str, object]]) -> Arrays:
     found: Arrays = {}
     for name in rows[0]:
         values = [row[name] for row in rows]
-        vectors = name in ("appearance", "face")
+        vectors = name in ("appearance", "face", "found_appearance")
         found[name] = _rows(cast(list, values)) if vectors else np.stack([np.asarray(value) for value in values])
     return found
 

@@ -1,12 +1,13 @@
 """Planted failures are found in small drawn videos, clean ones pass, and what cannot be told has a reason."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from backend.domain import Absent
+from backend.domain import Absent, Detection, Footage
 from metrics.diagnostics import (
     ColourDrift,
     ConsistencyFade,
@@ -16,8 +17,13 @@ from metrics.diagnostics import (
     SubjectDuplication,
 )
 from metrics.embedded_odds import LIVING
+from metrics.embedded_subjects import SubjectsSeen
+from metrics.framing import Linspace
+from metrics.planner import Planner
+from metrics.spec import Entry, Measured
+from metrics.store import FeatureStore
 from tests.metrics.conftest import MakeEntry
-from tests.metrics.test_embedded import entry_with, measured, saved, scene
+from tests.metrics.test_embedded import entry_with, measured, number, role, saved, scene
 
 NUM = 24
 
@@ -75,13 +81,18 @@ def test_reference_pasted_first_is_found_and_later_frames_are_shown_clean(entry_
 ALIVE = {"references": {"living": np.array([1.0])}}
 
 
-def seen(chances: list[float], num: int = 6) -> dict[str, np.ndarray]:
-    """Evidence on which a living subject has these chances of being the reference's."""
+def seen(chances: list[float], num: int = 6, looks: list[int] | None = None) -> dict[str, np.ndarray]:
+    """Evidence on which a living subject has these chances of being the reference's, and these of four looks.
+
+    Looks 0 and 1 have a cosine of .6, any other two of 0.
+    """
     odds = np.log(np.array(chances) / (1 - np.array(chances)))[:, None]
     nothing = np.zeros_like(odds)
+    vectors = np.array([[1.0, 0, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], np.float32)
     return {
         "frame": np.arange(len(chances)) * 10,
         "looked_at": np.arange(num) * 10,
+        "appearance": vectors[looks or [0] * len(chances)],
         "patches_there": nothing,
         "patches_back": nothing,
         "shift_there": nothing,
@@ -92,14 +103,35 @@ def seen(chances: list[float], num: int = 6) -> dict[str, np.ndarray]:
     }
 
 
-def test_fade_is_the_slope_over_the_video_and_one_odd_frame_is_none(entry_of: MakeEntry) -> None:
+def fade(entry: Entry, chances: list[float], **about: object) -> Measured:
+    return ConsistencyFade().combine(entry, ALIVE | {"subjects": seen(chances, **about)})  # pyright: ignore[reportArgumentType]
+
+
+def sigmoid(odds: float) -> float:
+    return 1 / (1 + np.exp(-odds))
+
+
+def test_fade_weighs_what_is_lost_between_the_halves_and_how_looks_change(entry_of: MakeEntry) -> None:
     entry = entry_of(video()[:1])
-    fading = ConsistencyFade().combine(entry, ALIVE | {"subjects": seen([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])})
-    assert fading.value == pytest.approx(0.5)
+    fading = fade(entry, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    assert fading.value == pytest.approx(sigmoid(6.2 * (0.8 - 0.5) - 2.1))
     assert fading.evidence["chunk_likeness"].tolist() == pytest.approx([0.85, 0.7, 0.6, 0.45])
-    odd = ConsistencyFade().combine(entry, ALIVE | {"subjects": seen([0.8, 0.8, 0.8, 0.8, 0.8, 0.1])})
-    assert odd.value == pytest.approx(0.0)
-    few = ConsistencyFade().combine(entry, ALIVE | {"subjects": seen([0.8, 0.8])})
+    turned = fade(entry, [0.8] * 6, looks=[0, 0, 0, 1, 1, 1])
+    assert turned.value == pytest.approx(sigmoid(7.6 * (1 - 0.6) - 2.1)) and turned.evidence["lost"] == pytest.approx(0)
+    both = fade(entry, [0.8] * 3 + [0.3] * 3, looks=[0, 0, 0, 1, 1, 1])
+    assert both.value == pytest.approx(sigmoid(6.2 * 0.5 + 7.6 * 0.4 - 2.1))
+
+
+def test_somebody_else_throughout_and_one_odd_frame_do_not_fade(entry_of: MakeEntry) -> None:
+    entry = entry_of(video()[:1])
+    assert fade(entry, [0.1] * 6).value == pytest.approx(sigmoid(-2.1))
+    assert fade(entry, [0.8, 0.8, 0.8, 0.8, 0.8, 0.1]).value < 0.5  # pyright: ignore[reportOperatorIssue]
+    assert fade(entry, [0.2] * 3 + [0.8] * 3).value < 0.01, "to become the reference's is no fade"  # pyright: ignore[reportOperatorIssue]
+    # Looks that change from frame to frame are as unlike within the halves as across them.
+    assert fade(entry, [0.8] * 4, looks=[0, 2, 2, 0], num=4).evidence["unlike"] == pytest.approx(0 - 2 / 4)
+    five = fade(entry, [0.9, 0.9, 0.1, 0.5, 0.5], num=5)
+    assert five.evidence["lost"] == pytest.approx(0.4), "the middle one belongs to neither half"
+    few = fade(entry, [0.8, 0.8])
     assert isinstance(few.value, Absent) and few.value.reason.startswith("no detection")
 
 
@@ -107,10 +139,47 @@ def test_two_alike_subjects_apart_are_a_duplication_and_overlapping_ones_are_non
     entry = entry_of(video()[:1])
     vectors = np.eye(4, dtype=np.float32)[[0, 0, 0, 1]]
     box = np.array([[0, 0, 10, 20], [50, 0, 60, 20], [0, 0, 10, 20], [50, 0, 60, 20]], float)
-    given = {"frame": np.array([0, 0, 9, 9]), "looked_at": np.array([0, 9]), "appearance": vectors, "box": box}
+    given = {"found_frame": np.array([0, 0, 9, 9]), "looked_at": np.array([0, 9])}
+    given |= {"found_appearance": vectors, "found_box": box}
     assert SubjectDuplication().combine(entry, {"subjects": given}).value == pytest.approx(0.5)
-    over = given | {"box": np.array([[0, 0, 10, 20], [2, 0, 12, 20], [0, 0, 10, 20], [50, 0, 60, 20]], float)}
+    over = given | {"found_box": np.array([[0, 0, 10, 20], [2, 0, 12, 20], [0, 0, 10, 20], [50, 0, 60, 20]], float)}
     assert SubjectDuplication().combine(entry, {"subjects": over}).value == 0.0
+
+
+class FourThings:
+    """A detector that is surest of a thing, then of a box around two, then of two others that look alike."""
+
+    model_id = "four"
+
+    def detect(self, footage: Footage, frames: Sequence[int], phrases: Sequence[str]) -> list[Detection]:
+        left = ((10.0, 150.0), (10.0, 300.0), (310.0, 450.0), (470.0, 610.0))
+        return [
+            Detection(frame=f, box=(x0, 30.0, x1, 160.0), score=0.9 - k / 10, kind="unlabelled")
+            for f in frames
+            for k, (x0, x1) in enumerate(left)
+        ]
+
+
+def test_duplicates_are_found_behind_surer_boxes_that_are_compared_with_references(
+    entry_of: MakeEntry, tmp_path: Path
+) -> None:
+    picture = np.full((192, 640, 3), (90, 120, 90), np.uint8)
+    for x, colour in ((80, (200, 30, 40)), (220, (30, 40, 200)), (380, (230, 200, 20)), (540, (230, 200, 20))):
+        cv2.ellipse(picture, (x, 95), (40, 55), 0, 0, 360, colour, -1)
+    reference = saved(tmp_path / "reference.png", scene((200, 30, 40), 1)[30:180, 100:200])
+    entry = entry_with(entry_of, [picture] * 8, reference, "a")
+    planner = Planner(
+        store=FeatureStore(tmp_path / "f"),
+        roles=lambda name: FourThings() if name == "Detector" else role(name),
+        model_id=lambda name: name,
+    )
+    found, two = planner.features(entry, [SubjectsSeen(frames=Linspace(2)), SubjectsSeen(frames=Linspace(2), most_found=2)])
+    assert isinstance(found, dict) and isinstance(two, dict)
+    assert np.bincount(found["frame"]).max() == 2 and np.bincount(found["found_frame"]).max() == 4
+    assert number(SubjectDuplication().combine(entry, {"subjects": found})) > 0.7
+    assert number(SubjectDuplication().combine(entry, {"subjects": two})) == 0.0, (
+        "a thing, and a box around it and its neighbour"
+    )
 
 
 @pytest.mark.parametrize("metric", [FirstFramesBlur(), ColourDrift(), FrameRepetition()])
