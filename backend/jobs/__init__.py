@@ -3,7 +3,11 @@
 A job is called with a `JobTicket` and its own keyword arguments, and gives one line saying what it did.
 """
 
-JOBS: dict[str, str] = {"curate": "backend.jobs.plans:work_through", "evaluate": "backend.jobs.plans:work_through"}
+JOBS: dict[str, str] = {
+    "curate": "backend.jobs.plans:work_through",
+    "evaluate": "backend.jobs.plans:work_through",
+    "latents": "training.data.latents:encode",
+}
 
 CALLS: dict[str, str] = {
     "case_stats": "metrics.case_sets:stats",

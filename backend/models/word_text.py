@@ -13,7 +13,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 class HashedWords:
-    """A token a word, in order: its hash, and for a taxonomy noun the hashes of its category and of those above it.
+    """A token a word, in order: its hash, and for a noun of the taxonomy those of its category and of what is above it.
 
     A model that learns on them can tell words apart and carry over from one word of a category to another. Place in the
     text is a small part of each token, since cross-attention has no order of its own.
@@ -33,7 +33,7 @@ class HashedWords:
             features = _direction(f"word:{word.group()}", self.width)
             for start, stop, category in categories:
                 if start <= word.start() < stop:
-                    for name in (category, *load_taxonomy().ancestors(category)):
+                    for name in load_taxonomy().ancestors(category):
                         features = features + _direction(f"category:{name}", self.width)
             features = features + self.place_share * _direction(f"place:{place}", self.width)
             tokens.append(features / np.linalg.norm(features) * math.sqrt(self.width))

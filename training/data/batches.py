@@ -102,7 +102,8 @@ class BatchOrder:
             parts += [tuple(members[at : at + size]) for at in range(0, len(members), size)]
         order = self._rng("batches", number).permutation(len(parts))
         return tuple(
-            Batch(parts[index], int(digest((self.seed, number, place), num_bytes=7), 16)) for place, index in enumerate(order)
+            Batch(parts[index], int(digest((self.seed, number, place), num_bytes=7), 16))
+            for place, index in enumerate(order)
         )
 
     def at(self, position: Position, *, ranks: int) -> tuple[tuple[Batch, ...], Position]:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, cast
 
 from safetensors.numpy import save
 
-from backend.domain import Record, SettingsError, Sidecar, Source, TextEncoder
+from backend.domain import Record, SettingsError, Sidecar, Source, Stage, TextEncoder
 from backend.engine.context import WorkContext, WorkerSettings, load
 from backend.engine.plan import Plan, Step
 from backend.engine.tables import PlanTables
@@ -140,7 +140,8 @@ def plan_of(export: Path, settings: Latents, workers: WorkerSettings) -> Plan:
         EncodeTexts(),
     )
     return Plan(
-        steps=tuple(Step(stage) for stage in stages), model_ids={role: workers.model_id(role) for role in workers.roles}
+        steps=tuple(Step(cast(Stage, stage)) for stage in stages),
+        model_ids={role: workers.model_id(role) for role in workers.roles},
     )
 
 
@@ -181,12 +182,12 @@ def _list(catalog: Catalog, records: list[Record]) -> None:
     """Adds what the catalog does not list already as it is now."""
     sources = {row[0] for row in catalog.query("SELECT id FROM source")}
     beside = dict(catalog.query("SELECT source_id, arg_max(id, rowid) FROM sidecar GROUP BY 1"))
-    fresh: list[Record] = []
-    for record in records:
-        if isinstance(record, Source) and record.id not in sources:
-            fresh.append(record)
-        elif isinstance(record, Sidecar) and beside.get(record.source_id) != record.id:
-            fresh.append(record)
+    fresh = [
+        record
+        for record in records
+        if (isinstance(record, Source) and record.id not in sources)
+        or (isinstance(record, Sidecar) and beside.get(record.source_id) != record.id)
+    ]
     if fresh:
         catalog.add_records(fresh, work_key="listed")
 

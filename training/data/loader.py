@@ -73,7 +73,9 @@ class TensorReader:
 class Loader:
     """One rank's batches from a position on, without end. `waited_s` is how long `take` has waited so far."""
 
-    def __init__(self, order: BatchOrder, reader: TensorReader, *, position: Position, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self, order: BatchOrder, reader: TensorReader, *, position: Position, rank: int = 0, ranks: int = 1
+    ) -> None:
         self.waited_s = 0.0
         self._order, self._reader, self._rank, self._ranks = order, reader, rank, ranks
         self._ready: queue.Queue[Loaded | BaseException] = queue.Queue(DEPTH)
@@ -117,4 +119,3 @@ class Loader:
             except queue.Full:
                 continue
         return False
-
