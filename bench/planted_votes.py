@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from backend.measures.comparisons import Comparisons
 from backend.measures.paired_models import davidson_shares
+from metrics.judged import Judged, JudgedPair, PairVote, join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +61,50 @@ def swapped(votes: Comparisons, rows: np.ndarray) -> Comparisons:
         b=np.where(rows, votes.a, votes.b),
         left_is_a=votes.left_is_a ^ rows,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedMetrics:
+    """Pairs of videos with metric values in 0..1, whose votes follow a weighted sum of their differences.
+
+    `weights` sum to 1; a difference of 1 in the sum has log odds `temperature`. Prompts shift each metric's weight, so that
+    pairs of one prompt are no independent witnesses. The first metrics may have no value of some videos.
+    """
+
+    weights: tuple[float, ...] = (0.5, 0.3, 0.2)
+    temperature: float = 6.0
+    num_prompts: int = 100
+    pairs_per_prompt: int = 3
+    raters_per_pair: int = 5
+    num_raters: int = 25
+    tie_share: float = 0.1
+    missing: tuple[float, ...] = ()
+
+    def judged(self, rng: np.random.Generator) -> Judged:
+        names = [f"m{k}" for k in range(len(self.weights))]
+        pairs, votes = [], []
+        values: dict[str, dict[str, float | None]] = {}
+        for number in range(self.num_prompts * self.pairs_per_prompt):
+            sides = rng.beta(4, 4, (2, len(names)))
+            name = f"item{number:05d}"
+            systems = ("a", "b", "c")
+            chosen = rng.choice(3, 2, replace=False)
+            made = (f"{name}/first", f"{name}/second")
+            pairs.append(
+                JudgedPair(
+                    item=name,
+                    prompt=f"prompt{number // self.pairs_per_prompt:04d}",
+                    systems=(systems[chosen[0]], systems[chosen[1]]),
+                    generations=made,
+                    domain="open" if number % 2 else "human",
+                )
+            )
+            lost = [rng.random() < (self.missing[k] if k < len(self.missing) else 0.0) for k in range(len(names))]
+            for generation, row in zip(made, sides, strict=True):
+                values[generation] = {one: None if lost[k] else float(row[k]) for k, one in enumerate(names)}
+            z = self.temperature * float((sides[0] - sides[1]) @ np.asarray(self.weights))
+            for rater in rng.choice(self.num_raters, self.raters_per_pair, replace=False):
+                tied = rng.random() < self.tie_share
+                won = float(rng.random() < 1 / (1 + np.exp(-z)))
+                votes.append(PairVote(item=name, rater=f"rater{rater}", value=0.5 if tied else won))
+        return join(pairs, votes, values)

@@ -67,11 +67,11 @@ def leaderboard(
 ) -> Leaderboard:
     """Standings of every system in every metric that has rows, in the preset's total, and in the `distances` of sets.
 
-    Without a preset, OpenS2V-Eval's of the cases' domain. `against` names two systems to compare. Raises
+    Without a preset, OpenS2V-Eval's of the cases' domain; a calibration is given as the path of its file. `against` names two systems to compare. Raises
     SettingsError for an unknown preset or system. Deterministic: equal rows give equal intervals.
     """
     domain = next((case.domain for case in cases if case.domain), "open")
-    chosen = preset(preset_id or f"{DEFAULT_PRESET}-{domain}")
+    chosen = preset(preset_id or f"{DEFAULT_PRESET}-{domain}", domain=domain)
     rows = [row for row in rows if not row.metric.endswith(COUNTS)]
     measured = _measurements(rows, cases)
     names = [term.metric for term in chosen.terms]
@@ -99,7 +99,8 @@ def leaderboard(
         systems=tuple(known[name] for name in measured if name in known),
         distances=tuple(distances),
     )
-    return replace(board, guide=guide_of(board), remarks=_remarks(board, known))
+    remarks = _remarks(board, known)
+    return replace(board, guide=guide_of(board), remarks=(chosen.remark, *remarks) if chosen.remark else remarks)
 
 
 def groups_of(cases: Sequence[Case]) -> list[tuple[str, str, list[int]]]:
@@ -168,8 +169,8 @@ def _column(name: str, chosen: Preset) -> Column:
         title=term.title if term else told.title if told else name,
         higher_is_better=told.higher_is_better if told else True,
         embedded=told is not None and told.is_classical,
-        low=term.low if term else None,
-        high=term.high if term else None,
+        low=term.ends[0] if term else None,
+        high=term.ends[1] if term else None,
         range_low=told.range[0] if told else None,
         range_high=told.range[1] if told else None,
     )

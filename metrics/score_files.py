@@ -129,7 +129,7 @@ def write_scores(
         domain = next((case.domain for case in cases if case.domain), "open")
         by_case = _over_seeds(scored)
         files = _opens2v_of(by_case, _runs_over_seeds(scored, runs or {}))
-        chosen = preset(preset_id or f"opens2v-v1.1-{domain}")
+        chosen = preset(preset_id or f"opens2v-v1.1-{domain}", domain=domain)
         by_metric: dict[str, list[float]] = {}
         for (metric, _), value in by_case.items():
             by_metric.setdefault(metric, []).append(value)

@@ -9,7 +9,7 @@ A draw is a weight on each item, rater or vote, and all that is computed of a dr
 are one matrix product.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,6 +101,15 @@ def clustered(
     return Spread(value, np.sqrt(variance), freedom, len(parts), "; ".join(remarks))
 
 
+def drawn_weights(num: int, num_draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each of `num` clusters comes when as many are drawn with replacement: float `(B, num)`, in blocks."""
+    step = max(1, BLOCK // num)
+    for start in range(0, num_draws, step):
+        size = min(step, num_draws - start)
+        drawn = rng.integers(0, num, (size, num)) + num * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * num).reshape(size, num).astype(float)
+
+
 def _combined(found: Sequence[tuple[np.ndarray, int]], votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Variances and their degrees of freedom (Satterthwaite 1946) of one or two kinds of clusters."""
     most = np.max([variance for variance, _ in found], axis=0)
@@ -121,14 +130,8 @@ def _sums(parts: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
 def _variance(sums: np.ndarray, statistic: Statistic, rng: np.random.Generator, num_draws: int) -> np.ndarray:
     """Of the statistic when clusters `(G, K)` are drawn with replacement, corrected for how few they are."""
-    num = len(sums)
-    rows = []
-    for start in range(0, num_draws, step := max(1, BLOCK // num)):
-        size = min(step, num_draws - start)
-        drawn = rng.integers(0, num, (size, num)) + num * np.arange(size)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=size * num).reshape(size, num)
-        rows.append(statistic(weights.astype(float) @ sums))
-    return _spread(np.concatenate(rows)) * num / (num - 1)
+    rows = [statistic(weights @ sums) for weights in drawn_weights(len(sums), num_draws, rng)]
+    return _spread(np.concatenate(rows)) * len(sums) / (len(sums) - 1)
 
 
 def _vote_variance(

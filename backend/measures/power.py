@@ -26,6 +26,8 @@ def design_effect(raters_per_item: float, icc: float = ICC) -> float:
 
 
 def half_width(num_items: int, raters_per_item: int, *, icc: float = ICC, rate: float = 0.5) -> float:
-    """Half of the 95 % interval of a win rate, with raters alike and every item judged by equally many."""
+    """Half of the 95 % interval of a win rate, with raters alike and every item judged by equally many; inf of no votes."""
+    if num_items * raters_per_item == 0:
+        return math.inf
     num = num_items * raters_per_item / design_effect(raters_per_item, icc)
     return float(norm.ppf(1 - LEVEL / 2)) * math.sqrt(rate * (1 - rate) / num)
