@@ -10,6 +10,7 @@ The model part, from the bottom up; each module says what the papers give and wh
 - `flow`: noised, velocity, clean, flow_loss, TimeSampling.
 - `guidance`: GuidanceChain, GUIDANCE; `conditioning`: Conditions, Arrangement, DropoutPlan, DROPOUT, encode_each.
 - `sampling`: Sampler, GuidedModel, clip_latents, denoise; `long_video`: LongVideo, generate_long.
+- `anchors`: SupersetAnchoring, Candidate, ChosenAnchor (numpy only); `loading`: load_transformer.
 
 A training step in these words: `conditions.without(plan.draw(n, rng))`, `t = times.draw(n, generator, spatial_tokens=...)`,
 `arrangement.velocity(model, noised(x, noise, t), 1000 * t, conditions)`, `flow_loss(said, x, noise, layout)`.

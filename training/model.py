@@ -123,6 +123,10 @@ class S2VTransformer(WanTransformer3DModel):
         are not looked at once it is filled. Raises ValueError where sizes do not agree.
         """
         layouts = _agreed(layout, latents, text_BLA.shape[0])
+        if layouts[0].patch != tuple(self.config["patch_size"]):
+            raise ValueError(
+                f"the layout counts in patches of {layouts[0].patch}, the model in {self.config['patch_size']}"
+            )
         head_channels = self.config["attention_head_dim"]
         rotary = layout_rotary(layouts, head_channels, timestep_B.device)
         temb_BRD, modulation_BR6D, context_BLD = self._conditions(layouts[0], timestep_B, text_BLA, image_BIA)

@@ -119,6 +119,12 @@ def test_latents_that_do_not_fit_the_layout_are_refused(twins, draw) -> None:
         ours([draw(1, 16, 5, 8, 10)], layout_of(), torch.zeros(1), draw(1, 7, 32))
 
 
+def test_a_layout_of_another_patch_is_refused(twins, draw) -> None:
+    _, ours = twins()
+    with pytest.raises(ValueError, match=r"patches of \(1, 4, 4\), the model in \(1, 2, 2\)"):
+        ours([draw(1, 16, *SIZE)], layout_of(patch=(1, 4, 4)), torch.zeros(1), draw(1, 7, 32))
+
+
 def test_gradient_checkpointing_changes_no_gradient(draw) -> None:
     layout = layout_of("rrope", anchors=[reference(0, 4, 6, timestep=0.0)])
     inputs = [draw(1, 16, *SIZE), draw(1, 16, 1, 4, 6)]
