@@ -34,7 +34,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyMedia:
-    """One video of an item. `treatment` is empty, `noise` or `frozen`: gold trials show a video that was spoilt."""
+    """One video of an item. `treatment` is empty or `noise`: gold trials show a video that was spoilt."""
 
     system: str
     path: str
@@ -125,7 +125,7 @@ class Participant:
     """expert or public."""
     background: str = ""
     invited_by: str = ""
-    """Hash of the invitation's token; empty for somebody who works on the project."""
+    """Hash of the invitation's token; empty for somebody who works on the project, `import` for votes from a file."""
     login_hash: str = ""
     ip_hash: str = ""
     state: str = "joined"

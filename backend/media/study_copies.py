@@ -77,13 +77,16 @@ def class_for(videos: Sequence[StudyVideo]) -> StudyClass:
     )
 
 
-def write_study_copy(path: FilePath, out: FilePath, wanted: StudyClass) -> int:
-    """Writes the video at `path` as an .mp4 of a class; the number of frames written. Raises MediaError for unreadable files."""
+def write_study_copy(path: FilePath, out: FilePath, wanted: StudyClass, *, noise: float = 0.0) -> int:
+    """Writes the video at `path` as an .mp4 of a class; the number of frames written. Raises MediaError for unreadable files.
+
+    `noise` spoils the copy by so much (deviation of 255), as gold trials need.
+    """
     with VideoReader(path) as reader:
         repeats = _repeats(reader.times_s, reader.index.duration_s, wanted.rate)
         audio = _sound(path, int(repeats.sum()) / wanted.rate) if wanted.has_sound else None
         return write_video(
-            out, _frames(reader, repeats, wanted), fps=wanted.rate, gop=GOP, crf=CRF, audio=audio, bitexact=True
+            out, _frames(reader, repeats, wanted, noise), fps=wanted.rate, gop=GOP, crf=CRF, audio=audio, bitexact=True
         )
 
 
@@ -99,12 +102,15 @@ def _repeats(times_s: np.ndarray, duration_s: float, rate: int) -> np.ndarray:
     return np.bincount(np.maximum(shown, 0), minlength=len(times_s))
 
 
-def _frames(reader: VideoReader, repeats: np.ndarray, wanted: StudyClass) -> Iterator[np.ndarray]:
+def _frames(reader: VideoReader, repeats: np.ndarray, wanted: StudyClass, noise: float) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
     scale = min(wanted.width / reader.width, wanted.height / reader.height)
     width, height = min(wanted.width, round(reader.width * scale)), min(wanted.height, round(reader.height * scale))
     top, left = (wanted.height - height) // 2, (wanted.width - width) // 2
     for first, chunk in reader.stream(size=(width, height), chunk=8):
         for place, picture in enumerate(chunk):
+            if noise:
+                picture = np.clip(picture + rng.normal(0, noise, picture.shape[:2])[:, :, None], 0, 255)
             frame = np.zeros((wanted.height, wanted.width, 3), np.uint8)
             frame[top : top + height, left : left + width] = picture
             for _ in range(int(repeats[first + place])):

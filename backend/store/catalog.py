@@ -53,6 +53,7 @@ class Catalog:
         self._lock = threading.RLock()
         self._settings = {"threads": threads, "memory_limit": memory_limit, "preserve_insertion_order": False}
         self._connection = self._open()
+        self._num_readers = 0
         self.version = 0
         """Rises with every change of the machines' part, so that readers know when to evaluate a plan again."""
 
@@ -80,10 +81,13 @@ class Catalog:
         """A connection of its own for reading: its temporary tables are nobody else's, and it waits for no lock."""
         with self._lock:
             cursor = self._connection.cursor()
+            self._num_readers += 1
         try:
             yield cursor
         finally:
             cursor.close()
+            with self._lock:
+                self._num_readers -= 1
 
     def commit(
         self, work: Sequence[Work], tables: Mapping[str, pa.Table], *, superseded: Sequence[tuple[str, int]] = ()
@@ -152,6 +156,39 @@ class Catalog:
                 connection.execute(f"TRUNCATE {table}")
             connection.commit()
         self.version += 1
+
+    def require_unread(self) -> None:
+        """Raises ProjectError while somebody reads apart, who would keep the old file alive."""
+        with self._lock:
+            if self._num_readers:
+                raise ProjectError(
+                    f"catalog {self.path} is being read by {self._num_readers} longer calls (a report, an export, a job); "
+                    "try again when they have ended"
+                )
+
+    def rewrite(self) -> None:
+        """Copies every table into a new file that takes this one's place.
+
+        DuckDB leaves the bytes of deleted rows in its file, whatever is checkpointed or vacuumed. Raises ProjectError as
+        `require_unread`, and when the disk is full; then the old file stays.
+        """
+        with self._lock:
+            self.require_unread()
+            fresh = self.path.with_name(self.path.name + ".new")
+            fresh.unlink(missing_ok=True)
+            place = str(fresh).replace("'", "''")
+            try:
+                (name,) = self._connection.execute("SELECT current_database()").fetchall()[0]
+                self._connection.execute(f"ATTACH '{place}' AS rewritten")
+                self._connection.execute(f'COPY FROM DATABASE "{name}" TO rewritten')
+                self._connection.execute("DETACH rewritten")
+            except duckdb.Error as error:
+                raise _refused(self.path, error) from error
+            self._connection.close()
+            fresh.replace(self.path)
+            self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+            self._connection = self._open()
+            self.version += 1
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file."""

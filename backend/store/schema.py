@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
-7 `bank_part`."""
+7 `bank_part`, 8 `study`, `study_event` and when a vote was received."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -64,6 +64,7 @@ VOTE_SCHEMA = pa.schema(
         ("shown_order", pa.list_(pa.string())),
         ("visible_ms", pa.int64()),
         ("made_at", pa.string()),
+        ("received_at", pa.string()),  # by the server's clock
     ]
 )
 
@@ -97,11 +98,28 @@ CASE_EDIT_SCHEMA = pa.schema(
 )
 """Prompts that people wrote in place of a case's; `content` is that of the case before."""
 
+STUDY_SCHEMA = pa.schema([("seq", pa.int64()), ("kind", pa.string()), ("study_id", pa.string()), ("body", pa.string())])
+"""Studies as decided, and their items, in parts; `body` is JSON."""
+
+STUDY_EVENT_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("kind", pa.string()),
+        ("study_id", pa.string()),
+        ("participant", pa.string()),
+        ("happened_at", pa.string()),  # by the server's clock
+        ("body", pa.string()),
+    ]
+)
+"""What happened to invitations and participants; `body` is JSON."""
+
 PEOPLE: dict[str, pa.Schema] = {
     "vote": VOTE_SCHEMA,
     "rights": RIGHTS_SCHEMA,
     "case_put_up": CASE_PUT_UP_SCHEMA,
     "case_edit": CASE_EDIT_SCHEMA,
+    "study": STUDY_SCHEMA,
+    "study_event": STUDY_EVENT_SCHEMA,
 }
 """The tables that are projected from the journal."""
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from backend.domain import Case, Generation, SettingsError
 from backend.domain.studies import GOLD, IDENTICAL, MAIN, PRACTICE, REPEAT, PowerRow, StudyDesign, StudyItem, StudyMedia
+from backend.measures.power import half_width
 from backend.studies.kinds import StudyKind
 
 DEFAULT_PAIRS = 200  # 30 pairs leave an interval of +-.1, 200 one of +-.04 (a simulation with five raters each)
 DEFAULT_RATERS = 5
-ICC = 0.3  # of votes on one pair: how much raters agree beyond chance, in the middle of published studies
 GAP = 5  # trials between an item and its repeat, so that nobody answers from memory of the last screen
 _POWER_PAIRS = (30, 60, 100, 200, 400)
-_Z, _Z_POWER = 1.959964, 0.841621  # 95 % intervals, a power of .8
+_REACH = (1.959964 + 0.841621) / 1.959964  # from an interval's half width to what is found 8 times of 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,21 +164,18 @@ def trials_of(design: StudyDesign, place: int) -> list[Assigned]:
     return [*_by_turns(by_role[PRACTICE], PRACTICE, design.practice, place), *trials]
 
 
-def power_table(*, pairs: int, raters: int, icc: float = ICC) -> tuple[PowerRow, ...]:
-    """What designs could tell about one share of wins near .5, and the chosen one among them.
-
-    Variance of a mean of p = .5 over pairs with `raters` votes each that correlate by `icc` (Kish's design effect).
-    """
+def power_table(*, pairs: int, raters: int) -> tuple[PowerRow, ...]:
+    """What designs could tell about one share of wins near .5, and the chosen one among them."""
     rows = []
     for num, who in sorted({*((n, DEFAULT_RATERS) for n in _POWER_PAIRS), (pairs, raters)}):
-        error = math.sqrt(0.25 * (icc + (1 - icc) / who) / num) if num and who else math.inf
+        width = half_width(num, who)
         rows.append(
             PowerRow(
                 pairs=num,
                 raters=who,
                 votes=num * who,
-                half_width=min(0.5, _Z * error),
-                detectable=min(1.0, 0.5 + (_Z + _Z_POWER) * error),
+                half_width=min(0.5, width),
+                detectable=min(1.0, 0.5 + _REACH * width),
                 chosen=(num, who) == (pairs, raters),
             )
         )

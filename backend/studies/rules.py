@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from backend.domain import SettingsError
 from backend.domain.studies import FunnelStep, Rules
-from backend.studies.tally import Response
+from backend.studies.tally import IMPORTED, Response
 
 EXTREMES = ("1", "5", "left_much", "right_much")
 
@@ -57,9 +57,11 @@ def _rules(rules: Rules, *, five_points: bool) -> list[tuple[str, Denies]]:
         ("unfinished", lambda one, _: one.participant.state != "finished"),
     ]
     if rules.min_seconds > 0:
-        found.append(("min_seconds", lambda one, _: one.seconds < rules.min_seconds))
+        found.append(("min_seconds", lambda one, _: _is_timed(one) and one.seconds < rules.min_seconds))
     if rules.min_item_seconds > 0:
-        found.append(("min_item_seconds", lambda one, _: (one.median_item_s or 0.0) < rules.min_item_seconds))
+        found.append(
+            ("min_item_seconds", lambda one, _: _is_timed(one) and (one.median_item_s or 0.0) < rules.min_item_seconds)
+        )
     if rules.max_straight > 0:
         found.append(("max_straight", lambda one, _: one.longest_run > rules.max_straight))
     if five_points and rules.extreme_share < 1:
@@ -67,12 +69,22 @@ def _rules(rules: Rules, *, five_points: bool) -> list[tuple[str, Denies]]:
     if rules.min_gold_accuracy > 0:
         found.append(("min_gold_accuracy", lambda one, _: _fails_gold(one, rules)))
     if rules.slider:
-        found.append(("slider", lambda one, _: bool(one.participant.invited_by) and not one.slider))
+        found.append(("slider", lambda one, _: _has_slider(one) and not one.slider))
     if rules.one_per_login:
         found.append(("one_per_login", lambda one, kept: _repeats(one, kept, "login_hash")))
     if rules.one_per_ip:
         found.append(("one_per_ip", lambda one, kept: _repeats(one, kept, "ip_hash")))
     return found
+
+
+def _is_timed(response: Response) -> bool:
+    """Of votes that were read from a file nobody knows how long they took."""
+    return response.participant.invited_by != IMPORTED
+
+
+def _has_slider(response: Response) -> bool:
+    """Whether they came by an invitation, to the page that has one."""
+    return response.participant.invited_by not in ("", IMPORTED)
 
 
 def extreme_share(response: Response) -> float:

@@ -6,12 +6,14 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from statistics import median
 
-from backend.domain import Question, Vote
+from backend.domain import Vote
 from backend.domain.studies import GOLD, IDENTICAL, MAIN, REPEAT, CodedVote, Participant, StudyDesign
 from backend.studies.kinds import LEFT, RIGHT, kind_of, order_of
 
 SLIDER = "slider_passed"
 """The page event that says so."""
+IMPORTED = "import"
+"""What `Participant.invited_by` says of somebody whose votes were read from a file."""
 MAIN_ROLES = (MAIN, REPEAT, GOLD, IDENTICAL)
 
 
@@ -116,11 +118,6 @@ def answer_of(design: StudyDesign, vote: CodedVote) -> str:
     found = kind_of(design.kind).code(vote.choice, places)
     assert found is not None, f"vote {vote.vote_id} was coded and has no answer"
     return found.answer
-
-
-def is_wholly_answered(questions: Sequence[Question], answered: Sequence[str]) -> bool:
-    """Whether every question of a trial has an answer."""
-    return {question.name for question in questions} <= set(answered)
 
 
 def _response(design: StudyDesign, taken: Taken, given: Sequence[Given], cap_s: float) -> Response:

@@ -38,6 +38,15 @@ class Layout:
         return self.root / "index" / "previews"
 
     @property
+    def study_media(self) -> Path:
+        return self.root / "index" / "studies"
+
+    @property
+    def study_key(self) -> Path:
+        """What logins and addresses of participants are hashed with; in no backup."""
+        return self.root / "studies.key"
+
+    @property
     def features(self) -> Path:
         return self.root / "index" / "features"
 

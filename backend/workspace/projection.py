@@ -8,20 +8,23 @@ from backend.store.case_events import edits_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.store.journal_schema import rights_of
-from backend.store.schema import VOTE_SCHEMA
+from backend.store.schema import PEOPLE, VOTE_SCHEMA
+from backend.store.study_events import CREATED, HAPPENINGS, ITEMS, design_rows, happening_rows
 
 PAGE = 10_000
 TABLES = {
     "rights_stated": ("rights", rights_of),
     "case_put_up": ("case_put_up", put_up_of),
     "case_edited": ("case_edit", edits_of),
+    **dict.fromkeys((CREATED, ITEMS), ("study", design_rows)),
+    **dict.fromkeys(HAPPENINGS, ("study_event", happening_rows)),
 }
 """Which table an event of which kind goes into, and how; votes are checked besides."""
 log = logging.getLogger(__name__)
 
 
 class Projection:
-    """Projects votes, and what is said of sources and cases. `refresh` is cheap when there is nothing new."""
+    """Projects votes, studies, and what is said of sources and cases. `refresh` is cheap when there is nothing new."""
 
     def __init__(self, journal: Journal, catalog: Catalog) -> None:
         self._journal = journal
@@ -44,13 +47,14 @@ class Projection:
                     raise StoreError(f"journal event {seq} is not the one seen before; restore the newest backup")
             while seq < head.seq:
                 events = self._journal.events(seq, PAGE)
-                votes = [{**event.body, "seq": event.seq} for event in events if event.kind == "vote"]
+                said = [event for event in events if event.kind == "vote" and not event.is_redacted]
+                votes = [{**event.body, "seq": event.seq, "received_at": event.server_time} for event in said]
                 votes = [{name: vote.get(name) for name in VOTE_SCHEMA.names} for vote in votes]
                 unfit = [vote["seq"] for vote in votes if not storable(vote["rev"], vote["visible_ms"], vote["strength"])]
                 if unfit:
                     log.warning("journal events %s hold numbers that no column holds; they are left out", unfit)
                     votes = [vote for vote in votes if vote["seq"] not in unfit]
-                rows = {"vote": votes, "rights": [], "case_put_up": [], "case_edit": []}
+                rows = {**{table: [] for table in PEOPLE}, "vote": votes}
                 for event in events:
                     if event.kind in TABLES:
                         table, rows_of = TABLES[event.kind]

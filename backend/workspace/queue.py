@@ -64,7 +64,7 @@ class VerifyQueue:
         return receipts
 
     def votes(self, now: Snapshot, *, study_id: str, item_id: str | None) -> tuple[Vote, ...]:
-        names = [name for name in VOTE_SCHEMA.names if name != "seq"]
+        names = [name for name in VOTE_SCHEMA.names if name not in ("seq", "received_at")]
         about = "" if item_id is None else "AND item_id = ?"
         rows = now.query(
             f"""SELECT {", ".join(names)} FROM (SELECT * FROM vote WHERE study_id = ? {about}

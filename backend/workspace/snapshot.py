@@ -53,6 +53,13 @@ class Snapshot:
                 self._state = state
             yield self
 
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Gives the reading connection up, and lets nobody take another, while the block runs."""
+        with self._lock:
+            self.close()
+            yield
+
     def close(self) -> None:
         if self._opened is not None:
             self._opened.__exit__(None, None, None)
@@ -81,7 +88,7 @@ class Snapshot:
         return self.tables.gate_counts
 
     def catalog_hash(self) -> str:
-        """BLAKE2b-256 of the sorted canonical rows of the current plan, of votes and of what was said of sources and cases.
+        """BLAKE2b-256 of the sorted canonical rows of the current plan, of votes, of studies and of what was said of sources and cases.
 
         Leaves out run, time, host, path, message text and engine: equal inputs and settings give the equal hash.
         """
@@ -100,6 +107,9 @@ class Snapshot:
         _hash_table(hasher, "case_edit", self.arrow(edits))
         put_up = "SELECT DISTINCT name, content, clip_id FROM case_put_up ORDER BY ALL"
         _hash_table(hasher, "case_put_up", self.arrow(put_up))
+        _hash_table(hasher, "study", self.arrow("SELECT kind, study_id, body FROM study ORDER BY ALL"))
+        happened = "SELECT kind, study_id, participant, body FROM study_event ORDER BY ALL"
+        _hash_table(hasher, "study_event", self.arrow(happened))
         rights = f"""SELECT k.id, s.licence, s.attribution FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key
             JOIN ({RIGHTS_NOW}) s ON s.source_id = v.source_id ORDER BY ALL"""
         _hash_table(hasher, "rights", self.arrow(rights))

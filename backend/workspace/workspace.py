@@ -28,7 +28,7 @@ from backend.api import (
     Status,
 )
 from backend.client import connect
-from backend.domain import CASES_STUDY, Form, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
+from backend.domain import CASES_STUDY, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
 from backend.domain.case_sets import CaseReview
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.plan import Plan
@@ -38,7 +38,6 @@ from backend.settings import ProjectSettings, nearest, read_settings, write_sett
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
-from backend.studies.forms import load_form
 from backend.workspace import (
     case_approving,
     case_making,
@@ -63,12 +62,13 @@ from backend.workspace.queue import VerifyQueue
 from backend.workspace.reporting import write_report
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
+from backend.workspace.studying import StudyOperations
 
 MAX_LIMIT = 1000  # rows of one page
 MAX_FRAMES = 12  # of a video on a sheet
 
 
-class Workspace(ModelOperations, DatasetOperations, CalibrationOperations):
+class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, StudyOperations):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
     Opening takes the project's lock, brings people's part of the catalog up to the journal's head and clears
@@ -104,6 +104,7 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations):
         self.open_models(self.catalog, self.artifacts, self.layout.artifacts)
         self._queue = VerifyQueue(self.journal)
         self._case_queue = CaseQueue(self.journal, self.artifacts)
+        self.open_studies()
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
@@ -362,31 +363,32 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations):
             raise ProjectError(f"pair {pair_id[:80]} is not in the current plan; a gate may hold it back now")
         return rows[0]
 
-    def form(self, *, name: str) -> Form:
-        return load_form(name)
-
     def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
         _check_limit(limit)
+        if self.is_study(study_id):
+            return self.study_queue(rater=rater, limit=limit, skip=skip)
         with self._now() as now:
             if study_id == CASES_STUDY:
                 return self._case_queue.next_trials(now, rater=rater, limit=limit, skip=skip)
             return self._queue.next_trials(now, study_id=study_id, rater=rater, limit=limit, skip=skip)
 
     def queue_state(self, *, study_id: str, rater: str) -> QueueState:
+        if self.is_study(study_id):
+            return self.study_state(study_id=study_id, rater=rater)
         with self._now() as now:
             if study_id == CASES_STUDY:
                 return self._case_queue.state(now, rater=rater)
             return self._queue.state(now, study_id=study_id, rater=rater)
 
     def submit_votes(self, *, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
-        return self._queue.submit(votes)
+        return self.store_votes(votes, others=self._queue.submit)
 
     def votes(self, *, study_id: str, item_id: str | None = None) -> tuple[Vote, ...]:
         with self._now() as now:
             return self._queue.votes(now, study_id=study_id, item_id=item_id)
 
     def media(self, *, media_id: str) -> MediaFile:
-        return self._media.find(media_id)
+        return self.study_medium(media_id) or self._media.find(media_id)
 
     def verify(self) -> Check:
         with self._apart(self.plan) as now:

@@ -1,0 +1,311 @@
+"""What a study came to: the rules, then the statistics of what they kept, by group of participants."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from backend.domain import Absent
+from backend.domain.studies import (
+    MAIN,
+    AgreementRow,
+    AspectResults,
+    BiasRow,
+    CodedVote,
+    Estimate,
+    GroupResults,
+    PointsRow,
+    RaterRow,
+    ShareRow,
+    StrengthRow,
+    StudyDesign,
+    StudyResults,
+    StudySummary,
+    WinRow,
+)
+from backend.measures.agreement import (
+    NOMINAL,
+    ORDINAL,
+    Answers,
+    cohen_kappa,
+    fleiss_kappa,
+    krippendorff_alpha,
+    raw_agreement,
+)
+from backend.measures.cluster_bootstrap import clustered
+from backend.measures.comparisons import BAD, LOSS, TIE, WIN, Comparisons
+from backend.measures.intervals import wilson
+from backend.measures.noise_ceiling import noise_ceiling
+from backend.measures.position_bias import position_bias
+from backend.measures.rankings import Ranking, elo, rank_bradley_terry, rank_davidson
+from backend.measures.win_rates import best_of_shares, head_to_heads, majority_points
+from backend.studies.kinds import kind_of
+from backend.studies.rules import Sifted, sift
+from backend.studies.tally import Response
+
+PAIRS, BEST, YES, POINTS = ("preference", "comparative"), ("best_of",), ("identity",), ("rating",)
+
+
+def results_of(design: StudyDesign, responses: Sequence[Response], study: StudySummary, *, num_draws: int) -> StudyResults:
+    """Equal votes give equal results, in whatever order they come."""
+    sifted = sift(responses, design.rules, five_points=kind_of(design.kind).five_points)
+    groups = sorted({one.participant.group for one in sifted.kept})
+    named = ["", *groups] if len(groups) > 1 else [""]
+    found = []
+    for group in named:
+        kept = [one for one in sifted.kept if group in ("", one.participant.group)]
+        votes = [vote for one in kept for vote in one.votes if vote.role == MAIN]
+        aspects = tuple(_aspect(design, aspect, votes, num_draws) for aspect in design.aspects)
+        found.append(GroupResults(group=group, participants=len(kept), aspects=aspects))
+    return StudyResults(
+        study=study,
+        groups=tuple(found),
+        raters=tuple(_rater(one, sifted) for one in responses),
+        funnel=sifted.funnel,
+        remarks=_remarks(design, sifted),
+    )
+
+
+def comparisons_of(design: StudyDesign, votes: Sequence[CodedVote]) -> Comparisons:
+    """Votes on pairs as columns; systems are numbered as in the design, items and raters by their ids in order."""
+    items = {name: k for k, name in enumerate(sorted({vote.item_id for vote in votes}))}
+    raters = {name: k for k, name in enumerate(sorted({vote.rater for vote in votes}))}
+    numbers = {system: k for k, system in enumerate(design.systems)}
+    return Comparisons(
+        outcome=np.array([np.nan if vote.value is None else vote.value for vote in votes], float),
+        a=np.array([numbers[vote.systems[0]] for vote in votes], np.int64),
+        b=np.array([numbers[vote.systems[1]] for vote in votes], np.int64),
+        item=np.array([items[vote.item_id] for vote in votes], np.int64),
+        rater=np.array([raters[vote.rater] for vote in votes], np.int64),
+        left_is_a=np.array([vote.first_on_left for vote in votes], bool),
+        both_bad=np.array([vote.both_bad for vote in votes], bool),
+    )
+
+
+def _aspect(design: StudyDesign, aspect: str, votes: Sequence[CodedVote], num_draws: int) -> AspectResults:
+    own = sorted((vote for vote in votes if vote.question == aspect), key=lambda vote: (vote.item_id, vote.rater))
+    rng = np.random.default_rng([design.seed, 91])
+    if design.kind in PAIRS:
+        return _pairs(design, aspect, own, rng, num_draws)
+    level = ORDINAL if design.kind in POINTS else NOMINAL
+    agreement = _agreement(own, level, rng, num_draws)
+    base = AspectResults(aspect=aspect, votes=len(own), agreement=agreement, reasons=_reasons(design, own))
+    if design.kind in BEST:
+        return replace(base, shares=_chosen(design, own, rng, num_draws))
+    if design.kind in YES:
+        return replace(base, shares=_shown(design, own, rng, num_draws))
+    return replace(base, points=_points(design, own, rng, num_draws))
+
+
+def _pairs(
+    design: StudyDesign, aspect: str, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int
+) -> AspectResults:
+    votes = comparisons_of(design, own)
+    davidson = rank_davidson(votes, design.systems, rng=rng, num_draws=num_draws)
+    bradley_terry = rank_bradley_terry(votes, design.systems, rng=rng, num_draws=num_draws)
+    majority = majority_points(votes, len(design.systems), rng=rng, num_draws=num_draws)
+    bias = position_bias(votes, rng=rng, num_draws=num_draws)
+    remarks = [f"no ranking: {found.reason}" for found in (davidson,) if isinstance(found, Absent)]
+    if not isinstance(bias, Absent) and bias.p < 0.01:
+        remarks.append(f"the left side was chosen in {bias.left.value:.2f} of the votes that chose one (p = {bias.p:.2g})")
+    ceiling = AgreementRow(measure="noise_ceiling", value=noise_ceiling(votes, rng=rng, num_draws=num_draws))
+    return AspectResults(
+        aspect=aspect,
+        votes=len(own),
+        wins=_wins(design, votes, rng, num_draws),
+        strengths=_strengths(design, davidson, bradley_terry, majority),
+        tie_rate=Estimate(reason=davidson.reason) if isinstance(davidson, Absent) else davidson.ties,
+        agreement=(*_agreement(own, NOMINAL, rng, num_draws), ceiling),
+        bias=None if isinstance(bias, Absent) else _bias(votes, bias.left, bias.p),
+        reasons=_reasons(design, own),
+        remarks=tuple(remarks),
+    )
+
+
+def _wins(design: StudyDesign, votes: Comparisons, rng: np.random.Generator, num_draws: int) -> tuple[WinRow, ...]:
+    """Each pair from both sides."""
+    rows = []
+    for one in head_to_heads(votes, rng=rng, num_draws=num_draws):
+        counts, first, second = one.counts, design.systems[one.a], design.systems[one.b]
+        for system, rival, wins, losses in (
+            (first, second, counts[WIN], counts[LOSS]),
+            (second, first, counts[LOSS], counts[WIN]),
+        ):
+            rows.append(
+                WinRow(
+                    system=system,
+                    rival=rival,
+                    wins=wins,
+                    ties=counts[TIE],
+                    losses=losses,
+                    both_bad=counts[BAD],
+                    rate=one.rate if system == first else _mirrored(one.rate),
+                    wilson=one.wilson if system == first else _mirrored(one.wilson),
+                )
+            )
+    return tuple(sorted(rows, key=lambda row: (design.systems.index(row.system), design.systems.index(row.rival))))
+
+
+def _strengths(
+    design: StudyDesign, davidson: Ranking | Absent, bradley_terry: Ranking | Absent, majority: Sequence[Estimate]
+) -> tuple[StrengthRow, ...]:
+    rows = []
+    for k, system in enumerate(design.systems):
+        main = _strength(davidson, k)
+        beside = _strength(bradley_terry, k)
+        values = [_strength(davidson, other).value for other in range(len(design.systems))]
+        above = None if main.value is None else sum(value is not None and value > main.value for value in values)
+        rows.append(
+            StrengthRow(
+                system=system,
+                rank=None if above is None else above + 1,
+                davidson=main,
+                bradley_terry=beside,
+                elo=None if beside.value is None else elo(beside.value),
+                majority=majority[k],
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.rank is None, row.rank or 0, design.systems.index(row.system))))
+
+
+def _strength(ranking: Ranking | Absent, place: int) -> Estimate:
+    return Estimate(reason=ranking.reason) if isinstance(ranking, Absent) else ranking.strengths[place]
+
+
+def _chosen(
+    design: StudyDesign, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int
+) -> tuple[ShareRow, ...]:
+    """Best of N: values are places in the item's systems, which are the design's."""
+    chosen = np.array([design.systems.index(vote.systems[int(vote.value or 0)]) for vote in own], np.int64)
+    items, raters = _numbers(own)
+    shares = best_of_shares(chosen, items, raters, len(design.systems), rng=rng, num_draws=num_draws)
+    counts = np.bincount(chosen, minlength=len(design.systems)) if len(own) else np.zeros(len(design.systems), int)
+    return tuple(
+        ShareRow(system=system, chosen=int(counts[k]), share=shares[k], wilson=_wilson(int(counts[k]), len(own)))
+        for k, system in enumerate(design.systems)
+    )
+
+
+def _shown(design: StudyDesign, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int) -> tuple[ShareRow, ...]:
+    """Identity: how often each system was said to show the very subject."""
+    rows = []
+    for system in design.systems:
+        votes = [vote for vote in own if vote.systems == (system,)]
+        said = np.array([int(vote.value or 0) for vote in votes], np.int64)
+        items, raters = _numbers(votes)
+        share = best_of_shares(said, items, raters, 2, rng=rng, num_draws=num_draws)[1]
+        rows.append(
+            ShareRow(system=system, chosen=int(said.sum()), share=share, wilson=_wilson(int(said.sum()), len(votes)))
+        )
+    return tuple(rows)
+
+
+def _points(
+    design: StudyDesign, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int
+) -> tuple[PointsRow, ...]:
+    rows = []
+    for system in design.systems:
+        votes = [vote for vote in own if vote.systems == (system,)]
+        values = np.array([vote.value for vote in votes], float)
+        mean = Estimate(reason="no votes")
+        if votes:
+            items, raters = _numbers(votes)
+            parts = np.stack([values, np.ones(len(values))], axis=1)
+            mean = clustered(parts, _mean, items=items, raters=raters, rng=rng, num_draws=num_draws).estimate(0)
+        counts = tuple(int((values == point).sum()) for point in range(1, 6))
+        rows.append(PointsRow(system=system, mean=mean, counts=counts))
+    return tuple(rows)
+
+
+def _mean(sums: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return sums[:, [0]] / sums[:, [1]]
+
+
+def _agreement(own: Sequence[CodedVote], level: str, rng: np.random.Generator, num_draws: int) -> tuple[AgreementRow, ...]:
+    items, raters = _numbers(own)
+    values = np.array([round(2 * (vote.value or 0)) for vote in own], np.int64)  # a tie stands between
+    answers = Answers(items, raters, values)
+    found = {
+        "krippendorff_alpha": krippendorff_alpha(answers, level, rng=rng, num_draws=num_draws),
+        "fleiss_kappa": fleiss_kappa(answers),
+        "raw": raw_agreement(answers, rng=rng, num_draws=num_draws),
+    }
+    if len(set(raters.tolist())) == 2:
+        found["cohen_kappa"] = cohen_kappa(answers, 0, 1)
+    return tuple(AgreementRow(measure=name, value=value) for name, value in found.items())
+
+
+def _bias(votes: Comparisons, share: Estimate, p_value: float) -> BiasRow:
+    kept = votes.canonical()
+    decided = kept.only(kept.outcome != 0.5)
+    left = int(((decided.outcome == 1.0) == decided.left_is_a).sum())
+    return BiasRow(left=left, right=len(decided) - left, share=share, p_value=p_value)
+
+
+def _reasons(design: StudyDesign, own: Sequence[CodedVote]) -> tuple[tuple[str, str, int], ...]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for vote in own:
+        preferred = ""
+        if design.kind in PAIRS and vote.value in (0.0, 1.0):
+            preferred = vote.systems[0 if vote.value == 1.0 else 1]
+        elif design.kind in BEST and vote.value is not None:
+            preferred = vote.systems[int(vote.value)]
+        counts.update((reason, preferred) for reason in vote.reasons)
+    return tuple(
+        (reason, system, count) for (reason, system), count in sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    )
+
+
+def _rater(response: Response, sifted: Sifted) -> RaterRow:
+    return RaterRow(
+        participant=response.participant.id,
+        group=response.participant.group,
+        votes=len(response.votes),
+        seconds=round(response.seconds, 3),
+        median_item_s=response.median_item_s,
+        gold=_share(response.checks_right, response.checks, "no gold trial was answered"),
+        consistency=_share(response.repeats_alike, response.repeats, "no repeated trial was answered"),
+        left_share=response.left_share,
+        longest_run=response.longest_run,
+        removed_by=sifted.removed_by.get(response.participant.id, ""),
+    )
+
+
+def _remarks(design: StudyDesign, sifted: Sifted) -> tuple[str, ...]:
+    told = []
+    if not sifted.kept:
+        told.append("no response counts yet; the funnel says why")
+    answered = Counter(vote.item_id for one in sifted.kept for vote in one.votes if vote.role == MAIN)
+    wanted = design.raters_per_item * len(design.aspects)
+    short = sum(item.role == MAIN and answered[item.id] < wanted for item in design.items)
+    if sifted.kept and short:
+        told.append(f"{short} items were answered by fewer than {design.raters_per_item} people; invite more")
+    return tuple(told)
+
+
+def _numbers(votes: Sequence[CodedVote]) -> tuple[np.ndarray, np.ndarray]:
+    """Items and raters as int `(N,)`, numbered by their ids in order."""
+    columns = []
+    for name in ("item_id", "rater"):
+        places = {one: k for k, one in enumerate(sorted({getattr(vote, name) for vote in votes}))}
+        columns.append(np.array([places[getattr(vote, name)] for vote in votes], np.int64))
+    return columns[0], columns[1]
+
+
+def _mirrored(one: Estimate) -> Estimate:
+    """Of the other side."""
+    turned = [None if end is None else 1 - end for end in (one.value, one.high, one.low)]
+    return Estimate(value=turned[0], low=turned[1], high=turned[2], n=one.n, reason=one.reason)
+
+
+def _share(num: int, of: int, without: str) -> Estimate:
+    return _wilson(num, of) if of else Estimate(reason=without)
+
+
+def _wilson(num: int, of: int) -> Estimate:
+    if not of:
+        return Estimate(reason="no votes")
+    low, high = wilson(num / of, of)
+    return Estimate(value=num / of, low=low, high=high, n=of)

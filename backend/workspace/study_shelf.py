@@ -1,0 +1,203 @@
+"""The studies of an open project: their books, and what participants have answered so far.
+
+The journal comes first: every change is an event on the disk, and then applied to the books, which are read again from the
+catalog when the project is opened. Whatever must happen once (an invitation's use, a place, a finish) happens under `lock`.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from backend.domain import Form, ProjectError, Receipt, Vote
+from backend.domain.studies import StudyDesign, StudyItem
+from backend.settings import nearest
+from backend.store import study_events
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.store.journal_schema import Event
+from backend.studies.book import Enrolment, StudyBook
+from backend.studies.design import Assigned
+from backend.workspace.projection import Projection
+
+Answers = dict[tuple[str, str], Vote]
+"""Current votes of a participant by trial id and question; `choice` is None for one that was taken back."""
+
+_NAMES = [
+    "id",
+    "rev",
+    "study_id",
+    "trial_id",
+    "item_id",
+    "rater",
+    "rater_kind",
+    "question",
+    "choice",
+    "strength",
+    "reasons",
+    "comment",
+    "shown_order",
+    "visible_ms",
+    "made_at",
+]
+_VOTES = """
+SELECT {names}, min(received_at) OVER (PARTITION BY id) AS first_received_at FROM vote WHERE study_id = ? {about}
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1 ORDER BY seq
+"""
+
+
+class StudyShelf:
+    """Every method may be called from any thread."""
+
+    def __init__(self, journal: Journal, catalog: Catalog, projection: Projection) -> None:
+        self.journal = journal
+        self.projection = projection
+        self.lock = threading.RLock()
+        self._catalog = catalog
+        self._books: dict[str, StudyBook] | None = None
+        self._answers: dict[str, Answers] = {}
+        self._trials: dict[str, tuple[str, str, int]] = {}
+
+    def books(self) -> tuple[StudyBook, ...]:
+        """Every study, oldest first."""
+        return tuple(self.loaded().values())
+
+    def book(self, name: str) -> StudyBook:
+        """A study by name or id. Raises ProjectError with the ones there are."""
+        books = self.loaded()
+        if name in books:
+            return books[name]
+        named = {book.design.name: book for book in books.values()}
+        if name not in named:
+            known = nearest(name[:80], named) if named else "; `studio-backend study create` makes one"
+            raise ProjectError(f"study {name[:80]!r} does not exist in this project{known}")
+        return named[name]
+
+    def has(self, study_id: str) -> bool:
+        return study_id in self.loaded()
+
+    def require_free(self, name: str) -> None:
+        """Raises ProjectError when a study is called so."""
+        if any(book.design.name == name for book in self.books()):
+            raise ProjectError(f"a study called {name[:100]!r} exists already; choose another name")
+
+    def vote_counts(self) -> dict[str, int]:
+        """Current votes by study."""
+        self.projection.refresh()
+        return dict(
+            self._catalog.query(
+                """SELECT study_id, count(*) FROM (SELECT study_id, choice FROM vote
+                QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL GROUP BY 1"""
+            )
+        )
+
+    def create(self, design: StudyDesign) -> StudyBook:
+        """Journals a design. Raises ProjectError when the name is taken."""
+        with self.lock:
+            self.require_free(design.name)
+            self.journal.append(study_events.design_events(design))
+            book = StudyBook(design)
+            self.loaded()[book.id] = book
+            return book
+
+    def form(self, name: str) -> Form | None:
+        """The form of a study's trials by the name that they give; None for a name of another kind."""
+        study_id, _, number = name.rpartition("_")
+        if not number.isdecimal() or len(number) > 2 or not self.has(study_id):
+            return None
+        return self.book(study_id).form(int(number))
+
+    def append(self, book: StudyBook, events: Sequence[Event], *, keep: bool = False) -> tuple[Receipt, ...]:
+        """On the disk first, then in the book."""
+        receipts = self.journal.append(events, keep_first=keep)
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        with self.lock:
+            for event in events:
+                body = dict(event.body)
+                self._apply(book, event.kind, body.get("participant", ""), at, body)
+        return receipts
+
+    def enrolment(self, participant: str) -> tuple[StudyBook, Enrolment]:
+        for book in self.books():
+            if participant in book.enrolled:
+                return book, book.enrolled[participant]
+        raise ProjectError(f"participant {participant[:80]!r} takes part in no study of this project")
+
+    def answers_of(self, book: StudyBook, enrolment: Enrolment) -> Answers:
+        """A participant's current votes, read from the catalog when first needed. Called under the lock."""
+        person = enrolment.participant.id
+        if person not in self._answers:
+            self.projection.refresh()
+            self._answers[person] = {(vote.trial_id, vote.question): vote for vote, _ in self.query(book.id, person)}
+        return self._answers[person]
+
+    def keep_answer(self, vote: Vote) -> None:
+        """Remembers a stored vote, unless a later one is known."""
+        with self.lock:
+            answers = self._answers.get(vote.rater)
+            known = None if answers is None else answers.get((vote.trial_id, vote.question))
+            if answers is not None and (known is None or known.id != vote.id or known.rev <= vote.rev):
+                answers[vote.trial_id, vote.question] = vote
+
+    def num_answered(self, book: StudyBook, enrolment: Enrolment) -> int:
+        return sum(self.is_answered(book, enrolment, k) for k in range(len(enrolment.trials)))
+
+    def is_answered(self, book: StudyBook, enrolment: Enrolment, position: int) -> bool:
+        answers = self.answers_of(book, enrolment)
+        item = book.items[enrolment.trials[position].item_id]
+        found = (answers.get((enrolment.trial_ids[position], q.name)) for q in book.form_of(item).questions)
+        return all(vote is not None and vote.choice is not None for vote in found)
+
+    def query(self, study_id: str, rater: str | None = None) -> list[tuple[Vote, str]]:
+        about = "" if rater is None else "AND rater = ?"
+        rows = self._catalog.query(
+            _VOTES.format(names=", ".join(_NAMES), about=about), [study_id, *([] if rater is None else [rater])]
+        )
+        found = []
+        for row in rows:
+            fields = dict(zip(_NAMES, row[: len(_NAMES)], strict=True))
+            fields |= {name: tuple(fields[name] or ()) for name in ("reasons", "shown_order")}
+            found.append((Vote(**fields), row[len(_NAMES)] or fields["made_at"]))
+        return found
+
+    def trial(self, trial_id: str) -> tuple[StudyDesign, StudyItem, Assigned]:
+        """What a participant's trial shows. Raises ProjectError for an id that was never given out."""
+        self.loaded()
+        with self.lock:
+            if trial_id not in self._trials:
+                raise ProjectError(f"trial {trial_id[:80]!r} does not exist in this project; ask for the trials again")
+            study_id, participant, position = self._trials[trial_id]
+            book = self.book(study_id)
+            assigned = book.enrolled[participant].trials[position]
+        return book.design, book.items[assigned.item_id], assigned
+
+    def forget(self, participant: str) -> tuple[StudyBook, int | None]:
+        """Takes somebody out of the books, before they are erased; gives their study and place."""
+        with self.lock:
+            book, enrolment = self.enrolment(participant)
+            del book.enrolled[participant]
+            self._answers.pop(participant, None)
+            for trial in enrolment.trial_ids:
+                self._trials.pop(trial, None)
+            return book, enrolment.place
+
+    def loaded(self) -> dict[str, StudyBook]:
+        with self.lock:
+            if self._books is None:
+                self.projection.refresh()
+                parts: dict[str, list[tuple[str, str]]] = {}
+                for study_id, kind, body in self._catalog.query("SELECT study_id, kind, body FROM study ORDER BY seq"):
+                    parts.setdefault(study_id, []).append((kind, body))
+                books = {study_id: StudyBook(study_events.design_of(rows)) for study_id, rows in parts.items()}
+                self._books = books
+                for kind, study_id, participant, at, body in self._catalog.query(
+                    "SELECT kind, study_id, participant, happened_at, body FROM study_event ORDER BY seq"
+                ):
+                    self._apply(books[study_id], kind, participant, at, json.loads(body))
+            return self._books
+
+    def _apply(self, book: StudyBook, kind: str, participant: str, at: str, body: dict) -> None:
+        book.apply(kind, participant=participant, at=at, body=body)
+        if kind == study_events.ASSIGNED:
+            for position, trial in enumerate(book.enrolled[participant].trial_ids):
+                self._trials[trial] = book.id, participant, position

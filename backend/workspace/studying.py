@@ -1,0 +1,228 @@
+"""The part of a workspace that asks people about systems' videos."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from backend.api import MediaFile, QueueState
+from backend.domain import Form, Receipt, SettingsError, Trial, Vote
+from backend.domain.studies import (
+    Erased,
+    Invitation,
+    PageEvent,
+    Participant,
+    StudyDesign,
+    StudyPass,
+    StudyResults,
+    StudySummary,
+    VoteFiles,
+)
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.studies.book import StudyBook
+from backend.studies.design import participants_needed, power_table, trials_of
+from backend.studies.forms import load_form
+from backend.studies.results import results_of
+from backend.studies.tally import Given, Response, responses
+from backend.workspace.layout import Layout
+from backend.workspace.projection import Projection
+from backend.workspace.snapshot import Snapshot
+from backend.workspace.study_answering import Answering
+from backend.workspace.study_creating import Asked, decide
+from backend.workspace.study_enrolling import Enrolling
+from backend.workspace.study_erasing import erase
+from backend.workspace.study_media import StudyMediaLibrary
+from backend.workspace.study_shelf import StudyShelf
+from backend.workspace.study_votes import import_votes, write_votes
+
+MAX_LIMIT = 1000
+MAX_BOOTSTRAPS = 100_000
+
+
+class _Opened(Protocol):
+    layout: Layout
+    journal: Journal
+    catalog: Catalog
+    _projection: Projection
+    _snapshot: Snapshot
+    _shelf: StudyShelf
+    _enrolling: Enrolling
+    _answering: Answering
+    _study_media: StudyMediaLibrary
+
+
+class StudyOperations:
+    """Operations of the Api on studies."""
+
+    def open_studies(self: _Opened) -> None:
+        """Called once, when the journal, the catalog and the projection are open."""
+        self._shelf = StudyShelf(self.journal, self.catalog, self._projection)
+        self._enrolling = Enrolling(self._shelf, key=self.layout.study_key)
+        self._answering = Answering(self._shelf)
+        self._study_media = StudyMediaLibrary(self._shelf, self.layout.study_media)
+
+    def create_study(
+        self: _Opened,
+        *,
+        name: str,
+        kind: str = "preference",
+        form: str = "",
+        aspects: tuple[str, ...] = (),
+        systems: tuple[str, ...] = (),
+        cases: str | None = None,
+        references: str | None = None,
+        benchmark: str = "",
+        preset: str = "",
+        pairs: int | None = None,
+        raters: int | None = None,
+        trials: int | None = None,
+        rules: tuple[str, ...] = (),
+        language: str = "en",
+        seed: int = 0,
+    ) -> StudySummary:
+        asked = Asked(
+            name=name,
+            kind=kind,
+            form=form,
+            aspects=aspects,
+            systems=systems,
+            cases=cases,
+            references=references,
+            benchmark=benchmark,
+            preset=preset,
+            pairs=pairs,
+            raters=raters,
+            trials=trials,
+            rules=rules,
+            language=language,
+            seed=seed,
+        )
+        self._shelf.require_free(name.strip())
+        design, remarks = decide(self.catalog, asked)
+        return _summary(self._shelf.create(design), num_votes=0, remarks=remarks)
+
+    def studies(self: _Opened) -> tuple[StudySummary, ...]:
+        counts = self._shelf.vote_counts()
+        return tuple(_summary(book, num_votes=counts.get(book.id, 0)) for book in self._shelf.books())
+
+    def study(self: _Opened, *, name: str) -> StudyDesign:
+        return self._shelf.book(name).design
+
+    def study_results(self: _Opened, *, name: str, bootstraps: int = 1000) -> StudyResults:
+        if not 10 <= bootstraps <= MAX_BOOTSTRAPS:
+            raise SettingsError(f"bootstraps is {bootstraps}; give 10 to {MAX_BOOTSTRAPS}")
+        book = self._shelf.book(name)
+        found = _responses(self._answering, book)
+        summary = _summary(book, num_votes=sum(len(one.votes) for one in found))
+        return results_of(book.design, found, summary, num_draws=bootstraps)
+
+    def invite(
+        self: _Opened, *, study: str, num: int = 1, group: str = "public", days: float = 30.0
+    ) -> tuple[Invitation, ...]:
+        return self._enrolling.invite(study, num=num, group=group, days=days)
+
+    def join_study(self: _Opened, *, token: str, login: str = "", address: str = "", background: str = "") -> Participant:
+        return self._enrolling.join(token=token, login=login, address=address, background=background)
+
+    def take_part(self: _Opened, *, study: str, login: str, group: str = "expert") -> Participant:
+        return self._enrolling.take_part(study, login=login, group=group)
+
+    def participant(self: _Opened, *, participant: str) -> Participant:
+        return self._enrolling.participant(participant)
+
+    def consent(self: _Opened, *, participant: str, text: str) -> Participant:
+        return self._enrolling.consent(participant, text=text)
+
+    def study_trials(self: _Opened, *, participant: str, start: int | None = None, limit: int = 3) -> StudyPass:
+        if not 1 <= limit <= MAX_LIMIT:
+            raise SettingsError(f"limit is {limit}; ask for 1 to {MAX_LIMIT}")
+        return self._answering.trials(participant, start=start, limit=limit)
+
+    def page_events(self: _Opened, *, participant: str, events: tuple[PageEvent, ...]) -> int:
+        return self._enrolling.note(participant, events)
+
+    def finish_study(self: _Opened, *, participant: str) -> Participant:
+        return self._enrolling.finish(participant)
+
+    def withdraw(self: _Opened, *, participant: str) -> Participant:
+        return self._enrolling.withdraw(participant)
+
+    def erase_participant(self: _Opened, *, participant: str, delete_backups: bool = False) -> Erased:
+        return erase(
+            self._shelf,
+            self.catalog,
+            self._snapshot,
+            self.layout,
+            participant=participant,
+            delete_backups=delete_backups,
+        )
+
+    def export_votes(self: _Opened, *, study: str, out: str, format: str = "jsonl") -> VoteFiles:
+        book = self._shelf.book(study)
+        votes = [vote for one in _responses(self._answering, book) for vote in one.votes]
+        num = write_votes(votes, book.design, Path(out), format=format)
+        return VoteFiles(path=out, format=format, votes=num)
+
+    def import_votes(self: _Opened, *, study: str, path: str, format: str = "jsonl") -> VoteFiles:
+        return import_votes(self._shelf, study, Path(path), format=format)
+
+    def form(self: _Opened, *, name: str) -> Form:
+        return self._shelf.form(name) or load_form(name)
+
+    def study_medium(self: _Opened, media_id: str) -> MediaFile | None:
+        """A study's medium; None for an id of another kind."""
+        return self._study_media.find(media_id)
+
+    def is_study(self: _Opened, study_id: str) -> bool:
+        return self._shelf.has(study_id)
+
+    def study_queue(self: _Opened, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
+        """A participant's next trials as other queues give them."""
+        found = self._answering.trials(rater, start=None, limit=limit, skip=skip)
+        return tuple(one.trial for one in found.trials)
+
+    def study_state(self: _Opened, *, study_id: str, rater: str) -> QueueState:
+        found = self._answering.trials(rater, start=None, limit=0)
+        return QueueState(study_id=study_id, total=found.total, judged=found.answered, left=found.left)
+
+    def store_votes(
+        self: _Opened, votes: Sequence[Vote], *, others: Callable[[Sequence[Vote]], tuple[Receipt, ...]]
+    ) -> tuple[Receipt, ...]:
+        """Votes of studies and of `others`, receipts in order. Within each kind all are stored or none."""
+        mine = {k for k, vote in enumerate(votes) if self._shelf.has(vote.study_id)}
+        if not mine:
+            return others(votes)
+        stored = iter(self._answering.submit([votes[k] for k in sorted(mine)]))
+        rest = iter(others([vote for k, vote in enumerate(votes) if k not in mine]))
+        return tuple(next(stored if k in mine else rest) for k in range(len(votes)))
+
+
+def _summary(book: StudyBook, *, num_votes: int, remarks: tuple[str, ...] = ()) -> StudySummary:
+    design = book.design
+    states = [one.participant.state for one in book.enrolled.values()]
+    return StudySummary(
+        study_id=book.id,
+        name=design.name,
+        kind=design.kind,
+        form=design.form,
+        aspects=design.aspects,
+        systems=design.systems,
+        benchmark=design.benchmark,
+        items=book.num_main,
+        trials=len(trials_of(design, 0)),
+        participants_needed=participants_needed(design),
+        invited=len(book.tickets),
+        joined=len(states),
+        finished=states.count("finished"),
+        withdrawn=states.count("withdrawn"),
+        votes=num_votes,
+        created_at=design.created_at,
+        power=power_table(pairs=book.num_main, raters=design.raters_per_item),
+        remarks=remarks,
+    )
+
+
+def _responses(answering: Answering, book: StudyBook) -> list[Response]:
+    given = [Given(vote=vote, first_received_at=at) for vote, at in answering.votes(book.id)]
+    taken = [one.taken() for one in book.enrolled.values()]
+    return responses(book.design, taken, given, max_item_seconds=book.design.rules.max_item_seconds)
