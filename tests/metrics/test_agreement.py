@@ -27,13 +27,12 @@ def of(rows: list[tuple[str, float | None, float | None, list[float | None]]], *
     """Pairs `(name, value of a, value of b, votes)` of systems a and b; `turned` ones are listed with b first."""
     pairs, votes, values = [], [], {}
     for name, first, second, given_votes in rows:
-        flip = -1 if name in turned else 1
-        pairs.append(
-            JudgedPair(item=name, prompt=name, systems=("a", "b")[::flip], generations=(f"{name}a", f"{name}b")[::flip])
-        )
+        flip = name in turned
+        sides, made = (("b", "a"), (f"{name}b", f"{name}a")) if flip else (("a", "b"), (f"{name}a", f"{name}b"))
+        pairs.append(JudgedPair(item=name, prompt=name, systems=sides, generations=made))
         values |= {f"{name}a": {"m": first}, f"{name}b": {"m": second}}
         votes += [
-            PairVote(item=name, rater=f"r{k}", value=None if one is None else (1 - one if flip < 0 else one))
+            PairVote(item=name, rater=f"r{k}", value=None if one is None else (1 - one if flip else one))
             for k, one in enumerate(given_votes)
         ]
     return join(pairs, votes, values)
