@@ -1,0 +1,35 @@
+"""Token buckets: so many calls a second in the long run, and a burst at once."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MAX_KEYS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`per_s` tokens come back each second, up to `burst`."""
+
+    per_s: float
+    burst: float
+
+
+class Buckets:
+    """One bucket a key. The keys that were asked for longest ago are forgotten beyond 20,000; theirs would be full again."""
+
+    def __init__(self, rate: Rate, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._now = rate, now
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: str) -> float:
+        """Takes a token: 0 when there was one, else the seconds until there is."""
+        now = self._now()
+        level, at = self._levels.pop(key, (self._rate.burst, now))
+        level = min(self._rate.burst, level + (now - at) * self._rate.per_s)
+        wait_s = 0.0 if level >= 1 else (1 - level) / self._rate.per_s
+        self._levels[key] = (level if wait_s else level - 1, now)
+        if len(self._levels) > MAX_KEYS:
+            self._levels.popitem(last=False)
+        return wait_s
