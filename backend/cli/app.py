@@ -28,6 +28,7 @@ from backend.cli.options import (
 )
 from backend.cli.output import emit, follow, say, show_models, show_status, warn
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
+from backend.cli.studying import erase, study_app
 from backend.domain import StudioError
 
 app = typer.Typer(
@@ -41,6 +42,8 @@ journal_app = typer.Typer(help="Read the journal of what people said and asked."
 app.add_typer(journal_app, name="journal")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(cases_app, name="cases")
+app.add_typer(study_app, name="study")
+app.command()(erase)
 report_app = typer.Typer(invoke_without_command=True)
 report_app.command("compare")(compare)
 report_app.command("ablate")(ablate)
