@@ -34,7 +34,7 @@ class Conditions:
     """Clean latents at the start of the stream."""
     known_as: Literal["prefix", "first_frame"] = "prefix"
     first_frame_BCTHW: torch.Tensor | None = None
-    """Of Wan I2V: latents of a clip that shows the first frame and then grey (zeros of pixels from -1 to 1)."""
+    """Of Wan I2V: latents of `first_frame_clip`."""
     image_BIA: torch.Tensor | None = None
     """Of Wan I2V: CLIP embeddings of the first frame."""
     audio_BTWA: torch.Tensor | None = None
@@ -162,6 +162,12 @@ def encode_each(
     Pictures as frames of one clip would lose all but one in four: a causal video VAE packs four frames into a latent.
     """
     return tuple(encode(picture[:, :, None]) for picture in pictures)
+
+
+def first_frame_clip(picture_BCHW: torch.Tensor, num_frames: int) -> torch.Tensor:
+    """The clip (B, 3, frames, H, W) that Wan I2V encodes as its condition: the picture, then grey. Pixels from -1 to 1."""
+    grey = torch.zeros_like(picture_BCHW)[:, :, None].expand(-1, -1, num_frames - 1, -1, -1)
+    return torch.cat((picture_BCHW[:, :, None], grey), dim=2)
 
 
 @dataclass(frozen=True, slots=True)

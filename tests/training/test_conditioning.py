@@ -6,11 +6,21 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 
-from training.conditioning import DROPOUT, Arrangement, Conditions, DropoutPlan, encode_each
+from training.conditioning import (
+    DROPOUT,
+    Arrangement,
+    Conditions,
+    DropoutPlan,
+    encode_each,
+    first_frame_clip,
+    image_condition,
+)
 from training.guidance import GUIDANCE
 from training.layout import Segment
 from training.positions import position_scheme
+from training.sampling import Sampler
 
 CONCAT = Arrangement(scheme=position_scheme("concat"))
 ANCHORS = (Segment(role="reference", size=(1, 2, 4)), Segment(role="global", size=(1, 4, 4), slot=1))
@@ -25,6 +35,12 @@ def conditions(draw) -> Conditions:
         anchor_latents=(draw(2, 16, 1, 2, 4), draw(2, 16, 1, 4, 4)),
         audio_BTWA=draw(2, 5, 4, 6),
     )
+
+
+@pytest.fixture
+def vae() -> AutoencoderKLWan:
+    torch.manual_seed(0)
+    return AutoencoderKLWan(base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]).eval()  # fmt: skip
 
 
 def test_each_sample_loses_its_own(conditions) -> None:
@@ -96,13 +112,24 @@ def test_prefix_of_the_image_base_is_marked_and_repeated(conditions, draw) -> No
 
 
 @torch.no_grad()
-def test_each_reference_is_encoded_alone(draw) -> None:
+def test_image_condition_is_the_pipelines_of_diffusers(vae, conditions, draw) -> None:
+    pipeline = WanImageToVideoPipeline(tokenizer=None, text_encoder=None, vae=vae, scheduler=Sampler().scheduler())  # pyright: ignore[reportArgumentType]
+    picture, x = draw(1, 3, 16, 24).clamp(-1, 1), draw(1, 16, 3, 2, 3)
+    _, expected = pipeline.prepare_latents(picture, 1, 16, 16, 24, 9, torch.float32, torch.device("cpu"), None, x)
+    mean, std = (
+        torch.tensor(values).reshape(1, 16, 1, 1, 1) for values in (vae.config.latents_mean, vae.config.latents_std)
+    )
+    first = (vae.encode(first_frame_clip(picture, 9)).latent_dist.mode() - mean) / std
+    found = image_condition(x, replace(conditions, anchors=((),), anchor_latents=(), first_frame_BCTHW=first))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_each_reference_is_encoded_alone(vae, draw) -> None:
     """Three pictures give three latents; as frames of one clip they would give one."""
-    torch.manual_seed(0)
-    vae = AutoencoderKLWan(base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]).eval()  # fmt: skip
 
     def encode(clip: torch.Tensor) -> torch.Tensor:
-        return vae.encode(clip).latent_dist.mode()  # pyright: ignore[reportAttributeAccessIssue]
+        return vae.encode(clip).latent_dist.mode()
 
     pictures = [draw(1, 3, 16, 24), draw(1, 3, 32, 16), draw(1, 3, 16, 24)]
     latents = encode_each(encode, pictures)

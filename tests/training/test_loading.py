@@ -81,12 +81,15 @@ def test_a_trained_branch_is_not_silenced(folder, tmp_path) -> None:
     assert load_transformer(tmp_path / "again").get_parameter("blocks.1.audio.to_v.weight").min() == 1
 
 
-def test_half_precision_keeps_what_wan_keeps(folder) -> None:
+@torch.no_grad()
+def test_half_precision_keeps_what_wan_keeps_and_gives_what_it_gives(folder, draw) -> None:
     ours = load_transformer(folder, dtype=torch.bfloat16)
     kept = {name for name, value in ours.state_dict().items() if value.dtype == torch.float32}
     plain = WanTransformer3DModel.from_pretrained(folder, torch_dtype=torch.bfloat16)
     assert kept == {name for name, value in plain.state_dict().items() if value.dtype == torch.float32}
     assert "scale_shift_table" in kept
+    video, text, times = draw(1, 16, 3, 4, 6).bfloat16(), draw(1, 7, 32).bfloat16(), torch.tensor([731.0])
+    assert torch.equal(ours([video], LAYOUT, times, text), plain(video, times, text).sample)
 
 
 def test_another_shape_is_refused(folder) -> None:

@@ -47,6 +47,21 @@ def test_image_base_is_diffusers_bit_for_bit(twins, draw) -> None:
     assert torch.equal(found, base(video, times, text, image).sample)
 
 
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("isolated", [False, True])
+def test_blocks_compile_without_a_break_and_change_nothing(draw, isolated) -> None:
+    torch.manual_seed(0)
+    model = build(replace(tiny().with_audio(6), isolated_anchors=isolated)).eval()
+    layout = layout_of("rrope", anchors=[reference(0, 4, 6, timestep=0.0)])
+    inputs = [draw(1, 16, *SIZE), draw(1, 16, 1, 4, 6)], layout, torch.tensor([300.0]), draw(1, 7, 32)
+    sound = draw(1, 5, 4, 6)
+    expected = model(*inputs, audio_BTWA=sound)
+    for block in model.blocks:
+        block.compile(backend="eager", fullgraph=True)
+    assert torch.equal(model(*inputs, audio_BTWA=sound), expected)
+
+
 def test_image_base_without_its_inputs_is_refused(twins, draw) -> None:
     _, ours = twins(in_channels=36, image_dim=20, added_kv_proj_dim=48)
     video, times = draw(1, 36, *SIZE), torch.tensor([250.0])
