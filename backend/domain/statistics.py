@@ -39,6 +39,8 @@ class DatasetStatistics:
     """By name: resolutions, categories, subject-type combinations, subjects of a sample, pairs by kind, anchors by class ..."""
     words: Mapping[str, int] = field(default_factory=dict)
     """How often captions say each word, without the commonest words of the language."""
+    anchor_checks: tuple["AnchorCheck", ...] = ()
+    anchor_accuracy: tuple["AnchorAccuracy", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +72,32 @@ class Ablation:
 
     path: str
     rows: tuple[AblationRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorCheck:
+    """What became of the labels of anchors of a kind that somebody looked at again."""
+
+    kind: str
+    """viewpoint or expression."""
+    by: str
+    """judge or people."""
+    kept: int = 0
+    corrected: int = 0
+    dropped: int = 0
+    unsure: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorAccuracy:
+    """How many anchors of a kind have the label that people gave to their picture, before the judge looked and after."""
+
+    kind: str
+    told_before: int
+    """Anchors whose picture people were sure of."""
+    right_before: int
+    told_after: int
+    right_after: int
+    before: float | None
+    """Share that is right; None of none."""
+    after: float | None

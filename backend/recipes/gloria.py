@@ -31,7 +31,7 @@ def gloria(bound: Bound) -> tuple[Step, ...]:
 
 
 def anchored(least_source_px: float = 1080.0) -> tuple[Step, ...]:
-    """S33 to S35: sides and expressions are measured, and the anchors chosen."""
+    """S33 to S35: sides and expressions are measured, the anchors chosen, and what they express looked at again."""
     return (
         step("measure_viewpoints"),
         step("read_expressions"),
@@ -41,4 +41,5 @@ def anchored(least_source_px: float = 1080.0) -> tuple[Step, ...]:
             gate("anchor.expression_labels", ">=", 2, "Gloria, section 3: clips with two expressions or more"),
             gate("anchor.expression_confidence", ">=", 0.6, f"S34, {UNPUBLISHED}"),
         ),
+        step("verify_anchors", gate("anchor.judged_label", ">=", 1, "Gloria, section 3: a model keeps, corrects or drops")),
     )

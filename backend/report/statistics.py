@@ -34,6 +34,7 @@ def statistics_sections(found: DatasetStatistics) -> list[Section]:
     if plots:
         blocks.append(Figure(tuple(plots)))
     blocks += [_bars(name, counts) for name, counts in found.counts.items()]
+    blocks += _anchor_tables(found)
     if found.words:
         cloud = word_cloud(found.words, label="Words of captions")
         blocks.append(Figure((Plot(svg=cloud, title="Words of captions", remark="larger: said more often"),)))
@@ -93,6 +94,27 @@ def _table(rows: Sequence[AblationRow]) -> Table:
         numeric=frozenset(range(1, 7)),
         empty="There are no pairs yet.",
     )
+
+
+def _anchor_tables(found: DatasetStatistics) -> list[Block]:
+    """What a judge and people made of the labels of anchors, and how right these were; nothing where nobody looked."""
+    checks = tuple(
+        (row.kind, row.by, *(f"{count:,}" for count in (row.kept, row.corrected, row.dropped, row.unsure)))
+        for row in found.anchor_checks
+    )
+    accuracy = tuple(
+        (row.kind, _share(row.before), f"{row.told_before:,}", _share(row.after), f"{row.told_after:,}")
+        for row in found.anchor_accuracy
+    )
+    blocks: list[Block] = []
+    if checks:
+        head = ("Anchors", "Looked at by", "Kept", "Corrected", "Dropped", "Unsure")
+        blocks.append(Table(note="Labels of anchors.", head=head, rows=checks, numeric=frozenset(range(2, 6))))
+    if accuracy:
+        head = ("Anchors", "Right before", "of", "Right after", "of")
+        note = "Labels that agree with people's, before the judge looked and after."
+        blocks.append(Table(note=note, head=head, rows=accuracy, numeric=frozenset(range(1, 5))))
+    return blocks
 
 
 def _share(value: float | None) -> str:

@@ -39,5 +39,6 @@ STAGES: dict[str, str] = {
     "match_logos": "backend.stages.logo_pairs:MatchLogos",
     "match_logos_across": "backend.stages.logo_pairs:MatchLogosAcross",
     "select_anchors": "backend.stages.anchors:SelectAnchors",
+    "verify_anchors": "backend.stages.anchor_verification:VerifyAnchors",
     "audit_pairs": "backend.stages.audit:AuditPairs",
 }

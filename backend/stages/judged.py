@@ -53,32 +53,49 @@ class Judged:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The choice that was made of each question, or why there is none."""
+
+    choices: Mapping[str, str | Absent]
+    producer: str
+    evidence: str | None = None
+    """Artifact: the questions as they were put, and the raw answers."""
+
+
 def ask(
     judge: object, form: Form, shown: Mapping[str, Sequence[bytes]], *, context: Context, stage: str, **parts: str
 ) -> Judged:
+    """`choose` with the choices read as yes, no, or neither."""
+    chosen = choose(judge, form, shown, context=context, stage=stage, **parts)
+    values = {
+        name: choice if isinstance(choice, Absent) else VALUES.get(choice, Absent(f"unsure: the judge chose {choice}"))
+        for name, choice in chosen.choices.items()
+    }
+    return Judged(values, chosen.producer, chosen.evidence)
+
+
+def choose(
+    judge: object, form: Form, shown: Mapping[str, Sequence[bytes]], *, context: Context, stage: str, **parts: str
+) -> Chosen:
     """Puts the questions of a form that are named in `shown`, each with its pictures (JPEG).
 
     What the project has an answer to is not asked again. An Absent judge answers nothing. A judge's faults are answers
     without a value; raises what `Judge.ask` raises.
     """
     if isinstance(judge, Absent):
-        return Judged(dict.fromkeys(shown, judge), stage)
+        return Chosen(dict.fromkeys(shown, judge), stage)
     judge = KeptAnswers(cast(Judge, judge), context.answers)
     questions = [question for question in form.questions if question.name in shown]
     inquiries = [inquiry_of(form, question, shown[question.name], **parts) for question in questions]
     verdicts = judge.ask(inquiries)
-    values: dict[str, float | Absent] = {}
-    for question, verdict in zip(questions, verdicts, strict=True):
-        choice = choice_of(question, verdict)
-        values[question.name] = (
-            choice if isinstance(choice, Absent) else VALUES.get(choice, Absent(f"unsure: the judge chose {choice}"))
-        )
     kept = [
         {"question": question.name, "prompt": inquiry.prompt, "raw": verdict.raw, "reason": verdict.reason}
         for question, inquiry, verdict in zip(questions, inquiries, verdicts, strict=True)
     ]
+    choices = {question.name: choice_of(question, verdict) for question, verdict in zip(questions, verdicts, strict=True)}
     evidence = json.dumps({"model": judge.model_id, "answers": kept}, ensure_ascii=False)
-    return Judged(values, f"{stage}:{judge.model_id}", context.artifacts.put(evidence.encode(), "json"))
+    return Chosen(choices, f"{stage}:{judge.model_id}", context.artifacts.put(evidence.encode(), "json"))
 
 
 def around(frame: np.ndarray, box: Box, margin: float) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from backend.domain.statistics import DatasetRow, DatasetStatistics, Spread
 from backend.models.taxonomy import load_taxonomy
+from backend.workspace.anchor_statistics import anchor_accuracy, anchor_checks
 from backend.workspace.snapshot import Snapshot
 
 KEPT_VALUES = 2000  # of a spread: more makes no histogram finer
@@ -128,6 +129,8 @@ def dataset_statistics(now: Snapshot, *, name: str) -> DatasetStatistics:
         spreads={name: spread for name, spread in spreads.items() if spread.number},
         counts={name: found for name, found in counts.items() if found},
         words=_words(text for text, _ in captions),
+        anchor_checks=anchor_checks(now),
+        anchor_accuracy=anchor_accuracy(now),
     )
 
 

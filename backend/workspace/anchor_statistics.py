@@ -1,0 +1,106 @@
+"""What became of the labels of anchors: by the judge, by people, and how right they were before and after."""
+
+from collections import Counter, defaultdict
+from typing import NamedTuple
+
+from backend.domain.statistics import AnchorAccuracy, AnchorCheck
+from backend.stages.anchor_verification import CORRECTED, GIVEN, LABEL, UNSURE
+from backend.workspace.snapshot import Snapshot
+
+ANCHORS_STUDY = "anchors"
+"""The study of votes on anchors: `item_id` is an anchor, question and choice are those of the form `anchor_label`."""
+KINDS = ("viewpoint", "expression")
+NONE = "none"
+
+_ANCHORS = f"""
+SELECT DISTINCT a.id, a.appearance_id, a.kind, a.label, a.id IN (SELECT id FROM kept_anchor) AS is_kept,
+    a.id IN (SELECT target FROM live_score WHERE name = '{GIVEN}') AS is_given
+FROM anchor a WHERE a.kind IN ('viewpoint', 'expression') AND a.id IN (
+    SELECT id FROM kept_anchor UNION SELECT id FROM gated WHERE kind = 'anchor' AND gate = 'anchor.{LABEL}.min')
+"""
+_JUDGED = f"""
+SELECT max(value) FILTER (name = '{LABEL}') AS label, max(value) FILTER (name = '{CORRECTED}') AS corrected, count(*)
+    FILTER (name = '{CORRECTED}') AS asked FROM live_score WHERE name IN ('{LABEL}', '{CORRECTED}') GROUP BY target
+"""
+_VOTES = """
+SELECT v.question, a.appearance_id, v.choice FROM (
+    SELECT * FROM vote WHERE study_id = ? QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
+JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question WHERE v.choice NOTNULL
+"""
+
+
+class _Row(NamedTuple):
+    id: str
+    picture: str
+    kind: str
+    label: str
+    is_kept: bool
+    is_given: bool
+
+
+def anchor_checks(now: Snapshot) -> tuple[AnchorCheck, ...]:
+    """Labels that the judge and that people kept, corrected and dropped; nothing for whom nobody asked."""
+    judged = Counter(_fate(label, corrected) for label, corrected, asked in now.query(_JUDGED) if asked)
+    found = [AnchorCheck(kind="expression", by="judge", **judged)] if judged else []
+    told = people_told(now)
+    first = [row for row in _rows(now) if not row.is_given]
+    for kind in KINDS:
+        fates = Counter(
+            _fate_by(told[row.kind, row.picture], row.label)
+            for row in first
+            if row.kind == kind and (row.kind, row.picture) in told
+        )
+        found += [AnchorCheck(kind=kind, by="people", **fates)] if fates else []
+    return tuple(found)
+
+
+def anchor_accuracy(now: Snapshot) -> tuple[AnchorAccuracy, ...]:
+    """For each kind that people looked at. Without a judge before and after are one."""
+    told = {key: choice for key, choice in people_told(now).items() if choice != UNSURE}
+    rows = _rows(now)
+    found = []
+    for kind in KINDS:
+        of_kind = [row for row in rows if row.kind == kind and (kind, row.picture) in told]
+        before = [told[kind, row.picture] == row.label for row in of_kind if not row.is_given]
+        after = [told[kind, row.picture] == row.label for row in of_kind if row.is_kept]
+        if of_kind:
+            found.append(
+                AnchorAccuracy(
+                    kind=kind,
+                    told_before=len(before),
+                    right_before=sum(before),
+                    told_after=len(after),
+                    right_after=sum(after),
+                    before=sum(before) / len(before) if before else None,
+                    after=sum(after) / len(after) if after else None,
+                )
+            )
+    return tuple(found)
+
+
+def people_told(now: Snapshot) -> dict[tuple[str, str], str]:
+    """By kind and picture the choice that most people made; `unsure` where two are even."""
+    votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for kind, picture, choice in now.query(_VOTES, [ANCHORS_STUDY]):
+        votes[kind, picture][choice] += 1
+    told = {}
+    for key, counts in votes.items():
+        (best, most), *others = counts.most_common()
+        told[key] = UNSURE if others and others[0][1] == most else best
+    return told
+
+
+def _rows(now: Snapshot) -> list[_Row]:
+    return [_Row(*row) for row in now.query(_ANCHORS)]
+
+
+def _fate(label: float | None, corrected: float | None) -> str:
+    if label is None:
+        return UNSURE
+    return "kept" if label == 1.0 else "corrected" if corrected == 1.0 else "dropped"
+
+
+def _fate_by(choice: str, label: str) -> str:
+    if choice == UNSURE:
+        return UNSURE
+    return "kept" if choice == label else "dropped" if choice == NONE else "corrected"
