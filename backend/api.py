@@ -11,7 +11,7 @@ from typing import Protocol
 
 from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
-from backend.domain.calibration import CalibratedThresholds, FittedEmbedder
+from backend.domain.calibration import CalibratedMetrics, CalibratedThresholds, FittedEmbedder
 from backend.domain.case_sets import CaseReview, CasesMade
 from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
@@ -340,6 +340,29 @@ class Api(StudyApi, Protocol):
         """Bounds on a score of pairs by category, from verdicts, at a precision; writes thresholds.json and its page.
 
         With `apply` the project's gate on the score takes them, and shows and holds back accordingly; no model runs again.
+        """
+        ...
+
+    def calibrate_metrics(
+        self,
+        *,
+        study: str,
+        aspect: str = "",
+        name: str = "",
+        metrics: tuple[str, ...] = (),
+        preset: str = "",
+        by: str = "domain",
+        scaling: str = "isotonic",
+        folds: int = 5,
+        bootstraps: int = 1000,
+        seed: int = 0,
+        out: str | None = None,
+    ) -> CalibratedMetrics:
+        """Weights of metrics fitted to a study's votes on pairs; writes `calibrations/NAME.json` of the project, or `out`.
+
+        `aspect` names the question when the study asks several, `name` is the study's by default. `by` says which cases have
+        fits of their own: domain, category or none. `preset` is a published total to compare with. The file is a preset of
+        `leaderboard` by its name. Raises SettingsError for unknown names and where nothing was compared or measured.
         """
         ...
 

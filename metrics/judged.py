@@ -62,6 +62,15 @@ class Judged:
         """Votes of each pair, float `(P,)`."""
         return np.bincount(self.votes.item, minlength=len(self.pairs)).astype(float)
 
+    def with_metrics(self, columns: Sequence[int]) -> "Judged":
+        """The same pairs with some of the metrics."""
+        return replace(
+            self,
+            metrics=tuple(self.metrics[k] for k in columns),
+            first=self.first[:, list(columns)],
+            second=self.second[:, list(columns)],
+        )
+
     def only(self, rows: np.ndarray) -> "Judged":
         """The pairs that a bool `(P,)` names."""
         place = np.cumsum(rows) - 1

@@ -12,6 +12,7 @@ import typer
 from backend.cli import demo as demonstration
 from backend.cli.ablating import ablate
 from backend.cli.calibrating import calibrate_app
+from backend.cli.calibrating_metrics import metrics as calibrate_metrics
 from backend.cli.cases import cases_app
 from backend.cli.evaluating import evaluate
 from backend.cli.importing import SCORE_FORMATS, import_
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(help="Read the journal of what people said and asked.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+calibrate_app.command("metrics")(calibrate_metrics)
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(cases_app, name="cases")
 app.add_typer(study_app, name="study")

@@ -10,6 +10,7 @@ JOBS: dict[str, str] = {
 }
 
 CALLS: dict[str, str] = {
+    "calibrate_metrics": "metrics.calibrating:calibrate_metrics",
     "case_stats": "metrics.case_sets:stats",
     "check_cases": "metrics.case_sets:check",
     "evaluation_plan": "metrics.evaluation:plan_of",
@@ -28,6 +29,7 @@ CALLS: dict[str, str] = {
     "set_metrics": "metrics.distribution_sets:set_metrics",
     "total": "metrics.total:totals_of_file",
     "unapproved_cases": "metrics.case_sets:unapproved",
+    "write_calibration": "metrics.calibration_file:write_calibration",
     "write_scores": "metrics.score_files:write_scores",
 }
 """What the workspace asks of the packages above it, resolved when it is needed."""

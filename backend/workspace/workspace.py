@@ -55,6 +55,7 @@ from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.dataset_operations import DatasetOperations
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
+from backend.workspace.metric_calibrating import MetricCalibrationOperations, preset_of
 from backend.workspace.model_work import ModelOperations
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
 from backend.workspace.projection import Projection
@@ -68,7 +69,7 @@ MAX_LIMIT = 1000  # rows of one page
 MAX_FRAMES = 12  # of a video on a sheet
 
 
-class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, StudyOperations):
+class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, MetricCalibrationOperations, StudyOperations):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
     Opening takes the project's lock, brings people's part of the catalog up to the journal's head and clears
@@ -259,7 +260,14 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Study
         rows = ranking.rows_of(self.evaluation(), cases)
         found = self.set_distances(benchmark=cases[0].benchmark)
         board = ranking.ranked(
-            rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against, distances=found
+            rows,
+            cases,
+            self.layout,
+            preset=preset_of(self.layout, preset),
+            facts=facts,
+            only=only,
+            against=against,
+            distances=found,
         )
         if html:
             ranking.write_page(board, rows, self.catalog, self.artifacts, Path(html))
@@ -302,6 +310,7 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Study
     def export_scores(self, *, format: str, out: str, system: str, benchmark: str = "", preset: str = "") -> ScoreFiles:
         cases = ranking.cases_of(self.catalog, benchmark)
         rows = [row for row in ranking.rows_of(self.evaluation(), cases) if row.system == system]
+        preset = preset_of(self.layout, preset)
         return ranking.export_scores(rows, cases, self.artifacts, format=format, out=out, system=system, preset=preset)
 
     def make_cases(
