@@ -41,6 +41,7 @@ class DatasetStatistics:
     """How often captions say each word, without the commonest words of the language."""
     anchor_checks: tuple["AnchorCheck", ...] = ()
     anchor_accuracy: tuple["AnchorAccuracy", ...] = ()
+    anchor_balance: tuple["AnchorBalance", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +102,19 @@ class AnchorAccuracy:
     before: float | None
     """Share that is right; None of none."""
     after: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorBalance:
+    """How often anchors of one label are to be drawn, so that labels come in the shares that Gloria published."""
+
+    kind: str
+    label: str
+    number: int
+    share: float
+    """Of the anchors of the kind."""
+    published: float
+    weight: float
+    """Of each anchor with this label, at most 2: others of its kind are drawn as often as their own weights say."""
+    drawn: float
+    """Share of the draws that this label gets; short of the published one where the weight is at its most."""

@@ -121,6 +121,7 @@ def _write_files(
     folder.put_lines("samples.jsonl", (line(SAMPLE_LINE.dump_python(sample)) for sample in samples))
     folder.put_lines("videos.jsonl", (line(VIDEO_LINE.dump_python(video)) for video in videos))
     pictures = {side.crop for pair in pairs for side in (pair.target, pair.reference) if side.crop}
+    pictures |= {anchor.crop for sample in samples for anchor in sample.anchors}
     for name in sorted(pictures | {sample.plate for sample in samples if sample.plate}):
         folder.put(artifact_path(name), artifacts.get(name))
     counts = Counter(pair.split for pair in pairs if pair.split)

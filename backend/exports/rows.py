@@ -127,6 +127,24 @@ class ExportReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportAnchor:
+    """A picture that stands for a subject of a sample's clip, and how often it is to be drawn (Gloria, section 3)."""
+
+    appearance_id: str
+    kind: str
+    """global, viewpoint or expression."""
+    label: str
+    """The side or the expression; empty for a global anchor."""
+    inside: bool
+    """Whether its frame lies inside the clip."""
+    frame: int | None
+    crop: str
+    """Name of the picture's artifact; lies at `artifacts/ab/NAME` of the export."""
+    weight: float
+    """1 for as often as it is found; brings labels to the published shares, over all anchors of the project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSample:
     """A clip with references of its subjects: what training reads. Both sides of the pairs say where pictures lie."""
 
@@ -142,6 +160,8 @@ class ExportSample:
     """Sorted by subject; every one's pair is exported, and nobody has denied it."""
     plate: str | None = None
     """Artifact of the clip's surroundings without its subjects; lies at `artifacts/ab/NAME` of the export."""
+    anchors: tuple[ExportAnchor, ...] = ()
+    """Sorted by kind, label and picture."""
     split: str | None = None
 
 

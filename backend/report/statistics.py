@@ -97,7 +97,7 @@ def _table(rows: Sequence[AblationRow]) -> Table:
 
 
 def _anchor_tables(found: DatasetStatistics) -> list[Block]:
-    """What a judge and people made of the labels of anchors, and how right these were; nothing where nobody looked."""
+    """What a judge and people made of the labels of anchors, how right these were, and how often to draw each."""
     checks = tuple(
         (row.kind, row.by, *(f"{count:,}" for count in (row.kept, row.corrected, row.dropped, row.unsure)))
         for row in found.anchor_checks
@@ -114,6 +114,20 @@ def _anchor_tables(found: DatasetStatistics) -> list[Block]:
         head = ("Anchors", "Right before", "of", "Right after", "of")
         note = "Labels that agree with people's, before the judge looked and after."
         blocks.append(Table(note=note, head=head, rows=accuracy, numeric=frozenset(range(1, 5))))
+    balance = tuple(
+        (
+            row.kind,
+            row.label,
+            f"{row.number:,}",
+            *(f"{share:.1%}" for share in (row.share, row.published, row.drawn)),
+            f"{row.weight:.2f}",
+        )
+        for row in found.anchor_balance
+    )
+    if balance:
+        head = ("Anchors", "Label", "Found", "Share", "Gloria's", "Drawn", "Weight")
+        note = "How often anchors are to be drawn so that labels come in Gloria's shares (tables 5 and 6), at most twice as often."
+        blocks.append(Table(note=note, head=head, rows=balance, numeric=frozenset(range(2, 7))))
     return blocks
 
 

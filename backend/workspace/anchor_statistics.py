@@ -1,10 +1,11 @@
-"""What became of the labels of anchors: by the judge, by people, and how right they were before and after."""
+"""Labels of anchors: what the judge and people made of them, how right they are, how often each is to be drawn."""
 
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from backend.domain.statistics import AnchorAccuracy, AnchorCheck
+from backend.domain.statistics import AnchorAccuracy, AnchorBalance, AnchorCheck
 from backend.stages.anchor_verification import CORRECTED, GIVEN, LABEL, UNSURE
+from backend.stages.balance import GLORIA_SHARES, anchor_weights, weighted_shares
 from backend.workspace.snapshot import Snapshot
 
 ANCHORS_STUDY = "anchors"
@@ -18,6 +19,10 @@ SELECT DISTINCT a.id, a.appearance_id, a.kind, a.label, a.id IN (SELECT id FROM 
 FROM anchor a WHERE a.kind IN ('viewpoint', 'expression') AND a.id IN (
     SELECT id FROM kept_anchor UNION SELECT id FROM gated WHERE kind = 'anchor' AND gate = 'anchor.{LABEL}.min')
 """
+_KEPT = """
+SELECT a.kind, a.label FROM kept_anchor k JOIN anchor a ON a.id = k.id AND a.work_key = k.work_key
+WHERE a.kind IN ('viewpoint', 'expression')
+"""
 _JUDGED = f"""
 SELECT max(value) FILTER (name = '{LABEL}') AS label, max(value) FILTER (name = '{CORRECTED}') AS corrected, count(*)
     FILTER (name = '{CORRECTED}') AS asked FROM live_score WHERE name IN ('{LABEL}', '{CORRECTED}') GROUP BY target
@@ -27,6 +32,31 @@ SELECT v.question, a.appearance_id, v.choice FROM (
     SELECT * FROM vote WHERE study_id = ? QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
 JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question WHERE v.choice NOTNULL
 """
+
+
+def anchor_balance(now: Snapshot) -> tuple[AnchorBalance, ...]:
+    """Of the anchors that are kept, by kind and label in the published order; labels that were not found are left out."""
+    rows = now.query(_KEPT)
+    found = []
+    for kind, shares in GLORIA_SHARES.items():
+        labels = [label for of_kind, label in rows if of_kind == kind]
+        weights = anchor_weights(labels, shares)
+        drawn = weighted_shares(labels, weights)
+        counts, wanted = Counter(labels), sum(shares.values())
+        found += [
+            AnchorBalance(
+                kind=kind,
+                label=label,
+                number=counts[label],
+                share=counts[label] / len(labels),
+                published=share / wanted,
+                weight=weights[label],
+                drawn=drawn[label],
+            )
+            for label, share in shares.items()
+            if counts[label]
+        ]
+    return tuple(found)
 
 
 class _Row(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.domain.statistics import DatasetRow, DatasetStatistics, Spread
 from backend.models.taxonomy import load_taxonomy
-from backend.workspace.anchor_statistics import anchor_accuracy, anchor_checks
+from backend.workspace.anchor_statistics import anchor_accuracy, anchor_balance, anchor_checks
 from backend.workspace.snapshot import Snapshot
 
 KEPT_VALUES = 2000  # of a spread: more makes no histogram finer
@@ -131,6 +131,7 @@ def dataset_statistics(now: Snapshot, *, name: str) -> DatasetStatistics:
         words=_words(text for text, _ in captions),
         anchor_checks=anchor_checks(now),
         anchor_accuracy=anchor_accuracy(now),
+        anchor_balance=anchor_balance(now),
     )
 
 

@@ -24,6 +24,7 @@ from backend.exports.split import identities
 from backend.exports.where import parse_where
 from backend.settings import ProjectSettings, nearest
 from backend.store.artifacts import Artifacts
+from backend.workspace.anchor_rows import export_anchors
 from backend.workspace.clip_rows import MASKS, export_clips, phrases_of
 from backend.workspace.copies import NearDuplicates, copied_videos
 from backend.workspace.snapshot import Snapshot
@@ -150,6 +151,7 @@ def export_samples(now: Snapshot, pair_ids: Collection[str]) -> list[ExportSampl
         LEFT JOIN kept_caption kt ON kt.id = s.caption_id LEFT JOIN caption t ON t.id = kt.id AND t.work_key = kt.work_key
         LEFT JOIN kept_plate kp ON kp.id = s.plate_id LEFT JOIN plate p ON p.id = kp.id AND p.work_key = kp.work_key ORDER BY 1"""
     )
+    anchors = export_anchors(now)
     found = []
     for sample_id, kind, clip_id, video_id, start, stop, caption, subjects, pictures, pairs, plate in rows:
         references = tuple(
@@ -169,6 +171,7 @@ def export_samples(now: Snapshot, pair_ids: Collection[str]) -> list[ExportSampl
                     caption=caption,
                     references=references,
                     plate=plate,
+                    anchors=anchors.get(clip_id, ()),
                 )
             )
     return found
