@@ -33,10 +33,30 @@ def test_a_person_with_a_face_is_one() -> None:
 
 
 def test_a_face_without_a_body_is_a_person_while_it_is_seen() -> None:
-    """Frames looked at: 0, 50, 60, 99; the second face is there from 50 to 60."""
-    body = track("person", (0, 99), (10, 10, 60, 200))
-    face = track("face", (50, 60), (100, 15, 120, 35))
+    """Frames looked at: 0, 50, 54, 60, 98, 99; the second face is there from 50 to 60."""
+    body = track("person", (0, 98, 99), (10, 10, 60, 200))
+    face = track("face", (50, 54, 60), (100, 15, 120, 35))
     assert counted(body, face) == {"single_person": 0.5, "most_people": 2}
+
+
+def test_a_face_seen_twice_is_a_mistake() -> None:
+    body = track("person", (0, 99), (10, 10, 60, 200))
+    assert counted(body, track("face", (50, 60), (100, 15, 120, 35))) == {"single_person": 1, "most_people": 1}
+
+
+def test_bodies_around_one_face_are_one_person() -> None:
+    """A bust, the whole figure with what it holds, and the trunk alone: boxes that a detector of parts gives."""
+    bust = track("person", (0, 50), (10, 10, 60, 80))
+    figure = track("person", (0, 50), (0, 5, 90, 200))
+    trunk = track("person", (0, 50), (12, 60, 58, 140))
+    face = track("face", (0, 25, 50), (25, 15, 45, 35))
+    assert counted(bust, figure, trunk, face) == {"single_person": 1, "most_people": 1}
+
+
+def test_two_faces_in_one_box_are_two_people() -> None:
+    embrace = track("person", (0, 50), (0, 5, 90, 200))
+    faces = [track("face", (0, 25, 50), (x, 15, x + 20, 35)) for x in (10, 50)]
+    assert counted(embrace, *faces)["most_people"] == 2
 
 
 def test_an_unlabelled_track_counts_when_words_call_it_human() -> None:
