@@ -178,15 +178,18 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRow:
-    """How a role is bound: `available` with `model_id`, else `reason` and `next_step`."""
+    """How a role is bound: `available` with `model_id`, else `reason`, which says what to do."""
 
     role: str
     implementation: str
     model_id: str
     available: bool
     licence: str = ""
+    num_bytes: int = 0
+    """Of the weights that lie at the role's place; 0 where none do."""
+    published_bytes: int = 0
+    """Of the weights that the papers take, about; 0 where the implementation needs none or suggests none."""
     reason: str = ""
-    next_step: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from backend.cli.options import (
     SetOption,
     WorkersOption,
 )
-from backend.cli.output import emit, follow, say, show_models, show_status, warn
+from backend.cli.output import emit, follow, say, show_doctor, show_models, show_status, warn
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
 from backend.cli.studying import erase, study_app
 from backend.domain import StudioError
@@ -182,12 +182,7 @@ def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
         if as_json:
             emit(found)
             return
-        for row in found.roles.values():
-            say(
-                f"{row.role:<20} {row.implementation:<10} {row.model_id or row.reason}"
-                + (f"  {row.reason}" if row.model_id else "")
-            )
-        say(f"missing: {', '.join(found.missing) or 'nothing'}")
+        show_doctor(found)
         show_models(found.models)
 
 

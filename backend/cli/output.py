@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from backend.api import Api, Status
+from backend.api import Api, Doctor, RoleRow, Status
 from backend.api import Progress as JobProgress
 from backend.domain.model_work import ModelWorkerRow
 
@@ -81,6 +81,32 @@ def show_status(status: Status) -> None:
     say("\nSources: " + (", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none"))
     show_models(status.models)
     show_failures(status)
+
+
+def show_doctor(found: Doctor) -> None:
+    """What is bound to each role, the size and licence of its weights, and which weights are missing and what to do."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 150)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("role", "bound", "weights", "licence", "model"):
+        table.add_column(name, justify="right" if name == "weights" else "left")
+    for row in found.roles.values():
+        if row.implementation:
+            table.add_row(row.role, row.implementation, _size(row), row.licence, row.model_id)
+    console.print(table)
+    unbound = [row.role for row in found.roles.values() if not row.implementation]
+    if unbound:
+        say(f"\nnot bound by this profile: {', '.join(unbound)}")
+    for name in found.missing:
+        say(f"missing, {name} ({_size(found.roles[name])}): {found.roles[name].reason}")
+    if not found.missing:
+        say("\nmissing: nothing")
+
+
+def _size(row: RoleRow) -> str:
+    """Bytes of weights that are there; about how many where they are not; a dash for an implementation without any."""
+    if row.num_bytes:
+        return f"{row.num_bytes:,} B"
+    return f"about {row.published_bytes / 1e9:.2g} GB" if row.published_bytes else "–"
 
 
 def show_models(workers: Sequence[ModelWorkerRow]) -> None:

@@ -31,6 +31,7 @@ class AestheticMlp:
 
     model_id: str = "aesthetic-mlp-linear-mse"
     suggested: ClassVar[str] = "BestWishYsh/OpenS2V-Weight"
+    published_gb: ClassVar[float] = 0.0037  # 0.9 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
     files: ClassVar[tuple[str, ...]] = ("aesthetic-model.pth", "sac+logos+ava1-l14-linearMSE.pth")
     layers: ClassVar[tuple[str, ...]] = MLP_LAYERS
@@ -58,6 +59,7 @@ class AestheticLinear(AestheticMlp):
 
     model_id: str = "aesthetic-linear"
     suggested: ClassVar[str] = "OpenGVLab/VBench_Used_Models"
+    published_gb: ClassVar[float] = 0.000004  # 769 parameters
     licence: ClassVar[str] = "MIT"
     files: ClassVar[tuple[str, ...]] = ("sa_0_4_vit_l_14_linear.pth",)
     layers: ClassVar[tuple[str, ...]] = ("",)

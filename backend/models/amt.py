@@ -18,6 +18,7 @@ class AmtS:
 
     model_id: str = "amt-s"
     suggested: ClassVar[str] = "lalala125/AMT"
+    published_gb: ClassVar[float] = 0.012  # 3 M parameters, float32
     licence: ClassVar[str] = "CC BY-NC 4.0 weights"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

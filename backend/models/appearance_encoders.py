@@ -45,6 +45,7 @@ class OpenClipAppearance:
     model_id: str = "open-clip-appearance"
     space: ClassVar[str] = "appearance"
     suggested: ClassVar[str] = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"  # the base of the instance-tuned ones
+    published_gb: ClassVar[float] = 3.9  # 986 M parameters, float32
     licence: ClassVar[str] = "of its weights; open_clip is MIT"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -83,6 +84,7 @@ class DinoV2Appearance:
     model_id: str = "dino-v2-appearance"
     space: ClassVar[str] = "appearance"
     suggested: ClassVar[str] = DinoV2.suggested
+    published_gb: ClassVar[float] = DinoV2.published_gb
     licence: ClassVar[str] = DinoV2.licence
     encoder: ClassVar[type] = DinoV2
 
@@ -101,6 +103,7 @@ class DinoV3Appearance(DinoV2Appearance):
 
     model_id: str = "dino-v3-appearance"
     suggested: ClassVar[str] = DinoV3.suggested
+    published_gb: ClassVar[float] = DinoV3.published_gb
     licence: ClassVar[str] = DinoV3.licence
     encoder: ClassVar[type] = DinoV3
 
@@ -111,6 +114,7 @@ class ProjectedAppearance:
     model_id: str = "projected-appearance"
     space: ClassVar[str] = "appearance"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "of its base"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

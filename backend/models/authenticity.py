@@ -29,6 +29,7 @@ class ImageAuthenticity:
 
     model_id: str = "image-authenticity-pil-1"
     suggested: ClassVar[str] = "umm-maybe/AI-image-detector"
+    published_gb: ClassVar[float] = 0.35  # 87 M parameters, float32
     licence: ClassVar[str] = "as the checkpoint's card says"
     batch: int = BATCH
 

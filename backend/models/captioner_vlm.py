@@ -48,6 +48,7 @@ class VlmCaptioner:
 
     model_id: str = f"vlm-captions-1-{PROMPT.digest}"
     suggested: ClassVar[str] = "Qwen/Qwen2.5-VL-7B-Instruct"
+    published_gb: ClassVar[float] = 16.6  # 8.3 G parameters, bfloat16
     licence: ClassVar[str] = "that of the weights"
     prompt_digest: ClassVar[str] = PROMPT.digest
 
@@ -110,6 +111,7 @@ class OpenAiCaptioner:
 
     model_id: str = f"openai-captions-1-{PROMPT.digest}"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "the endpoint's terms"
     prompt_digest: ClassVar[str] = PROMPT.digest
 

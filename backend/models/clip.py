@@ -21,6 +21,7 @@ class ClipB32:
 
     model_id: str = "clip-vit-b-32"
     suggested: ClassVar[str] = "openai/clip-vit-base-patch32"
+    published_gb: ClassVar[float] = 0.61  # 151 M parameters, float32
     licence: ClassVar[str] = "MIT"
     batch: int = BATCH
 
@@ -66,6 +67,7 @@ class ClipL14(ClipB32):
 
     model_id: str = "clip-vit-l-14"
     suggested: ClassVar[str] = "openai/clip-vit-large-patch14"
+    published_gb: ClassVar[float] = 1.7  # 428 M parameters, float32
 
 
 class OpenClipB32:
@@ -73,6 +75,7 @@ class OpenClipB32:
 
     model_id: str = "open-clip-vit-b-32"
     suggested: ClassVar[str] = "timm/vit_base_patch32_clip_quickgelu_224.openai"
+    published_gb: ClassVar[float] = 0.61  # as ClipB32
     licence: ClassVar[str] = "MIT"
     batch: int = BATCH
     architecture: ClassVar[str] = "ViT-B-32-quickgelu"
@@ -118,4 +121,5 @@ class OpenClipL14(OpenClipB32):
 
     model_id: str = "open-clip-vit-l-14"
     suggested: ClassVar[str] = "timm/vit_large_patch14_clip_quickgelu_224.openai"
+    published_gb: ClassVar[float] = 1.7  # as ClipL14
     architecture: ClassVar[str] = "ViT-L-14-quickgelu"

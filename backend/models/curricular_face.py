@@ -28,6 +28,7 @@ class CurricularFace:
 
     model_id: str = "curricularface-ir-1"
     suggested: ClassVar[str] = "BestWishYsh/OpenS2V-Weight"
+    published_gb: ClassVar[float] = 0.26  # 65 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0 code; weights trained on Glint360K, for research only"
     batch: int = BATCH
 

@@ -30,6 +30,7 @@ class DinoV1:
 
     model_id: str = "dino-v1-vit-b-16"
     suggested: ClassVar[str] = "facebook/dino-vitb16"
+    published_gb: ClassVar[float] = 0.34  # 86 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
     batch: int = BATCH
 
@@ -55,6 +56,7 @@ class DinoV2:
 
     model_id: str = "dino-v2"
     suggested: ClassVar[str] = "facebook/dinov2-base"
+    published_gb: ClassVar[float] = 0.35  # 87 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
     batch: int = BATCH
     kind: ClassVar[str] = "dinov2"
@@ -77,6 +79,7 @@ class DinoV3(DinoV2):
 
     model_id: str = "dino-v3"
     suggested: ClassVar[str] = "facebook/dinov3-vitb16-pretrain-lvd1689m"
+    published_gb: ClassVar[float] = 0.34  # 86 M parameters, float32
     licence: ClassVar[str] = "DINOv3 License (Meta)"
     batch: int = BATCH
     kind: ClassVar[str] = "dinov3_vit"

@@ -25,6 +25,7 @@ class DoverOnnx:
 
     model_id: str = "dover-onnx-1"
     suggested: ClassVar[str] = "DOVER's onnx_dover.onnx"
+    published_gb: ClassVar[float] = 0.22  # 56 M parameters, float32
     licence: ClassVar[str] = "S-Lab License 1.0, for non-commercial use"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

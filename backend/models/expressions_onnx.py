@@ -26,6 +26,7 @@ class EmotiEffOnnx:
     model_id: str = "emotiefflib-onnx-1"
     labels: tuple[str, ...] = LABELS
     suggested: ClassVar[str] = "EmotiEffLib's enet_b2_8.onnx"
+    published_gb: ClassVar[float] = 0.03
     licence: ClassVar[str] = "Apache-2.0 code; weights trained on AffectNet, for research only"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

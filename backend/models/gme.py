@@ -24,6 +24,7 @@ class Gme:
 
     model_id: str = "gme"
     suggested: ClassVar[str] = "Alibaba-NLP/gme-Qwen2-VL-7B-Instruct"
+    published_gb: ClassVar[float] = 16.6  # 8.3 G parameters, bfloat16
     licence: ClassVar[str] = "Apache-2.0"
     batch: int = BATCH
 

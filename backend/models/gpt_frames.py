@@ -25,6 +25,7 @@ class GptFrames:
 
     model_id: str = "gpt_frames"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "the endpoint's terms"
     origin: ClassVar[str] = "generated"
 

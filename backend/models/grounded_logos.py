@@ -30,6 +30,7 @@ class GroundedLogos:
 
     model_id: str = "grounded-logos-1"
     suggested: ClassVar[str] = GroundingDino.suggested
+    published_gb: ClassVar[float] = GroundingDino.published_gb
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

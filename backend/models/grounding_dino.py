@@ -22,6 +22,7 @@ class GroundingDino:
 
     model_id: str = "grounding-dino"
     suggested: ClassVar[str] = "IDEA-Research/grounding-dino-tiny"
+    published_gb: ClassVar[float] = 0.69  # 172 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
     batch: int = BATCH
 

@@ -28,6 +28,7 @@ class GroundingDinoPackage(GroundingDino):
 
     model_id: str = "groundingdino-py"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when the package or one of the three parts of the weights is missing."""

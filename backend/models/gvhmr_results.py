@@ -26,6 +26,7 @@ class GvhmrResults:
 
     model_id: str = "gvhmr-results-1"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "non-commercial (GVHMR, and the SMPL body model that it rests on)"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

@@ -33,6 +33,7 @@ class InceptionFeatures:
 
     model_id: str = "inception-v3-1"
     suggested: ClassVar[str] = FILES[0]
+    published_gb: ClassVar[float] = 0.096
     licence: ClassVar[str] = "Apache-2.0 (TensorFlow's weights), BSD-3-Clause (torchvision's)"
     batch: int = BATCH
 

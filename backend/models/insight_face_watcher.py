@@ -15,6 +15,7 @@ class InsightFaceWatcher(InsightFaces):
 
     model_id: str = "insightface-watcher-1"
     suggested: ClassVar[str] = "insightface's antelopev2 or buffalo_l"
+    published_gb: ClassVar[float] = 0.43  # antelopev2, unpacked
     detection_size: ClassVar[tuple[int, int]] = (640, 640)  # OpenS2V-Nexus, data_process/step1_get_bbox.py
     least_score: ClassVar[float] = 0.65  # the same file
     least_cosine: ClassVar[float] = 0.35  # research default; upstream's .1 links strangers: random faces reach .2

@@ -22,6 +22,7 @@ class InsightFaces:
 
     model_id: str = "insightface-1"
     suggested: ClassVar[str] = "BestWishYsh/OpenS2V-Weight"
+    published_gb: ClassVar[float] = 0.43  # antelopev2, unpacked
     licence: ClassVar[str] = "MIT code; the model packs are for non-commercial research only"
     detection_size: ClassVar[tuple[int, int]] = DETECTION_SIZE
 

@@ -19,6 +19,7 @@ class LocalJudge:
     model_id: str = "local_judge"
     sampling: str = '{"choice": "likeliest"}'
     suggested: ClassVar[str] = "Qwen/Qwen2.5-VL-7B-Instruct"
+    published_gb: ClassVar[float] = 16.6  # 8.3 G parameters, bfloat16
     licence: ClassVar[str] = "that of the weights"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

@@ -16,6 +16,7 @@ class OpenAiJudge:
     model_id: str = "openai"
     sampling: str = "{}"  # get_naturalscore.py names no temperature and no seed
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "the endpoint's terms"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str, limits: Limits | None = None) -> None:

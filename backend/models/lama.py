@@ -16,6 +16,7 @@ class Lama:
 
     model_id: str = "lama"
     suggested: ClassVar[str] = "big-lama.pt (TorchScript), a file of 196 MB"
+    published_gb: ClassVar[float] = 0.2
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

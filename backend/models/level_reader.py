@@ -24,6 +24,7 @@ class VlmLevelReader:
 
     model_id: str = "level_reader"
     suggested: ClassVar[str] = "Qwen/Qwen2.5-VL-7B-Instruct"
+    published_gb: ClassVar[float] = 16.6  # 8.3 G parameters, bfloat16
     licence: ClassVar[str] = "that of the weights"
     batch: int = BATCH
 

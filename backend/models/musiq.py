@@ -20,6 +20,7 @@ class Musiq:
 
     model_id: str = "musiq-spaq"
     suggested: ClassVar[str] = "OpenGVLab/VBench_Used_Models"
+    published_gb: ClassVar[float] = 0.11  # 27 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0 (google-research); the converted file comes with pyiqa, for non-commercial use"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

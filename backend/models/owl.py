@@ -26,6 +26,7 @@ class Owlv2:
 
     model_id: str = "owlv2"
     suggested: ClassVar[str] = "google/owlv2-base-patch16-ensemble"
+    published_gb: ClassVar[float] = 0.62  # 155 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
     batch: int = BATCH
     kind: ClassVar[str] = "owlv2"
@@ -99,6 +100,7 @@ class OwlVit(Owlv2):
 
     model_id: str = "owlvit"
     suggested: ClassVar[str] = "google/owlvit-large-patch14"
+    published_gb: ClassVar[float] = 1.7  # 434 M parameters, float32
     kind: ClassVar[str] = "owlvit"
     pads: ClassVar[bool] = False
 

@@ -23,6 +23,7 @@ class OpenAiPhrases:
 
     model_id: str = f"phrases-openai-1-{PROMPT.digest}"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "the endpoint's terms"
     prompt_digest: ClassVar[str] = PROMPT.digest
 
@@ -52,6 +53,7 @@ class LocalPhrases:
 
     model_id: str = f"phrases-local-1-{PROMPT.digest}"
     suggested: ClassVar[str] = "Qwen/Qwen2.5-7B-Instruct"
+    published_gb: ClassVar[float] = 15.2  # 7.6 G parameters, bfloat16
     licence: ClassVar[str] = "that of the weights"
     prompt_digest: ClassVar[str] = PROMPT.digest
 

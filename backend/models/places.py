@@ -28,6 +28,8 @@ class WithWeights(Protocol):
     model_id: str
     suggested: ClassVar[str]
     """What the papers take, as a name on the hub or a file."""
+    published_gb: ClassVar[float]
+    """What that takes on the disk, in 10^9 bytes, as published; 0 where nothing is suggested."""
     licence: ClassVar[str]
 
     def __init__(self, place: "ModelPlace", *, device: str, dtype: str) -> None: ...

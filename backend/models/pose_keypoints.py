@@ -20,6 +20,7 @@ class VitPoseFacing:
 
     model_id: str = "vitpose-facing-1"
     suggested: ClassVar[str] = "usyd-community/vitpose-base-simple"
+    published_gb: ClassVar[float] = 0.34  # 86 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

@@ -18,6 +18,7 @@ class PredictedAesthetic:
 
     model_id: str = "aesthetic-predictor"
     suggested: ClassVar[str] = f"a folder with openai/clip-vit-large-patch14 as clip, and {AestheticMlp.files[-1]}"
+    published_gb: ClassVar[float] = 1.7  # CLIP's 428 M parameters, float32; the head has 4 MB
     licence: ClassVar[str] = "MIT (CLIP), Apache-2.0 (head)"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

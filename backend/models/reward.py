@@ -28,6 +28,7 @@ class VideoReward:
 
     model_id: str = "video_reward"
     suggested: ClassVar[str] = "KwaiVGI/VideoReward"
+    published_gb: ClassVar[float] = 4.4  # 2.2 G parameters, bfloat16
     licence: ClassVar[str] = "MIT"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

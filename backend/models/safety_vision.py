@@ -26,6 +26,7 @@ class ClassifierSafety:
 
     model_id: str = f"safety-classifier-1-{WordSafety.model_id}"
     suggested: ClassVar[str] = "Falconsai/nsfw_image_detection"
+    published_gb: ClassVar[float] = 0.34  # 86 M parameters, float32
     licence: ClassVar[str] = "that of the weights"
     has_eyes: ClassVar[bool] = True
 

@@ -16,6 +16,7 @@ class Sam2Masks:
 
     model_id: str = "sam2"
     suggested: ClassVar[str] = "facebook/sam2.1-hiera-large"
+    published_gb: ClassVar[float] = 0.9  # 224 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

@@ -40,6 +40,7 @@ class Sam2Package:
 
     model_id: str = "sam2-package"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

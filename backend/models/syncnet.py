@@ -25,6 +25,7 @@ class SyncNet:
     model_id: str = "syncnet-1"
     least_confidence: ClassVar[float] = 3.0  # research default; syncnet_python's talking faces reach 5 to 10
     suggested: ClassVar[str] = FILE
+    published_gb: ClassVar[float] = 0.055
     licence: ClassVar[str] = "MIT code; weights trained on VoxCeleb and BBC footage, for research only"
     batch: int = BATCH
 

@@ -20,6 +20,7 @@ class Umt5:
 
     model_id: str = "umt5"
     suggested: ClassVar[str] = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+    published_gb: ClassVar[float] = 22.7  # the folder text_encoder: 5.7 G parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
     max_tokens: ClassVar[int] = 512
 

@@ -19,6 +19,7 @@ class ViClip:
 
     model_id: str = "viclip-l-14"
     suggested: ClassVar[str] = "OpenGVLab/VBench_Used_Models"
+    published_gb: ClassVar[float] = 1.7  # 430 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0 code; weights CC BY-NC-SA 4.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

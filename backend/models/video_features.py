@@ -24,6 +24,7 @@ class I3d:
 
     model_id: str = "i3d-kinetics400-1"
     suggested: ClassVar[str] = I3D_FILE
+    published_gb: ClassVar[float] = 0.051
     licence: ClassVar[str] = "Apache-2.0"
     batch: int = BATCH
     clip_frames: int = I3D_FRAMES
@@ -68,6 +69,7 @@ class VideoMae:
 
     model_id: str = "videomae-1"
     suggested: ClassVar[str] = "MCG-NJU/videomae-base-finetuned-kinetics"
+    published_gb: ClassVar[float] = 0.35  # 87 M parameters, float32
     licence: ClassVar[str] = "CC BY-NC 4.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

@@ -18,6 +18,7 @@ class WanVae:
 
     model_id: str = "wan-vae"
     suggested: ClassVar[str] = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+    published_gb: ClassVar[float] = 0.51  # 127 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

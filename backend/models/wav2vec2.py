@@ -17,6 +17,7 @@ class Wav2Vec2:
 
     model_id: str = "wav2vec2"
     suggested: ClassVar[str] = "facebook/wav2vec2-base-960h"
+    published_gb: ClassVar[float] = 0.38  # 94 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

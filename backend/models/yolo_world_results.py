@@ -25,6 +25,7 @@ class YoloWorldResults:
 
     model_id: str = "yolo-world-results"
     suggested: ClassVar[str] = ""
+    published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "GPL-3.0 (YOLO-World, which made the boxes)"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:

@@ -43,6 +43,8 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
             available=not reason,
             reason=reason,
             licence=getattr(implementation, "licence", "Apache-2.0"),
+            num_bytes=place.weight_bytes() if place is not None and place.is_held else 0,
+            published_bytes=round(getattr(implementation, "published_gb", 0.0) * 1e9),
         )
     return Doctor(roles=rows, missing=tuple(role for role, row in rows.items() if row.implementation and not row.available))
 
