@@ -57,7 +57,8 @@ class PageStudies:
             participant = self._api.participant(participant=session.participant)
         except ProjectError:
             return None
-        facts = self._of(session.study_id)
+        session.study_id = participant.study_id
+        facts = self._of(session)
         told: dict[str, Any] = {
             "language": facts.language,
             "key": self._keys.digest("page", session.participant)[:12],
@@ -76,7 +77,7 @@ class PageStudies:
         return {**told, "step": step, **shown_pass(found)}
 
     def consent(self, session: Session) -> None:
-        self._api.consent(participant=session.participant, text=self._of(session.study_id).consent)
+        self._api.consent(participant=session.participant, text=self._of(session).consent)
 
     def trials(self, session: Session, start: int | None) -> dict[str, Any]:
         """The next trials as the browser is told of them."""
@@ -94,7 +95,7 @@ class PageStudies:
         vote = Vote(
             id=answer.vote,
             rev=answer.rev,
-            study_id=session.study_id,
+            study_id=self._study_id(session),
             trial_id=answer.trial,
             item_id=answer.trial,
             rater=session.participant,
@@ -135,9 +136,6 @@ class PageStudies:
             session.passed_slider = True
         return problem
 
-    def needs_slider(self, session: Session) -> bool:
-        return self._of(session.study_id).slider and not session.passed_slider
-
     def finish(self, session: Session) -> str:
         """The completion code."""
         return self._api.finish_study(participant=session.participant).code
@@ -171,7 +169,13 @@ class PageStudies:
         found = self._api.study_trials(participant=session.participant, start=position, limit=1).trials
         return next((vote for one in found for vote in _votes_on(one, answer)), None)
 
-    def _of(self, study_id: str) -> _Facts:
+    def _study_id(self, session: Session) -> str:
+        if not session.study_id:
+            session.study_id = self._api.participant(participant=session.participant).study_id
+        return session.study_id
+
+    def _of(self, session: Session) -> _Facts:
+        study_id = self._study_id(session)
         with self._lock:
             if study_id not in self._facts:
                 design = self._api.study(name=study_id)

@@ -125,7 +125,7 @@ class _Page:
         except ProjectError as error:
             raise Refused(403, "login" if "this login" in str(error) else "invitation") from error
         response = JSONResponse({"joined": True})
-        self._sessions.open(response, participant=participant.id, study_id=participant.study_id, token=token)
+        self._sessions.open(response, participant=participant.id, token=token)
         return response
 
     async def media(self, request: Request) -> Response:

@@ -25,7 +25,8 @@ class Session:
     """
 
     participant: str
-    study_id: str
+    study_id: str = ""
+    """Found when first needed: a cookie must not hold it, since it is a hash of the study's name and systems."""
     positions: dict[str, int] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     files: dict[str, MediaFile] = field(default_factory=dict)
@@ -44,8 +45,8 @@ class Sessions:
         told = self._told(request)
         if told is None:
             return None
-        participant, study_id = told[0], told[1]
-        session = self._known.pop(participant, None) or Session(participant, study_id)
+        participant = told[0]
+        session = self._known.pop(participant, None) or Session(participant)
         self._known[participant] = session
         if len(self._known) > MAX_SESSIONS:
             self._known.popitem(last=False)
@@ -55,11 +56,11 @@ class Sessions:
         """The token of an opened link that is not yet used in this browser; empty when there is none."""
         token = self._keys.opened("invitation", request.cookies.get(INVITATION, "")) or ""
         told = self._told(request)
-        return "" if told is not None and told[2] == _short(token) else token
+        return "" if told is not None and told[1] == _short(token) else token
 
-    def open(self, response: Response, *, participant: str, study_id: str, token: str) -> None:
+    def open(self, response: Response, *, participant: str, token: str) -> None:
         """Gives the cookie of a session, in place of the invitation's."""
-        sealed = self._keys.seal("session", "\n".join((participant, study_id, _short(token))))
+        sealed = self._keys.seal("session", f"{participant}\n{_short(token)}")
         self._set(response, SESSION, sealed, SESSION_S)
         self.close_invitation(response)
 
@@ -71,7 +72,7 @@ class Sessions:
 
     def _told(self, request: Request) -> list[str] | None:
         told = (self._keys.opened("session", request.cookies.get(SESSION, "")) or "").split("\n")
-        return told if len(told) == 3 else None
+        return told if len(told) == 2 else None
 
     def _set(self, response: Response, name: str, value: str, age_s: int) -> None:
         response.set_cookie(name, value, max_age=age_s, path="/s", httponly=True, samesite="strict", secure=self._is_secure)
