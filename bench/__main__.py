@@ -22,6 +22,7 @@ from bench import (
     accuracy_logos,
     accuracy_pairs,
     accuracy_people,
+    accuracy_people_real,
     accuracy_subjects,
     accuracy_words,
     engine,
@@ -126,7 +127,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "words": lambda worlds: accuracy_words.run(),
     "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
     "logos": lambda worlds: accuracy_logos.run((5, 1001)),  # the bound was chosen on 2 to 4
-    "people": lambda worlds: accuracy_people.run(worlds.folders(), _real()),
+    "people": lambda worlds: [*accuracy_people.run(worlds.folders()), *accuracy_people_real.run(_real())],
     "media": lambda worlds: media.run(),
     "metrics": lambda worlds: metrics.run(),
     "plan": lambda worlds: plan.run(),
