@@ -44,6 +44,27 @@ class _Flux:
         return self._torch.Generator("cpu").manual_seed(seed)
 
 
+class _FluxDrawing(_Flux):
+    """A pipeline that makes several pictures of one request."""
+
+    network: Any
+    _num_steps: int
+    _guidance: float
+
+    def _drawn(self, num: int, *, seed: int, **asked: Any) -> list[np.ndarray | Absent]:
+        """RGBA pictures, one a call of the pipeline, each of its own seed."""
+        made: list[np.ndarray | Absent] = []
+        for place in range(num):
+            image = self.network(
+                guidance_scale=self._guidance,
+                num_inference_steps=self._num_steps,
+                generator=self._generator(seed + place),
+                **asked,
+            ).images[0]
+            made.append(np.asarray(image.convert("RGBA")))
+        return made
+
+
 class FluxFill(_Flux):
     """Inpainter by FLUX.1 Fill: 50 steps at a guidance of 30, as its authors give; no text, so that nothing new is asked for."""
 
@@ -88,7 +109,7 @@ class FluxFill(_Flux):
         return np.where(mask[..., None], whole, frame)
 
 
-class FluxKontext(_Flux):
+class FluxKontext(_FluxDrawing):
     """ReferenceSynthesizer by FLUX.1 Kontext: the subject, asked for in another pose on a white ground."""
 
     model_id: str = "flux_kontext"
@@ -116,26 +137,19 @@ class FluxKontext(_Flux):
         """See `ReferenceSynthesizer.make`. One picture a call; equal seeds give equal pictures."""
         picture = Image.fromarray(on_white(cut_out))
         width, height = fitted(picture.width, picture.height, self._max_area)
-        words = prompt("other_view").filled(phrase=phrase or "subject")
-        made: list[np.ndarray | Absent] = []
+        asked = {
+            "image": picture,
+            "prompt": prompt("other_view").filled(phrase=phrase or "subject"),
+            "width": width,
+            "height": height,
+            "max_area": width * height,  # it scales every picture to this
+            "_auto_resize": False,
+        }
         with self._torch.inference_mode():
-            for place in range(num):
-                image = self.network(
-                    image=picture,
-                    prompt=words,
-                    width=width,
-                    height=height,
-                    max_area=width * height,  # it scales every picture to this
-                    _auto_resize=False,
-                    guidance_scale=self._guidance,
-                    num_inference_steps=self._num_steps,
-                    generator=self._generator(seed + place),
-                ).images[0]
-                made.append(np.asarray(image.convert("RGBA")))
-        return made
+            return self._drawn(num, seed=seed, **asked)
 
 
-class FluxRedux(_Flux):
+class FluxRedux(_FluxDrawing):
     """ReferenceSynthesizer by FLUX.1 Redux, which Kaleido varies poses with: the picture's tokens stand for the text.
 
     The place is a folder with `redux` (FLUX.1-Redux-dev) and `base` (FLUX.1-dev) in it; links will do.
@@ -176,21 +190,10 @@ class FluxRedux(_Flux):
         """See `ReferenceSynthesizer.make`. The picture is read once; equal seeds give equal pictures."""
         picture = Image.fromarray(on_white(cut_out))
         width, height = fitted(picture.width, picture.height, self._max_area)
-        made: list[np.ndarray | Absent] = []
         with self._torch.inference_mode():
             told = self.prior(picture, prompt="")
-            for place in range(num):
-                image = self.network(
-                    prompt_embeds=told.prompt_embeds,
-                    pooled_prompt_embeds=told.pooled_prompt_embeds,
-                    width=width,
-                    height=height,
-                    guidance_scale=self._guidance,
-                    num_inference_steps=self._num_steps,
-                    generator=self._generator(seed + place),
-                ).images[0]
-                made.append(np.asarray(image.convert("RGBA")))
-        return made
+            asked = {"prompt_embeds": told.prompt_embeds, "pooled_prompt_embeds": told.pooled_prompt_embeds}
+            return self._drawn(num, seed=seed, width=width, height=height, **asked)
 
 
 def fitted(width: int, height: int, max_area: int) -> tuple[int, int]:

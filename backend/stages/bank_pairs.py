@@ -31,7 +31,7 @@ from backend.measures import diversity, keypoints
 from backend.media.images import read_rgba
 from backend.stages.bank_lookup import Banks, Found, Views, open_banks
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import cosine, evidence_scores, identity_evidence
+from backend.stages.retrieval_evidence import cosine, evidence_scores, identity_evidence, rigid_support
 from backend.store.artifacts import Artifacts
 
 CACHED_CROPS = 4096
@@ -202,8 +202,7 @@ class _LinkRows:
         living = {self._banks.views(self._position).is_living[hit.own_row], self._banks.views(hit.part).is_living[hit.row]}
         if True in living or False not in living:
             return 0.0
-        stage = self._stage
-        return min(1.0, values["keypoint_inliers"] / stage.rigid_inliers, values["keypoint_ratio"] / stage.rigid_ratio)
+        return rigid_support(values, inliers=self._stage.rigid_inliers, ratio=self._stage.rigid_ratio)
 
     def _context_scores(self, hit: Found) -> dict[str, float]:
         a, b, i, j = self._banks.views(self._position), self._banks.views(hit.part), hit.own_row, hit.row

@@ -1,5 +1,6 @@
 """Whether the two sides of a pair carry one logo (S26, Phantom-Data section 4.2.3): by what is written, or by how it looks."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,18 +100,9 @@ def agreement(a: Sequence[Marked], b: Sequence[Marked], bar: Bar) -> dict[str, f
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatchLogos:
-    """Whether the two things of each pair of two clips carry one logo, over all their cut-outs.
+class _LogoMatching(ABC):
+    """What the stages that match logos have in common."""
 
-    Scores of a pair: `logo_match` in [0, 1], and what it is made of: `logo_inliers` and `logo_ratio` of the best match of
-    points inside the marks, `logo_patch_cosine` of the likest two marks, `logo_text` (agreement of what was read). NULL
-    with the reason where a side shows no whole mark, and for the living. Marks are those of FindLogos where it ran.
-    """
-
-    name: ClassVar[str] = "match_logos"
-    version: ClassVar[int] = 2
-    over: ClassVar[type] = Video
-    gathers: ClassVar[tuple[type, ...]] = (Subject, Appearance, Mask, Pair, Score)
     makes: ClassVar[tuple[type, ...]] = (Score,)
     roles: ClassVar[tuple[str, ...]] = ("LogoFinder",)
     resources: ClassVar[Resources] = Resources(ram_gib=1.0)
@@ -124,6 +116,28 @@ class MatchLogos:
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         finder = role_or_absent(context, "LogoFinder")
         return [self._matched(item, finder, context) for item in items]
+
+    @abstractmethod
+    def _matched(self, item: Item, finder: object, context: Context) -> Result: ...
+
+    @property
+    def _bar(self) -> Bar:
+        return Bar(self.inliers, self.ratio, self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchLogos(_LogoMatching):
+    """Whether the two things of each pair of two clips carry one logo, over all their cut-outs.
+
+    Scores of a pair: `logo_match` in [0, 1], and what it is made of: `logo_inliers` and `logo_ratio` of the best match of
+    points inside the marks, `logo_patch_cosine` of the likest two marks, `logo_text` (agreement of what was read). NULL
+    with the reason where a side shows no whole mark, and for the living. Marks are those of FindLogos where it ran.
+    """
+
+    name: ClassVar[str] = "match_logos"
+    version: ClassVar[int] = 2
+    over: ClassVar[type] = Video
+    gathers: ClassVar[tuple[type, ...]] = (Subject, Appearance, Mask, Pair, Score)
 
     def _matched(self, item: Item, finder: object, context: Context) -> Result:
         pairs = [pair for pair in item.all(Pair) if pair.kind == "cross_frame"]
@@ -139,17 +153,16 @@ class MatchLogos:
         sight = _Sight(
             finder, context, self.min_score, {crops[view]: name for view, name in known.items() if view in crops}
         )
-        bar = Bar(self.inliers, self.ratio, self.text)
         rows: list[Score] = []
         for pair in pairs:
             ends = (pair.target_subject_id, pair.reference_subject_id or "")
             sides = [_Side(living.get(end), tuple(crops[view] for view in shown[end])) for end in ends]
-            rows += named_scores(pair.id, sight.compared(sides, bar), sight.producer(self.name, self.version))
+            rows += named_scores(pair.id, sight.compared(sides, self._bar), sight.producer(self.name, self.version))
         return Ok(item.id, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatchLogosAcross:
+class MatchLogosAcross(_LogoMatching):
     """`MatchLogos` for the `cross_video` pairs of a source: its cut-outs and the other side's are those in the banks."""
 
     name: ClassVar[str] = "match_logos_across"
@@ -157,19 +170,6 @@ class MatchLogosAcross:
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart, Pair)
     surveys: ClassVar[tuple[type, ...]] = (BankPart,)
-    makes: ClassVar[tuple[type, ...]] = (Score,)
-    roles: ClassVar[tuple[str, ...]] = ("LogoFinder",)
-    resources: ClassVar[Resources] = Resources(ram_gib=1.0)
-
-    min_score: float = 0.15
-    """On the finder's scale."""
-    inliers: float = BAR.inliers
-    ratio: float = BAR.ratio
-    text: float = BAR.text
-
-    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        finder = role_or_absent(context, "LogoFinder")
-        return [self._matched(item, finder, context) for item in items]
 
     def _matched(self, item: Item, finder: object, context: Context) -> Result:
         pairs = [pair for pair in item.all(Pair) if pair.kind == "cross_video"]
@@ -177,12 +177,11 @@ class MatchLogosAcross:
             return Filtered(item.id, "no pair joins it with another source")
         views = rolled_views(cast(Artifacts, context.artifacts).root, item.one(Survey).artifact)
         sight = _Sight(finder, context, self.min_score, {})
-        bar = Bar(self.inliers, self.ratio, self.text)
         rows: list[Score] = []
         for pair in pairs:
             ends = [views.get(end) for end in (pair.target_appearance_id, pair.reference_appearance_id)]
             sides = [_Side(None, ()) if end is None else _Side(end.is_living, end.crops) for end in ends]
-            rows += named_scores(pair.id, sight.compared(sides, bar), sight.producer(self.name, self.version))
+            rows += named_scores(pair.id, sight.compared(sides, self._bar), sight.producer(self.name, self.version))
         return Ok(item.id, rows)
 
 

@@ -1,5 +1,6 @@
 """S27: a judge looks at the two sides of a pair again, one criterion at a time, and may abstain."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -44,7 +45,25 @@ FULL_BODY_ASPECT = 1.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyPairs:
+class _PairJudging(ABC):
+    """What the stages that have pairs judged have in common."""
+
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ("Judge",)
+    resources: ClassVar[Resources] = Resources(ram_gib=0.5)
+
+    long_side_px: int = 512
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        judge = role_or_absent(context, "Judge")
+        return [self._verified(item, judge, context) for item in items]
+
+    @abstractmethod
+    def _verified(self, item: Item, judge: object, context: Context) -> Result: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyPairs(_PairJudging):
     """A judge's answer to each criterion of each pair of two clips of a video, and what the answers come to.
 
     Scores of a pair: `judged_face`, `judged_clothing` ... (1 yes, 0 no, NULL with why not) for the criteria of the
@@ -58,15 +77,6 @@ class VerifyPairs:
     version: ClassVar[int] = 2
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Pair)
-    makes: ClassVar[tuple[type, ...]] = (Score,)
-    roles: ClassVar[tuple[str, ...]] = ("Judge",)
-    resources: ClassVar[Resources] = Resources(ram_gib=0.5)
-
-    long_side_px: int = 512
-
-    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        judge = role_or_absent(context, "Judge")
-        return [self._verified(item, judge, context) for item in items]
 
     def _verified(self, item: Item, judge: object, context: Context) -> Result:
         pairs = [pair for pair in item.all(Pair) if pair.kind in ("cross_frame", "generated")]
@@ -89,7 +99,7 @@ class VerifyPairs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyPairsAcross:
+class VerifyPairsAcross(_PairJudging):
     """`VerifyPairs` for the `cross_video` pairs of a source: both sides are shown as the banks know them.
 
     Where the other side's video cannot be read any more, the pair is left to people, with a warning.
@@ -100,15 +110,6 @@ class VerifyPairsAcross:
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart, Pair)
     surveys: ClassVar[tuple[type, ...]] = (BankPart, Source, Video)
-    makes: ClassVar[tuple[type, ...]] = (Score,)
-    roles: ClassVar[tuple[str, ...]] = ("Judge",)
-    resources: ClassVar[Resources] = Resources(ram_gib=0.5)
-
-    long_side_px: int = 512
-
-    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        judge = role_or_absent(context, "Judge")
-        return [self._verified(item, judge, context) for item in items]
 
     def _verified(self, item: Item, judge: object, context: Context) -> Result:
         pairs = [pair for pair in item.all(Pair) if pair.kind == "cross_video"]

@@ -32,7 +32,7 @@ from backend.measures import diversity, keypoints
 from backend.measures.retrieval import in_group
 from backend.media.images import read_rgba
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import SubjectLikeness, cosine, evidence_scores, identity_evidence
+from backend.stages.retrieval_evidence import SubjectLikeness, cosine, evidence_scores, identity_evidence, rigid_support
 from backend.stages.retrieval_redundancy import SubjectOverlap, redundancies, worth_of
 
 APART = 0.3
@@ -119,7 +119,7 @@ class PairSubjects:
         """
         if a.subject.is_living is not False or b.subject.is_living is not False:
             return 1.0
-        return min(1.0, values["keypoint_inliers"] / self.rigid_inliers, values["keypoint_ratio"] / self.rigid_ratio)
+        return rigid_support(values, inliers=self.rigid_inliers, ratio=self.rigid_ratio)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,11 @@ def identity_evidence(
     return found | {"similarity": np.clip(found["subject_cosine"], 0.0, 1.0)}
 
 
+def rigid_support(values: Mapping[str, float], *, inliers: float, ratio: float) -> float:
+    """How far the best match of keypoints supports that two rigid things are one: 1 where both bounds are met, else less."""
+    return min(1.0, values["keypoint_inliers"] / inliers, values["keypoint_ratio"] / ratio)
+
+
 def upper_half(cosines: np.ndarray, *, same: bool = False) -> float:
     """Mean of the upper half of a table of cosines; of a subject with itself without the diagonal."""
     every = cosines[~np.eye(len(cosines), dtype=bool)] if same and len(cosines) > 1 else cosines.ravel()
