@@ -32,6 +32,7 @@ def full(bound: Bound) -> tuple[Step, ...]:
         subject_check(),
         step("segment_subjects"),
         step("find_logos"),
+        step("check_frontal"),
         step("check_categories"),
         step("score_references"),
         step("paint_background"),

@@ -31,6 +31,10 @@ def kaleido(bound: Bound) -> tuple[Step, ...]:
             ),
         ),
         step("follow_faces"),
+        step(
+            "check_frontal",
+            gate("appearance.frontal_face", ">=", 0.5, "Kaleido, section 3: frontal faces of humans; no value published"),
+        ),
         step("paint_background"),
         step("embed_appearances"),
         *pairing(upper=True),

@@ -14,6 +14,7 @@ STAGES: dict[str, str] = {
     "check_safety": "backend.stages.safety:CheckSafety",
     "find_subjects": "backend.stages.subjects:FindSubjects",
     "follow_faces": "backend.stages.faces:FollowFaces",
+    "check_frontal": "backend.stages.frontal:CheckFrontal",
     "measure_face_spans": "backend.stages.face_spans:MeasureFaceSpans",
     "count_people": "backend.stages.people_count:CountPeople",
     "measure_sync": "backend.stages.sync:MeasureSync",

@@ -54,6 +54,7 @@ OPEN = {
     "appearance.brightness.max": 999.0,
     "appearance.clipped.max": 2.0,
     "appearance.sharpness.min": -1.0,
+    "appearance.frontal_face.min": -1.0,
     "clip.motion.min": -1.0,
     "clip.human.min": -1.0,
     "clip.face_span_frames.min": -1.0,
