@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.domain import Anchor, Appearance, Embedding, Mask, Pair, Stage, Subject, digest
@@ -13,6 +13,11 @@ TOP = "top"
 """The comparison of a gate whose value is a number of records: those of the highest scores, of equal ones the first ids."""
 OF_A_SUBJECT = frozenset(kind.KIND for kind in (Subject, Appearance, Mask, Anchor, Embedding, Pair))
 """Kinds of records that are about one subject, whose category a gate may heed."""
+
+
+def scale_of(producer: str) -> str:
+    """What two producers of a score share where stages measure it alike: the model, which is named after the stage."""
+    return producer.partition(":")[2] or producer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +35,8 @@ class Gate:
     """What happens to a record whose score is NULL: keep or drop."""
     by_category: tuple[tuple[str, float], ...] = ()
     """Other values for records about subjects of these categories."""
-    fitted_to: str = ""
-    """The producer whose scores those values were fitted to; on other scales they say nothing."""
+    fitted_to: tuple[str, ...] = ()
+    """The producers whose scores those values were fitted to; on other scales they say nothing."""
 
     def __post_init__(self) -> None:
         if self.comparison not in (*COMPARISONS, TOP):
@@ -65,7 +70,8 @@ class Gate:
 
     def cut(self, category: str | None, producer: str) -> float:
         """The value that holds for a score of this producer, about a subject of this category."""
-        return dict(self.by_category).get(category or "", self.value) if producer == self.fitted_to else self.value
+        own = dict(self.by_category).get(category or "", self.value)
+        return own if producer in self.fitted_to else self.value
 
     def passes(self, value: float | None, *, category: str | None = None, producer: str = "") -> bool:
         """Whether a record of this score passes by itself; None is a score that is there and unmeasured."""
@@ -114,8 +120,8 @@ class Plan:
         )
         return dataclasses.replace(self, steps=steps)
 
-    def with_thresholds(self, tables: Mapping[str, tuple[str, Mapping[str, float]]]) -> "Plan":
-        """The plan with gates that differ by category: by gate name, the producer they were fitted to and values by category.
+    def with_thresholds(self, tables: Mapping[str, tuple[Sequence[str], Mapping[str, float]]]) -> "Plan":
+        """The plan with gates that differ by category: by gate name, the producers they were fitted to and values by category.
 
         Raises KeyError for an unknown name, ValueError for a gate on what has no category.
         """
@@ -126,8 +132,8 @@ class Plan:
         def told(gate: Gate) -> Gate:
             if gate.name not in tables:
                 return gate
-            producer, values = tables[gate.name]
-            return dataclasses.replace(gate, fitted_to=producer, by_category=tuple(sorted(values.items())))
+            producers, values = tables[gate.name]
+            return dataclasses.replace(gate, fitted_to=tuple(producers), by_category=tuple(sorted(values.items())))
 
         steps = tuple(Step(step.stage, tuple(map(told, step.gates))) for step in self.steps)
         return dataclasses.replace(self, steps=steps)

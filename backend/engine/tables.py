@@ -385,10 +385,11 @@ def _violates(gate: Gate) -> str:
 
 def _cut(gate: Gate) -> str:
     """SQL of the value that holds for a score `r`, which has a `category` where the gate heeds one."""
-    if not gate.by_category:
+    if not gate.by_category or not gate.fitted_to:
         return repr(gate.value)
     own = " ".join(f"WHEN {_text(category)} THEN {value!r}" for category, value in gate.by_category)
-    return f"CASE WHEN r.producer = {_text(gate.fitted_to)} THEN CASE r.category {own} ELSE {gate.value!r} END ELSE {gate.value!r} END"
+    known = ", ".join(map(_text, gate.fitted_to))
+    return f"CASE WHEN r.producer IN ({known}) THEN CASE r.category {own} ELSE {gate.value!r} END ELSE {gate.value!r} END"
 
 
 def _of_categories(record: type) -> str:

@@ -71,21 +71,21 @@ def worker_settings(settings: ProjectSettings, artifacts: Path) -> WorkerSetting
     )
 
 
-def _thresholds(settings: ProjectSettings) -> dict[str, tuple[str, dict[str, float]]]:
-    """By gate the producer that its values by category were fitted to, and these. Raises SettingsError for other values."""
+def _thresholds(settings: ProjectSettings) -> dict[str, tuple[list[str], dict[str, float]]]:
+    """By gate the producers that its values by category were fitted to, and these. Raises SettingsError for other values."""
     found = {}
     for gate, told in settings.thresholds.items():
-        producer = told.get("producer")
-        values = {name: value for name, value in told.items() if name != "producer"}
+        producers = told.get("producers")
+        values = {name: value for name, value in told.items() if name != "producers"}
         known = load_taxonomy().categories
         for name, value in values.items():
             if name not in known:
                 raise SettingsError(f"thresholds.{gate}.{name} is no category{nearest(name, known)}")
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise SettingsError(f"thresholds.{gate}.{name} is {value!r}; it needs a number")
-        if not isinstance(producer, str):
-            raise SettingsError(f"thresholds.{gate} names no producer; fit it again with `calibrate thresholds --apply`")
-        found[gate] = (producer, {name: float(value) for name, value in values.items()})
+        if not isinstance(producers, list | tuple) or not all(isinstance(name, str) for name in producers):
+            raise SettingsError(f"thresholds.{gate} names no producers; fit it again with `calibrate thresholds --apply`")
+        found[gate] = (list(producers), {name: float(value) for name, value in values.items()})
     return found
 
 

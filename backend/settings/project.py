@@ -26,7 +26,7 @@ class ProjectSettings:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     gates: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By gate: values for categories of subjects, and the `producer` whose scores they were fitted to (`calibrate thresholds`)."""
+    """By gate: values for categories of subjects, and the `producers` whose scores they were fitted to (`calibrate thresholds`)."""
     roles: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     """Where the weights of a role lie: a folder or file, or `hub:OWNER/NAME` of the hub's local cache."""

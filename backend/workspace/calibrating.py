@@ -1,5 +1,6 @@
 """The part of a workspace that learns from people's verdicts on pairs: bounds by category, and a projection."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from backend.domain import SettingsError
 from backend.domain.calibration import CalibratedThresholds, CategoryBound, FittedEmbedder
-from backend.engine.plan import Plan
+from backend.engine.plan import Plan, scale_of
 from backend.measures.thresholds import ALL, Thresholds, fit_thresholds
 from backend.models.fit_embedder import JudgedPair, fit_embedder
 from backend.recipes.binding import implementations
@@ -55,13 +56,13 @@ class CalibrationOperations:
         with self._apart(self.plan) as now:
             rows = now.query(_JUDGED, [score])
         producers = sorted({row[3] for row in rows})
-        if len(producers) > 1:
+        if len({scale_of(producer) for producer in producers}) > 1:
             raise SettingsError(
                 f"verdicts on {score} stand on scales of {len(producers)} producers ({', '.join(producers)[:120]}); name another score"
             )
         try:
             found = fit_thresholds(
-                [row[:3] for row in rows], precision=precision, score_name=score, producer=producers[0] if producers else ""
+                [row[:3] for row in rows], precision=precision, score_name=score, producer=", ".join(producers)
             )
         except ValueError as error:
             raise SettingsError(str(error)) from error
@@ -69,7 +70,7 @@ class CalibrationOperations:
         path.write_text(found.to_json(), encoding="utf-8")
         page.write_text(render(calibration_report(found, title=self.layout.root.name)), encoding="utf-8")
         if apply:
-            self.use(with_bounds(self.settings, self.plan, found))
+            self.use(with_bounds(self.settings, self.plan, found, producers=producers))
         bounds = tuple(
             CategoryBound(category=name, score=row.score, reason=row.reason, num=row.num, num_right=row.num_right)
             for name, row in sorted(found.by_category.items())
@@ -124,10 +125,10 @@ class CalibrationOperations:
         )
 
 
-def with_bounds(settings: ProjectSettings, plan: Plan, found: Thresholds) -> ProjectSettings:
+def with_bounds(settings: ProjectSettings, plan: Plan, found: Thresholds, *, producers: Sequence[str]) -> ProjectSettings:
     """Settings whose lower gate on the score has the bounds found: that of all together, and those of categories.
 
-    A category without a bound of its own keeps to the gate's value. Raises SettingsError where there is nothing to apply.
+    They hold for scores of these `producers`. A category without a bound of its own keeps to the gate's value. Raises SettingsError where there is nothing to apply.
     """
     gate = f"pair.{found.score_name}.min"
     if gate not in {known.name for known in plan.gates()}:
@@ -137,5 +138,5 @@ def with_bounds(settings: ProjectSettings, plan: Plan, found: Thresholds) -> Pro
         raise SettingsError(f"no bound on {found.score_name} is proved yet, so that none can be applied; judge more pairs")
     own = {name: value for name, value in proved.items() if name != ALL}
     gates = {**settings.gates, gate: proved[ALL]} if ALL in proved else settings.gates
-    thresholds = {**settings.thresholds, gate: {"producer": found.producer, **own}}
+    thresholds = {**settings.thresholds, gate: {"producers": list(producers), **own}}
     return replace(settings, gates=gates, thresholds=thresholds)

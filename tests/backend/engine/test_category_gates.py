@@ -9,7 +9,7 @@ import pytest
 from backend.domain import Appearance, Clip, Context, Item, Ok, Record, Resources, Result, Score, Subject
 from backend.engine.context import WorkerSettings
 from backend.engine.crews import Inline
-from backend.engine.plan import Gate, Plan, Step
+from backend.engine.plan import Gate, Plan, Step, scale_of
 from backend.engine.run import PlanRun
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
@@ -86,7 +86,7 @@ def plan(**by_category: float) -> Plan:
             Step(LookAgain()),
         )
     )
-    return made.with_thresholds({"appearance.worth.min": ("it's/1", by_category)}) if by_category else made
+    return made.with_thresholds({"appearance.worth.min": (["it's/1"], by_category)}) if by_category else made
 
 
 def kept(catalog: Catalog, of: Plan) -> dict[tuple[str | None, float], int]:
@@ -133,7 +133,7 @@ def test_scores_of_another_scale_keep_to_the_gates_value(catalog: Catalog, run) 
     run(plan())
     gate = Gate(record="appearance", score="worth", comparison=">=", value=0.5, source="test")
     fitted = Plan(steps=(*plan().steps[:3], Step(ScoreThings(), (gate,))))
-    other = fitted.with_thresholds({"appearance.worth.min": ("another/1", {"dog": 0.2})})
+    other = fitted.with_thresholds({"appearance.worth.min": (["another/1"], {"dog": 0.2})})
     assert kept(catalog, other) == kept(catalog, plan())
     assert gate.cut("dog", "another/1") == 0.5
 
@@ -141,9 +141,9 @@ def test_scores_of_another_scale_keep_to_the_gates_value(catalog: Catalog, run) 
 def test_what_has_no_subject_cannot_go_by_category() -> None:
     gate = Gate(record="clip", score="worth", comparison=">=", value=0.5, source="test")
     with pytest.raises(ValueError, match="cannot differ by category"):
-        Plan(steps=(Step(SplitEvenly(), (gate,)),)).with_thresholds({"clip.worth.min": ("a", {"dog": 0.2})})
+        Plan(steps=(Step(SplitEvenly(), (gate,)),)).with_thresholds({"clip.worth.min": (["a"], {"dog": 0.2})})
     with pytest.raises(KeyError):
-        plan().with_thresholds({"pair.worth.min": ("a", {})})
+        plan().with_thresholds({"pair.worth.min": (["a"], {})})
 
 
 def test_a_gate_that_two_stages_measure_is_told_once(catalog: Catalog, run) -> None:
@@ -154,3 +154,11 @@ def test_a_gate_that_two_stages_measure_is_told_once(catalog: Catalog, run) -> N
     with Snapshot(catalog).of(twice) as now:
         (row,) = status_of(now, twice).gates
     assert (row.entering, row.dropped) == (9 * num_clips, 3 * num_clips), "six views, then the three that are left"
+
+
+@pytest.mark.parametrize(
+    ("producer", "scale"),
+    [("pair_subjects/3:dinov2@ab", "dinov2@ab"), ("pair_across/2:dinov2@ab", "dinov2@ab"), ("planted", "planted")],
+)
+def test_stages_that_measure_with_one_model_share_a_scale(producer: str, scale: str) -> None:
+    assert scale_of(producer) == scale

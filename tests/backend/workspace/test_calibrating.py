@@ -68,7 +68,7 @@ def fitted(**wrong_below: float) -> Thresholds:
 def test_bounds_that_are_applied_are_the_gates_of_the_plan_and_are_saved(tmp_path: Path) -> None:
     found = fitted(dog=0.3, cup=0.6)
     before = ProjectSettings()
-    applied = with_bounds(before, plan_for(before), found)
+    applied = with_bounds(before, plan_for(before), found, producers=["made/1", "made_across/1"])
     write_settings(tmp_path / "project.toml", applied)
     assert read_settings(tmp_path / "project.toml") == applied
     gates = {gate.name: gate for gate in plan_for(applied).gates()}
@@ -76,6 +76,7 @@ def test_bounds_that_are_applied_are_the_gates_of_the_plan_and_are_saved(tmp_pat
     assert gate.value == found.by_category[""].score
     assert gate.cut("dog", "made/1") == found.by_category["dog"].score
     assert gate.cut("cup", "made/1") == found.by_category["cup"].score
+    assert gate.cut("dog", "made_across/1") == gate.cut("dog", "made/1")
     assert gate.cut("owl", "made/1") == gate.cut("dog", "another/1") == gate.value
     assert (found.by_category["dog"].score or 0) < gate.value < (found.by_category["cup"].score or 1)
     others = {gate.name: gate for gate in plan_for(before).gates() if gate.score != "similarity"}
@@ -85,11 +86,11 @@ def test_bounds_that_are_applied_are_the_gates_of_the_plan_and_are_saved(tmp_pat
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        ({"pair.similarity.min": {"producer": "a", "cupg": 0.5}}, "cupg is no category; did you mean cup"),
-        ({"pair.similarity.min": {"producer": "a", "cup": "high"}}, "it needs a number"),
-        ({"pair.similarity.min": {"cup": 0.5}}, "names no producer"),
-        ({"pair.similarty.min": {"producer": "a", "cup": 0.5}}, "is not a gate; did you mean pair.similarity.min"),
-        ({"clip.motion.min": {"producer": "a", "cup": 0.5}}, "cannot differ by category"),
+        ({"pair.similarity.min": {"producers": ["a"], "cupg": 0.5}}, "cupg is no category; did you mean cup"),
+        ({"pair.similarity.min": {"producers": ["a"], "cup": "high"}}, "it needs a number"),
+        ({"pair.similarity.min": {"cup": 0.5}}, "names no producers"),
+        ({"pair.similarty.min": {"producers": ["a"], "cup": 0.5}}, "is not a gate; did you mean pair.similarity.min"),
+        ({"clip.motion.min": {"producers": ["a"], "cup": 0.5}}, "cannot differ by category"),
     ],
 )
 def test_thresholds_that_cannot_hold_are_refused(table: dict, why: str) -> None:
@@ -103,4 +104,4 @@ def test_nothing_is_applied_where_nothing_is_proved(curated_api: Api) -> None:
         curated_api.calibrate_thresholds(apply=True)
     plan = plan_for(ProjectSettings())
     with pytest.raises(SettingsError, match=re.escape("pair.prior2.min is not a gate")):
-        with_bounds(ProjectSettings(), plan, replace(fitted(cup=0.5), score_name="prior2"))
+        with_bounds(ProjectSettings(), plan, replace(fitted(cup=0.5), score_name="prior2"), producers=["a"])
