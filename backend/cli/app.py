@@ -30,6 +30,7 @@ from backend.cli.options import (
 from backend.cli.output import emit, follow, say, show_doctor, show_models, show_status, warn
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
 from backend.cli.studying import erase, study_app
+from backend.cli.training import train
 from backend.domain import StudioError
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ app.command()(evaluate)
 app.command("eval", hidden=True)(evaluate)
 app.command()(leaderboard)
 app.command()(total)
+app.command()(train)
 app.command("import")(import_)
 
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed

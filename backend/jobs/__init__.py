@@ -6,7 +6,8 @@ A job is called with a `JobTicket` and its own keyword arguments, and gives one 
 JOBS: dict[str, str] = {
     "curate": "backend.jobs.plans:work_through",
     "evaluate": "backend.jobs.plans:work_through",
-    "latents": "training.data.latents:encode",
+    "latents": "training.job:encode_latents",
+    "train": "training.job:train",
 }
 
 CALLS: dict[str, str] = {
@@ -28,6 +29,7 @@ CALLS: dict[str, str] = {
     "set_distances": "metrics.distribution_sets:set_distances",
     "set_metrics": "metrics.distribution_sets:set_metrics",
     "total": "metrics.total:totals_of_file",
+    "train": "training.job:run_training",
     "unapproved_cases": "metrics.case_sets:unapproved",
     "write_calibration": "metrics.calibration_file:write_calibration",
     "write_scores": "metrics.score_files:write_scores",

@@ -113,8 +113,8 @@ def test_other_settings_lie_beside_in_a_version_of_their_own(encoded, export, ti
     assert other.keys.texts == encoded.keys.texts
     assert other.keys.clips != encoded.keys.clips
     clip = clip_of(encoded, 0)
-    assert other.cache.tensor(other.keys.clips, clip, "video").shape[1] == 2
-    assert LatentCache(encoded.cache.folder).tensor(encoded.keys.clips, clip, "video").shape[1] == 3
+    assert other.cache.tensor(other.keys.clips, clip, "video").shape[1] == 5
+    assert LatentCache(encoded.cache.folder).tensor(encoded.keys.clips, clip, "video").shape[1] == 9
 
 
 def test_sound_spans_the_encoded_frames(tmp_path, ticket):

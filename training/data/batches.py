@@ -73,6 +73,8 @@ class BatchOrder:
     """Of one example (Kaleido's training configuration, max_subjects)."""
     all_references: bool = True
     """False: a random number of them, from one on, so that fewer are in the distribution too."""
+    anchor_timestep: float | None = None
+    """Of the pictures; None: the video's."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,7 +128,7 @@ class BatchOrder:
                 Shown(
                     picture,
                     picture.variants[int(rng.integers(len(picture.variants)))],
-                    Segment(role="reference", size=(1, *picture.size), slot=slot),
+                    Segment(role="reference", size=(1, *picture.size), slot=slot, timestep=self.anchor_timestep),
                 )
                 for slot, picture in enumerate(pictures)
             ),

@@ -96,7 +96,7 @@ def encode(ticket: JobTicket, *, export: Path, settings: Latents, retry_failed: 
     """
     reader = read_manifest(export)
     folder = cache_folder(export, settings)
-    workers = _worker_settings(folder, settings)
+    workers = worker_settings(folder, settings)
     plan = plan_of(export, settings, workers)
     artifacts = Artifacts(folder / "work" / "artifacts")
     records = listed(reader, artifacts)
@@ -125,6 +125,13 @@ def encode(ticket: JobTicket, *, export: Path, settings: Latents, retry_failed: 
     return Encoded(cache, keys, reader, remarks, failed)
 
 
+def existing(reader: ManifestReader, export: Path, settings: Latents) -> Encoded:
+    """What `encode` left, for whoever only reads."""
+    folder = cache_folder(export, settings)
+    plan = plan_of(export, settings, worker_settings(folder, settings))
+    return Encoded(LatentCache(folder), keys_of(plan), reader, (), 0)
+
+
 def cache_folder(export: Path, settings: Latents) -> Path:
     """Where the latents of an export lie."""
     whole = export.resolve()
@@ -151,7 +158,8 @@ def keys_of(plan: Plan) -> Keys:
     return Keys(keys[EncodeClips.name], keys[EncodePictures.name], keys[EncodeTexts.name])
 
 
-def _worker_settings(folder: Path, settings: Latents) -> WorkerSettings:
+def worker_settings(folder: Path, settings: Latents) -> WorkerSettings:
+    """What is bound to each role. Raises SettingsError for an unknown implementation."""
     roles, weights = {}, {}
     for role, (name, place) in settings.encoders.bound.items():
         if name not in MODELS[role]:

@@ -33,25 +33,25 @@ def noise(*shape):
 @given(count=st.integers(0, 3), rows=st.integers(1, 4), columns=st.integers(1, 4), seed=st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
 def test_pixels_come_back_exactly(count, rows, columns, seed):
-    frames = np.random.default_rng(seed).integers(0, 256, (1 + 4 * count, 4 * rows, 4 * columns, 3), np.uint8)
+    frames = np.random.default_rng(seed).integers(0, 256, (1 + count, 4 * rows, 4 * columns, 3), np.uint8)
     latents = PixelCodec().encode(frames)
-    assert latents.shape == (192, 1 + count, rows, columns)
+    assert latents.shape == (48, 1 + count, rows, columns)
     assert latents.dtype == np.float32
     np.testing.assert_array_equal(PixelCodec().decode(latents), frames)
 
 
 def test_a_pixel_stands_where_its_place_says():
     frames = np.zeros((5, 8, 8, 3), np.uint8)
-    frames[2, 5, 6, 1] = 255  # second frame of the second latent, row 1 and column 2 of block (1, 1), green
+    frames[2, 5, 6, 1] = 255  # third frame, row 1 and column 2 of block (1, 1), green
     latents = PixelCodec().encode(frames)
-    channel = ((1 * 4 + 1) * 4 + 1) * 4 + 2
-    assert latents[channel, 1, 1, 1] == 1.0
+    channel = (1 * 4 + 1) * 4 + 2
+    assert latents[channel, 2, 1, 1] == 1.0
     assert (latents == 1.0).sum() == 1
 
 
 def test_pixel_codec_refuses_a_clip_that_does_not_divide():
-    with pytest.raises(ValueError, match="4 frames of 8 x 8"):
-        PixelCodec().encode(noise(4, 8, 8, 3))
+    with pytest.raises(ValueError, match="4 frames of 8 x 6"):
+        PixelCodec().encode(noise(4, 6, 8, 3))
 
 
 def test_wan_vae_gives_the_normalised_mean(vae_folder):

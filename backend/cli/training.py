@@ -1,0 +1,77 @@
+"""Training on an export."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from backend.cli.options import JsonOption, SetOption
+from backend.cli.output import emit, say, warn
+from backend.engine.context import load
+from backend.jobs import CALLS
+from backend.jobs.board import JobTicket
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A training recipe, as tiny or phantom_1_3b (docs/training.md).")],
+    data: Annotated[Path, typer.Option("--data", help="A folder that `export manifest` wrote.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
+    assignments: SetOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on an export; `torchrun --no-python ... studio-backend train ...` on several GPUs."""
+    is_first = int(os.environ.get("RANK", "0")) == 0
+    with _reporting(is_first, as_json=as_json) as report:
+        ticket = JobTicket(report, threading.Event())
+        done = load(CALLS["train"])(  # pyright: ignore[reportCallIssue]
+            ticket, recipe=recipe, data=data, out=out.absolute(), assignments=tuple(assignments or ()), resume=resume
+        )
+    if is_first:
+        for remark in done.remarks:
+            warn(remark)
+        if as_json:
+            emit(done)
+        else:
+            say(done.text)
+    raise SystemExit(0 if done.state == "done" else 128 + signal.SIGTERM)
+
+
+class _reporting:  # noqa: N801 - it reads as a statement
+    """Progress of one stage after another: bars on a terminal, else lines on stderr; other ranks than the first are silent."""
+
+    def __init__(self, is_first: bool, *, as_json: bool) -> None:
+        self._is_first, self._as_json = is_first, as_json
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        if self._is_first and not self._as_json and sys.stderr.isatty():
+            columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bars = Progress(*columns, console=Console(stderr=True))
+            self._bars.start()
+        return self._report if self._is_first else lambda stage, done, total: None
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def _report(self, stage: str, done: int, total: int) -> None:
+        if self._bars is not None:
+            task = self._tasks.get(stage)
+            if task is None:
+                task = self._tasks[stage] = self._bars.add_task(stage.replace("_", " "), total=total)
+            self._bars.update(task, completed=done)
+        elif self._as_json:
+            warn(json.dumps({"stage": stage, "done": done, "total": total}))
+        elif stage not in self._tasks:
+            self._tasks[stage] = TaskID(len(self._tasks))
+            warn(f"{stage.replace('_', ' ')}: {total} to do")
