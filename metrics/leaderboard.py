@@ -295,7 +295,7 @@ def _ranked(
         ranks |= {(name, system): 1 + sum(v > value for v in values.values()) for system, value in values.items()}
     ordered = []
     for standing in standings:
-        reason = standing.reason or reasons.get(standing.system, "")
+        reason = "; ".join(one for one in (reasons.get(standing.system, ""), standing.reason) if one)
         if standing.metric in embedded and not reason:
             reason = "classical score: not ranked beside models'"
         ordered.append(replace(standing, rank=ranks.get((standing.metric, standing.system)), reason=reason))

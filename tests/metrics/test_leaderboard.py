@@ -194,6 +194,8 @@ def test_system_is_ranked_only_where_it_is_supported() -> None:
     board = leaderboard(rows, CASES, facts=[SystemFacts(name="one", references=1), SystemFacts(name="all")])
     assert standing(board, "one", "gmescore").rank is None
     assert standing(board, "one", "gmescore").reason == "takes 1 references; 1 cases have more"
+    total = standing(board, "one", "total").reason
+    assert total.startswith("takes 1 references; 1 cases have more; no value of "), "why it is unranked is said first"
     assert standing(board, "all", "gmescore").rank == 1
     assert standing(board, "one", "gmescore", "references", "1").rank == 1
     human = leaderboard(rows, CASES, facts=[SystemFacts(name="one", domains=("human",))])
