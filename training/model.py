@@ -170,9 +170,9 @@ class S2VTransformer(WanTransformer3DModel):
         first, last = offset + known * per_frame, offset + grid.tokens
         start, stop = (0, offset + grid.tokens) if self.sharding is None else self.sharding.bounds(layout.num_tokens)
         low, high = max(first, start), min(last, stop)
-        if low >= high:
-            return None
         windows = self.audio_projection(audio_BTWA[:, known:])
+        if low >= high:  # no listener among this rank's tokens
+            return Heard(windows, slice(0, 0), per_frame)
         return Heard(windows, slice(low - start, high - start), per_frame, low - first)
 
     def _through_joint(self, run: "_Run", latents: Sequence[torch.Tensor], audio_BTWA: torch.Tensor | None) -> torch.Tensor:

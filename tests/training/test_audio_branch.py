@@ -1,6 +1,7 @@
 """Sound: windows by hand, a new branch that does nothing, and who listens to what."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -156,6 +157,59 @@ def test_where_anchors_stand_changes_nothing_of_what_is_heard(inputs, isolated) 
     one = model(latents, after, times, text, audio_BTWA=sound)
     torch.testing.assert_close(one, model(latents[::-1], before, times, text, audio_BTWA=sound), rtol=0, atol=2e-6)
     assert not torch.equal(one, model(latents, after, times, text))
+
+
+class Share:
+    """One rank's part of a sequence; what others have is left zero."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.start, self.stop, self.total = start, stop, 0
+
+    def bounds(self, num_tokens: int) -> tuple[int, int]:
+        self.total = num_tokens
+        return self.start, self.stop
+
+    def split(self, x_BSD: torch.Tensor) -> torch.Tensor:
+        return x_BSD[:, self.start : self.stop]
+
+    def gather(self, x_BSD: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(x_BSD, (0, 0, self.start, self.total - self.stop))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("first", [False, True])
+def test_parts_of_a_sequence_hear_what_the_whole_hears(draw, first) -> None:
+    """Without self-attention tokens do not know of each other, so parts can be worked on alone. 4 + 30 tokens, prefix of 12."""
+    model = speaking()
+    for block in model.blocks:
+        torch.nn.init.zeros_(block.get_parameter("attn1.to_out.0.weight"))
+    anchor = replace(LAYOUT.anchors[0], timestep=0.0)
+    layout = replace(LAYOUT, stream=clip_segments(SIZE, prefix=2), anchors=(anchor,), anchors_first=first)
+    latents, text, sound = [draw(1, 16, 2, 4, 6), draw(1, 16, 3, 4, 6)], draw(1, 7, 32), draw(1, 5, 4, 6)
+    picture, times = draw(1, 16, 1, 4, 4), torch.tensor([400.0])
+    ordered = [picture, *latents] if first else [*latents, picture]
+    whole = model(ordered, layout, times, text, audio_BTWA=sound)
+    for borders in ([0, 17, 34], [0, 4, 13, 34], [0, 10, 21, 27, 34]):
+        found = torch.zeros_like(whole)
+        for start, stop in pairwise(borders):
+            model.sharding = Share(start, stop)
+            part = model(ordered, layout, times, text, audio_BTWA=sound)
+            tokens = torch.arange(30) + (4 if first else 0)
+            mine = ((tokens >= start) & (tokens < stop)).reshape(5, 2, 3)
+            found += part * mine.repeat_interleave(2, 1).repeat_interleave(2, 2)
+        torch.testing.assert_close(found, whole, rtol=0, atol=2e-6)
+
+
+def test_a_part_that_hears_nothing_has_gradients_of_zero(draw) -> None:
+    """So that ranks agree on which weights have gradients."""
+    model = speaking()
+    model.sharding = Share(0, 5)
+    layout = SequenceLayout(stream=clip_segments(SIZE, prefix=2), scheme=position_scheme("concat"))
+    latents, text, sound = [draw(1, 16, 2, 4, 6), draw(1, 16, 3, 4, 6)], draw(1, 7, 32), draw(1, 5, 4, 6)
+    model(latents, layout, torch.tensor([400.0]), text, audio_BTWA=sound).square().mean().backward()
+    gradients = [value.grad for name, value in model.named_parameters() if "audio" in name]
+    assert len(gradients) == 8
+    assert all(gradient is not None and gradient.abs().max() == 0 for gradient in gradients)
 
 
 def test_sound_of_another_length_or_for_a_deaf_model_is_refused(inputs) -> None:

@@ -109,6 +109,10 @@ def test_prefix_of_the_image_base_is_marked_and_repeated(conditions, draw) -> No
     assert torch.equal(prefix[:, 20:], known)
     assert prefix[:, 16:20].min() == 1
     assert video[:, 16:].abs().max() == 0
+    first = draw(2, 16, 5, 4, 4)
+    prefix, video, *_ = arrangement.latents(x, replace(conditions, known_BCTHW=known, first_frame_BCTHW=first))
+    assert torch.equal(prefix[:, 20:], known)
+    assert torch.equal(video[:, 20:], first[:, :, 2:])
 
 
 @torch.no_grad()

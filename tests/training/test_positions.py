@@ -36,6 +36,13 @@ def test_ids_are_those_written_by_hand(name: str) -> None:
         assert layout.position_ids().dtype == np.float64
 
 
+def test_a_known_start_moves_no_token_of_the_clip() -> None:
+    whole = SequenceLayout(stream=clip_segments((5, 4, 6)), anchors=REFERENCES, scheme=position_scheme("rrope"))
+    for stream in (clip_segments((5, 4, 6), prefix=3), clip_segments((5, 4, 6), first_frame=True)):
+        given = SequenceLayout(stream=stream, anchors=REFERENCES, scheme=position_scheme("rrope"))
+        assert np.array_equal(given.position_ids(), whole.position_ids())
+
+
 def test_weak_condition_binds_each_role_and_category_to_a_time() -> None:
     anchors = (
         Segment(role="global", size=(1, 2, 2)),

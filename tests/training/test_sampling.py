@@ -142,6 +142,24 @@ def test_noise_where_latents_are_known_does_not_matter(model, conditions, draw) 
     assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("method", ["euler", "unipc"])
+def test_what_is_done_before_a_step_knows_its_time_and_is_stepped_from(method, draw) -> None:
+    told, seen = [], []
+
+    def before_step(x: torch.Tensor, t: float) -> torch.Tensor:
+        told.append(t)
+        return x * 0 + 3
+
+    def velocity(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        seen.append(times.item() / 1000)
+        assert torch.equal(x, torch.full_like(x, 3))
+        return torch.zeros_like(x)
+
+    found = denoise(velocity, draw(1, 2, 1, 2, 2), Sampler(method=method, steps=4), before_step=before_step)
+    assert told == pytest.approx(seen, abs=1e-3)
+    torch.testing.assert_close(found, torch.full_like(found, 3))
+
+
 def test_a_soft_prefix_is_at_the_noise_of_each_step(draw) -> None:
     prefix, noise, x = draw(1, 2, 2, 1, 1), draw(1, 2, 3, 1, 1), draw(1, 2, 3, 1, 1)
     found = renoised(prefix, noise)(x, 0.25)
