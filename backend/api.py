@@ -59,7 +59,7 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRow:
-    """What one gate of the recipe holds back now: `score comparison value` over `entering` records."""
+    """What one gate of the recipe holds back now: `score comparison value` over `entering` records; `by_category` holds instead."""
 
     record: str
     score: str
@@ -70,7 +70,6 @@ class GateRow:
     dropped: int
     unmeasured: int
     by_category: dict[str, float] = field(default_factory=dict)
-    """Values that hold instead for subjects of these categories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +177,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRow:
-    """How a role is bound: `available` with `model_id`, else `reason`, which says what to do."""
+    """How a role is bound: `available` with `model_id`, else `reason`, which says what to do. `num_bytes` is of the weights that lie at
+    its place, `published_bytes` about that of those which the papers take; 0 for none."""
 
     role: str
     implementation: str
@@ -186,9 +186,7 @@ class RoleRow:
     available: bool
     licence: str = ""
     num_bytes: int = 0
-    """Of the weights that lie at the role's place; 0 where none do."""
     published_bytes: int = 0
-    """Of the weights that the papers take, about; 0 where the implementation needs none or suggests none."""
     reason: str = ""
 
 
@@ -340,10 +338,7 @@ class Api(StudyApi, Protocol):
     def calibrate_thresholds(
         self, *, score: str = "similarity", precision: float = 0.95, out: str | None = None, apply: bool = False
     ) -> CalibratedThresholds:
-        """Bounds on a score of pairs by category, from verdicts, at a precision; writes thresholds.json and its page.
-
-        With `apply` the project's gate on the score takes them, and shows and holds back accordingly; no model runs again.
-        """
+        """Bounds on a score of pairs by category, from verdicts; writes thresholds.json and its page. `apply`: the gate takes them."""
         ...
 
     def calibrate_metrics(
