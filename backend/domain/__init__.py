@@ -13,6 +13,7 @@ from backend.domain.errors import (
 )
 from backend.domain.ids import content_id, digest
 from backend.domain.people import (
+    ANCHORS_STUDY,
     CASES_STUDY,
     IDENTITY_CHOICES,
     VERIFY_STUDY,

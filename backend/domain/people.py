@@ -93,7 +93,7 @@ class Stimulus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One item put before a person: stimuli in shown order. `item_id` is the pair or case that is judged."""
+    """One item put before a person: stimuli in shown order. `item_id` is the pair, case or anchor that is judged."""
 
     KIND: ClassVar[str] = "trial"
     study_id: str
@@ -147,5 +147,8 @@ VERIFY_STUDY = "verify"
 
 CASES_STUDY = "cases"
 """The standing study in which people approve a benchmark's cases; an item is a case's content."""
+
+ANCHORS_STUDY = "anchors"
+"""The standing study in which people name the side or the expression that an anchor shows; an item is an anchor."""
 
 IDENTITY_CHOICES = ("same", "different", "near_duplicate", "unsure")

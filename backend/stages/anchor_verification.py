@@ -23,9 +23,8 @@ from backend.stages.anchors import EXPRESSION
 from backend.stages.expressions import ANCHOR_LABELS
 from backend.stages.judged import Chosen, choose, fitted_jpeg
 from backend.stages.unbound import role_or_absent
-from backend.studies.forms import load_form
+from backend.studies.forms import ANCHOR_FORM, load_form
 
-ANCHOR_FORM = "anchor_label"
 UNSURE = "unsure"
 LABEL, CORRECTED, GIVEN = "judged_label", "judged_corrected", "judged_given"
 

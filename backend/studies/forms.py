@@ -12,6 +12,8 @@ IDENTITY_QUESTION = "same"
 CASE_FORM = "case"
 CASE_QUESTION = "fit"
 """The question of the case form whose answer approves or rejects a case."""
+ANCHOR_FORM = "anchor_label"
+"""Its questions are named like the kinds of anchors that they are about."""
 _CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?")
 
 
@@ -20,6 +22,8 @@ def load_form(name: str) -> Form:
     missing = f"form {name[:80]!r} does not exist; the shipped ones are {IDENTITY_FORM} and ab"
     if match := _CASE_VARIANT.fullmatch(name):
         return _case_form(name, int(match[1]), has_clip=bool(match[2]))
+    if name.startswith(f"{ANCHOR_FORM}_"):
+        return _anchor_form(name, missing)
     if not name.replace("_", "").isalnum():
         raise ProjectError(missing)
     try:
@@ -59,6 +63,19 @@ def study_form(
     if "video_1" in shown:  # the form has a choice for every place there could be
         questions = [replace(q, choices=tuple(c for c in q.choices if c.value in shown)) for q in questions]
     return replace(whole, name=name, panels=tuple(panels), questions=tuple(questions))
+
+
+def anchor_form_name(kind: str) -> str:
+    """The variant of the anchor form that asks about one kind of anchor: expression or viewpoint."""
+    return f"{ANCHOR_FORM}_{kind}"
+
+
+def _anchor_form(name: str, missing: str) -> Form:
+    form = load_form(ANCHOR_FORM)
+    questions = tuple(question for question in form.questions if anchor_form_name(question.name) == name)
+    if not questions:
+        raise ProjectError(missing)
+    return replace(form, name=name, questions=questions)
 
 
 def _case_form(name: str, num_references: int, *, has_clip: bool) -> Form:

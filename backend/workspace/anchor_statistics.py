@@ -3,13 +3,12 @@
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
+from backend.domain import ANCHORS_STUDY
 from backend.domain.statistics import AnchorAccuracy, AnchorBalance, AnchorCheck
 from backend.stages.anchor_verification import CORRECTED, GIVEN, LABEL, UNSURE
 from backend.stages.balance import GLORIA_SHARES, anchor_weights, weighted_shares
 from backend.workspace.snapshot import Snapshot
 
-ANCHORS_STUDY = "anchors"
-"""The study of votes on anchors: `item_id` is an anchor, question and choice are those of the form `anchor_label`."""
 KINDS = ("viewpoint", "expression")
 NONE = "none"
 
@@ -29,7 +28,7 @@ SELECT max(value) FILTER (name = '{LABEL}') AS label, max(value) FILTER (name = 
 """
 _VOTES = """
 SELECT v.question, a.appearance_id, v.choice FROM (
-    SELECT * FROM vote WHERE study_id = ? QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
+    SELECT * FROM vote WHERE study_id = ? AND rater_kind = 'person' QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
 JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question WHERE v.choice NOTNULL
 """
 
@@ -59,7 +58,9 @@ def anchor_balance(now: Snapshot) -> tuple[AnchorBalance, ...]:
     return tuple(found)
 
 
-class _Row(NamedTuple):
+class MachineAnchor(NamedTuple):
+    """A viewpoint or expression anchor that stands, or that the judge holds back; `is_given`: its label is the judge's."""
+
     id: str
     picture: str
     kind: str
@@ -73,7 +74,7 @@ def anchor_checks(now: Snapshot) -> tuple[AnchorCheck, ...]:
     judged = Counter(_fate(label, corrected) for label, corrected, asked in now.query(_JUDGED) if asked)
     found = [AnchorCheck(kind="expression", by="judge", **judged)] if judged else []
     told = people_told(now)
-    first = [row for row in _rows(now) if not row.is_given]
+    first = machine_anchors(now)
     for kind in KINDS:
         fates = Counter(
             _fate_by(told[row.kind, row.picture], row.label)
@@ -108,6 +109,11 @@ def anchor_accuracy(now: Snapshot) -> tuple[AnchorAccuracy, ...]:
     return tuple(found)
 
 
+def machine_anchors(now: Snapshot) -> list[MachineAnchor]:
+    """Anchors with the labels that they had before the judge looked."""
+    return [row for row in _rows(now) if not row.is_given]
+
+
 def people_told(now: Snapshot) -> dict[tuple[str, str], str]:
     """By kind and picture the choice that most people made; `unsure` where two are even."""
     votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
@@ -120,8 +126,8 @@ def people_told(now: Snapshot) -> dict[tuple[str, str], str]:
     return told
 
 
-def _rows(now: Snapshot) -> list[_Row]:
-    return [_Row(*row) for row in now.query(_ANCHORS)]
+def _rows(now: Snapshot) -> list[MachineAnchor]:
+    return [MachineAnchor(*row) for row in now.query(_ANCHORS)]
 
 
 def _fate(label: float | None, corrected: float | None) -> str:

@@ -1,15 +1,16 @@
-"""The queue of pairs that people verify: who is shown what, and what they said."""
+"""The queues of pairs and anchors that people verify: who is shown what, and what they said."""
 
 from collections.abc import Sequence
 
 from backend.api import QueueState
-from backend.domain import VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
+from backend.domain import ANCHORS_STUDY, VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
 from backend.stages.audit import audit_sample
 from backend.store.journal import Journal
 from backend.store.journal_schema import EventRefused
 from backend.store.leases import Leases
 from backend.store.schema import VOTE_SCHEMA
 from backend.studies.forms import IDENTITY_FORM
+from backend.workspace.anchor_queue import AnchorQueue
 from backend.workspace.pairs import pair_rows
 from backend.workspace.projection import storable
 from backend.workspace.snapshot import Snapshot
@@ -21,11 +22,14 @@ class VerifyQueue:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._leases = Leases(journal)
+        self._anchors = AnchorQueue(journal, self._leases)
 
     def next_trials(
         self, now: Snapshot, *, study_id: str, rater: str, limit: int, skip: Sequence[str]
     ) -> tuple[Trial, ...]:
         """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
+        if study_id == ANCHORS_STUDY:
+            return self._anchors.next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
         order = self._order(now, rater)
         wanted = [pair_id for pair_id in order if pair_id not in set(skip)]
@@ -45,6 +49,8 @@ class VerifyQueue:
         return trials
 
     def state(self, now: Snapshot, *, study_id: str, rater: str) -> QueueState:
+        if study_id == ANCHORS_STUDY:
+            return self._anchors.state(now, rater=rater)
         _require_verify(study_id)
         total = now.query("SELECT count(*) FROM pair_shown WHERE kind <> 'in_pair'")[0][0]
         left = len(self._order(now, rater))
@@ -91,4 +97,6 @@ class VerifyQueue:
 
 def _require_verify(study_id: str) -> None:
     if study_id != VERIFY_STUDY:
-        raise ProjectError(f"study {study_id[:80]!r} does not exist in this project; the standing one is {VERIFY_STUDY!r}")
+        raise ProjectError(
+            f"study {study_id[:80]!r} does not exist in this project; the standing ones are {VERIFY_STUDY!r} and {ANCHORS_STUDY!r}"
+        )

@@ -7,8 +7,8 @@ import pytest
 
 from backend.domain import Anchor, Appearance, Filtered, Item, Ok, Score, Video
 from backend.media.images import encode_webp
-from backend.stages.anchor_verification import ANCHOR_FORM, VerifyAnchors
-from backend.studies.forms import load_form
+from backend.stages.anchor_verification import VerifyAnchors
+from backend.studies.forms import ANCHOR_FORM, load_form
 from tests.backend.stages.answered_judges import Scripted
 from tests.backend.stages.moving_things import FixedContext, MovingThings, clip_item
 

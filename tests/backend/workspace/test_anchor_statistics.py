@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backend.domain import (
+    ANCHORS_STUDY,
     Anchor,
     Appearance,
     Clip,
@@ -16,6 +17,7 @@ from backend.domain import (
     Inquiry,
     Item,
     Ok,
+    ProjectError,
     Record,
     Resources,
     Result,
@@ -35,8 +37,9 @@ from backend.report.statistics import statistics_sections
 from backend.stages.anchor_verification import VerifyAnchors
 from backend.stages.ingest import ProbeSource
 from backend.stages.samples import AssembleSamples
+from backend.studies.forms import load_form
 from backend.workspace import Workspace
-from backend.workspace.anchor_statistics import ANCHORS_STUDY, anchor_accuracy, anchor_checks
+from backend.workspace.anchor_statistics import anchor_accuracy, anchor_checks
 from backend.workspace.snapshot import Snapshot
 from tests.backend.workspace.toy_project import write_toy_video
 
@@ -127,7 +130,7 @@ def vote(workspace: Workspace, frame: int, choice: str, *, rater: str = "ann") -
         votes=(
             Vote(
                 id=name, rev=1, study_id=ANCHORS_STUDY, trial_id=name, item_id=anchors(workspace)[frame], rater=rater,
-                rater_kind="human", question=kind, choice=choice, made_at="2026-01-01T00:00:00Z",
+                rater_kind="person", question=kind, choice=choice, made_at="2026-01-01T00:00:00Z",
             ),
         )
     )  # fmt: skip
@@ -190,3 +193,27 @@ def test_without_the_gate_both_labels_stand(workspace: Workspace) -> None:
     probe, plant, verify, samples = PLAN.steps
     with Snapshot(workspace.catalog).of(replace(PLAN, steps=(probe, plant, Step(verify.stage), samples))) as now:
         assert now.counts()["anchors"] == 9
+
+
+def test_people_are_shown_each_picture_once_without_its_label(workspace: Workspace) -> None:
+    trials = workspace.next_trials(study_id=ANCHORS_STUDY, rater="ann", limit=20)
+    assert sorted(trial.form for trial in trials) == ["anchor_label_expression"] * 6 + ["anchor_label_viewpoint"] * 2
+    assert {trial.item_id for trial in trials} == set(anchors(workspace).values())
+    for trial in trials:
+        (stimulus,) = trial.stimuli
+        assert (stimulus.slot, stimulus.text, trial.scores) == ("anchor", "", ())
+        assert Path(workspace.media(media_id=stimulus.media or "").path).is_file()
+        (question,) = load_form(trial.form).questions
+        assert trial.form.endswith(question.name)
+    state = workspace.queue_state(study_id=ANCHORS_STUDY, rater="ann")
+    assert (state.total, state.judged, state.left) == (8, 0, 8)
+    vote(workspace, 3, "neutral")
+    assert workspace.queue_state(study_id=ANCHORS_STUDY, rater="ann").left == 7
+    assert workspace.queue_state(study_id=ANCHORS_STUDY, rater="ben").left == 8
+    again = workspace.next_trials(study_id=ANCHORS_STUDY, rater="ann", limit=20)
+    assert anchors(workspace)[3] not in {trial.item_id for trial in again}
+
+
+def test_a_form_of_another_kind_of_anchor_does_not_exist() -> None:
+    with pytest.raises(ProjectError, match="anchor_label_global"):
+        load_form("anchor_label_global")
