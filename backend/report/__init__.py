@@ -6,6 +6,7 @@ A report is sections of blocks (`backend.report.page`); a new kind of block is a
 from backend.report.case_set import ShownReferences, case_set_report
 from backend.report.comparison import comparison_report
 from backend.report.curation import (
+    AnchorCard,
     CopyRow,
     CurationData,
     Distribution,

@@ -1,7 +1,7 @@
 """The report of a curation: what was found, kept and dropped, with pictures to judge it by."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,6 +54,16 @@ class SubjectCard:
     label: str
     where: str
     dropped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorCard:
+    """A frame that stands for a subject. `group` is its kind, with its label where it has one ("viewpoint: back")."""
+
+    image: Picture
+    group: str
+    where: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +132,13 @@ class CurationData:
     status: Status
     shots: Sequence[ShotCard] = ()
     subjects: Sequence[SubjectCard] = ()
+    anchors: Sequence[AnchorCard] = ()
     pairs: Sequence[PairCard] = ()
     distributions: Sequence[Distribution] = ()
     copies: Sequence[CopyRow] = ()
     num_shots: int | None = None
     num_subjects: int | None = None
+    num_anchors: Mapping[str, int] = field(default_factory=dict)
     num_pairs: int | None = None
     num_held_back: int | None = None
     shot_px: int = 256
@@ -160,6 +172,12 @@ def curation_report(data: CurationData) -> Report:
                 title="Subjects",
                 lead="Who and what was found. What the mask leaves out is dimmed.",
                 blocks=[_subjects(data)],
+            ),
+            Section(
+                anchor="anchors",
+                title="Anchors",
+                lead="Frames that stand for a subject: drawn at random, or as its sides and expressions, the surest first.",
+                blocks=_anchors(data),
             ),
             Section(
                 anchor="shots",
@@ -323,6 +341,26 @@ def _subjects(data: CurationData) -> Block:
         for card in data.subjects
     ]
     return ImageGrid(thumbs=tuple(thumbs), size="small", more=max(0, (data.num_subjects or 0) - len(thumbs)))
+
+
+def _anchors(data: CurationData) -> list[Block]:
+    groups: dict[str, list[Thumb]] = {}
+    for card in data.anchors:
+        sure = "" if card.confidence is None else f"confidence {card.confidence:.2f}"
+        thumb = Thumb(image=data_uri(card.image, long_side=data.subject_px), title=card.where, remark=sure)
+        groups.setdefault(card.group, []).append(thumb)
+    if not groups:
+        return [Table(head=(), rows=(), empty="No anchor was chosen.")]
+    blocks: list[Block] = []
+    for group, thumbs in groups.items():
+        number = data.num_anchors.get(group, len(thumbs))
+        remark = f"{number:,} {_noun('pictures', number)}"
+        blocks.append(
+            ImageGrid(
+                thumbs=tuple(thumbs), title=group.capitalize(), remark=remark, size="small", more=number - len(thumbs)
+            )
+        )
+    return blocks
 
 
 def _shots(data: CurationData) -> list[Block]:

@@ -26,7 +26,7 @@ def statistics_sections(found: DatasetStatistics) -> list[Section]:
         Plot(
             svg=histogram(np.array(spread.values), label=f"{name} ({spread.unit})"),
             title=name.capitalize(),
-            remark=f"{spread.number:,} measured, mean {spread.mean:.3g}, {spread.least:.3g} to {spread.most:.3g}",
+            remark=f"{spread.number:,} measured, mean {_number(spread.mean)}, {_number(spread.least)} to {_number(spread.most)}",
         )
         for name, spread in found.spreads.items()
     ]
@@ -129,6 +129,10 @@ def _anchor_tables(found: DatasetStatistics) -> list[Block]:
         note = "How often anchors are to be drawn so that labels come in Gloria's shares (tables 5 and 6), at most twice as often."
         blocks.append(Table(note=note, head=head, rows=balance, numeric=frozenset(range(2, 7))))
     return blocks
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _share(value: float | None) -> str:

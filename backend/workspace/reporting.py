@@ -17,6 +17,7 @@ from backend.media.images import decode_image, encode_webp
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.report import (
+    AnchorCard,
     CopyRow,
     CurationData,
     Distribution,
@@ -37,6 +38,7 @@ from backend.workspace.snapshot import Snapshot
 MAX_SHOTS = 240
 MAX_SUBJECTS = 120
 MAX_PAIRS = 60
+MAX_ANCHORS = 12  # of each side, each expression, and each other kind
 THUMB_WIDTH = 256
 THUMB_WALL_S = 60.0
 MAX_HELD_BACK = 24  # enough to see whether a gate is in its place
@@ -61,6 +63,19 @@ WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """
 
 
+_ANCHORS = """
+SELECT kind, appearance_id, confidence, number FROM (
+    SELECT *, count(*) OVER (PARTITION BY kind) AS number,
+        row_number() OVER (PARTITION BY kind ORDER BY confidence DESC NULLS LAST, appearance_id) AS place FROM (
+        SELECT CASE WHEN a.kind IN ('viewpoint', 'expression') THEN a.kind || ': ' || a.label ELSE a.kind END AS kind,
+            a.appearance_id, max(l.value) AS confidence FROM kept_anchor k
+        JOIN anchor a ON a.id = k.id AND a.work_key = k.work_key
+        LEFT JOIN live_score l ON l.target = a.id AND l.name = 'confidence' GROUP BY 1, 2))
+WHERE place <= ? ORDER BY kind, place
+"""
+"""A picture may stand for its subject in several clips: it is shown once."""
+
+
 def write_report(
     now: Snapshot,
     plan: Plan,
@@ -74,6 +89,7 @@ def write_report(
 ) -> None:
     """Writes one offline HTML file."""
     accepted = _accepted(now)
+    anchors, num_anchors = _anchors(now, artifacts)
     held_back, num_held_back = _held_back(now, plan)
     data = CurationData(
         project=title,
@@ -84,6 +100,7 @@ def write_report(
         status=status,
         shots=_shots(now, artifacts),
         subjects=_subjects(now, artifacts),
+        anchors=anchors,
         pairs=_cards(now, plan, artifacts, [*accepted, *held_back], dropped=held_back),
         distributions=_distributions(now, plan),
         copies=[
@@ -98,6 +115,7 @@ def write_report(
         ],
         num_shots=now.query("SELECT count(DISTINCT id) FROM clip")[0][0],
         num_subjects=status.counts["subjects"],
+        num_anchors=num_anchors,
         num_pairs=status.counts["pairs"],
         num_held_back=num_held_back,
     )
@@ -167,6 +185,19 @@ def _subjects(now: Snapshot, artifacts: Artifacts) -> list[SubjectCard]:
         where = f"{Path(uri).name}, {seconds:.1f} s"
         cards.append(SubjectCard(image=image[..., :3], mask=image[..., 3] > 127, label=label, where=where))
     return cards
+
+
+def _anchors(now: Snapshot, artifacts: Artifacts) -> tuple[list[AnchorCard], dict[str, int]]:
+    """The surest pictures of each side and expression, and how many there are of each kind."""
+    rows = now.query(_ANCHORS, [MAX_ANCHORS])
+    sides = {row[0]: row[1:4] for row in now.query(_SIDES, [[row[1] for row in rows]])}
+    cards = []
+    for kind, appearance, confidence, _ in rows:
+        crop, uri, seconds = sides.get(appearance, (None, "", 0.0))
+        if crop is not None:
+            where = _where(uri, seconds)
+            cards.append(AnchorCard(image=artifacts.get(crop), group=kind, where=where, confidence=confidence))
+    return cards, {kind: number for kind, _, _, number in rows}
 
 
 def _accepted(now: Snapshot) -> list[str]:

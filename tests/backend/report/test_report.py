@@ -14,6 +14,7 @@ from PIL import Image
 
 from backend.api import FailureRow, GateRow, StageRow, Status
 from backend.report import (
+    AnchorCard,
     CurationData,
     Distribution,
     PairCard,
@@ -209,6 +210,17 @@ def test_shots_stand_by_video_with_their_times() -> None:
     text = page().text
     assert "a.mp4 2 shots 0:00.0 – 1:01.5 too short 1:01.5 – 1:02.0 after a dissolve or fade" in text
     assert "7 more shots, not shown." in text
+
+
+def test_anchors_stand_by_side_with_how_many_there_are() -> None:
+    cards = [
+        AnchorCard(image=scenery(seed=k), group=group, where=f"a.mp4, {k}.0 s", confidence=sure)
+        for k, (group, sure) in enumerate([("viewpoint: back", 0.91), ("viewpoint: back", 0.6), ("global", None)])
+    ]
+    text = page(anchors=cards, num_anchors={"viewpoint: back": 14, "global": 1}).text
+    assert "Viewpoint: back 14 pictures" in text and "and 12 more" in text and "confidence 0.91" in text
+    assert "Global 1 picture" in text
+    assert "No anchor was chosen." in page(anchors=[]).text
 
 
 def test_pairs_show_both_sides_scores_and_verdict() -> None:
