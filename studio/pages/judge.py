@@ -293,7 +293,7 @@ class JudgePage(QWidget):
         session = self.session
         wanted = session.wanted()
         if wanted is not None:
-            study, rater = self.study_id, self.context.rater
+            study, rater = self.session.study_id, self.session.rater
             self.link.ask(
                 lambda: fetch_batch(self.link.api, study, rater, wanted=wanted), self._on_batch, self._on_unreachable
             )

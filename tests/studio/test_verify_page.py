@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from backend.domain import VERIFY_STUDY
 from studio.cheat_sheet import CheatSheet
 from studio.outbox import Outbox
+from studio.pages.compare import ComparePage
 from studio.pages.verify import VerifyPage
 from studio.sessions.verify import Phase
 from studio.window import Window
@@ -28,6 +29,17 @@ def wait_for(qtbot, window: Window, judged: int) -> None:
 
 def press(window: Window, key: str) -> None:
     QTest.keyClicks(window.page, key)
+
+
+def begin_study(qtbot, window: Window) -> None:
+    """Opens Compare, chooses the study and agrees."""
+    window.open_page("Compare")
+    page = window.page
+    assert isinstance(page, ComparePage)
+    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=5000)
+    page.gate.buttons["taste"].click()
+    qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=5000)
+    page.gate.buttons["agree"].click()
 
 
 @pytest.mark.parametrize(("key", "choice"), [("1", "same"), ("2", "different"), ("3", "near_duplicate"), ("4", "unsure")])
@@ -260,7 +272,7 @@ def test_the_sheet_shows_every_key_and_the_verdicts(qtbot, opened: Open, world: 
 
 def test_two_videos_are_compared_only_after_both_were_watched(qtbot, opened: Open, world: World) -> None:
     window = opened(world)
-    window.open_page("Compare")
+    begin_study(qtbot, window)
     wait_for(qtbot, window, 0)
     page = window.page
     press(window, "a")
@@ -270,13 +282,13 @@ def test_two_videos_are_compared_only_after_both_were_watched(qtbot, opened: Ope
     wait_for(qtbot, window, 1)
     qtbot.waitUntil(lambda: len(world.stored) == 1, timeout=5000)
     (vote,) = world.stored.values()
-    assert (vote.study_id, vote.item_id, vote.choice) == ("compare", "case_0000", "a")
+    assert (vote.study_id, vote.rater, vote.item_id, vote.choice) == ("compare", "p_ann", "case_0000", "a")
 
 
 def test_videos_that_are_not_there_yet_cannot_be_compared(qtbot, opened: Open, world: World) -> None:
     window = opened(world)
     world.clip_delay_s = 1.0
-    window.open_page("Compare")
+    begin_study(qtbot, window)
     page = window.page
     wait_for(qtbot, window, 0)
     assert page.loader.clips == {}

@@ -31,6 +31,7 @@ from backend.domain import (
     Vote,
     digest,
 )
+from backend.domain.studies import Participant, StudyDesign, StudySummary
 from backend.media.writer import write_video
 
 LEASE_S = 600.0
@@ -339,6 +340,44 @@ class _Calls:
         self._arrive("votes")
         found = (v for v in self.world.stored.values() if v.study_id == study_id and v.choice is not None)
         return tuple(v for v in found if item_id in (None, v.item_id))
+
+    def studies(self) -> tuple[StudySummary, ...]:
+        self._arrive("studies")
+        return (
+            StudySummary(
+                study_id="compare",
+                name="taste",
+                kind="preference",
+                form="preference",
+                aspects=("preference",),
+                systems=("one", "two"),
+                benchmark="toy",
+                items=self.world.num_pairs,
+                trials=self.world.num_pairs,
+                participants_needed=5,
+            ),
+        )
+
+    def study(self, *, name: str) -> StudyDesign:
+        self._arrive("study")
+        return StudyDesign(
+            name=name,
+            kind="preference",
+            form="preference",
+            aspects=("preference",),
+            systems=("one", "two"),
+            benchmark="toy",
+            cases_hash="0",
+            consent="You will watch videos.",
+        )
+
+    def take_part(self, *, study: str, login: str, group: str = "expert") -> Participant:
+        self._arrive("take_part")
+        return Participant(id=f"p_{login}", study_id="compare", group=group)
+
+    def consent(self, *, participant: str, text: str) -> Participant:
+        self._arrive("consent")
+        return Participant(id=participant, study_id="compare", group="expert", state="consented")
 
     def media(self, *, media_id: str) -> MediaFile:
         self._arrive("media")

@@ -1,0 +1,117 @@
+"""A study answered in the Compare page, over a real project: choose, agree, judge by keys, end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from backend.api import Api
+from backend.domain.studies import MAIN
+from backend.workspace import Workspace
+from studio.app import open_window
+from studio.pages.compare import ComparePage
+from studio.sessions.verify import Phase
+from studio.window import Window
+from tests.backend.workspace.study_project import SYSTEMS, named, write_benchmark
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    folder = write_benchmark(tmp_path / "videos", cases=2, size=(160, 90), frames=3)
+    opened = Workspace(tmp_path / "p", create=True)
+    cast(Api, opened).create_study(
+        name="taste",
+        form="kaleido",
+        aspects=("video_quality", "prompt_alignment"),
+        systems=named(folder)[1:],
+        cases=str(folder / "cases.json"),
+        trials=2,
+        rules=("min_seconds=0", "min_item_seconds=0", "min_gold_accuracy=0"),
+    )
+    yield opened
+    opened.close()
+
+
+def shown(qtbot, tmp_path: Path, workspace: Workspace, *, run: str) -> Window:
+    window = open_window(
+        cast(Api, workspace), project=tmp_path / "p", rater="ann", theme="light", state=tmp_path / run / "s"
+    )
+    window.resize(1280, 860)
+    window.show()
+    window.activateWindow()
+    window.open_page("Compare")
+    return window
+
+
+def agree(qtbot, window: Window) -> ComparePage:
+    page = window.page
+    assert isinstance(page, ComparePage)
+    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
+    page.gate.buttons["taste"].click()
+    qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=30_000)
+    assert page.gate.words.text().startswith("You will watch")
+    page.gate.buttons["agree"].click()
+    return page
+
+
+def judge(qtbot, page: ComparePage, answered: int, key: Qt.Key) -> None:
+    """Answers both questions of a trial by one key, after its clips were watched."""
+    session = page.session
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == answered, timeout=60_000)
+    qtbot.waitUntil(lambda: page.watched, timeout=60_000)
+    first = page.title.text()
+    QTest.keyClick(page, key)
+    qtbot.waitUntil(lambda: page.title.text() != first and session.phase is Phase.JUDGING, timeout=30_000)
+    QTest.keyClick(page, key)
+    qtbot.waitUntil(lambda: session.judged == answered + 1, timeout=30_000)
+
+
+@pytest.mark.slow
+def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, workspace: Workspace) -> None:
+    total = workspace.studies()[0].trials
+    window = shown(qtbot, tmp_path, workspace, run="one")
+    page = agree(qtbot, window)
+    judge(qtbot, page, 0, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2, timeout=30_000)
+    said = page.form_view.findChildren(type(page.title))
+    assert not [text for text in (one.text() for one in said) if any(name in text for name in SYSTEMS[1:])]
+    window.close()
+    again = shown(qtbot, tmp_path, workspace, run="two")
+    page = agree(qtbot, again)
+    for k in range(1, total):
+        judge(qtbot, page, k, Qt.Key.Key_Left if k % 2 else Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=30_000)
+    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2 * total, timeout=30_000)
+    page.gate.buttons["end"].click()
+    qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
+    again.close()
+    (participant,) = [row.participant for row in workspace.study_results(name="taste", bootstraps=20).raters]
+    person = workspace.participant(participant=participant)
+    assert (person.state, person.group) == ("finished", "expert")
+    assert person.code in page.gate.words.text()
+    votes = workspace.votes(study_id=person.study_id)
+    assert len(votes) == 2 * total
+    assert {vote.rater for vote in votes} == {participant}
+    assert {tuple(sorted(s.partition("~")[0] for s in vote.shown_order)) for vote in votes} <= {
+        ("fair", "poor"),
+        ("fair", "fair"),
+        ("poor", "poor"),
+    }
+    main = {item.id for item in workspace.study(name="taste").items if item.role == MAIN}
+    assert main <= {vote.item_id for vote in votes}
+
+
+def test_without_a_study_the_page_says_how_to_make_one(qtbot, tmp_path: Path) -> None:
+    opened = Workspace(tmp_path / "p", create=True)
+    try:
+        window = shown(qtbot, tmp_path, opened, run="one")
+        page = window.page
+        assert isinstance(page, ComparePage)
+        qtbot.waitUntil(lambda: page.gate.head.text() == "No study yet", timeout=30_000)
+        assert "study create" in page.gate.words.text()
+        window.close()
+    finally:
+        opened.close()
