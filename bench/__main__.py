@@ -35,6 +35,7 @@ from bench import (
     residency,
     retrieval,
     sampleworld,
+    studies,
     studio,
 )
 from bench.table import markdown_row, show
@@ -138,6 +139,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "models": lambda worlds: residency.run(),
     "evaluation": lambda worlds: evaluation.run(),
     "evaluation_speed": lambda worlds: evaluation_speed.run(),
+    "studies": lambda worlds: studies.run(),
     "studio": lambda worlds: studio.run(),
 }
 

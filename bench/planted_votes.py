@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from backend.measures.comparisons import Comparisons
 from backend.measures.paired_models import davidson_shares
+from backend.measures.raters import Sittings
 from metrics.judged import Judged, JudgedPair, PairVote, join
 
 
@@ -64,6 +65,28 @@ def swapped(votes: Comparisons, rows: np.ndarray) -> Comparisons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedRaters:
+    """Raters of whom each is right on gold trials with a chance of their own."""
+
+    accuracies: tuple[float, ...] = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
+    num_gold: int = 40
+
+    def sittings(self, rng: np.random.Generator) -> Sittings:
+        num = len(self.accuracies) * self.num_gold
+        rater = np.repeat(np.arange(len(self.accuracies)), self.num_gold)
+        side = rng.integers(0, 2, num)
+        return Sittings(
+            rater=rater,
+            item=np.arange(num),
+            shown=side,
+            said=side,
+            left=side.astype(float),
+            seconds=rng.uniform(4, 20, num),
+            gold=(rng.random(num) < np.asarray(self.accuracies)[rater]).astype(float),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedMetrics:
     """Pairs of videos with metric values in 0..1, whose votes follow a weighted sum of their differences.
 
@@ -84,11 +107,14 @@ class PlantedMetrics:
         names = [f"m{k}" for k in range(len(self.weights))]
         pairs, votes = [], []
         values: dict[str, dict[str, float | None]] = {}
-        for number in range(self.num_prompts * self.pairs_per_prompt):
+        num_pairs = self.num_prompts * self.pairs_per_prompt
+        who = rng.random((num_pairs, self.num_raters)).argsort(axis=1)[:, : self.raters_per_pair]
+        luck, tied = rng.random(who.shape), rng.random(who.shape) < self.tie_share
+        for number in range(num_pairs):
             sides = rng.beta(4, 4, (2, len(names)))
             name = f"item{number:05d}"
             systems = ("a", "b", "c")
-            chosen = rng.choice(3, 2, replace=False)
+            chosen = rng.permutation(3)[:2]
             made = (f"{name}/first", f"{name}/second")
             pairs.append(
                 JudgedPair(
@@ -103,8 +129,7 @@ class PlantedMetrics:
             for generation, row in zip(made, sides, strict=True):
                 values[generation] = {one: None if lost[k] else float(row[k]) for k, one in enumerate(names)}
             z = self.temperature * float((sides[0] - sides[1]) @ np.asarray(self.weights))
-            for rater in rng.choice(self.num_raters, self.raters_per_pair, replace=False):
-                tied = rng.random() < self.tie_share
-                won = float(rng.random() < 1 / (1 + np.exp(-z)))
-                votes.append(PairVote(item=name, rater=f"rater{rater}", value=0.5 if tied else won))
+            won = luck[number] < 1 / (1 + np.exp(-z))
+            for rater, value in zip(who[number], np.where(tied[number], 0.5, won), strict=True):
+                votes.append(PairVote(item=name, rater=f"rater{rater}", value=float(value)))
         return join(pairs, votes, values)

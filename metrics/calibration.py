@@ -84,6 +84,15 @@ class Calibrate:
             fits=tuple(fits),
         )
 
+    def weights(self, found: Judged) -> list[Estimate]:
+        """Weights of all metrics of pairs where none is missing, and their intervals, without the rest of a calibration."""
+        used = np.arange(len(found.metrics))
+        scales = self._scales(found, used, found.num)
+        coefficients = fit_nonnegative(
+            _differences(found, used, scales), found.wins[None], found.num[None], ridge=self.ridge
+        )[0]
+        return self._intervals(found, used, scales, coefficients, np.random.default_rng(self.seed))[0]
+
     def fact(self, metric: str) -> MetricFacts:
         return self.facts.get(metric) or MetricFacts(title=metric)
 
