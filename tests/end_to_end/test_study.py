@@ -68,7 +68,8 @@ def _taste(workspace: Workspace, truth: dict, rng: np.random.Generator):
     """Votes by the world's model with ties after Davidson; checks are answered rightly, repeats as they fall."""
     weights = np.array(truth["weights"])
 
-    def choose(trial: Trial, _: str) -> str:
+    def choose(trial: Trial, question: str) -> str:
+        assert question == "better"
         _, item, assigned = workspace._shelf.trial(trial.item_id)
         if item.role == IDENTICAL:
             return "tie"
