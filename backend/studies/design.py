@@ -18,6 +18,7 @@ from backend.studies.kinds import StudyKind
 
 DEFAULT_PAIRS = 200  # 30 pairs leave an interval of +-.1, 200 one of +-.04 (a simulation with five raters each)
 DEFAULT_RATERS = 5
+DEFAULT_TRIALS = 30  # ten to fifteen minutes (OpenS2V-Nexus, D.6, asks for 30)
 GAP = 5  # trials between an item and its repeat, so that nobody answers from memory of the last screen
 _POWER_PAIRS = (30, 60, 100, 200, 400)
 _REACH = (1.959964 + 0.841621) / 1.959964  # from an interval's half width to what is found 8 times of 10

@@ -89,7 +89,7 @@ def decide(catalog: Catalog, asked: Asked) -> tuple[StudyDesign, tuple[str, ...]
         seed=asked.seed,
         preset=asked.preset,
         raters_per_item=asked.raters or (preset.raters if preset else designs.DEFAULT_RATERS),
-        trials=asked.trials or (preset.trials if preset else StudyDesign.trials),
+        trials=asked.trials or (preset.trials if preset else designs.DEFAULT_TRIALS),
         rules=rules_with(Rules(), asked.rules),
         language=asked.language,
         consent=json.loads(resource(TEXTS).read_text("utf-8"))[asked.language]["consent"],
