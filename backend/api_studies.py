@@ -57,6 +57,13 @@ class StudyApi(Protocol):
         """A study as it was decided. Raises ProjectError for a name that is none."""
         ...
 
+    def prepare_study(self, *, name: str, limit: int = 4) -> int:
+        """Copies up to `limit` more of a study's videos into the class that is shown; gives how many are still to do.
+
+        Otherwise each is copied when somebody first sees it, and they wait. Raises as `media` for a file that is gone.
+        """
+        ...
+
     def study_results(self, *, name: str, bootstraps: int = 1000) -> StudyResults:
         """What the votes come to, after the study's rules: rankings, rates, agreement, raters, and the funnel."""
         ...

@@ -39,29 +39,59 @@ class StudyMediaLibrary:
         source = _source(design, item, assigned, slot)
         if source is None:
             raise ProjectError(f"media {media_id[:80]!r} does not exist in this project; ask for the trials again")
-        file, treatment = Path(source[0]), source[1]
+        if slot.startswith(_REFERENCE):
+            return self._picture(design, source[0])
+        return self._clip(design, *source)
+
+    def prepare(self, design: StudyDesign, *, limit: int) -> int:
+        """Makes up to `limit` copies that are not there yet; gives how many are still missing. Raises as `find`."""
+        every = sorted({(media.path, media.treatment) for item in design.items for media in item.media})
+        missing = [one for one in every if self._made(design, *one) is None]
+        for path, treatment in missing[:limit]:
+            self._clip(design, path, treatment)
+        return len(missing[limit:])
+
+    def _picture(self, design: StudyDesign, path: str) -> MediaFile:
+        out = self._place(design, path, "").with_suffix(".jpg")
+        with self._lock:
+            if not out.exists():
+                out.parent.mkdir(parents=True, exist_ok=True)
+                run_guarded(copy_picture, (path, str(out)), subject=Path(path).name, wall_s=WALL_S)
+        return MediaFile(path=str(out), mime="image/jpeg")
+
+    def _clip(self, design: StudyDesign, path: str, treatment: str) -> MediaFile:
+        """One is made at a time; those that are there are given meanwhile."""
+        made = self._made(design, path, treatment)
+        if made is None:
+            with self._lock:
+                made = self._made(design, path, treatment) or self._make(design, path, treatment)
+        num_frames = int(made.stem.rpartition("-")[2])
+        rate = self._class_of(design, made.parent).rate
+        return MediaFile(path=str(made), mime="video/mp4", num_frames=num_frames, fps=float(rate))
+
+    def _make(self, design: StudyDesign, path: str, treatment: str) -> Path:
+        """The number of frames stands in the file's name, so that it need not be counted again."""
+        place = self._place(design, path, treatment)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        wanted = self._class_of(design, place.parent)
+        draft = place.with_suffix(".mp4")
+        arguments = (path, str(draft), wanted.to_plain(), NOISE if treatment else 0.0)
+        num = run_guarded(copy_clip, arguments, subject=Path(path).name, wall_s=WALL_S, cpu_s=WALL_S)
+        return draft.rename(draft.with_name(f"{place.name}-{num}.mp4"))
+
+    def _made(self, design: StudyDesign, path: str, treatment: str) -> Path | None:
+        place = self._place(design, path, treatment)
+        return next(place.parent.glob(f"{place.name}-*.mp4"), None)
+
+    def _place(self, design: StudyDesign, path: str, treatment: str) -> Path:
+        """Where a copy stands, without its ending; another one for a file that was changed."""
+        file = Path(path)
         if not file.is_file():
             raise ProjectError(f"a file of study {design.name} is missing: {file}; put it back, then ask again")
         facts = file.stat()
-        folder = self._folder / design.id
         key = f"{file.resolve()}\n{facts.st_size}\n{facts.st_mtime_ns}\n{treatment}"
         name = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        with self._lock:
-            folder.mkdir(parents=True, exist_ok=True)
-            if slot.startswith(_REFERENCE):
-                return _picture(file, folder / f"{name}.jpg")
-            return self._clip(file, folder, name, self._class_of(design, folder), treatment)
-
-    def _clip(self, file: Path, folder: Path, name: str, wanted: StudyClass, treatment: str) -> MediaFile:
-        """The number of frames stands in the file's name, so that it need not be counted again."""
-        made = next(folder.glob(f"{name}-*.mp4"), None)
-        if made is None:
-            draft = folder / f"{name}.mp4"
-            arguments = (str(file), str(draft), wanted.to_plain(), NOISE if treatment else 0.0)
-            num = run_guarded(copy_clip, arguments, subject=file.name, wall_s=WALL_S, cpu_s=WALL_S)
-            made = draft.rename(draft.with_name(f"{name}-{num}.mp4"))
-        num_frames = int(made.stem.rpartition("-")[2])
-        return MediaFile(path=str(made), mime="video/mp4", num_frames=num_frames, fps=float(wanted.rate))
+        return self._folder / design.id / name
 
     def _class_of(self, design: StudyDesign, folder: Path) -> StudyClass:
         """The class of all videos of a study, found once and kept, so that a file that changes later changes no other."""
@@ -85,12 +115,6 @@ def copy_picture(path: str, out: str) -> int:
     num = write_study_picture(path, draft)
     draft.replace(out)
     return num
-
-
-def _picture(file: Path, out: Path) -> MediaFile:
-    if not out.exists():
-        run_guarded(copy_picture, (str(file), str(out)), subject=file.name, wall_s=WALL_S)
-    return MediaFile(path=str(out), mime="image/jpeg")
 
 
 def _facts(path: str, design: StudyDesign) -> StudyVideo:

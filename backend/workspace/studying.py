@@ -108,6 +108,11 @@ class StudyOperations:
     def study(self: _Opened, *, name: str) -> StudyDesign:
         return self._shelf.book(name).design
 
+    def prepare_study(self: _Opened, *, name: str, limit: int = 4) -> int:
+        if not 1 <= limit <= MAX_LIMIT:
+            raise SettingsError(f"limit is {limit}; ask for 1 to {MAX_LIMIT}")
+        return self._study_media.prepare(self._shelf.book(name).design, limit=limit)
+
     def study_results(self: _Opened, *, name: str, bootstraps: int = 1000) -> StudyResults:
         if not 10 <= bootstraps <= MAX_BOOTSTRAPS:
             raise SettingsError(f"bootstraps is {bootstraps}; give 10 to {MAX_BOOTSTRAPS}")
