@@ -1,9 +1,7 @@
 """The command line: `studio-backend COMMAND`. Exit code 0 when nothing failed, 1 with failures listed, 2 for a wrong call."""
 
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +14,7 @@ from backend.cli.calibrating_metrics import metrics as calibrate_metrics
 from backend.cli.cases import cases_app
 from backend.cli.evaluating import evaluate
 from backend.cli.importing import SCORE_FORMATS, import_
-from backend.cli.opening import Overrides, opened
+from backend.cli.opening import Overrides, opened, wait_for_signal
 from backend.cli.options import (
     HERE,
     EngineOption,
@@ -235,7 +233,7 @@ def serve(
         if with_parent:
             sys.stdin.buffer.read()
         else:
-            _wait_for_signal()
+            wait_for_signal()
 
 
 @app.command()
@@ -345,10 +343,3 @@ def _give(value: object, as_json: bool, text: str) -> None:
         emit(value)
     else:
         say(text)
-
-
-def _wait_for_signal() -> None:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: (warn(f"stopping on {signal.Signals(received).name}"), stop.set()))
-    stop.wait()

@@ -1,6 +1,8 @@
 """Opening a project for a command: as a client of its owner, or as the owner, who then serves while it works."""
 
 import dataclasses
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -90,3 +92,11 @@ def _set(settings: ProjectSettings, name: str, value: Any) -> ProjectSettings:
     if table == "models" and rest:
         return dataclasses.replace(settings, models={**settings.models, rest: str(value)})
     return assign(settings, {name: value}, where="--set")
+
+
+def wait_for_signal() -> None:
+    """Until Ctrl-C or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: (warn(f"stopping on {signal.Signals(received).name}"), stop.set()))
+    stop.wait()

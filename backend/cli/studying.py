@@ -8,9 +8,11 @@ import typer
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
+from backend.cli.study_serving import serve
 from backend.domain.studies import AspectResults, Estimate, StudyResults, StudySummary
 
 study_app = typer.Typer(help="Make studies, invite people, and see what they answered.", no_args_is_help=True)
+study_app.command()(serve)
 NameArgument = Annotated[str, typer.Argument(help="The study's name.")]
 FormatOption = Annotated[str, typer.Option("--format", help="jsonl, parquet, csv, or vbench2: human_anno JSON.")]
 

@@ -42,6 +42,11 @@ class Layout:
         return self.root / "index" / "studies"
 
     @property
+    def page_key(self) -> Path:
+        """What cookies and ids of the study page are sealed with; in no backup."""
+        return self.root / "study_page.key"
+
+    @property
     def study_key(self) -> Path:
         """What logins and addresses of participants are hashed with; in no backup."""
         return self.root / "studies.key"

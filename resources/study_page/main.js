@@ -124,8 +124,8 @@ async function openFirst(last) {
 }
 
 // Trials from a position on (null: the first open one); gives the first, with answers that are still on their way.
-async function fetchTrials(from) {
-  const answer = await patiently("trials", { start: from });
+async function fetchTrials(from, ask = patiently) {
+  const answer = await ask("trials", { start: from });
   if (!answer.ok) {
     steps.problem("refused", start);
     throw new Error(answer.code);
@@ -151,7 +151,7 @@ async function open(position, { isNew = false } = {}) {
     steps.waiting();
     await fetchTrials(position);
   } else if (!trials.has(position + 1) && position + 1 < state.total) {
-    fetchTrials(position + 1).catch(() => null);
+    fetchTrials(position + 1, call).catch(() => null); // ahead of time: without a network, later
   }
   if (isNew) history.pushState({ position }, "");
   else history.replaceState({ position }, "");

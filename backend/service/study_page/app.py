@@ -18,22 +18,22 @@ from backend.domain import MediaError, ProjectError, ServiceError, StudioError
 from backend.service.guard import BodyTooLarge
 from backend.service.study_page.answering import Conflict, PageStudies
 from backend.service.study_page.asked import Answer, BadRequest, Consent, Events, Join, Slid, Trials, asked
-from backend.service.study_page.buckets import Buckets, Rate
+from backend.service.study_page.buckets import SHIPPED, Buckets, PageLimits
 from backend.service.study_page.guard import PageGuard
 from backend.service.study_page.keys import PageKeys
 from backend.service.study_page.place import PagePlace
 from backend.service.study_page.sessions import MAX_TOKEN, Session, Sessions
 from backend.service.study_page.words import language_of, shell, static_files
 
-PER_SESSION = Rate(per_s=5, burst=20)
-MEDIA_PER_SESSION = Rate(per_s=10, burst=60)  # a player asks for ranges of its own accord
-
 Answerer = Callable[[Request, Session], Awaitable[Response]]
 
 
-def make_page(api: Api, *, keys: PageKeys, place: PagePlace, ask_login: bool = False) -> PageGuard:
+def make_page(
+    api: Api, *, keys: PageKeys, place: PagePlace, limits: PageLimits = SHIPPED, ask_login: bool = False
+) -> PageGuard:
     """The guarded ASGI app of the study page over an Api. With `ask_login` a participant gives a name, one response each."""
-    page = _Page(PageStudies(api, keys), Sessions(keys, is_secure=place.is_secure), ask_login=ask_login)
+    sessions = Sessions(keys, is_secure=place.is_secure)
+    page = _Page(PageStudies(api, keys), sessions, limits=limits, ask_login=ask_login)
     app = Starlette(
         routes=[
             Route("/s/", page.shell),
@@ -54,7 +54,7 @@ def make_page(api: Api, *, keys: PageKeys, place: PagePlace, ask_login: bool = F
             HTTPException: _no_page,
         },
     )
-    return PageGuard(app, place=place)
+    return PageGuard(app, place=place, limits=limits)
 
 
 class Refused(Exception):
@@ -66,9 +66,9 @@ class Refused(Exception):
 
 
 class _Page:
-    def __init__(self, studies: PageStudies, sessions: Sessions, *, ask_login: bool) -> None:
+    def __init__(self, studies: PageStudies, sessions: Sessions, *, limits: PageLimits, ask_login: bool) -> None:
         self._studies, self._sessions, self._ask_login = studies, sessions, ask_login
-        self._rates, self._media_rates = Buckets(PER_SESSION), Buckets(MEDIA_PER_SESSION)
+        self._rates, self._media_rates = Buckets(limits.per_session), Buckets(limits.media_per_session)
         self.calls: dict[str, Answerer] = {
             "consent": self._consent,
             "trials": self._trials,

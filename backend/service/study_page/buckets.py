@@ -16,6 +16,19 @@ class Rate:
     burst: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLimits:
+    """How often the page may be called. Raise those of an address where many people sit behind one router."""
+
+    per_address: Rate = Rate(per_s=30, burst=120)  # a page is about twelve files, a trial three to five calls
+    joins_per_address: Rate = Rate(per_s=10 / 60, burst=10)  # tokens have 256 bits: this only keeps logs short
+    per_session: Rate = Rate(per_s=5, burst=20)
+    media_per_session: Rate = Rate(per_s=10, burst=60)  # a player asks for ranges of its own accord
+
+
+SHIPPED = PageLimits()
+
+
 class Buckets:
     """One bucket a key. The keys that were asked for longest ago are forgotten beyond 20,000; theirs would be full again."""
 

@@ -9,13 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from backend.service.guard import BodyTooLarge, Receive, Scope, Send
-from backend.service.study_page.buckets import Buckets, Rate
+from backend.service.study_page.buckets import Buckets, PageLimits
 from backend.service.study_page.place import PagePlace
 
 ROOT = "/s/"
 MAX_BODY_BYTES = 64 * 1024
-PER_ADDRESS = Rate(per_s=30, burst=120)  # a page is about twelve files, a trial three to five calls
-LOGINS = Rate(per_s=10 / 60, burst=10)
 CSP = (
     "default-src 'self'; media-src 'self' blob:; img-src 'self' blob:; object-src 'none'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'self'"
@@ -36,10 +34,10 @@ TELLING = (b"etag", b"last-modified", b"server", b"content-disposition")
 class PageGuard:
     """Refuses with a status and a word; passes everything else on with the headers above."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], *, place: PagePlace) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], *, place: PagePlace, limits: PageLimits) -> None:
         self._app, self._place = app, place
         self._hosts = frozenset(host.lower() for host in place.hosts)
-        self._addresses, self._logins = Buckets(PER_ADDRESS), Buckets(LOGINS)
+        self._addresses, self._joins = Buckets(limits.per_address), Buckets(limits.joins_per_address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,7 +71,7 @@ class PageGuard:
                 return 413, "too_large", 0
         wait_s = self._addresses.take(scope["study_address"])
         if not wait_s and scope["path"] == "/s/join":
-            wait_s = self._logins.take(scope["study_address"])
+            wait_s = self._joins.take(scope["study_address"])
         return (429, "slow_down", wait_s) if wait_s else None
 
     def _is_ours(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:

@@ -13,6 +13,7 @@ import uvicorn
 from backend.api import Api
 from backend.domain import ServiceError
 from backend.service.study_page.app import make_page
+from backend.service.study_page.buckets import SHIPPED, PageLimits
 from backend.service.study_page.keys import PageKeys
 from backend.service.study_page.place import PagePlace
 
@@ -26,11 +27,13 @@ KEEP_ALIVE_S = 75  # longer than a person thinks about a pair
 class PageServing:
     """A server of the study page in a thread. `place` is where it really listens: port 0 takes a free one."""
 
-    def __init__(self, api: Api, *, keys: PageKeys, place: PagePlace, ask_login: bool = False) -> None:
+    def __init__(
+        self, api: Api, *, keys: PageKeys, place: PagePlace, limits: PageLimits = SHIPPED, ask_login: bool = False
+    ) -> None:
         self._socket = _listening(place)
         self.place = dataclasses.replace(place, port=self._socket.getsockname()[1])
         config = uvicorn.Config(
-            make_page(api, keys=keys, place=self.place, ask_login=ask_login),
+            make_page(api, keys=keys, place=self.place, limits=limits, ask_login=ask_login),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -61,9 +64,11 @@ class PageServing:
 
 
 @contextmanager
-def serving_page(api: Api, *, secret: Path, place: PagePlace, ask_login: bool = False) -> Iterator[PageServing]:
+def serving_page(
+    api: Api, *, secret: Path, place: PagePlace, limits: PageLimits = SHIPPED, ask_login: bool = False
+) -> Iterator[PageServing]:
     """Serves the page while the block runs; `secret` is the file of the key that its cookies are sealed with."""
-    server = PageServing(api, keys=PageKeys.of_file(secret), place=place, ask_login=ask_login)
+    server = PageServing(api, keys=PageKeys.of_file(secret), place=place, limits=limits, ask_login=ask_login)
     try:
         yield server
     finally:

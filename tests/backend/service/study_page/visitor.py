@@ -38,7 +38,7 @@ class Visitor:
 
     def post(self, path: str, body: Any, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
         sent = {"origin": URL, "content-type": "application/json", **headers}
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         return self._kept(self.http.post(path, headers=sent, content=raw))
 
     def state(self) -> dict[str, Any]:
