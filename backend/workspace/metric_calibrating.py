@@ -23,8 +23,6 @@ from backend.workspace.study_answering import Answering
 from backend.workspace.study_shelf import StudyShelf
 from backend.workspace.studying import _responses as responses_of
 
-FOLDER = "calibrations"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 MAX_BOOTSTRAPS = 100_000
 
 
@@ -61,7 +59,7 @@ class MetricCalibrationOperations:
         design = book.design
         aspect = _aspect(design, aspect)
         name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", design.name).strip("-.") or "calibration"
-        if not NAME.fullmatch(name):
+        if not ranking.CALIBRATION_NAME.fullmatch(name):
             raise SettingsError(f"name is {name[:100]!r}; use up to 80 letters, digits, dots, dashes")
         sifted = sift(responses_of(self._answering, book), design.rules, five_points=kind_of(design.kind).five_points)
         votes = [vote for one in sifted.kept for vote in one.votes if vote.role == MAIN and vote.question == aspect]
@@ -81,15 +79,9 @@ class MetricCalibrationOperations:
             aspect=aspect,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        path = Path(out) if out else self.layout.root / FOLDER / f"{name}.json"
+        path = Path(out) if out else ranking.calibration_file(self.layout, name)
         load(CALLS["write_calibration"])(found, path)
         return CalibratedMetrics(calibration=found, path=str(path))
-
-
-def preset_of(layout: Layout, name: str) -> str:
-    """What a preset's name stands for: the file of the project's calibration of that name, else the name as it is."""
-    path = layout.root / FOLDER / f"{name}.json"
-    return str(path) if NAME.fullmatch(name) and path.exists() else name
 
 
 def _aspect(design: StudyDesign, aspect: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from backend.workspace.evaluating import IMPORTED, LATEST_GENERATIONS, latest_ca
 from backend.workspace.layout import Layout
 
 FACTS = "systems.toml"
+CALIBRATIONS = "calibrations"
+CALIBRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 RUNS_METRIC = "natural_compat"
 MAX_TIMELINES = 12  # per metric: as many lines as one plot can tell apart
 
@@ -52,6 +55,17 @@ def cases_of(catalog: Catalog, benchmark: str) -> list[Case]:
         )
         raise SettingsError(f"{named}, whose scores are never mixed: {sets}; choose one by --benchmark NAME")
     return listed[asked[0]]
+
+
+def calibration_file(layout: Layout, name: str) -> Path:
+    """Where the project keeps its calibration of a name."""
+    return layout.root / CALIBRATIONS / f"{name}.json"
+
+
+def preset_of(layout: Layout, name: str) -> str:
+    """What a preset's name stands for: the file of the project's calibration of that name, else the name as it is."""
+    path = calibration_file(layout, name)
+    return str(path) if CALIBRATION_NAME.fullmatch(name) and path.exists() else name
 
 
 def rows_of(rows: Sequence[EvaluationRow], cases: Sequence[Case]) -> list[EvaluationRow]:
@@ -89,7 +103,7 @@ def ranked(
     return load(CALLS["leaderboard"])(
         rows,
         cases,
-        preset_id=preset,
+        preset_id=preset_of(layout, preset),
         facts=known,
         against=against or None,
         distances=[one for one in distances if one.system in measured],

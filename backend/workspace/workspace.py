@@ -55,7 +55,7 @@ from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.dataset_operations import DatasetOperations
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
-from backend.workspace.metric_calibrating import MetricCalibrationOperations, preset_of
+from backend.workspace.metric_calibrating import MetricCalibrationOperations
 from backend.workspace.model_work import ModelOperations
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
 from backend.workspace.projection import Projection
@@ -260,14 +260,7 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Metri
         rows = ranking.rows_of(self.evaluation(), cases)
         found = self.set_distances(benchmark=cases[0].benchmark)
         board = ranking.ranked(
-            rows,
-            cases,
-            self.layout,
-            preset=preset_of(self.layout, preset),
-            facts=facts,
-            only=only,
-            against=against,
-            distances=found,
+            rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against, distances=found
         )
         if html:
             ranking.write_page(board, rows, self.catalog, self.artifacts, Path(html))
@@ -310,7 +303,7 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Metri
     def export_scores(self, *, format: str, out: str, system: str, benchmark: str = "", preset: str = "") -> ScoreFiles:
         cases = ranking.cases_of(self.catalog, benchmark)
         rows = [row for row in ranking.rows_of(self.evaluation(), cases) if row.system == system]
-        preset = preset_of(self.layout, preset)
+        preset = ranking.preset_of(self.layout, preset)
         return ranking.export_scores(rows, cases, self.artifacts, format=format, out=out, system=system, preset=preset)
 
     def make_cases(

@@ -10,7 +10,7 @@ import pytest
 from backend.api import Api
 from backend.domain import SettingsError
 from backend.workspace import Workspace
-from backend.workspace.metric_calibrating import preset_of
+from backend.workspace.ranking import preset_of
 from tests.backend.workspace.study_project import SYSTEMS, named, write_benchmark
 
 NUM_CASES = 20
