@@ -18,26 +18,29 @@ def erase(
 ) -> Erased:
     """Redacts the journal, makes the catalog's file anew, and lists backups that were made before, or deletes them.
 
-    The order makes it safe to break off: who is redacted and still stands in the catalog is gone at the next try or
-    `rebuild`. Raises ProjectError for an unknown participant, and while long reads keep the old catalog open.
+    What breaks off is finished by asking again: the person is known until the last step, and after a crash until the
+    catalog is made anew. Raises ProjectError for a participant who is not there, and while long reads keep the old
+    catalog open.
     """
     with shelf.lock, snapshot.released():
         catalog.require_unread()
-        book, place = shelf.forget(participant)
+        book, enrolment = shelf.enrolment(participant)
         counts = redact(shelf.journal, actor=participant)
-        notice = study_events.erased_event(book.id, events=sum(counts.values()), votes=counts.get("vote", 0), place=place)
+        num_events, num_votes = sum(counts.values()), counts.get("vote", 0)
+        notice = study_events.erased_event(book.id, events=num_events, votes=num_votes, place=enrolment.place)
         shelf.append(book, [notice])
         catalog.forget_projection()
         shelf.projection.refresh()
         catalog.rewrite()
+        shelf.forget(participant)
     backups = sorted(path for path in _folders(layout.backups) if (path / MANIFEST).is_file())
     if delete_backups:
         for path in backups:
             shutil.rmtree(path)
     names = tuple(str(path) for path in backups)
     return Erased(
-        events=sum(counts.values()),
-        votes=counts.get("vote", 0),
+        events=num_events,
+        votes=num_votes,
         backups=() if delete_backups else names,
         deleted_backups=names if delete_backups else (),
     )

@@ -171,15 +171,14 @@ class StudyShelf:
             assigned = book.enrolled[participant].trials[position]
         return book.design, book.items[assigned.item_id], assigned
 
-    def forget(self, participant: str) -> tuple[StudyBook, int | None]:
-        """Takes somebody out of the books, before they are erased; gives their study and place."""
+    def forget(self, participant: str) -> None:
+        """Takes somebody who was erased out of the books."""
         with self.lock:
             book, enrolment = self.enrolment(participant)
             del book.enrolled[participant]
             self._answers.pop(participant, None)
             for trial in enrolment.trial_ids:
                 self._trials.pop(trial, None)
-            return book, enrolment.place
 
     def loaded(self) -> dict[str, StudyBook]:
         with self.lock:

@@ -71,6 +71,15 @@ def test_a_study_is_decided_once_and_found_again(api: Api, benchmark: Path, stud
     assert design.consent.startswith("You will watch")
 
 
+def test_without_wishes_a_person_gets_thirty_trials_of_two_hundred_items(api: Api, benchmark: Path) -> None:
+    made = api.create_study(name="plain", cases=str(benchmark / "cases.json"), systems=named(benchmark))
+    design = api.study(name="plain")
+    assert (design.form, design.trials, design.raters_per_item, len(design.aspects)) == ("opens2v", 30, 5, 6)
+    assert (made.items, made.participants_needed) == (18, 5)
+    preset = api.create_study(name="paper", preset="opens2v", benchmark=design.benchmark)
+    assert (preset.items, preset.participants_needed) == (6, 173)  # each of six cases once
+
+
 def test_what_cannot_be_a_study_is_told_in_a_sentence(
     api: Api, benchmark: Path, study: StudySummary, tmp_path: Path
 ) -> None:
@@ -427,6 +436,25 @@ def test_backups_are_deleted_with_the_person_when_that_is_asked(workspace: Works
     done = api.erase_participant(participant=person.id, delete_backups=True)
     assert (done.backups, done.deleted_backups) == ((), (backup,))
     assert holding(workspace, person.id) == []
+
+
+def test_an_erasure_that_broke_off_is_finished_by_asking_again(
+    workspace: Workspace, benchmark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = cast(Api, workspace)
+    create(api, benchmark)
+    person = api.take_part(study="taste", login="ann")
+
+    def full() -> None:
+        raise ProjectError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(workspace.catalog, "rewrite", full)
+        with pytest.raises(ProjectError, match="the disk is full"):
+            api.erase_participant(participant=person.id)
+    assert api.erase_participant(participant=person.id).events == 0
+    assert holding(workspace, person.id) == []
+    assert api.verify().ok
 
 
 def test_erasing_waits_for_long_reads(workspace: Workspace, benchmark: Path) -> None:
