@@ -2,11 +2,17 @@
 
 from backend.engine.plan import Step
 from backend.recipes.opens2v import made_references
-from backend.recipes.steps import Bound, footage, gate, movement, pairing, step, subjects, words
+from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, step, subjects, words
+
+FRONTAL = {"paper": (0.5, "Kaleido, section 3: frontal faces of humans; no value published")}
 
 
 def kaleido(bound: Bound) -> tuple[Step, ...]:
-    """Phrases of the taxonomy, filtered crops, backgrounds painted anew, poses varied, references from other clips."""
+    """Phrases of the taxonomy, filtered crops, backgrounds painted anew, poses varied, references from other clips.
+
+    Half of the real faces that cascades find are lit from one side, so that the embedded profile measures by symmetry who
+    looks at the camera, and does not judge by it.
+    """
     chosen = "chosen on the curation table, S19: Kaleido publishes no value"
     return (
         *footage(),
@@ -31,10 +37,7 @@ def kaleido(bound: Bound) -> tuple[Step, ...]:
             ),
         ),
         step("follow_faces"),
-        step(
-            "check_frontal",
-            gate("appearance.frontal_face", ">=", 0.5, "Kaleido, section 3: frontal faces of humans; no value published"),
-        ),
+        step("check_frontal", *gate_on_scale(bound, "FaceWatcher", "appearance.frontal_face", ">=", FRONTAL)),
         step("paint_background"),
         step("embed_appearances"),
         *pairing(upper=True),
