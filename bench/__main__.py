@@ -37,6 +37,7 @@ from bench import (
     sampleworld,
     studies,
     studio,
+    study_load,
 )
 from bench.table import markdown_row, show
 
@@ -141,6 +142,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "evaluation_speed": lambda worlds: evaluation_speed.run(),
     "studies": lambda worlds: studies.run(),
     "studio": lambda worlds: studio.run(),
+    "study_load": lambda worlds: study_load.run(),
 }
 
 if __name__ == "__main__":
