@@ -1,5 +1,6 @@
 """Studies through the Api: who may join, what is shown, what is kept, what comes out."""
 
+import csv
 import json
 import threading
 from dataclasses import asdict, replace
@@ -11,10 +12,11 @@ import pytest
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
 from backend.domain import ImportRefused, ProjectError, SettingsError, StudioError, Trial, Vote
-from backend.domain.studies import PageEvent, Participant, StudySummary
+from backend.domain.studies import CodedVote, PageEvent, Participant, StudySummary
 from backend.media.reader import VideoReader
 from backend.service import serving
 from backend.workspace import Workspace
+from backend.workspace.study_votes import read_votes, write_votes
 from tests.backend.workspace.study_project import SYSTEMS, answer, finished, named, newcomer, write_benchmark
 
 LENIENT = ("min_seconds=0", "min_item_seconds=0")
@@ -511,11 +513,34 @@ def test_human_anno_holds_majorities_of_ordered_pairs(api: Api, benchmark: Path,
     assert api.import_votes(study="again", path=str(tmp_path / "anno.json"), format="vbench2").votes == 18
 
 
-def test_csv_cells_are_no_formulas_and_come_back_as_they_were(api: Api, benchmark: Path, tmp_path: Path) -> None:
-    rows = [{"case_id": "singleobj_1", "systems": ["good", "fair"], "question": "better", "rater": "=1+1", "choice": "a"}]
-    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1", "plain")
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_csv_cells_are_no_formulas_and_come_back_as_they_were(api: Api, benchmark: Path, tmp_path: Path, text: str) -> None:
     create(api, benchmark)
-    assert api.import_votes(study="taste", path=str(tmp_path / "in.jsonl")).votes == 1
+    design = api.study(name="taste")
+    item = design.items[0]
+    vote = CodedVote(
+        vote_id=text,
+        item_id=item.id,
+        case_id=item.case_id,
+        category=text,
+        role="main",
+        rater=text,
+        group=text,
+        question="better",
+        systems=item.systems,
+        shown=item.systems,
+        choice="left",
+        value=1.0,
+    )
+    write_votes([vote], design, tmp_path / "votes.csv", format="csv")
+    with (tmp_path / "votes.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert not [cell for cell in row.values() if cell.startswith(FORMULAS[:-1])]
+    ((found, read),) = read_votes(tmp_path / "votes.csv", design, format="csv")
+    assert (found, read.rater, read.choice) == (item, text, "left")
 
 
 @pytest.mark.parametrize(
