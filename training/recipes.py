@@ -106,7 +106,8 @@ def kaleido_14b_sft() -> TrainConfig:
 def gloria_s1_audio() -> TrainConfig:
     """Gloria's first stage: only the sound is new. On the 5B, whose first frame is a clean latent.
 
-    The paper names half of the blocks, values at zero and a constant rate; rate, betas, steps and probabilities are ours.
+    The paper names half of the blocks, values at zero and a constant rate; rate, betas, steps and probabilities are ours. An
+    export names no views and expressions of its pictures, so all anchors are of the role `reference`.
     """
     encoders = replace(_wan_encoders(WAN_TI2V_5B), audio="paper", audio_weights=WAV2VEC2)
     return TrainConfig(
@@ -124,7 +125,7 @@ def gloria_s1_audio() -> TrainConfig:
                 clips=ClipShapes(fps=16.0, frames=(81,), pixels=480 * 832, multiple=32),
                 pictures=PictureShapes(fit="own", background="own"),
             ),
-            modes=("in_pair", "cross_pair"),  # superset: anchors inside and outside the clip
+            modes=("in_pair", "cross_pair"),  # anchors from inside and outside the clip (section 4.1)
             max_references=1,
         ),
         times=TimeSampling(density="logit_normal", shift=5.0),

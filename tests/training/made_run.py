@@ -1,5 +1,7 @@
 """Runs of recipe `tiny` on the small export, with everything small."""
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -27,14 +29,22 @@ SMALL = (
 
 
 def trained(
-    export: Path, out: Path, *settings: str, resume: bool = False, recipe: str = "tiny", stop_at: int = 0
+    export: Path,
+    out: Path,
+    *settings: str,
+    resume: bool = False,
+    recipe: str = "tiny",
+    stop_at: int = 0,
+    signal_at: int = 0,
 ) -> TrainSummary:
-    """A run with these settings; asked to stop after step `stop_at`, where that is above 0."""
+    """A run with these settings; asked to stop after step `stop_at`, or sent SIGTERM after `signal_at`, where above 0."""
     cancelled = threading.Event()
 
     def report(stage: str, done: int, total: int) -> None:
         if stage == "train" and done == stop_at:
             cancelled.set()
+        if stage == "train" and done == signal_at:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     ticket = JobTicket(report, cancelled)
     given = settings if resume else (*SMALL, *settings)

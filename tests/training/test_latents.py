@@ -106,6 +106,23 @@ def test_nothing_is_done_twice(encoded, export, ticket, steps):
     assert not list((encoded.cache.folder / "work" / "artifacts").rglob("*.st")), "what is packed lies once"
 
 
+def test_stopped_before_packing_nothing_is_encoded_again(tmp_path, ticket, steps, monkeypatch):
+    export = made_export(tmp_path)
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LatentCache, "pack", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        encode(ticket, export=export, settings=SMALL)
+    monkeypatch.undo()
+    assert {stage for stage, *_ in steps} >= {"list_clips", "encode_clips", "encode_pictures", "encode_texts"}
+    steps.clear()
+    found = encode(ticket, export=export, settings=SMALL)
+    assert steps == []
+    assert found.cache.tensor(found.keys.clips, clip_of(found, 1), "video").shape == (48, 9, 8, 8)
+
+
 def test_other_settings_lie_beside_in_a_version_of_their_own(encoded, export, ticket, steps):
     shapes = ClipShapes(fps=12.0, frames=(5,), pixels=SIDE * SIDE, aspects=(1.0,), multiple=8)
     other = encode(ticket, export=export, settings=Latents(clips=shapes, pictures=SMALL.pictures, engine="inline"))

@@ -76,6 +76,21 @@ def test_stopped_and_resumed_is_bit_equal(export, whole, tmp_path):
     assert same_weights(tmp_path / "run", whole)
 
 
+def test_sigterm_saves_and_stops(export, whole, tmp_path):
+    run = tmp_path / "run"
+    stopped = trained(export, run, "run.steps=6", "run.save_every=100", signal_at=3)
+    assert (stopped.state, stopped.step) == ("stopped", 3)
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000003"]
+    assert losses(run) == losses(whole)[:3]
+
+
+def test_half_the_precision_gives_nearly_the_losses(export, whole, tmp_path):
+    trained(export, tmp_path / "run", "run.steps=2", "parallel.dtype=bfloat16")
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(whole)[:2], rtol=0.02)
+    weights = load_file(tmp_path / "run" / WEIGHTS)
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+
+
 def test_what_came_after_the_checkpoint_is_done_again(export, whole, tmp_path):
     """As after a kill: metrics are ahead of the newest checkpoint, and a half-written one lies there."""
     run = tmp_path / "run"

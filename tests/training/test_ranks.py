@@ -1,0 +1,94 @@
+"""Two processes do what one does: gradients, losses, and checkpoints that the other can take over."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from tests.training.made_export import made_export
+from tests.training.made_run import trained
+from tests.training.two_ranks import record
+from training.observe import read_metrics
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+UNCUT = "optimizer.max_norm=1e9"
+COMMON = ("run.steps=2", "run.save_every=2", UNCUT)
+RUNS = {
+    "sharded": COMMON,
+    "hybrid": (*COMMON, "parallel.replicate=2", "parallel.shard=1"),
+    "context": (*COMMON, "parallel.context=2", "run.accumulation=2"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """One process that accumulates two batches, and two processes that each take one or share both."""
+    folder = tmp_path_factory.mktemp("ranks")
+    export = made_export(folder, videos=3)
+    gradients: list = []
+    handle = record(gradients)
+    trained(export, folder / "alone", *COMMON, "run.accumulation=2")
+    handle.remove()  # pyright: ignore[reportAttributeAccessIssue]
+    torch.save(gradients, folder / "alone.pt")
+    two(export, folder, *(" ".join((name, *settings)) for name, settings in RUNS.items()))
+    yield export, folder
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def two(export, folder, *told):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    about = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-m", "tests.training.two_ranks", str(export), str(folder), *told]
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **about, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    ends = [process.communicate(timeout=540) for process in started]
+    assert all(process.returncode == 0 for process in started), "\n".join(end[1][-3000:] for end in ends)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_gradients_of_two_ranks_are_those_of_one(runs, name):
+    _, folder = runs
+    expected, found = (torch.load(folder / f"{each}.pt") for each in ("alone", name))
+    assert len(expected) == len(found)
+    for ours, theirs in zip(expected, found, strict=True):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            assert (ours - theirs).norm() <= 1e-5 * max(ours.norm(), 1e-3)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_losses_norms_and_counts_are_those_of_one(runs, name):
+    _, folder = runs
+    for ours, theirs in zip(read_metrics(folder / "alone"), read_metrics(folder / name), strict=True):
+        assert theirs["loss"] == pytest.approx(ours["loss"], rel=1e-5)
+        assert theirs["gradient_norm"] == pytest.approx(ours["gradient_norm"], rel=1e-4)
+        assert (theirs["samples"], theirs["tokens"]) == (ours["samples"], ours["tokens"])
+
+
+def test_one_rank_goes_on_from_two(runs):
+    """With twice the accumulation it makes the steps that two would have made."""
+    export, folder = runs
+    trained(export, folder / "alone", "run.steps=4", resume=True)
+    trained(export, folder / "sharded", "run.steps=4", "run.accumulation=2", resume=True)
+    ours, theirs = (read_metrics(folder / name) for name in ("alone", "sharded"))
+    assert [line["step"] for line in theirs] == [1, 2, 3, 4]
+    for one, other in zip(ours, theirs, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert other["samples"] == one["samples"]
