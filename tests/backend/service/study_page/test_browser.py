@@ -1,0 +1,411 @@
+"""The page in a real Chromium: by keyboard alone, in sync, through reloads, second windows, lost networks and small screens."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from backend.api import Api
+from backend.media.images import encode_png
+from backend.media.writer import write_video
+from backend.service.study_page import PageLimits, PagePlace, PageServing, Rate, serving_page
+from backend.workspace import Workspace
+from tests.backend.service.study_page.visitor import LENIENT
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+SYSTEMS = ("north", "south")
+PAYLOAD = "<img src=x onerror=alert(1)> & \u202eright to left\u202c"
+FRAMES, LONG_FRAMES = 16, 96  # 0.7 and 4 s
+WAIT_MS = 60_000
+Page = Any
+
+
+def write_cases(folder: Path, *, frames: int) -> None:
+    """Two cases of two systems: a bar that moves through 320 x 180 pixels."""
+    (folder / "references").mkdir(parents=True)
+    cases = {}
+    for k in range(2):
+        (folder / "references" / f"{k}.png").write_bytes(encode_png(np.full((40, 40, 3), 80 * k + 40, np.uint8)))
+        cases[f"singleobj_{k}"] = {
+            "img_paths": [f"references/{k}.png"],
+            "prompt": f"A bar {k} {PAYLOAD}",
+            "synthesis_flag": "wrong",
+            "class_label": ["Bar"],
+        }
+        for n, system in enumerate(SYSTEMS):
+            (folder / system).mkdir(exist_ok=True)
+            pictures = []
+            for i in range(frames):
+                picture = np.full((180, 320, 3), 40 + 60 * n + 30 * k, np.uint8)
+                picture[:, 3 * i : 3 * i + 16] = 250
+                pictures.append(picture)
+            write_video(folder / system / f"singleobj_{k}.mp4", pictures, fps=24)
+    (folder / "cases.json").write_text(json.dumps(cases))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    folder = tmp_path_factory.mktemp("browser")
+    workspace = Workspace(folder / "project", create=True)
+    for name, frames, language in (("short", FRAMES, "en"), ("long", LONG_FRAMES, "en"), ("chinese", FRAMES, "zh")):
+        write_cases(folder / name, frames=frames)
+        cast(Api, workspace).create_study(
+            name=name,
+            form="gloria" if name == "chinese" else "ab",
+            trials=2,
+            rules=LENIENT,
+            language=language,
+            cases=str(folder / name / "cases.json"),
+            systems=tuple(f"{system}={folder / name / system}" for system in SYSTEMS),
+        )
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def api(workspace: Workspace) -> Api:
+    return cast(Api, workspace)
+
+
+@pytest.fixture(scope="module")
+def serving(workspace: Workspace, api: Api) -> Iterator[PageServing]:
+    limits = PageLimits(per_address=Rate(200, 1_000), joins_per_address=Rate(10, 100))  # all tests come from one address
+    secret = workspace.layout.root / "page.key"
+    with serving_page(api, secret=secret, place=PagePlace(port=0), limits=limits) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Any, serving: PageServing, api: Api) -> Iterator[Callable[..., Page]]:
+    """Opens an invitation in a browser of its own; at the end nothing may have been complained about or asked elsewhere."""
+    contexts, complaints = [], []
+
+    def open_study(study: str = "short", **options: Any) -> Page:
+        options = {"viewport": {"width": 1280, "height": 900}, **options}
+        context = chromium.new_context(**options)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        context.on("page", lambda page: watch(page))
+        page = context.new_page()
+        (invitation,) = api.invite(study=study)
+        page.goto(serving.place.invitation(invitation.token))
+        return page
+
+    def watch(page: Page) -> None:
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+        page.on(
+            "request",
+            lambda asked: (
+                None if asked.url.startswith((serving.place.url, "blob:")) else complaints.append(f"asked {asked.url}")
+            ),
+        )
+
+    yield open_study
+    for context in contexts:
+        context.close()
+    expected = ("Failed to load resource", "ERR_INTERNET_DISCONNECTED")  # what an offline or refused call writes
+    assert [text for text in complaints if not any(word in text for word in expected)] == []
+
+
+def begin(page: Page, *, touch: bool = False) -> None:
+    """To the first trial, with the pointer or a finger."""
+    for _ in range(3):  # join, agree, start
+        forward = page.locator("main button.primary")
+        forward.wait_for()
+        before = heading(page)
+        forward.tap() if touch else forward.click()
+        until(lambda before=before: page.locator("h1").count() == 1 and heading(page) not in (before, page.title()))
+    page.locator("video").first.wait_for()
+
+
+def unlocked(page: Page) -> None:
+    page.locator(".choice:enabled").first.wait_for()
+
+
+def answer(page: Page, key: str = "1") -> None:
+    unlocked(page)
+    for _ in range(page.locator(".question").count()):
+        page.keyboard.press(key)
+    page.locator("footer button.primary:enabled").wait_for()
+
+
+def heading(page: Page) -> str:
+    return page.locator("h1").inner_text()
+
+
+def until(true: Callable[[], bool], *, seconds: float = 45.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def stored(page: Page) -> None:
+    """All that was answered is on the service's disk."""
+    until(lambda: page.evaluate("localStorage.length") == 0)
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Moves the focus by Tab to the control with that accessible name."""
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("(document.activeElement.ariaLabel || document.activeElement.innerText || '').trim()")
+        if focused.startswith(name):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", f"the focus on {name} cannot be seen"
+            return
+    pytest.fail(f"{name} cannot be reached by Tab")
+
+
+def votes_of(api: Api, study: str) -> list:
+    return list(api.votes(study_id=api.study(name=study).id))
+
+
+def test_a_whole_session_by_keyboard_alone_is_accessible_at_every_step(opened: Callable[..., Page], api: Api) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def examine(step: str) -> None:
+        found = axe.run(page)
+        told = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found.response["violations"]]
+        assert told == [], step
+
+    page = opened(color_scheme="dark")
+    page.get_by_role("button", name="Begin").wait_for()
+    assert page.url.endswith("/s/"), "the token has left the address"
+    examine("join")
+    tab_to(page, "Begin")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="I agree").wait_for()
+    examine("consent")
+    tab_to(page, "I agree")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start").wait_for()
+    examine("instructions")
+    tab_to(page, "Start")
+    page.keyboard.press("Enter")
+    seen: list[str] = []
+    while "of" in (title := heading_when(page, seen)):
+        seen.append(title)
+        if len(seen) == 1:
+            page.keyboard.press("2")  # before the videos were watched
+            assert page.locator(".choice[aria-pressed=true]").count() == 0
+        unlocked(page)
+        page.keyboard.press("1" if len(seen) % 2 else "ArrowRight")
+        chosen = page.locator(".choice[aria-pressed=true]")
+        assert chosen.count() == 1
+        if len(seen) == 1:
+            page.keyboard.press("Space")  # pauses
+            until(lambda: page.evaluate("[...document.querySelectorAll('video')].every((v) => v.paused)"))
+            examine("trial")
+        page.keyboard.press("Enter")
+    assert seen[0] == "Practice · 1 of 2"
+    page.locator("#slider").wait_for()
+    examine("slider")
+    while page.evaluate("document.activeElement.id") != "slider":
+        page.keyboard.press("Tab")
+    target = int(re.findall(r"\d+", page.locator("label.big").inner_text())[0])
+    for _ in range(target // 10):
+        page.keyboard.press("PageUp")
+        time.sleep(0.08)
+    while (place := int(page.locator("#slider").input_value())) != target:
+        page.keyboard.press("ArrowRight" if place < target else "ArrowLeft")
+    tab_to(page, "This is it")
+    page.keyboard.press("Enter")
+    page.locator("#code").wait_for()
+    examine("thanks")
+    code = page.locator("#code").inner_text()
+    assert re.fullmatch(r"[0-9A-F]{8}", code)
+    assert page.evaluate("localStorage.length") == 0
+    page.reload()
+    assert page.locator("#code").inner_text() == code
+    finished = [row for row in api.study_results(name="short", bootstraps=10).raters if not row.removed_by]
+    assert [row.votes for row in finished] == [len(seen) - 2]
+
+
+def heading_when(page: Page, seen: list[str]) -> str:
+    """The next step's heading, once it is another one than the last trial's."""
+    until(lambda: page.locator("h1").count() == 1 and heading(page) not in (seen[-1:] or [""]) + ["A study of videos"])
+    return heading(page)
+
+
+DRIFT = "(() => { const [a, b] = document.querySelectorAll('video'); return 1000 * Math.abs(a.currentTime - b.currentTime); })()"
+FALL_BACK = "(s) => { const v = document.querySelectorAll('video')[1]; v.currentTime = v.currentTime - s; }"
+
+
+def test_videos_drift_less_than_20_ms_and_one_that_falls_behind_is_brought_back(opened: Callable[..., Page]) -> None:
+    page = opened("long")
+    begin(page)
+    unlocked(page)
+    page.keyboard.press("r")
+    drifts = page.evaluate(
+        """() => new Promise((done) => {
+            const [left, right] = document.querySelectorAll("video");
+            const found = [];
+            const look = () => {
+                if (!left.paused && !left.ended && !right.ended) found.push(1000 * Math.abs(left.currentTime - right.currentTime));
+                found.length < 160 ? requestAnimationFrame(look) : done(found);
+            };
+            look();
+        })"""
+    )
+    assert len(drifts) == 160
+    assert float(np.percentile(drifts, 95)) < 20.0
+    for behind_s in (0.05, 0.5):  # caught up by rate, by a seek
+        page.keyboard.press("r")
+        until(lambda: page.evaluate("document.querySelector('video').currentTime") > 0.6)
+        page.evaluate(FALL_BACK, behind_s)
+        until(lambda: page.evaluate(DRIFT) < 20.0)
+
+
+def test_a_reload_goes_on_with_the_first_open_trial(opened: Callable[..., Page], api: Api) -> None:
+    page = opened()
+    begin(page)
+    answer(page)
+    page.keyboard.press("Enter")
+    until(lambda: heading(page) == "Practice · 2 of 2")
+    unlocked(page)
+    page.keyboard.press("3")
+    stored(page)
+    page.reload()
+    until(lambda: heading(page) == "Practice · 2 of 2")
+    until(lambda: page.locator(".choice[aria-pressed=true]").count() == 1)
+    before = len(votes_of(api, "short"))
+    fresh = page.context.new_page()
+    fresh.goto(page.url)
+    until(lambda: fresh.locator("h1").count() == 1 and heading(fresh).startswith("1 of"))
+    assert len(votes_of(api, "short")) == before
+
+
+def test_the_back_button_shows_what_was_answered_and_changes_nothing(opened: Callable[..., Page], api: Api) -> None:
+    page = opened()
+    begin(page)
+    answer(page, "3")
+    page.keyboard.press("Enter")
+    until(lambda: heading(page) == "Practice · 2 of 2")
+    stored(page)
+    before = [(vote.id, vote.rev, vote.choice) for vote in votes_of(api, "short")]
+    page.go_back()
+    until(lambda: heading(page) == "Practice · 1 of 2")
+    until(lambda: page.locator(".choice[aria-pressed=true]").count() == 1)
+    page.go_forward()
+    until(lambda: heading(page) == "Practice · 2 of 2")
+    assert [(vote.id, vote.rev, vote.choice) for vote in votes_of(api, "short")] == before
+    page.keyboard.press("Backspace")
+    until(lambda: heading(page) == "Practice · 1 of 2")
+    page.keyboard.press("1")
+    until(lambda: [vote.rev for vote in votes_of(api, "short")][-1] == 2)
+    assert len(votes_of(api, "short")) == len(before)
+
+
+def test_two_windows_make_one_answer(opened: Callable[..., Page], api: Api) -> None:
+    first = opened()
+    begin(first)
+    second = first.context.new_page()
+    second.goto(first.url)
+    begin_again = second.locator("main button.primary")
+    begin_again.click()  # instructions come again, since nothing is answered
+    unlocked(second)
+    unlocked(first)
+    stored(first)
+    before = len(votes_of(api, "short"))
+    first.bring_to_front()
+    first.keyboard.press("1")
+    until(lambda: len(votes_of(api, "short")) == before + 1)
+    second.bring_to_front()
+    second.keyboard.press("3")
+    until(lambda: votes_of(api, "short")[-1].choice == "right")
+    assert len(votes_of(api, "short")) == before + 1
+    assert votes_of(api, "short")[-1].rev == 2
+
+
+def test_answers_given_offline_are_kept_and_sent(opened: Callable[..., Page], api: Api) -> None:
+    page = opened()
+    begin(page)
+    unlocked(page)
+    until(
+        lambda: (
+            page.evaluate("performance.getEntriesByType('resource').filter((r) => r.name.includes('/s/media/')).length")
+            >= 9
+        )
+    )
+    before = len(votes_of(api, "short"))
+    page.context.set_offline(True)
+    for number in (1, 2):
+        answer(page)
+        page.keyboard.press("Enter")
+        until(lambda number=number: heading(page) != f"Practice · {number} of 2")
+    assert "offline" in page.locator("#notice").inner_text()
+    assert len(votes_of(api, "short")) == before
+    page.context.set_offline(False)
+    until(lambda: len(votes_of(api, "short")) == before + 2)
+    until(lambda: page.locator("#notice").is_hidden())
+    stored(page)
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(opened: Callable[..., Page]) -> None:
+    page = opened("chinese", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="zh-CN")
+    begin(page, touch=True)
+    unlocked(page)
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    assert heading(page).startswith("练习")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('.choice, footer button, .play')].map((one) => one.getBoundingClientRect()).map((box) => [box.width, box.height])"
+    )
+    assert all(width >= 44 and height >= 44 for width, height in sizes)
+    boxes = page.evaluate("[...document.querySelectorAll('video')].map((one) => one.getBoundingClientRect().width)")
+    assert all(width > 300 for width in boxes)
+    page.locator(".choice").first.tap()
+    assert page.locator(".choice[aria-pressed=true]").count() == 1
+
+
+def test_nothing_moves_by_itself_for_those_who_ask_for_that(opened: Callable[..., Page]) -> None:
+    page = opened(reduced_motion="reduce")
+    begin(page)
+    page.locator(".play:enabled").wait_for()
+    time.sleep(0.5)
+    assert page.evaluate("[...document.querySelectorAll('video')].every((v) => v.paused && v.currentTime === 0)")
+    assert page.locator(".choice:enabled").count() == 0
+    page.keyboard.press("Space")
+    unlocked(page)
+    assert page.evaluate("[...document.querySelectorAll('video')].every((v) => v.paused)"), "and it does not begin again"
+
+
+def test_a_prompt_is_text_whatever_it_holds(opened: Callable[..., Page]) -> None:
+    page = opened()
+    begin(page)
+    assert PAYLOAD in page.locator(".prompt p").text_content()
+    assert page.locator(".prompt img").count() == 0
+
+
+def test_a_link_that_was_used_says_so_in_a_sentence(opened: Callable[..., Page], api: Api, serving: PageServing) -> None:
+    (invitation,) = api.invite(study="short")
+    api.join_study(token=invitation.token)
+    page = opened()
+    page.goto(serving.place.invitation(invitation.token))
+    page.get_by_role("button", name="Begin").click()
+    assert "it was used already" in page.get_by_role("alert").inner_text()
+    page.goto(serving.place.invitation("forged"))
+    page.get_by_role("button", name="Begin").click()
+    assert "link is not complete" in page.get_by_role("alert").inner_text()
