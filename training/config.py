@@ -3,6 +3,7 @@
 A recipe gives a `TrainConfig`; `with_settings` changes single fields by dotted names. Unknown keys are errors.
 """
 
+import collections.abc
 import dataclasses
 import json
 import types
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from backend.domain import SettingsError
 from backend.settings import nearest
+from training.anchors import SupersetAnchoring
 from training.conditioning import DROPOUT, PREFIX_LATENTS
 from training.data.latents import Latents
 from training.flow import TimeSampling
@@ -75,6 +77,8 @@ class Data:
     """Of a batch; 0 sets no limit but the tokens'."""
     max_references: int = 3
     all_references: bool = True
+    anchors: SupersetAnchoring = field(default_factory=SupersetAnchoring)
+    """How anchors are drawn, in mode `anchors`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +255,10 @@ def _fitted(value: Any, hint: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return _any_of(value, get_args(hint), where)
+    if origin is collections.abc.Mapping:
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where} is {value!r}; write a table")
+        return {name: _fitted(each, get_args(hint)[1], f"{where}.{name}") for name, each in value.items()}
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise SettingsError(f"{where} is {value!r}; write a list")

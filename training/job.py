@@ -169,6 +169,7 @@ def _order(config: TrainConfig, examples: tuple[Example, ...]) -> BatchOrder:
         max_samples=config.data.max_samples,
         max_references=config.data.max_references,
         all_references=config.data.all_references,
+        anchoring=config.data.anchors,
         anchor_timestep=config.model.anchor_timestep,
         seed=config.run.seed,
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from backend.domain import SettingsError
 from backend.settings import nearest
+from training.anchors import SupersetAnchoring
 from training.config import Conditioning, Data, Lora, Model, Optimizer, Parallel, Run, TrainConfig, Validation
 from training.data.latents import Encoders, Latents
 from training.data.shapes import ClipShapes, PictureShapes
@@ -106,8 +107,7 @@ def kaleido_14b_sft() -> TrainConfig:
 def gloria_s1_audio() -> TrainConfig:
     """Gloria's first stage: only the sound is new. On the 5B, whose first frame is a clean latent.
 
-    The paper names half of the blocks, values at zero and a constant rate; rate, betas, steps and probabilities are ours. An
-    export names no views and expressions of its pictures, so all anchors are of the role `reference`.
+    The paper names half of the blocks, values at zero and a constant rate; rate, betas, steps and probabilities are ours.
     """
     encoders = replace(_wan_encoders(WAN_TI2V_5B), audio="paper", audio_weights=WAV2VEC2)
     return TrainConfig(
@@ -125,8 +125,8 @@ def gloria_s1_audio() -> TrainConfig:
                 clips=ClipShapes(fps=16.0, frames=(81,), pixels=480 * 832, multiple=32),
                 pictures=PictureShapes(fit="own", background="own"),
             ),
-            modes=("in_pair", "cross_pair"),  # anchors from inside and outside the clip (section 4.1)
-            max_references=1,
+            modes=("anchors",),  # from inside and outside the clip (section 4.1)
+            anchors=SupersetAnchoring(kinds="global"),
         ),
         times=TimeSampling(density="logit_normal", shift=5.0),
         conditioning=Conditioning(dropout="gloria", first_frame=1.0),  # text and audio left out (section 4.4)
@@ -153,7 +153,7 @@ def gloria_s3_mixed() -> TrainConfig:
     return replace(
         second,
         recipe="gloria_s3_mixed",
-        data=replace(second.data, max_references=9, all_references=False),  # 1 global and up to 8 expressions (section 4.1)
+        data=replace(second.data, anchors=SupersetAnchoring(kinds="one")),  # up to 4 views or 8 expressions (section 4.1)
     )
 
 
@@ -163,7 +163,7 @@ def gloria_s3_joint() -> TrainConfig:
     return replace(
         mixed,
         recipe="gloria_s3_joint",
-        data=replace(mixed.data, max_references=13),  # 1 global, up to 4 views and 8 expressions (section 4.1)
+        data=replace(mixed.data, anchors=SupersetAnchoring(kinds="both")),
         run=replace(mixed.run, steps=1000),
     )
 

@@ -1,13 +1,22 @@
 """A real export of small videos, each of one coloured square, with in-pairs, cross-pairs and a generated picture."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from backend.domain import content_id
 from backend.exports.manifest import ExportManifest
-from backend.exports.rows import ExportAbout, ExportPair, ExportReference, ExportSample, ExportSide, ExportVideo
+from backend.exports.rows import (
+    ExportAbout,
+    ExportAnchor,
+    ExportPair,
+    ExportReference,
+    ExportSample,
+    ExportSide,
+    ExportVideo,
+)
 from backend.media.images import encode_png
 from backend.media.writer import write_video
 from backend.store.artifacts import Artifacts
@@ -16,8 +25,13 @@ FPS, FRAMES, SIDE = 12.0, 18, 32
 COLOURS = ((220, 40, 40), (40, 200, 60), (50, 70, 230), (230, 200, 40))
 
 
-def made_export(folder: Path, *, videos: int = 2, sound: bool = False, category: str = "dog") -> Path:
-    """`folder/export` of so many videos; video i has a cross-pair with the next and an in-pair."""
+def made_export(
+    folder: Path, *, videos: int = 2, sound: bool = False, category: str = "dog", anchors: bool = False
+) -> Path:
+    """`folder/export` of so many videos; video i has a cross-pair with the next and an in-pair.
+
+    With `anchors`, samples have a global one, views front and left, and a happy expression.
+    """
     artifacts = Artifacts(folder / "artifacts", durable=False)
     made = [_video(folder, number, sound=sound) for number in range(videos)]
     pairs, samples = [], []
@@ -28,7 +42,8 @@ def made_export(folder: Path, *, videos: int = 2, sound: bool = False, category:
         crossed = _pair("cross_video", mine, _side(made[other], other, artifacts, frame=5), category)
         drawn = _pair("generated", mine, _picture(number, artifacts), category)
         pairs += [own, crossed, drawn]
-        samples += [_sample("in_pair", mine, (own,)), _sample("cross_pair", mine, (crossed, drawn))]
+        found = [_sample("in_pair", mine, (own,)), _sample("cross_pair", mine, (crossed, drawn))]
+        samples += [replace(one, anchors=_anchors(mine)) for one in found] if anchors else found
     about = ExportAbout(project="squares", version="0.1.0", recipe="full", profile="embedded")
     ExportManifest().write(pairs, made, out=folder / "export", artifacts=artifacts, about=about, samples=samples)
     return folder / "export"
@@ -95,6 +110,23 @@ def _picture(number: int, artifacts: Artifacts) -> ExportSide:
     name = artifacts.put(encode_png(drawn), "png")
     return ExportSide(
         appearance_id=f"drawn_{number}", origin="generated", source_uri="made", box=(0.0, 0.0, 12.0, 12.0), crop=name
+    )
+
+
+def _anchors(side: ExportSide) -> tuple[ExportAnchor, ...]:
+    told = (("expression", "happy", 3), ("global", "", 0), ("viewpoint", "front", 5), ("viewpoint", "left", 9))
+    assert side.crop is not None
+    return tuple(
+        ExportAnchor(
+            appearance_id=f"{side.appearance_id}_{frame}",
+            kind=kind,
+            label=label,
+            inside=True,
+            frame=frame,
+            crop=side.crop,
+            weight=1.0,
+        )
+        for kind, label, frame in told
     )
 
 

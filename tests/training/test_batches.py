@@ -1,12 +1,14 @@
 """Which pictures a clip is shown with, and in which batches and order."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.domain import SettingsError
+from training.anchors import Candidate, SupersetAnchoring
 from training.data.batches import BatchOrder, Position, shapes_of
 from training.data.listing import ClipSample, Reference
 from training.data.modes import MODES, Example, Picture
@@ -91,6 +93,24 @@ def test_a_sample_over_the_budget_is_named():
         order([example(0)], tokens=27)
 
 
+def test_anchors_are_drawn_from_the_long_shot_with_role_and_category():
+    told = [("global", "", 1.0), ("view", "front", 1.0), ("view", "left", 9.0), ("expression", "happy", 12.0)]
+    candidates = tuple(Candidate(id=f"{r}:{c}", role=r, category=c, time_s=t) for r, c, t in told)
+    pictures = tuple(Picture(one.id, one.id, ("plain",), (4, 4)) for one in candidates)
+    one = Example("clip_00", "anchors", WIDE, pictures, False, candidates, (0.0, 4.0))
+    anchoring = SupersetAnchoring(kinds="both", outside=0.0, dropped=0.0, all_dropped=0.0)
+    inside = order([one], anchoring=anchoring).drawn(one, 0)
+    assert {(s.segment.role, s.segment.category, s.picture.target) for s in inside.shown} <= {
+        ("global", "", "global:"),
+        ("view", "front", "view:front"),
+    }
+    anywhere = order([one], anchoring=replace(anchoring, outside=1.0))
+    drawn = [{shown.segment.category for shown in anywhere.drawn(one, epoch).shown} for epoch in range(30)]
+    assert all("happy" in categories for categories in drawn), "the one expression is always there"
+    assert any("left" in categories for categories in drawn)
+    assert len({tuple(sorted(categories)) for categories in drawn}) > 1
+
+
 def test_shapes_are_counted():
     assert shapes_of([example(0), example(1), example(2, size=TALL)]) == {WIDE: 2, TALL: 1}
 
@@ -103,6 +123,7 @@ def test_shapes_are_counted():
         ("cross_pair", [("cross_pair", "cross_frame"), ("cross_pair", "cross_video")]),
         ("face_cross_pair", []),
         ("generated", [("cross_pair", "generated")]),
+        ("anchors", []),
     ],
 )
 def test_a_mode_takes_references_of_its_kind(mode, taken):

@@ -171,6 +171,18 @@ def test_validation_is_the_same_twice_and_videos_are_written(export, tmp_path):
     assert len(list((tmp_path / "one" / "samples" / "step-00000002").glob("clip_*.mp4"))) == 1
 
 
+def test_a_run_on_anchors_at_the_positions_of_their_kinds(tmp_path):
+    export = made_export(tmp_path, anchors=True)
+    told = trained(
+        export, tmp_path / "run", "run.steps=3", 'data.modes=["anchors"]', 'data.anchors.kinds="both"',
+        "data.anchors.all_dropped=0.0", "model.positions=weak_condition", "conditioning.dropout=gloria",
+        "conditioning.prefix=0.5", "conditioning.first_frame=0.5",
+    )  # fmt: skip
+    assert told.examples == 2
+    assert len(losses(tmp_path / "run")) == 3
+    assert read_metrics(tmp_path / "run")[0]["tokens"] > 2 * 9 * 4 * 4
+
+
 def test_a_batch_that_gives_no_number_stops_before_the_weights(export, whole, tmp_path, monkeypatch):
     from training.data.loader import TensorReader
 

@@ -3,15 +3,16 @@
 Every rank knows the whole order. Position counts batches over all ranks, so a run may go on with another number of them.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from backend.domain import SettingsError, digest
+from training.anchors import SupersetAnchoring
 from training.data.modes import Example, Picture
 from training.layout import WAN_PATCH, Segment
 
@@ -38,7 +39,8 @@ class Drawn(NamedTuple):
     @property
     def group(self) -> tuple:
         """Equal for what can stand in one batch."""
-        return self.example.size, tuple(shown.segment.size for shown in self.shown), self.example.has_audio
+        shown = tuple((each.segment.role, each.segment.size) for each in self.shown)
+        return self.example.size, shown, self.example.has_audio
 
 
 class Batch(NamedTuple):
@@ -73,6 +75,8 @@ class BatchOrder:
     """Of one example (Kaleido's training configuration, max_subjects)."""
     all_references: bool = True
     """False: a random number of them, from one on, so that fewer are in the distribution too."""
+    anchoring: SupersetAnchoring = field(default_factory=SupersetAnchoring)
+    """How anchors are drawn, of examples in mode `anchors`."""
     anchor_timestep: float | None = None
     """Of the pictures; None: the video's."""
     seed: int = 0
@@ -118,6 +122,8 @@ class BatchOrder:
     def drawn(self, example: Example, epoch: int) -> Drawn:
         """What chance decides for an example in an epoch: which pictures, and which variant of each."""
         rng = self._rng("references", epoch, example.name)
+        if example.candidates:
+            return Drawn(example, self._anchors(example, rng))
         most = min(self.max_references, len(example.pictures))
         count = most if self.all_references else int(rng.integers(1, most + 1))
         chosen = sorted(rng.permutation(len(example.pictures))[:count])
@@ -133,6 +139,27 @@ class BatchOrder:
                 for slot, picture in enumerate(pictures)
             ),
         )
+
+    def _anchors(self, example: Example, rng: np.random.Generator) -> tuple[Shown, ...]:
+        chosen = self.anchoring.draw(example.candidates, example.clip_s, rng, frequencies=self._frequencies)
+        pictures = {picture.subject_id: picture for picture in example.pictures}
+        shown = []
+        for anchor in sorted(chosen, key=lambda each: (each.candidate.role, each.candidate.category)):
+            found, picture = anchor.candidate, pictures[anchor.candidate.id]
+            segment = Segment(
+                role=found.role, category=found.category, size=(1, *picture.size), timestep=self.anchor_timestep
+            )
+            shown.append(Shown(picture, picture.variants[0], segment))
+        return tuple(sorted(shown, key=lambda each: (each.segment.role, each.segment.size)))
+
+    @cached_property
+    def _frequencies(self) -> Mapping[str, Mapping[str, int]]:
+        """How often each category is there, by role."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for example in self.examples:
+            for candidate in example.candidates:
+                counts[candidate.role][candidate.category] += 1
+        return counts
 
     def _rng(self, *about: object) -> np.random.Generator:
         return np.random.default_rng(int(digest((self.seed, *about), num_bytes=8), 16))

@@ -17,9 +17,12 @@ from backend.exports.reader import ManifestReader
 from backend.exports.rows import ExportPair, ExportSample, ExportSide
 from backend.models.taxonomy import load_taxonomy
 from backend.store.artifacts import Artifacts
+from training.anchors import Candidate
 
 PICTURE = "picture"
 VIDEO = "video"
+ROLES = {"global": "global", "viewpoint": "view", "expression": "expression"}
+"""Kinds of an export's anchors as the model's layout calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipAnchor:
+    """A picture that stands for a subject of a clip: its artifact, and what it is for superset anchoring."""
+
+    picture: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
 class ClipSample:
     """A line of samples.jsonl, with its pictures found."""
 
@@ -44,12 +55,16 @@ class ClipSample:
     caption: str
     references: tuple[Reference, ...]
     plate: str | None
+    anchors: tuple[ClipAnchor, ...] = ()
+    clip_s: tuple[float, float] = (0.0, 0.0)
+    """When the clip begins and ends in its video."""
 
 
 def clip_samples(reader: ManifestReader, *, split: str | None = None) -> list[ClipSample]:
     """The samples of an export, by id. Raises ImportRefused where a sample speaks of a pair or picture that is not there."""
     pairs = {pair.pair_id: pair for pair in reader.pairs()}
-    return [_sample(sample, pairs) for sample in reader.samples(split=split)]
+    rates = {video.video_id: video.fps for video in reader.videos()}
+    return [_sample(sample, pairs, rates[sample.video_id]) for sample in reader.samples(split=split)]
 
 
 def listed(reader: ManifestReader, artifacts: Artifacts) -> list[Record]:
@@ -74,12 +89,12 @@ def listed(reader: ManifestReader, artifacts: Artifacts) -> list[Record]:
             "stop_s": side.stop_s,
             "caption": sample.caption or "",
         }
-        for found in _sample(sample, pairs).references:
+        for found in _references(sample, pairs):
             wanted = pictures.setdefault(found.picture, _Wanted())
             wanted.augment |= sample.kind == "in_pair"
             wanted.is_person |= found.is_person
-        if sample.plate:
-            pictures.setdefault(sample.plate, _Wanted())
+        for name in (*(anchor.crop for anchor in sample.anchors), *((sample.plate,) if sample.plate else ())):
+            pictures.setdefault(name, _Wanted())
     return [*_videos(reader, clips, artifacts), *_pictures(reader, pictures, artifacts)]
 
 
@@ -119,8 +134,34 @@ def _kept(spoken: dict[str, Any], artifacts: Artifacts) -> str:
     return artifacts.put(json.dumps(spoken, sort_keys=True).encode(), "json")
 
 
-def _sample(sample: ExportSample, pairs: dict[str, ExportPair]) -> ClipSample:
-    found = []
+def _sample(sample: ExportSample, pairs: dict[str, ExportPair], fps: float) -> ClipSample:
+    anchors = tuple(
+        ClipAnchor(
+            anchor.crop,
+            Candidate(
+                id=f"{anchor.appearance_id}:{anchor.kind}:{anchor.label}",
+                role=ROLES[anchor.kind],
+                category=anchor.label,
+                time_s=anchor.frame / fps,
+            ),
+        )
+        for anchor in sample.anchors
+        if anchor.frame is not None
+    )
+    clip_s = (sample.start_frame / fps, sample.stop_frame / fps)
+    return ClipSample(
+        sample.sample_id,
+        sample.kind,
+        sample.clip_id,
+        sample.caption or "",
+        tuple(_references(sample, pairs)),
+        sample.plate,
+        anchors,
+        clip_s,
+    )
+
+
+def _references(sample: ExportSample, pairs: dict[str, ExportPair]) -> Iterator[Reference]:
     for reference in sample.references:
         pair = pairs.get(reference.pair_id)
         sides = (
@@ -132,8 +173,7 @@ def _sample(sample: ExportSample, pairs: dict[str, ExportPair]) -> ClipSample:
                 "does not hold; export again"
             )
         person = pair.category is not None and is_person(pair.category)
-        found.append(Reference(reference.subject_id, sides[0].crop, pair.kind, pair.category, person))
-    return ClipSample(sample.sample_id, sample.kind, sample.clip_id, sample.caption or "", tuple(found), sample.plate)
+        yield Reference(reference.subject_id, sides[0].crop, pair.kind, pair.category, person)
 
 
 def is_person(category: str) -> bool:

@@ -2,7 +2,8 @@
 
 `in_pair` takes references from the clip itself, `augmented` variants of these; `cross_pair` takes them from elsewhere,
 `face_cross_pair` their faces alone (Phantom-Data, section 5.2, compares these four); `generated` takes pictures that a model made
-(OpenS2V-Nexus, section 4). Several modes together give a clip an example in each.
+(OpenS2V-Nexus, section 4). `anchors` takes no references but the anchors of the clip's long shot, as `training.anchors` draws
+them (Gloria, section 4.1). Several modes together give a clip an example in each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from backend.domain import SettingsError
 from backend.exports.manifest import artifact_path
 from backend.settings import nearest
+from training.anchors import Candidate
 from training.data.latents import Encoded
 from training.data.listing import ClipSample, Reference, clip_samples
 
 CROSS = ("cross_frame", "cross_video")
+ANCHORS = "anchors"
 
 MODES: Mapping[str, Callable[[ClipSample, Reference], bool]] = {
     "in_pair": lambda sample, found: sample.kind == "in_pair" and found.pair_kind == "in_pair",
@@ -22,6 +25,7 @@ MODES: Mapping[str, Callable[[ClipSample, Reference], bool]] = {
     "cross_pair": lambda sample, found: sample.kind == "cross_pair" and found.pair_kind in CROSS,
     "face_cross_pair": lambda sample, found: sample.kind == "cross_pair" and found.pair_kind in CROSS and found.is_person,
     "generated": lambda sample, found: sample.kind == "cross_pair" and found.pair_kind == "generated",
+    ANCHORS: lambda sample, found: False,
 }
 """Whether a mode takes a reference of a sample."""
 
@@ -31,6 +35,7 @@ class Picture:
     """A reference as it can be shown: the tensors that it may be drawn from, and the latent's height and width."""
 
     subject_id: str
+    """Or the anchor's id."""
     target: str
     variants: tuple[str, ...]
     size: tuple[int, int]
@@ -45,6 +50,10 @@ class Example:
     size: tuple[int, int, int]
     pictures: tuple[Picture, ...]
     has_audio: bool
+    candidates: tuple[Candidate, ...] = ()
+    """Of mode `anchors`: what each of the pictures is, and ..."""
+    clip_s: tuple[float, float] = (0.0, 0.0)
+    """... when the clip begins and ends among them."""
 
     @property
     def name(self) -> str:
@@ -79,19 +88,29 @@ def examples_of(
 def _example(encoded: Encoded, sample: ClipSample, mode: str) -> list[Example]:
     clip = encoded.cache.find(encoded.keys.clips, sample.clip_id)
     text = encoded.cache.find(encoded.keys.texts, sample.clip_id)
-    takes = MODES[mode]
-    pictures = tuple(
-        picture for found in sample.references if takes(sample, found) for picture in _picture(encoded, found, mode)
-    )
-    if clip is None or text is None or not pictures:
+    if clip is None or text is None:
         return []
     frames, rows, columns = clip.shapes["video"][1:]
-    ordered = tuple(sorted(set(pictures), key=lambda picture: (picture.subject_id, picture.target)))
-    return [Example(sample.clip_id, mode, (frames, rows, columns), ordered, "audio" in clip.shapes)]
+    size, has_audio = (frames, rows, columns), "audio" in clip.shapes
+    if mode == ANCHORS:
+        there = [(each.candidate, _picture(encoded, each.candidate.id, each.picture, mode)) for each in sample.anchors]
+        known = [(candidate, found[0]) for candidate, found in there if found]
+        if not known:
+            return []
+        candidates, pictures = zip(*known, strict=True)
+        return [Example(sample.clip_id, mode, size, pictures, has_audio, candidates, sample.clip_s)]
+    takes = MODES[mode]
+    references = [found for found in sample.references if takes(sample, found)]
+    pictures = {picture for found in references for picture in _picture(encoded, found.subject_id, found.picture, mode)}
+    if not pictures:
+        return []
+    ordered = tuple(sorted(pictures, key=lambda picture: (picture.subject_id, picture.target)))
+    return [Example(sample.clip_id, mode, size, ordered, has_audio)]
 
 
-def _picture(encoded: Encoded, found: Reference, mode: str) -> list[Picture]:
-    target = artifact_path(found.picture)
+def _picture(encoded: Encoded, of: str, artifact: str, mode: str) -> list[Picture]:
+    """The picture as this mode shows it; none where it was not encoded or has no such variant."""
+    target = artifact_path(artifact)
     entry = encoded.cache.find(encoded.keys.pictures, target)
     wanted = {"augmented": "augmented.", "face_cross_pair": "face"}.get(mode, "plain")
     if entry is None:
@@ -99,4 +118,4 @@ def _picture(encoded: Encoded, found: Reference, mode: str) -> list[Picture]:
     variants = tuple(sorted(name for name in entry.shapes if name.startswith(wanted) and not name.endswith(".mask")))
     if not variants:
         return []
-    return [Picture(found.subject_id, target, variants, (entry.shapes[variants[0]][2], entry.shapes[variants[0]][3]))]
+    return [Picture(of, target, variants, (entry.shapes[variants[0]][2], entry.shapes[variants[0]][3]))]
