@@ -55,6 +55,8 @@ class TrainSummary:
     tokens: int
     seconds: float
     examples: int
+    failed: int
+    """Items that could not be encoded."""
     remarks: tuple[str, ...]
     """What could not be encoded, in words."""
 
@@ -124,6 +126,7 @@ def run_training(
         tokens=trainer.progress.tokens,
         seconds=trainer.progress.seconds,
         examples=len(examples),
+        failed=encoded.failed,
         remarks=encoded.remarks,
     )
 

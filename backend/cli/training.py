@@ -30,7 +30,7 @@ def train(
 ) -> None:
     """Train on an export; `torchrun --no-python ... studio-backend train ...` on several GPUs."""
     is_first = int(os.environ.get("RANK", "0")) == 0
-    with _reporting(is_first, as_json=as_json) as report:
+    with reporting(is_first, as_json=as_json) as report:
         ticket = JobTicket(report, threading.Event())
         done = load(CALLS["train"])(  # pyright: ignore[reportCallIssue]
             ticket, recipe=recipe, data=data, out=out.absolute(), assignments=tuple(assignments or ()), resume=resume
@@ -42,10 +42,12 @@ def train(
             emit(done)
         else:
             say(done.text)
-    raise SystemExit(0 if done.state == "done" else 128 + signal.SIGTERM)
+    if done.state == "stopped":
+        raise SystemExit(128 + signal.SIGTERM)
+    raise SystemExit(1 if done.failed else 0)
 
 
-class _reporting:  # noqa: N801 - it reads as a statement
+class reporting:  # noqa: N801 - it reads as a statement
     """Progress of one stage after another: bars on a terminal, else lines on stderr; other ranks than the first are silent."""
 
     def __init__(self, is_first: bool, *, as_json: bool) -> None:

@@ -120,12 +120,14 @@ def test_diffusers_loads_what_a_run_exports(whole):
         assert torch.equal(ours([x], layout, torch.tensor([500.0]), text), expected)
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_larger_step(export, whole, tmp_path):
     """Three videos in batches of two give two and one: together each step sees all three."""
     trained(export, tmp_path / "run", "run.steps=2", "run.accumulation=2")
     assert [line["samples"] for line in read_metrics(tmp_path / "run")] == [3, 3]
 
 
+@pytest.mark.slow
 def test_adapters_alone_learn_and_diffusers_takes_them(export, whole, tmp_path):
     from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
@@ -149,12 +151,14 @@ def test_adapters_alone_learn_and_diffusers_takes_them(export, whole, tmp_path):
     assert not torch.equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "selective"])
 def test_recomputing_activations_changes_nothing(export, whole, tmp_path, kind):
     trained(export, tmp_path / "run", "run.steps=2", f"parallel.checkpointing={kind}")
     assert losses(tmp_path / "run") == losses(whole)[:2]
 
 
+@pytest.mark.slow
 def test_validation_is_the_same_twice_and_videos_are_written(export, tmp_path):
     for name in ("one", "other"):
         trained(
@@ -236,6 +240,14 @@ def test_a_damaged_checkpoint_is_named(export, whole, tmp_path):
     part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
     with pytest.raises(StoreError, match=r"step-00000006 cannot be taken over.*remove it to go on from the one before"):
         trained(export, run, resume=True)
+
+
+def test_a_video_that_has_gone_is_told_and_the_rest_is_trained_on(tmp_path):
+    export = made_export(tmp_path, videos=2)
+    (tmp_path / "square-1.mp4").unlink()
+    told = trained(export, tmp_path / "run", "run.steps=1")
+    assert (told.state, told.examples, told.failed) == ("done", 1, 1)
+    assert any("square-1.mp4" in remark for remark in told.remarks)
 
 
 def test_a_run_is_not_begun_over_another(export, whole):
