@@ -62,6 +62,7 @@ def _measured(folder: Path, *, people: int, seconds: float, votes: int) -> list[
     return [
         _row(f"errors of {people} people in {seconds:.0f} s", paced.errors, "", target=0),
         _row("calls in that time", len(paced.vote_s) + len(paced.media_s), ""),
+        _row("bytes of a video, mean", float(np.mean(paced.media_bytes)), "B"),
         _row("vote, median", 1000 * float(np.median(paced.vote_s)), "ms"),
         _row("vote, 99th percentile", 1000 * float(np.quantile(paced.vote_s, 0.99)), "ms", target=100.0),
         _row("video, 99th percentile", 1000 * float(np.quantile(paced.media_s, 0.99)), "ms"),
@@ -78,6 +79,7 @@ class _Seen:
 
     vote_s: list[float] = field(default_factory=list)
     media_s: list[float] = field(default_factory=list)
+    media_bytes: list[int] = field(default_factory=list)
     votes: set[tuple[str, int]] = field(default_factory=set)
     errors: int = 0
 
@@ -188,6 +190,8 @@ async def _timed(person: _Person, seen: _Seen, path: str, body: dict | None = No
         seen.errors += 1
     elif body is not None:
         seen.votes.add((body["vote"], body["rev"]))
+    else:
+        seen.media_bytes.append(len(told))
     return time.perf_counter() - started
 
 
@@ -228,7 +232,7 @@ def _write_videos(folder: Path) -> tuple[str, ...]:
         }
         for system in SYSTEMS:
             (folder / system).mkdir(exist_ok=True)
-            texture = rng.integers(0, 60, (SIZE[1], SIZE[0] + 4 * FRAMES, 3), dtype=np.uint8) + 90
+            texture = rng.integers(0, 40, (SIZE[1], SIZE[0] + 4 * FRAMES, 3), dtype=np.uint8) + 90
             frames = (np.ascontiguousarray(texture[:, 4 * i : 4 * i + SIZE[0]]) for i in range(FRAMES))
             write_video(folder / system / f"singleobj_{k}.mp4", frames, fps=RATE, crf=35)
     (folder / "cases.json").write_text(json.dumps(cases))
