@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backend.domain import SettingsError
 from training.anchors import Candidate, SupersetAnchoring
-from training.data.batches import BatchOrder, Position, shapes_of
+from training.data.batches import BatchOrder, Position
 from training.data.listing import ClipSample, Reference
 from training.data.modes import MODES, Example, Picture
 from training.data.shapes import ClipShapes, PictureShapes, Shape, covering, sized
@@ -111,10 +111,6 @@ def test_anchors_are_drawn_from_the_long_shot_with_role_and_category():
     assert len({tuple(sorted(categories)) for categories in drawn}) > 1
 
 
-def test_shapes_are_counted():
-    assert shapes_of([example(0), example(1), example(2, size=TALL)]) == {WIDE: 2, TALL: 1}
-
-
 @pytest.mark.parametrize(
     ("mode", "taken"),
     [
@@ -153,7 +149,7 @@ def test_a_clip_falls_into_the_longest_bucket_that_it_fills_of_the_nearest_aspec
 
 def test_sides_are_multiples_and_the_area_is_near():
     assert sized(16 / 9, 480 * 832, 16) == (480, 848)
-    assert sized(1.0, 480 * 832, 16) == (624, 624) or sized(1.0, 480 * 832, 16) == (640, 640)
+    assert sized(1.0, 480 * 832, 16) == (624, 624)  # 631.9 is nearer to 39 x 16 than to 40 x 16
 
 
 @given(width=st.integers(8, 400), height=st.integers(8, 400))

@@ -4,7 +4,7 @@ Every rank knows the whole order. Position counts batches over all ranks, so a r
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -163,14 +163,6 @@ class BatchOrder:
 
     def _rng(self, *about: object) -> np.random.Generator:
         return np.random.default_rng(int(digest((self.seed, *about), num_bytes=8), 16))
-
-
-def shapes_of(examples: Sequence[Example]) -> dict[tuple[int, int, int], int]:
-    """How many examples each clip shape has."""
-    counts: dict[tuple[int, int, int], int] = defaultdict(int)
-    for example in examples:
-        counts[example.size] += 1
-    return dict(sorted(counts.items()))
 
 
 def _tokens(size: tuple[int, int, int]) -> int:
