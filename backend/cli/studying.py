@@ -8,6 +8,7 @@ import typer
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
+from backend.cli.study_reporting import write_report
 from backend.cli.study_serving import serve
 from backend.domain.studies import AspectResults, Estimate, StudyResults, StudySummary
 
@@ -111,16 +112,28 @@ def invite(
 def results(
     name: NameArgument,
     bootstraps: Annotated[int, typer.Option("--bootstraps", help="Draws behind each interval.")] = 1000,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the report as one offline page.")] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for each figure as SVG and CSV.")] = None,
+    calibrations: Annotated[
+        list[Path] | None,
+        typer.Option("--calibration", help="File of metrics beside these votes; all of the project that are."),
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Rankings, rates, agreement and raters after the study's rules, with what each rule left out."""
     with opened(project) as api:
         found = api.study_results(name=name, bootstraps=bootstraps)
+        design = api.study(name=name)
+    written = ()
+    if html or figures:
+        written = write_report(found, design, html=html, figures=figures, calibrations=calibrations, project=project)
     if as_json:
         emit(found)
-    else:
-        _show(found)
+        return
+    _show(found)
+    for path in written:
+        say(f"written: {path}")
 
 
 @study_app.command("export")

@@ -345,6 +345,12 @@ class AspectResults:
     shares: tuple[ShareRow, ...] = ()
     points: tuple[PointsRow, ...] = ()
     agreement: tuple[AgreementRow, ...] = ()
+    alpha_without: tuple[tuple[str, float | None], ...] = ()
+    """Krippendorff's alpha without each participant in turn; None where it is not defined then."""
+    icc: Estimate = Estimate()
+    """How alike the votes on one item are: of the share for its first system, or of points."""
+    design_effect: float | None = None
+    """By how much that multiplies the votes that are needed, at as many raters an item as there are."""
     bias: BiasRow | None = None
     reasons: tuple[tuple[str, str, int], ...] = ()
     """`(reason, system, count)`: the system that the answer preferred; empty for a tie."""

@@ -22,6 +22,7 @@ CALLS: dict[str, str] = {
     "measured_metrics": "metrics.evaluation:metric_ids",
     "name_benchmark": "metrics.benchmark:name_benchmark",
     "purse": "metrics.evaluation:purse_of",
+    "read_calibration": "metrics.calibration_file:read_calibration",
     "read_cases": "metrics.benchmark:read_cases",
     "read_scores": "metrics.score_files:read_scores",
     "read_systems": "metrics.systems:read_systems",

@@ -78,6 +78,24 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph of the text itself."""
+
+    KIND: ClassVar[str] = "prose"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedFigure:
+    """A wide plot over its caption, as in a paper."""
+
+    KIND: ClassVar[str] = "numbered"
+    number: int
+    svg: Markup
+    caption: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
     """An inline SVG with its title and a remark."""

@@ -42,6 +42,16 @@ STYLE: dict[Any, Any] = {
     "path.simplify": True,
 }
 
+PRINTED = {
+    "var(--ink)": "#1d1c1a",
+    "var(--muted)": "#6b675f",
+    "var(--rule)": "#e4e0d8",
+    "var(--accent)": "#0f7a6e",
+    "var(--bad)": "#b3402f",
+    "var(--faded)": "#c9d6d2",
+}
+"""The page's light colours, for files that stand without a page."""
+
 SIGNS = {">=": "≥", "<=": "≤"}
 
 
@@ -114,6 +124,13 @@ def themed_svg(figure: Canvas, label: str) -> Markup:
     # The page sets the font; sizes stay in the plot's own units.
     svg = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", svg)
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(label)}" ', 1))
+
+
+def printed_svg(svg: str) -> str:
+    """A plot as a file of its own: in light colours and a font that are there without the page."""
+    for name, colour in PRINTED.items():
+        svg = svg.replace(name, colour)
+    return svg.replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
 
 
 def _edges(values: np.ndarray, lines: Sequence[Line], num_bins: int) -> np.ndarray:

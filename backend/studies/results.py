@@ -28,16 +28,19 @@ from backend.measures.agreement import (
     NOMINAL,
     ORDINAL,
     Answers,
+    alpha_without_each,
     cohen_kappa,
     fleiss_kappa,
+    intraclass,
     krippendorff_alpha,
     raw_agreement,
 )
 from backend.measures.cluster_bootstrap import clustered
 from backend.measures.comparisons import BAD, LOSS, TIE, WIN, Comparisons
 from backend.measures.intervals import wilson
-from backend.measures.noise_ceiling import noise_ceiling
+from backend.measures.noise_ceiling import majority_ceiling, noise_ceiling
 from backend.measures.position_bias import position_bias
+from backend.measures.power import design_effect
 from backend.measures.rankings import Ranking, elo, rank_bradley_terry, rank_davidson
 from backend.measures.win_rates import best_of_shares, head_to_heads, majority_points
 from backend.studies.kinds import kind_of
@@ -88,9 +91,8 @@ def _aspect(design: StudyDesign, aspect: str, votes: Sequence[CodedVote], num_dr
     rng = np.random.default_rng([design.seed, 91])
     if design.kind in PAIRS:
         return _pairs(design, aspect, own, rng, num_draws)
-    level = ORDINAL if design.kind in POINTS else NOMINAL
-    agreement = _agreement(own, level, rng, num_draws)
-    base = AspectResults(aspect=aspect, votes=len(own), agreement=agreement, reasons=_reasons(design, own))
+    base = AspectResults(aspect=aspect, votes=len(own), reasons=_reasons(design, own))
+    base = _with_agreement(base, own, ORDINAL if design.kind in POINTS else NOMINAL, rng, num_draws)
     if design.kind in BEST:
         return replace(base, shares=_chosen(design, own, rng, num_draws))
     if design.kind in YES:
@@ -109,18 +111,22 @@ def _pairs(
     remarks = [f"no ranking: {found.reason}" for found in (davidson,) if isinstance(found, Absent)]
     if not isinstance(bias, Absent) and bias.p < 0.01:
         remarks.append(f"the left side was chosen in {bias.left.value:.2f} of the votes that chose one (p = {bias.p:.2g})")
-    ceiling = AgreementRow(measure="noise_ceiling", value=noise_ceiling(votes, rng=rng, num_draws=num_draws))
-    return AspectResults(
+    ceilings = (
+        AgreementRow(measure="noise_ceiling", value=noise_ceiling(votes, rng=rng, num_draws=num_draws)),
+        AgreementRow(measure="majority", value=majority_ceiling(votes, rng=rng, num_draws=num_draws)),
+    )
+    found = AspectResults(
         aspect=aspect,
         votes=len(own),
         wins=_wins(design, votes, rng, num_draws),
         strengths=_strengths(design, davidson, bradley_terry, majority),
         tie_rate=Estimate(reason=davidson.reason) if isinstance(davidson, Absent) else davidson.ties,
-        agreement=(*_agreement(own, NOMINAL, rng, num_draws), ceiling),
         bias=None if isinstance(bias, Absent) else _bias(votes, bias.left, bias.p),
         reasons=_reasons(design, own),
         remarks=tuple(remarks),
     )
+    found = _with_agreement(found, own, NOMINAL, rng, num_draws)
+    return replace(found, agreement=(*found.agreement, *ceilings))
 
 
 def _wins(design: StudyDesign, votes: Comparisons, rng: np.random.Generator, num_draws: int) -> tuple[WinRow, ...]:
@@ -223,7 +229,10 @@ def _mean(sums: np.ndarray) -> np.ndarray:
         return sums[:, [0]] / sums[:, [1]]
 
 
-def _agreement(own: Sequence[CodedVote], level: str, rng: np.random.Generator, num_draws: int) -> tuple[AgreementRow, ...]:
+def _with_agreement(
+    aspect: AspectResults, own: Sequence[CodedVote], level: str, rng: np.random.Generator, num_draws: int
+) -> AspectResults:
+    """How far raters agree, what each of them does to that, and what votes on one item are worth beside independent ones."""
     items, raters = _numbers(own)
     values = np.array([round(2 * (vote.value or 0)) for vote in own], np.int64)  # a tie stands between
     answers = Answers(items, raters, values)
@@ -234,7 +243,15 @@ def _agreement(own: Sequence[CodedVote], level: str, rng: np.random.Generator, n
     }
     if len(set(raters.tolist())) == 2:
         found["cohen_kappa"] = cohen_kappa(answers, 0, 1)
-    return tuple(AgreementRow(measure=name, value=value) for name, value in found.items())
+    names = sorted({vote.rater for vote in own})
+    alike = intraclass(values / 2, items)
+    return replace(
+        aspect,
+        agreement=tuple(AgreementRow(measure=name, value=value) for name, value in found.items()),
+        alpha_without=tuple((names[k], alpha) for k, alpha in alpha_without_each(answers, level).items()),
+        icc=alike,
+        design_effect=None if alike.value is None else design_effect(len(own) / len(set(items.tolist())), alike.value),
+    )
 
 
 def _bias(votes: Comparisons, share: Estimate, p_value: float) -> BiasRow:

@@ -62,6 +62,12 @@ def test_votes_go_out_come_in_and_are_erased(project: Path, tmp_path: Path) -> N
     assert "left side" in said
     found = json.loads(run("study", "results", "taste", "--bootstraps", 50, "--project", project, "--json"))
     assert [row["participant"] for row in found["raters"]] == [person.id]
+    page, figures = tmp_path / "out" / "taste.html", tmp_path / "figures"
+    said = run("study", "results", "taste", "--bootstraps", 50, "--html", page, "--figures", figures, "--project", project)
+    assert f"written: {page}" in said
+    assert "1 response counts" in page.read_text("utf-8")
+    drawings = {path.stem for path in figures.glob("*.svg")}
+    assert {"win_tie_loss", "funnel", "power"} <= drawings == {path.stem for path in figures.glob("*.csv")}
     out = tmp_path / "votes.csv"
     assert "9 votes" in run("study", "export", "taste", "--out", out, "--format", "csv", "--project", project)
     assert "5 votes" in run("study", "import", "taste", out, "--format", "csv", "--project", project)

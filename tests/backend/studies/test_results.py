@@ -158,3 +158,25 @@ def test_items_with_too_few_answers_are_told() -> None:
         "40 items were answered by fewer than 5 people"
         in results(design, voted(design, 2, lambda *_: ("", 1.0))).remarks[0]
     )
+
+
+def test_agreement_says_what_each_rater_does_to_it_and_what_votes_are_worth() -> None:
+    """Three agree on every item, the fourth says the opposite: without him alpha is 1, without another it falls."""
+    design = study(systems=("one", "two"), num_cases=10, pairs=10)
+
+    def choose(case: str, systems: tuple[str, ...], rater: int) -> tuple[str, float | None]:
+        value = float(int(case.split("_")[1]) % 2)
+        return ("", value if rater < 3 else 1 - value)
+
+    (aspect,) = results(design, voted(design, 4, choose)).groups[0].aspects
+    without = dict(aspect.alpha_without)
+    alpha = next(row.value.value for row in aspect.agreement if row.measure == "krippendorff_alpha")
+    assert without["r3"] == pytest.approx(1.0)
+    assert alpha is not None
+    assert all((without[f"r{k}"] or 0.0) < alpha for k in range(3))
+    majority = next(row.value.value for row in aspect.agreement if row.measure == "majority")
+    assert majority == pytest.approx(3 / 4)
+    between, within = 4 * 10 * 0.25**2 / 9, 10 * 4 * (0.25 * 0.75) / 30  # means of .75 and .25, one of four off
+    icc = (between - within) / (between + 3 * within)
+    assert aspect.icc.value == pytest.approx(icc)
+    assert aspect.design_effect == pytest.approx(1 + 3 * icc)

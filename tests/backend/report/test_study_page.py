@@ -1,0 +1,144 @@
+"""The report of a study: methods as they were decided, figures of what there is, files that agree with the results."""
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.domain.calibration import MetricAgreement, MetricCalibration, MetricFit
+from backend.domain.studies import Estimate, FunnelStep, StudyDesign, StudyResults
+from backend.report import render
+from backend.report.study import study_report
+from backend.report.study_figures import study_figures, write_figures
+from tests.backend.studies.made import made_design
+from tests.backend.studies.test_results import OPEN, results, voted
+
+CHOICES = {"preference": ("left", "tie", "right"), "best_of": ("video_1", "video_2", "video_3"), "rating": ("2", "3", "5")}
+FORMS = {"preference": "ab", "best_of": "best_of", "rating": "rating"}
+ASPECTS = {"preference": "better", "best_of": "best", "rating": "quality"}
+
+
+def made(kind: str = "preference", *, raters: int = 6, systems: tuple[str, ...] = ("=one", "two", "three")):
+    design = made_design(kind, form=FORMS[kind], aspects=(ASPECTS[kind],), systems=systems, rules=OPEN)
+
+    def choose(case: str, systems: tuple[str, ...], rater: int) -> tuple[str, float]:
+        turn = (len(case) + rater * 5 + sum(map(len, systems)) + int(case[-1])) % 3
+        return CHOICES[kind][turn], {"preference": (1.0, 0.5, 0.0), "best_of": (0.0, 1.0, 2.0), "rating": (2.0, 3.0, 5.0)}[
+            kind
+        ][turn]
+
+    given = voted(design, raters, choose, groups=("public", "expert"))
+    found = results(design, [replace(one, checks=2, checks_right=2, item_seconds=(3.0, 4.0)) for one in given])
+    return design, _of(found, design)
+
+
+def _of(found: StudyResults, design: StudyDesign) -> StudyResults:
+    about = {"kind": design.kind, "form": design.form, "aspects": design.aspects, "systems": design.systems}
+    return replace(found, study=replace(found.study, joined=len(found.raters), **about))
+
+
+def page(design: StudyDesign, found: StudyResults, calibrations: tuple[MetricCalibration, ...] = ()) -> str:
+    return render(study_report(found, design, calibrations)[0])
+
+
+def names(found: StudyResults) -> set[str]:
+    return {figure.name for figure in study_figures(found)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        ("preference", {"win_tie_loss", "strengths", "position_bias"}),
+        ("best_of", {"best_of_shares"}),
+        ("rating", {"points"}),
+    ],
+)
+def test_each_kind_has_the_figures_of_its_answers(kind: str, own: set[str]) -> None:
+    _, found = made(kind)
+    drawn = names(found)
+    assert own <= drawn
+    assert {"groups", "agreement", "funnel", "rater_quality"} <= drawn
+    assert drawn.isdisjoint({"win_tie_loss", "best_of_shares", "points", "strengths", "position_bias"} - own)
+
+
+@pytest.mark.slow
+def test_figures_are_numbered_once_and_told_in_captions() -> None:
+    design, found = made()
+    html = page(design, found)
+    numbers = [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b>", html)]
+    assert numbers == list(range(1, len(study_figures(found)) + 1))
+
+
+@pytest.mark.slow
+def test_methods_say_who_was_left_out_and_by_what() -> None:
+    design, found = made()
+    steps = (FunnelStep(rule="joined", removed=0, kept=9), FunnelStep(rule="unfinished", removed=3, kept=6))
+    html = page(design, replace(found, funnel=steps))
+    assert "They left out 3 for an unfinished response." in html
+    assert "6 responses count (3 expert and 3 public)" in html
+    assert "No response was left out." in page(design, found)
+
+
+def test_files_hold_the_results_own_numbers_and_no_formula(tmp_path: Path) -> None:
+    _, found = made()
+    write_figures(study_figures(found), tmp_path)
+    with (tmp_path / "win_tie_loss.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    wins = found.groups[0].aspects[0].wins
+    assert [(row["system"].removeprefix("'"), int(row["win"]), int(row["loss"])) for row in rows] == [
+        (one.system, one.wins, one.losses) for one in wins
+    ]
+    assert [float(row["value"]) for row in rows] == [one.rate.value for one in wins]
+    assert {row["system"][0] for row in rows if "one" in row["system"]} == {"'"}
+    svg = (tmp_path / "win_tie_loss.svg").read_text("utf-8")
+    assert "var(" not in svg, "a file of its own has no page to take colours from"
+    assert svg.count("=one") >= 1
+
+
+def test_a_study_without_votes_is_a_page_that_says_so() -> None:
+    design = made_design(rules=OPEN)
+    found = _of(results(design, []), design)
+    html = page(design, found)
+    assert "no votes yet" in html
+    assert "no response counts yet" in html
+    assert "Nobody joined yet." in html
+
+
+@pytest.mark.slow
+def test_names_are_text_in_page_and_plots() -> None:
+    design, found = made(systems=("<b>x</b>", "$y_1$", "z"))
+    html = page(design, found)
+    assert "<b>x</b>" not in html
+    assert "&lt;b&gt;x" in html
+
+
+@pytest.mark.slow
+def test_metrics_stand_beside_baselines_and_ceilings() -> None:
+    def score(name: str, value: float) -> MetricAgreement:
+        share = Estimate(value=value, low=value - 0.05, high=value + 0.05, n=9)
+        return MetricAgreement(name=name, pairs=9, missing=0, ratio=share, normalised=None, majority=share)
+
+    design, found = made()
+    calibration = MetricCalibration(
+        name="c", version=1, made_at="", study="toy", aspect="better", data_hash="0", scaling="linear", folds=2, ridge=0.0,
+        draws=1, seed=0, chance_with_ties=None, ceiling=Estimate(value=0.8), majority=Estimate(value=0.9),
+        metrics=(score("dino_i_v3", 0.6), score("nexus_score", 0.7)),
+        fits=(MetricFit(domain="", pairs=9, prompts=9, votes=9, incomplete=0, held_out=(score("fitted", 0.75),)),),
+    )  # fmt: skip
+    (figure,) = [one for one in study_figures(found, (calibration,)) if one.name == "metric_agreement"]
+    assert [(row[1], row[2], row[3]) for row in figure.rows] == [
+        ("fitted", "held out", 0.75),
+        ("nexus_score", "metric", 0.7),
+        ("dino_i_v3", "baseline", 0.6),
+        ("a rater with the others", "ceiling", 0.8),
+        ("the majority of all", "ceiling", 0.9),
+    ]
+    assert "No metric was compared" in page(design, found)
+    assert "No metric was compared" not in page(design, found, (calibration,))
+
+
+@pytest.mark.slow
+def test_equal_results_give_equal_pages() -> None:
+    assert page(*made()) == page(*made())
