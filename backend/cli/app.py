@@ -13,6 +13,7 @@ from backend.cli.calibrating import calibrate_app
 from backend.cli.calibrating_metrics import metrics as calibrate_metrics
 from backend.cli.cases import cases_app
 from backend.cli.evaluating import evaluate
+from backend.cli.generating import generate
 from backend.cli.importing import SCORE_FORMATS, import_
 from backend.cli.opening import Overrides, opened, wait_for_signal
 from backend.cli.options import (
@@ -54,6 +55,7 @@ app.command("eval", hidden=True)(evaluate)
 app.command()(leaderboard)
 app.command()(total)
 app.command()(train)
+app.command()(generate)
 app.command("import")(import_)
 
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed

@@ -6,6 +6,7 @@ A job is called with a `JobTicket` and its own keyword arguments, and gives one 
 JOBS: dict[str, str] = {
     "curate": "backend.jobs.plans:work_through",
     "evaluate": "backend.jobs.plans:work_through",
+    "generate": "training.generate:generate",
     "latents": "training.job:encode_latents",
     "train": "training.job:train",
 }
@@ -17,6 +18,7 @@ CALLS: dict[str, str] = {
     "evaluation_plan": "metrics.evaluation:plan_of",
     "find_generations": "metrics.benchmark:find_generations",
     "forecast": "metrics.evaluation:forecast_of",
+    "generate": "training.generate:run_generate",
     "known_metrics": "metrics.evaluation:known",
     "leaderboard": "metrics.leaderboard:leaderboard",
     "measured_metrics": "metrics.evaluation:metric_ids",

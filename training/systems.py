@@ -1,0 +1,320 @@
+"""What makes videos of cases: a run of ours (`run:DIR`) or a pipeline of diffusers (`diffusers:FOLDER`).
+
+Shapes: B samples (here 1), C channels, T H W of a latent, L text tokens, A channels of an encoder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+import torch
+
+from backend.domain import (
+    Absent,
+    AudioEncoder,
+    Case,
+    LatentCodec,
+    ModelUnavailable,
+    SettingsError,
+    TextEncoder,
+)
+from backend.engine.context import WorkContext
+from backend.media.audio import sound_from_first_frame
+from backend.media.images import read_rgba
+from backend.models.devices import torch_device, torch_dtype
+from backend.models.places import ModelPlace
+from backend.settings import nearest
+from training.audio_branch import audio_windows
+from training.building import EXPORT, RUN, arrangement_of, shape_of
+from training.conditioning import Conditions
+from training.config import TrainConfig, from_json
+from training.data.latents import worker_settings
+from training.data.shapes import Shape, filled
+from training.guidance import GUIDANCE
+from training.layout import ANCHOR_ROLES, Segment
+from training.loading import load_transformer
+from training.model import S2VTransformer
+from training.publish import LORA_FILE
+from training.sampling import GuidedModel, Sampler, clip_latents
+from training.shapes import build
+
+DIFFUSERS = "diffusers:"
+KALEIDO_SAMPLER = Sampler(method="euler", steps=50, shift=7.0)  # Kaleido's code
+FRAMES_STEP = 4  # clips have 1 + 4 n frames (Wan's VAE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoShape:
+    """Of the video; 0: as the system was trained."""
+
+    frames: int = 0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerChoice:
+    """Empty and 0: the system's own."""
+
+    method: Literal["", "euler", "unipc"] = ""
+    steps: int = 0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidanceChoice:
+    """`chain` is for runs (`training.guidance`), `scale` for pipelines of diffusers."""
+
+    chain: str = ""
+    scale: float = 0.0
+    negative: str = ""
+    """What stands for a dropped text."""
+
+    def __post_init__(self) -> None:
+        if self.chain and self.chain not in GUIDANCE:
+            raise ValueError(f"guidance.chain is {self.chain!r}{nearest(self.chain, GUIDANCE)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """Where, in which numbers; empty: bfloat16 on a GPU, float32 on the CPU."""
+
+    device: str = "auto"
+    dtype: str = ""
+    watts: float = 0.0
+    """What the device draws at work, for the estimate of energy; 0: no estimate where nothing is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateSettings:
+    """What `--set` of `generate` changes."""
+
+    video: VideoShape = field(default_factory=VideoShape)
+    sampler: SamplerChoice = field(default_factory=SamplerChoice)
+    guidance: GuidanceChoice = field(default_factory=GuidanceChoice)
+    compute: Compute = field(default_factory=Compute)
+
+
+class System(Protocol):
+    """Makes videos of cases."""
+
+    about: Mapping[str, Any]
+    """What decides its videos, as JSON: kind, models with digests, sampler, guidance, video."""
+    fps: float
+    device: torch.device
+
+    def lacks(self, case: Case) -> str:
+        """Why it cannot make a video of a case, in a sentence; empty where it can."""
+        ...
+
+    def make(self, case: Case, seed: int) -> np.ndarray:
+        """RGB uint8 `(F, H, W, 3)`; equal seeds give equal videos on one machine. Raises StudioError."""
+        ...
+
+
+def open_system(location: str, settings: GenerateSettings, *, working: Path) -> System:
+    """The system at `run:DIR` or `diffusers:FOLDER`; `working` is a folder for its own use.
+
+    Raises SettingsError for another location or a setting that it does not have, ModelUnavailable for missing or damaged weights.
+    """
+    if location.startswith(RUN):
+        return RunSystem(Path(location.removeprefix(RUN)).expanduser(), settings, working=working)
+    if location.startswith(DIFFUSERS):
+        from training.pipelines import PipelineSystem
+
+        return PipelineSystem(Path(location.removeprefix(DIFFUSERS)).expanduser(), settings)
+    raise SettingsError(f"--system is {location!r}; write run:DIR for a training run or diffusers:FOLDER for a pipeline")
+
+
+def chosen_device(compute: Compute) -> tuple[torch.device, torch.dtype]:
+    """The device, and the type of numbers there."""
+    device = torch_device(compute.device)
+    return device, torch_dtype(compute.dtype or ("float32" if device.type == "cpu" else "bfloat16"))
+
+
+def missing_references(case: Case) -> str:
+    """A sentence where pictures of a case are not there."""
+    lost = [path for path, found in zip(case.references, case.hashes, strict=True) if not found]
+    if not lost:
+        return ""
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return f"case {case.name} lacks its reference {lost[0]}{more}; put it there, or name its folder with --references"
+
+
+class RunSystem:
+    """What a training run exported, with the codec and the encoders that it was trained through."""
+
+    def __init__(self, run: Path, settings: GenerateSettings, *, working: Path) -> None:
+        if settings.guidance.scale:
+            raise SettingsError("guidance.scale is for pipelines; a run has chains: set guidance.chain")
+        export = run / EXPORT
+        self._config = _config(export)
+        self.device, self._dtype = chosen_device(settings.compute)
+        self._shape, self.fps = _clip_shape(self._config, settings.video)
+        self._sampler = _sampler(self._config, settings.sampler)
+        chain = settings.guidance.chain or self._config.conditioning.dropout
+        self._chain = GUIDANCE[chain]
+        encoders = worker_settings(working, self._config.data.latents)
+        self._context = WorkContext(encoders)
+        self._codec = cast(LatentCodec, self._context.role("LatentCodec"))
+        self._text = cast(TextEncoder, self._context.role("TextEncoder"))
+        self._arrangement = arrangement_of(self._config)
+        self._model = _model(export, self._config, self.device, self._dtype)
+        self._negative = self._padded(self._text.encode(settings.guidance.negative))
+        self.about: Mapping[str, Any] = {
+            "kind": "run",
+            "recipe": self._config.recipe,
+            "models": {
+                "transformer": ModelPlace("system", str(export)).model_id("transformer"),
+                **{role: encoders.model_id(role) for role in ("LatentCodec", "TextEncoder")},
+            },
+            "sampler": asdict(self._sampler),
+            "guidance": {
+                "chain": chain,
+                "links": [[list(link.conditions), link.scale] for link in self._chain.links],
+                "negative": settings.guidance.negative,
+            },
+            "video": {**self._shape._asdict(), "fps": self.fps},
+            "compute": {"device": self.device.type, "dtype": str(self._dtype).removeprefix("torch.")},
+        }
+
+    def lacks(self, case: Case) -> str:
+        limit = min(self._text.max_tokens, self._config.model.text_tokens)
+        if not (lost := missing_references(case)) and len(self._text.encode(case.prompt)) >= limit:
+            return f"the prompt of case {case.name} has {limit} tokens or more, where the model's texts end; shorten it"
+        if not lost and len(case.references) > self._config.data.max_references:
+            return (
+                f"case {case.name} has {len(case.references)} references, the run was trained on up to "
+                f"{self._config.data.max_references}; give fewer"
+            )
+        return lost
+
+    @torch.no_grad()
+    def make(self, case: Case, seed: int) -> np.ndarray:
+        pixels = self._codec.pixels_per_latent
+        size = (
+            1 + (self._shape.frames - 1) // self._codec.frames_per_latent,
+            self._shape.height // pixels,
+            self._shape.width // pixels,
+        )
+        noise = torch.randn((1, self._codec.channels, *size), generator=torch.Generator().manual_seed(seed))
+        guided = GuidedModel(
+            model=self._model, arrangement=self._arrangement, conditions=self._conditions(case), chain=self._chain
+        )
+        latents = clip_latents(guided, noise.to(self.device, self._dtype), self._sampler)
+        return self._codec.decode(latents[0].float().cpu().numpy())
+
+    def _conditions(self, case: Case) -> Conditions:
+        pictures = [self._picture(path) for path in case.references]
+        anchors = tuple(
+            self._anchor(case.kinds[slot] if case.kinds else "", slot, picture) for slot, picture in enumerate(pictures)
+        )
+        known = None
+        if case.first_frame and self._config.conditioning.first_frame:
+            known = self._sent(self._codec.encode(self._first_frame(case.first_frame)))[None]
+        return Conditions(
+            text_BLA=self._padded(self._text.encode(case.prompt)),
+            empty_text_BLA=self._negative,
+            anchors=(anchors,),
+            anchor_latents=tuple(pictures),
+            known_BCTHW=known,
+            known_as="first_frame",
+            audio_BTWA=self._heard(case) if self._config.model.audio_channels else None,
+        )
+
+    def _anchor(self, kind: str, slot: int, picture: torch.Tensor) -> Segment:
+        """A reference; for a run that learned from anchors, the anchor that the case says it is."""
+        role, _, category = kind.partition(":")
+        if "anchors" not in self._config.data.modes or role not in ANCHOR_ROLES:
+            role, category = "reference", ""
+        size = (1, picture.shape[3], picture.shape[4])
+        return Segment(role=role, category=category, size=size, slot=slot, timestep=self._config.model.anchor_timestep)
+
+    def _picture(self, path: str) -> torch.Tensor:
+        rgba = read_rgba(Path(path))
+        latents = self._config.data.latents
+        size = latents.pictures.size(rgba.shape[1], rgba.shape[0], clips=latents.clips)
+        return self._sent(self._codec.encode(filled(rgba, size, background=latents.pictures.background)[0][None]))[None]
+
+    def _first_frame(self, path: str) -> np.ndarray:
+        return filled(read_rgba(Path(path)), (self._shape.height, self._shape.width), background="own")[0][None]
+
+    def _heard(self, case: Case) -> torch.Tensor:
+        """Sound of the case from its start; silence where it ends, or where there is none."""
+        encoder = cast(AudioEncoder, self._context.role("AudioEncoder"))
+        samples = np.zeros(round(self._shape.frames / self.fps * encoder.rate), np.float32)
+        sound = sound_from_first_frame(case.audio, encoder.rate) if case.audio else Absent("no sound")
+        if not isinstance(sound, Absent):
+            heard = sound.samples[: len(samples)]
+            samples[: len(heard)] = heard
+        return self._sent(audio_windows(torch.from_numpy(encoder.encode(samples))[None], self._shape.frames))
+
+    def _padded(self, features: np.ndarray) -> torch.Tensor:
+        tokens = self._config.model.text_tokens
+        found = torch.zeros(1, tokens, features.shape[1])
+        found[0, : len(features)] = torch.from_numpy(features[:tokens])
+        return self._sent(found)
+
+    def _sent(self, values: np.ndarray | torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(values).to(self.device, self._dtype)
+
+
+def _config(export: Path) -> TrainConfig:
+    path = export / "training.json"
+    try:
+        return from_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelUnavailable(
+            f"{path} is not there: {export.parent} has exported no model yet; let that run end"
+        ) from error
+
+
+def _model(export: Path, config: TrainConfig, device: torch.device, dtype: torch.dtype) -> S2VTransformer:
+    """What was trained, with adapters over the base that they were trained on."""
+    shape = shape_of(config)
+    if not config.lora.rank:
+        return load_transformer(export, shape, dtype=dtype, device=str(device))
+    if not (export / LORA_FILE).is_file():
+        raise ModelUnavailable(f"{export / LORA_FILE} is missing; let the run export again with --resume")
+    place = config.model.init
+    if place:
+        folder = (
+            Path(place.removeprefix(RUN)).expanduser() / EXPORT
+            if place.startswith(RUN)
+            else ModelPlace("model.init", place).path()
+        )
+        model = load_transformer(folder, shape, dtype=dtype, device=str(device))
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.run.seed)
+            model = build(shape)
+            cast(torch.nn.Module, model).to(device, dtype)
+    model.load_lora_adapter(str(export / LORA_FILE), prefix="transformer")
+    return model.eval()
+
+
+def _clip_shape(config: TrainConfig, wanted: VideoShape) -> tuple[Shape, float]:
+    """The longest of the run's buckets in its first aspect, but for what is set."""
+    clips = config.data.latents.clips
+    longest = max(clips.frames)
+    shape = next(each for each in clips.all() if each.frames == longest)
+    shape = Shape(wanted.frames or longest, wanted.height or shape.height, wanted.width or shape.width)
+    if shape.frames % FRAMES_STEP != 1 or shape.height % clips.multiple or shape.width % clips.multiple:
+        raise SettingsError(
+            f"video: {shape}; frames are 1 + {FRAMES_STEP} n, width and height multiples of {clips.multiple}"
+        )
+    if min(shape) < 1 or wanted.fps < 0:
+        raise SettingsError(f"video: {shape} at {wanted.fps:g} a second; all must be above 0")
+    return shape, wanted.fps or clips.fps
+
+
+def _sampler(config: TrainConfig, wanted: SamplerChoice) -> Sampler:
+    """The paper's, with the run's number of steps, but for what is set."""
+    own = KALEIDO_SAMPLER if config.conditioning.dropout == "kaleido" else Sampler()
+    own = replace(own, steps=config.validation.sampling_steps)
+    if wanted.steps < 0 or wanted.shift < 0:
+        raise SettingsError(f"sampler: {wanted.steps} steps, shift {wanted.shift:g}; both must be above 0")
+    return Sampler(method=wanted.method or own.method, steps=wanted.steps or own.steps, shift=wanted.shift or own.shift)
