@@ -21,7 +21,6 @@ from backend.workspace import ranking
 from backend.workspace.layout import Layout
 from backend.workspace.study_answering import Answering
 from backend.workspace.study_shelf import StudyShelf
-from backend.workspace.studying import _responses as responses_of
 
 MAX_BOOTSTRAPS = 100_000
 
@@ -61,7 +60,7 @@ class MetricCalibrationOperations:
         name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", design.name).strip("-.") or "calibration"
         if not ranking.CALIBRATION_NAME.fullmatch(name):
             raise SettingsError(f"name is {name[:100]!r}; use up to 80 letters, digits, dots, dashes")
-        sifted = sift(responses_of(self._answering, book), design.rules, five_points=kind_of(design.kind).five_points)
+        sifted = sift(self._answering.responses(book), design.rules, five_points=kind_of(design.kind).five_points)
         votes = [vote for one in sifted.kept for vote in one.votes if vote.role == MAIN and vote.question == aspect]
         found = load(CALLS["calibrate_metrics"])(
             design.items,

@@ -10,6 +10,7 @@ from backend.store.journal_schema import EventRefused
 from backend.studies.book import Enrolment, StudyBook
 from backend.studies.design import Assigned
 from backend.studies.kinds import kind_of
+from backend.studies.tally import Given, Response, responses
 from backend.workspace.projection import storable
 from backend.workspace.study_shelf import Answers, StudyShelf
 
@@ -64,6 +65,12 @@ class Answering:
             if vote.choice is not None:
                 latest[vote.rater, vote.trial_id, vote.question] = vote, received_at
         return list(latest.values())
+
+    def responses(self, book: StudyBook) -> list[Response]:
+        """What each who takes part in a study gave, coded, before any rule is applied."""
+        given = [Given(vote=vote, first_received_at=at) for vote, at in self.votes(book.id)]
+        taken = [one.taken() for one in book.enrolled.values()]
+        return responses(book.design, taken, given, max_item_seconds=book.design.rules.max_item_seconds)
 
     def _completed(self, vote: Vote) -> Vote:
         if not storable(vote.rev, vote.visible_ms, vote.strength):

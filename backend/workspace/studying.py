@@ -23,7 +23,6 @@ from backend.studies.book import StudyBook
 from backend.studies.design import participants_needed, power_table, trials_of
 from backend.studies.forms import load_form
 from backend.studies.results import results_of
-from backend.studies.tally import Given, Response, responses
 from backend.workspace.layout import Layout
 from backend.workspace.projection import Projection
 from backend.workspace.snapshot import Snapshot
@@ -117,7 +116,7 @@ class StudyOperations:
         if not 10 <= bootstraps <= MAX_BOOTSTRAPS:
             raise SettingsError(f"bootstraps is {bootstraps}; give 10 to {MAX_BOOTSTRAPS}")
         book = self._shelf.book(name)
-        found = _responses(self._answering, book)
+        found = self._answering.responses(book)
         summary = _summary(book, num_votes=sum(len(one.votes) for one in found))
         return results_of(book.design, found, summary, num_draws=bootstraps)
 
@@ -164,7 +163,7 @@ class StudyOperations:
 
     def export_votes(self: _Opened, *, study: str, out: str, format: str = "jsonl") -> VoteFiles:
         book = self._shelf.book(study)
-        votes = [vote for one in _responses(self._answering, book) for vote in one.votes]
+        votes = [vote for one in self._answering.responses(book) for vote in one.votes]
         num = write_votes(votes, book.design, Path(out), format=format)
         return VoteFiles(path=out, format=format, votes=num)
 
@@ -225,9 +224,3 @@ def _summary(book: StudyBook, *, num_votes: int, remarks: tuple[str, ...] = ()) 
         power=power_table(pairs=book.num_main, raters=design.raters_per_item),
         remarks=remarks,
     )
-
-
-def _responses(answering: Answering, book: StudyBook) -> list[Response]:
-    given = [Given(vote=vote, first_received_at=at) for vote, at in answering.votes(book.id)]
-    taken = [one.taken() for one in book.enrolled.values()]
-    return responses(book.design, taken, given, max_item_seconds=book.design.rules.max_item_seconds)
