@@ -15,10 +15,14 @@ DIGITS = 2  # papers give totals to 0.01 per cent
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The systems of a list as they came, each with `total` (None where it cannot be), and what is wrong, a line each."""
+    """The systems of a list as they came, each with `total` (None where it cannot be), and what is wrong, a line each.
+
+    `preset` names what summed them up: of a calibration its name, version, study and data.
+    """
 
     systems: tuple[dict[str, Any], ...]
     problems: tuple[str, ...]
+    preset: str
 
 
 def totals_of_file(path: str, *, preset_id: str) -> Totals:
@@ -50,7 +54,7 @@ def totals(items: Sequence[Any], chosen: Preset) -> Totals:
             row = {"system": item[0] if isinstance(item, tuple) else None}
         row["total"] = None if wrong else round(sum(t.weight * row[t.key] for t in chosen.terms), DIGITS)
         systems.append({**row, "problems": wrong} if wrong else row)
-    return Totals(tuple(systems), tuple(problems))
+    return Totals(tuple(systems), tuple(problems), chosen.id)
 
 
 def merged(values: Mapping[str, Sequence[float]], chosen: Preset) -> dict[str, float | None]:

@@ -39,9 +39,12 @@ def total(
     for problem in found.problems:
         warn(problem)
     if as_json:
-        emit(list(found.systems))
+        # A calibration is given as a file, whose name says neither its version nor its votes
+        named = {} if found.preset == preset else {"preset": found.preset}
+        emit([{**row, **named} for row in found.systems])
     else:
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        title = escape(f"Totals by {found.preset}")
+        table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
         table.add_column("system")
         table.add_column("total", justify="right")
         for row in sorted(found.systems, key=lambda row: -(row["total"] or 0)):

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
+from typer.testing import CliRunner
 
+from backend.cli.app import app
 from backend.domain import Case, SettingsError
 from backend.domain.calibration import MetricCalibration
 from bench.planted_votes import PlantedMetrics
@@ -278,3 +280,15 @@ def test_a_term_of_which_less_is_better_has_its_best_end_below() -> None:
     assert term.ends == (1.0, 0.0)
     assert term.normalised([0.25]) == pytest.approx(0.75)
     assert term.weight == pytest.approx(0.5, abs=0.12)
+
+
+def test_the_total_command_names_the_calibration(tmp_path: Path) -> None:
+    found = calibration(STUDY.judged(np.random.default_rng(11)))
+    write_calibration(found, tmp_path / "calibration.json")
+    scores = {one.metric: 50.0 for one in found.fits[0].weights}
+    (tmp_path / "scores.json").write_text(json.dumps([{"system": "a", **scores}]))
+    words = ["total", str(tmp_path / "scores.json"), "--preset", str(tmp_path / "calibration.json")]
+    told = CliRunner().invoke(app, words, catch_exceptions=False).stdout
+    assert "Totals by " + found.id in " ".join(told.split())
+    (row,) = json.loads(CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False).stdout)
+    assert (row["total"], row["preset"]) == (50.0, found.id)
