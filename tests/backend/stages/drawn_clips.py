@@ -11,6 +11,7 @@ from backend.geometry import rle
 from backend.media.images import encode_png
 from backend.models.classical_embedder import ClassicalAppearance, ClassicalBackground
 from backend.models.classical_embedder_face import ClassicalFace
+from tests.backend.stages.answered_judges import MemoryAnswers
 
 SIZE = (180, 320)
 FPS = 10.0
@@ -33,6 +34,7 @@ class DrawnContext:
     pictures: dict[int, np.ndarray]
     artifacts: Artifacts = field(default_factory=Artifacts)
     seed: int = 0
+    answers: MemoryAnswers = field(default_factory=MemoryAnswers)
 
     num_frames = 40
     height, width = SIZE
