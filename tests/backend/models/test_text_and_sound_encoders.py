@@ -65,7 +65,7 @@ def test_a_word_is_one_token_of_unit_variance():
 
 def test_words_of_one_category_are_near():
     puppy, dog, car = (HashedWords().encode(f"the {word}")[1] for word in ("puppy", "dog", "car"))
-    assert cosine(puppy, dog) > cosine(puppy, car) + 0.3
+    assert cosine(puppy, dog) > cosine(puppy, car) + 0.2
 
 
 def test_a_text_without_words_has_a_token_and_a_long_one_is_cut():
