@@ -25,7 +25,7 @@ class Answering:
 
     def trials(self, participant: str, *, start: int | None, limit: int, skip: Sequence[str] = ()) -> StudyPass:
         """Trials from a position on, or from the first open one; each is journalled when it is first given out."""
-        with self._shelf.lock:
+        with self._shelf.turn_of(participant):
             book, enrolment = self._shelf.enrolment(participant)
             answers = self._shelf.answers_of(book, enrolment)
             total = len(enrolment.trials)
@@ -50,11 +50,12 @@ class Answering:
 
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
         """Stores votes of participants, in canonical items and with the systems as they were shown. Raises EventRefused."""
-        complete = [self._completed(vote) for vote in votes]
-        receipts = self._shelf.journal.append_votes(complete, redactable=True)
-        for vote, receipt in zip(complete, receipts, strict=True):
-            if receipt.applied:
-                self._shelf.keep_answer(vote)
+        with self._shelf.turn_of(*(vote.rater for vote in votes)):
+            complete = [self._completed(vote) for vote in votes]
+            receipts = self._shelf.journal.append_votes(complete, redactable=True)
+            for vote, receipt in zip(complete, receipts, strict=True):
+                if receipt.applied:
+                    self._shelf.keep_answer(vote)
         return receipts
 
     def votes(self, study_id: str) -> list[tuple[Vote, str]]:
@@ -69,7 +70,7 @@ class Answering:
     def responses(self, book: StudyBook) -> list[Response]:
         """What each who takes part in a study gave, coded, before any rule is applied."""
         given = [Given(vote=vote, first_received_at=at) for vote, at in self.votes(book.id)]
-        taken = [one.taken() for one in book.enrolled.values()]
+        taken = [one.taken() for one in tuple(book.enrolled.values())]  # people join meanwhile
         return responses(book.design, taken, given, max_item_seconds=book.design.rules.max_item_seconds)
 
     def _completed(self, vote: Vote) -> Vote:
@@ -92,9 +93,8 @@ class Answering:
             rater_kind="person",
             shown_order=tuple(item.systems[k] for k in assigned.order),
         )
-        with self._shelf.lock:
-            known = self._shelf.answers_of(book, enrolment).get((complete.trial_id, complete.question))
-            state = enrolment.participant.state
+        known = self._shelf.answers_of(book, enrolment).get((complete.trial_id, complete.question))
+        state = enrolment.participant.state
         is_sent_again = known is not None and known.id == vote.id and known.rev >= vote.rev
         if state != "consented" and not is_sent_again:
             raise EventRefused(f"this response is {state}; it takes no further answers")

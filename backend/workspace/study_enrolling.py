@@ -47,7 +47,7 @@ class Enrolling:
     def join(self, *, token: str, login: str, address: str, background: str) -> Participant:
         """Uses an invitation up."""
         token_hash = _hash(token)
-        with self._shelf.lock:
+        with self._shelf.once:
             found = [book for book in self._shelf.books() if token_hash in book.tickets]
             if not found:
                 raise ProjectError("this invitation is not valid; ask for a new one")
@@ -69,7 +69,7 @@ class Enrolling:
         _check_group(group)
         if not login.strip():
             raise SettingsError("login is empty; say who takes part, so that they can go on later")
-        with self._shelf.lock:
+        with self._shelf.once:
             known = self._by_login(book, login)
             if known is not None:
                 return known
@@ -82,12 +82,13 @@ class Enrolling:
 
     def consent(self, participant: str, *, text: str) -> Participant:
         """Keeps what was agreed to, and decides the trials before the first is shown."""
-        with self._shelf.lock:
+        with self._shelf.turn_of(participant), self._shelf.once:
             book, enrolment = self._shelf.enrolment(participant)
             if enrolment.participant.state == "joined":
                 if not text.strip() or len(text) > 20_000:
                     raise SettingsError("the text that was agreed to is empty or too long; give what the participant read")
-                place = book.free_place()
+                with self._shelf.lock:
+                    place = book.free_place()
                 trials = [(one.item_id, one.role, one.order) for one in trials_of(book.design, place)]
                 person = enrolment.participant
                 agreed = study_events.consented_event(person, text=text)
@@ -96,7 +97,7 @@ class Enrolling:
 
     def finish(self, participant: str) -> Participant:
         """Ends a response. Raises ProjectError while trials are open."""
-        with self._shelf.lock:
+        with self._shelf.turn_of(participant):
             book, enrolment = self._shelf.enrolment(participant)
             person = enrolment.participant
             if person.state == "finished":
@@ -112,7 +113,7 @@ class Enrolling:
 
     def withdraw(self, participant: str) -> Participant:
         """Takes somebody out, whenever they ask."""
-        with self._shelf.lock:
+        with self._shelf.turn_of(participant):
             book, enrolment = self._shelf.enrolment(participant)
             if enrolment.participant.state != "withdrawn":
                 self._shelf.append(book, [study_events.withdrawn_event(enrolment.participant)])
@@ -120,18 +121,19 @@ class Enrolling:
 
     def note(self, participant: str, events: Sequence[PageEvent]) -> int:
         """Journals what a page reports; gives how many were new."""
-        book, enrolment = self._shelf.enrolment(participant)
         if len(events) > MAX_EVENTS:
             raise SettingsError(f"{len(events)} events were sent at once; send up to {MAX_EVENTS}")
-        for event in events:
-            if not 0 < len(event.name) <= MAX_NAME or not event.name.isidentifier():
-                raise SettingsError(f"page event {event.name[:40]!r} has no fit name; use a word such as `played`")
-            if event.trial_id and event.trial_id not in enrolment.trial_ids:
-                raise SettingsError("a page event names a trial that this participant does not have")
-        before = self._shelf.journal.head().seq
-        receipts = self._shelf.append(
-            book, [study_events.page_event(enrolment.participant, event) for event in events], keep=True
-        )
+        with self._shelf.turn_of(participant):
+            book, enrolment = self._shelf.enrolment(participant)
+            for event in events:
+                if not 0 < len(event.name) <= MAX_NAME or not event.name.isidentifier():
+                    raise SettingsError(f"page event {event.name[:40]!r} has no fit name; use a word such as `played`")
+                if event.trial_id and event.trial_id not in enrolment.trial_ids:
+                    raise SettingsError("a page event names a trial that this participant does not have")
+            before = self._shelf.journal.head().seq
+            receipts = self._shelf.append(
+                book, [study_events.page_event(enrolment.participant, event) for event in events], keep=True
+            )
         return sum(receipt.seq > before for receipt in receipts)
 
     def _newcomer(
@@ -154,7 +156,8 @@ class Enrolling:
 
     def _by_login(self, book: StudyBook, login: str) -> Participant | None:
         own = self._keyed(book, login.strip())
-        return next((one.participant for one in book.enrolled.values() if one.participant.login_hash == own), None)
+        people = tuple(book.enrolled.values())
+        return next((one.participant for one in people if one.participant.login_hash == own), None)
 
     def _keyed(self, book: StudyBook, text: str) -> str:
         """A hash that nobody can try out without the project's key; empty for nothing."""

@@ -22,7 +22,7 @@ def erase(
     catalog is made anew. Raises ProjectError for a participant who is not there, and while long reads keep the old
     catalog open.
     """
-    with shelf.lock, snapshot.released():
+    with shelf.turn_of(participant), shelf.once, shelf.lock, snapshot.released():
         catalog.require_unread()
         book, enrolment = shelf.enrolment(participant)
         counts = redact(shelf.journal, actor=participant)

@@ -1,12 +1,17 @@
 """The studies of an open project: their books, and what participants have answered so far.
 
 The journal comes first: every change is an event on the disk, and then applied to the books, which are read again from the
-catalog when the project is opened. Whatever must happen once (an invitation's use, a place, a finish) happens under `lock`.
+catalog when the project is opened. Three kinds of locks, taken in this order:
+- `turn_of` a participant: one call about somebody at a time, so that nothing is stored after they finished or were erased.
+- `once`: an invitation's use, a login, a place, a study's name.
+- `lock`: what is in memory. Nobody waits for the disk or the catalog under it, so that votes of all go to the disk together.
 """
 
 import json
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 from backend.domain import Form, ProjectError, Receipt, Vote
@@ -52,7 +57,9 @@ class StudyShelf:
     def __init__(self, journal: Journal, catalog: Catalog, projection: Projection) -> None:
         self.journal = journal
         self.projection = projection
+        self.once = threading.RLock()
         self.lock = threading.RLock()
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._catalog = catalog
         self._books: dict[str, StudyBook] | None = None
         self._answers: dict[str, Answers] = {}
@@ -93,11 +100,12 @@ class StudyShelf:
 
     def create(self, design: StudyDesign) -> StudyBook:
         """Journals a design. Raises ProjectError when the name is taken."""
-        with self.lock:
+        with self.once:
             self.require_free(design.name)
             self.journal.append(study_events.design_events(design))
             book = StudyBook(design)
-            self.loaded()[book.id] = book
+            with self.lock:
+                self.loaded()[book.id] = book
             return book
 
     def form(self, name: str) -> Form | None:
@@ -117,6 +125,16 @@ class StudyShelf:
                 self._apply(book, event.kind, body.get("participant", ""), at, body)
         return receipts
 
+    @contextmanager
+    def turn_of(self, *participants: str) -> Iterator[None]:
+        """Keeps other calls about these participants waiting while the block runs."""
+        books = self.books()
+        known = {person for person in participants if any(person in book.enrolled for book in books)}
+        with ExitStack() as held:
+            for participant in sorted(known):  # in one order, so that two calls do not wait for each other
+                held.enter_context(self._turns[participant])
+            yield
+
     def enrolment(self, participant: str) -> tuple[StudyBook, Enrolment]:
         for book in self.books():
             if participant in book.enrolled:
@@ -124,12 +142,15 @@ class StudyShelf:
         raise ProjectError(f"participant {participant[:80]!r} takes part in no study of this project")
 
     def answers_of(self, book: StudyBook, enrolment: Enrolment) -> Answers:
-        """A participant's current votes, read from the catalog when first needed. Called under the lock."""
+        """A participant's current votes, to be read in their turn. Those of people who have ended are in the catalog."""
         person = enrolment.participant.id
-        if person not in self._answers:
+        found = self._answers.get(person)
+        if found is None:
             self.projection.refresh()
-            self._answers[person] = {(vote.trial_id, vote.question): vote for vote, _ in self.query(book.id, person)}
-        return self._answers[person]
+            found = {(vote.trial_id, vote.question): vote for vote, _ in self.query(book.id, (person,))}
+            with self.lock:
+                self._answers[person] = found
+        return found
 
     def keep_answer(self, vote: Vote) -> None:
         """Remembers a stored vote, unless a later one is known."""
@@ -148,10 +169,10 @@ class StudyShelf:
         found = (answers.get((enrolment.trial_ids[position], q.name)) for q in book.form_of(item).questions)
         return all(vote is not None and vote.choice is not None for vote in found)
 
-    def query(self, study_id: str, rater: str | None = None) -> list[tuple[Vote, str]]:
-        about = "" if rater is None else "AND rater = ?"
+    def query(self, study_id: str, raters: Iterable[str] | None = None) -> list[tuple[Vote, str]]:
+        about = "" if raters is None else "AND rater IN (SELECT unnest(?))"
         rows = self._catalog.query(
-            _VOTES.format(names=", ".join(_NAMES), about=about), [study_id, *([] if rater is None else [rater])]
+            _VOTES.format(names=", ".join(_NAMES), about=about), [study_id, *([] if raters is None else [list(raters)])]
         )
         found = []
         for row in rows:
@@ -177,6 +198,7 @@ class StudyShelf:
             book, enrolment = self.enrolment(participant)
             del book.enrolled[participant]
             self._answers.pop(participant, None)
+            self._turns.pop(participant, None)
             for trial in enrolment.trial_ids:
                 self._trials.pop(trial, None)
 
@@ -193,10 +215,21 @@ class StudyShelf:
                     "SELECT kind, study_id, participant, happened_at, body FROM study_event ORDER BY seq"
                 ):
                     self._apply(books[study_id], kind, participant, at, json.loads(body))
+                self._fill_answers(books)
             return self._books
+
+    def _fill_answers(self, books: dict[str, StudyBook]) -> None:
+        """Of everybody who is in the middle of a study, read at once."""
+        for book in books.values():
+            if people := [person for person in book.enrolled if person in self._answers]:
+                for vote, _ in self.query(book.id, people):
+                    self._answers[vote.rater][vote.trial_id, vote.question] = vote
 
     def _apply(self, book: StudyBook, kind: str, participant: str, at: str, body: dict) -> None:
         book.apply(kind, participant=participant, at=at, body=body)
         if kind == study_events.ASSIGNED:
+            self._answers.setdefault(participant, {})
             for position, trial in enumerate(book.enrolled[participant].trial_ids):
                 self._trials[trial] = book.id, participant, position
+        elif kind in (study_events.FINISHED, study_events.WITHDRAWN):
+            self._answers.pop(participant, None)

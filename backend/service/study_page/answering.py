@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,11 +89,37 @@ class PageStudies:
         ]
         return {**shown_pass(found), "trials": shown}
 
-    def vote(self, session: Session, answer: Answer) -> dict[str, Any]:
-        """Stores one answer durably. Raises Conflict, BadRequest, ProjectError or another StudioError."""
-        if answer.vote != self._keys.vote_id(session.participant, answer.trial, answer.question):
-            raise BadRequest("vote: this is not the id of that question")
-        vote = Vote(
+    def votes(self, given: Sequence[tuple[Session, Answer]]) -> list[dict[str, Any] | Exception]:
+        """Stores answers durably, together. An answer's outcome is what is told, or Conflict, BadRequest or a StudioError."""
+        is_own = [self._is_own(*one) for one in given]
+        stored = iter(self._stored([one for one, own in zip(given, is_own, strict=True) if own]))
+        return [next(stored) if own else BadRequest("vote: this is not the id of that question") for own in is_own]
+
+    def _is_own(self, session: Session, answer: Answer) -> bool:
+        return answer.vote == self._keys.vote_id(session.participant, answer.trial, answer.question)
+
+    def _stored(self, given: Sequence[tuple[Session, Answer]]) -> list[dict[str, Any] | Exception]:
+        """The Api takes all or none, so that where one is refused the halves are tried apart."""
+        if not given:
+            return []
+        try:
+            receipts = self._api.submit_votes(votes=tuple(self._vote(*one) for one in given))
+        except StudioError as error:
+            if len(given) == 1:
+                return [self._refusal(*given[0], error)]
+            half = len(given) // 2
+            return [*self._stored(given[:half]), *self._stored(given[half:])]
+        return [{"rev": receipt.rev, "applied": receipt.applied} for receipt in receipts]
+
+    def _refusal(self, session: Session, answer: Answer, error: StudioError) -> Exception:
+        try:
+            current = self._current(session, answer)
+        except StudioError:
+            return error
+        return Conflict(current) if current is not None and current.rev >= answer.rev else error
+
+    def _vote(self, session: Session, answer: Answer) -> Vote:
+        return Vote(
             id=answer.vote,
             rev=answer.rev,
             study_id=self._study_id(session),
@@ -107,14 +134,6 @@ class PageStudies:
             visible_ms=answer.visible_ms,
             made_at=answer.made_at,
         )
-        try:
-            (receipt,) = self._api.submit_votes(votes=(vote,))
-        except StudioError as error:
-            current = self._current(session, answer)
-            if current is not None and current.rev >= answer.rev:
-                raise Conflict(current) from error
-            raise
-        return {"rev": receipt.rev, "applied": receipt.applied}
 
     def events(self, session: Session, events: tuple[Event, ...]) -> int:
         told = tuple(

@@ -18,6 +18,7 @@ from backend.domain import MediaError, ProjectError, ServiceError, StudioError
 from backend.service.guard import BodyTooLarge
 from backend.service.study_page.answering import Conflict, PageStudies
 from backend.service.study_page.asked import Answer, BadRequest, Consent, Events, Join, Slid, Trials, asked
+from backend.service.study_page.ballot_box import BallotBox
 from backend.service.study_page.buckets import SHIPPED, Buckets, PageLimits
 from backend.service.study_page.guard import PageGuard
 from backend.service.study_page.keys import PageKeys
@@ -68,6 +69,7 @@ class Refused(Exception):
 class _Page:
     def __init__(self, studies: PageStudies, sessions: Sessions, *, limits: PageLimits, ask_login: bool) -> None:
         self._studies, self._sessions, self._ask_login = studies, sessions, ask_login
+        self._ballots = BallotBox(studies.votes)
         self._rates, self._media_rates = Buckets(limits.per_session), Buckets(limits.media_per_session)
         self.calls: dict[str, Answerer] = {
             "consent": self._consent,
@@ -167,7 +169,7 @@ class _Page:
     async def _vote(self, request: Request, session: Session) -> Response:
         body = await asked(request, Answer)
         try:
-            return JSONResponse(await run_in_threadpool(self._studies.vote, session, body))
+            return JSONResponse(await self._ballots.put((session, body)))
         except Conflict as error:
             now = error.current
             told = {"rev": now.rev, "choice": now.choice, "given": list(now.reasons), "comment": now.comment}
