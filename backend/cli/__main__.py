@@ -1,3 +1,4 @@
-from backend.cli.app import main
+from backend.cli import main
 
-main()
+if __name__ == "__main__":  # spawned workers import this module too
+    main()

@@ -7,8 +7,6 @@ the pairs. Nothing is decided: every candidate in the band keeps its scores, and
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar, cast
 
 import numpy as np
@@ -27,15 +25,12 @@ from backend.domain import (
     Source,
     Survey,
 )
-from backend.measures import diversity, keypoints
-from backend.media.images import read_rgba
+from backend.measures import diversity
+from backend.stages import crop_keypoints
 from backend.stages.bank_lookup import Banks, Found, Views, open_banks
 from backend.stages.embedding import FRAME_HASH_SPACE
 from backend.stages.retrieval_evidence import cosine, evidence_scores, identity_evidence, rigid_support
 from backend.store.artifacts import Artifacts
-
-CACHED_CROPS = 4096
-"""Keypoints kept in a worker, about 20 kB each: a picture that many subjects resemble is described once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +166,7 @@ class _LinkRows:
         views = [(self._banks.views(part), row) for part, row in self._places]
         bodies = [v.vector(row, "appearance") for v, row in views]
         length = next((body.size for body in bodies if body is not None), 1)
-        points = {k: self._keypoints(v.crops[row]) for k, (v, row) in enumerate(views)}
+        points = {k: crop_keypoints.of_crop(self._artifacts, v.crops[row]) for k, (v, row) in enumerate(views)}
         return identity_evidence(
             chosen,
             model=next((v.models[row] or "" for v, row in views if v.models[row]), ""),
@@ -180,9 +175,6 @@ class _LinkRows:
             faces=[v.vector(row, "face") for v, row in views],
             points=points,
         )
-
-    def _keypoints(self, crop: str | None) -> keypoints.Keypoints:
-        return keypoints.NONE if crop is None else _described(self._artifacts.root, crop)
 
     def _pair(self, hit: Found) -> Pair:
         own, other = self._banks.views(self._position), self._banks.views(hit.part)
@@ -221,12 +213,6 @@ class _LinkRows:
             "near_duplicate": np.nan if np.isnan(distance) else copied,
             "scale_ratio": ratio,
         }
-
-
-@lru_cache(maxsize=CACHED_CROPS)
-def _described(root: Path, crop: str) -> keypoints.Keypoints:
-    cut = read_rgba(Artifacts(root, durable=False).get(crop))
-    return keypoints.describe(cut[..., :3], cut[..., 3] > 127)
 
 
 _WHY_ABSENT: dict[str, str] = {

@@ -28,9 +28,9 @@ from backend.domain import (
     Video,
 )
 from backend.geometry import boxes, rle
-from backend.measures import diversity, keypoints
+from backend.measures import diversity
 from backend.measures.retrieval import in_group
-from backend.media.images import read_rgba
+from backend.stages import crop_keypoints
 from backend.stages.embedding import FRAME_HASH_SPACE
 from backend.stages.retrieval_evidence import SubjectLikeness, cosine, evidence_scores, identity_evidence, rigid_support
 from backend.stages.retrieval_redundancy import SubjectOverlap, redundancies, worth_of
@@ -199,7 +199,7 @@ class _Bank:
         self.subjects = np.unique([view.subject.id for view in self.views], return_inverse=True)[1].tolist()
         self.clips = np.unique([view.clip.id for view in self.views], return_inverse=True)[1]
         self._faces = [spaces["face"][name].vector if name in spaces["face"] else None for name in ids]
-        self._context = context
+        self._artifacts = context.artifacts
 
     def pair(self, i: int, j: int) -> Pair:
         target, reference = self.views[i], self.views[j]
@@ -214,7 +214,11 @@ class _Bank:
     def evidence(self, chosen: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
         """Each score's values over the chosen pairs, NaN where it does not exist."""
         needed = {self.subjects[row] for pair in chosen for row in pair}
-        points = {row: self._keypoints(row) for row, subject in enumerate(self.subjects) if subject in needed}
+        points = {
+            row: crop_keypoints.of_crop(self._artifacts, view.mask.crop if view.mask else None)
+            for row, (subject, view) in enumerate(zip(self.subjects, self.views, strict=True))
+            if subject in needed
+        }
         return identity_evidence(
             chosen, model=self.model, vectors=self.vectors, subjects=self.subjects, faces=self._faces, points=points
         )
@@ -261,13 +265,6 @@ class _Bank:
                     if self.subjects[i] != self.subjects[j] and max(boxes.contain(a, b), boxes.contain(b, a)) < APART:
                         beside[self.subjects[i]].add(self.subjects[j])
         return beside
-
-    def _keypoints(self, i: int) -> keypoints.Keypoints:
-        mask = self.views[i].mask
-        if mask is None:
-            return keypoints.NONE
-        cut = read_rgba(self._context.artifacts.get(mask.crop))
-        return keypoints.describe(cut[..., :3], cut[..., 3] > 127)
 
 
 class _Scenes:

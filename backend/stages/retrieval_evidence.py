@@ -30,7 +30,7 @@ def identity_evidence(
     likeness = SubjectLikeness(vectors, subjects)
     links = {(subjects[i], subjects[j]) for i, j in chosen}
     rows = {subject: [k for k in points if subjects[k] == subject] for link in links for subject in link}
-    matches = {link: _best_match([points[i] for i in rows[link[0]]], [points[j] for j in rows[link[1]]]) for link in links}
+    matches = {link: _best_match(points, rows[link[0]], rows[link[1]]) for link in links}
     known: dict[tuple[int, int], dict[str, float]] = {}
     for a, b in links:
         values = {
@@ -194,9 +194,9 @@ def _crop_points(view: View) -> keypoints.Keypoints:
     return keypoints.describe(view.frame[y0:y1, x0:x1], view.mask[y0:y1, x0:x1])
 
 
-def _best_match(a: Sequence[keypoints.Keypoints], b: Sequence[keypoints.Keypoints]) -> keypoints.Match:
-    """The match with the most inliers between different pictures of two subjects."""
-    matches = [keypoints.match(x, y) for x in a for y in b if x is not y]
+def _best_match(points: Mapping[int, keypoints.Keypoints], a: Sequence[int], b: Sequence[int]) -> keypoints.Match:
+    """The match with the most inliers between different rows of two subjects."""
+    matches = [keypoints.match(points[i], points[j]) for i in a for j in b if i != j]
     return max(matches, key=lambda match: match.inliers, default=keypoints.Match(0, 0))
 
 

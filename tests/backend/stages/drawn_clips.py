@@ -18,6 +18,9 @@ FPS = 10.0
 
 
 class Artifacts(dict[str, bytes]):
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)  # as the store's own: one store is itself
+
     def put(self, data: bytes, suffix: str) -> str:
         name = f"{content_id('artifact', data)}.{suffix}"
         self[name] = data
