@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
@@ -81,18 +82,18 @@ def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
     with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(4.6, 1.9), layout="constrained")
-        axes = figure.add_subplot()
+        figure = Canvas(figsize=(4.6, 1.9))
         edges = _edges(values, lines, num_bins)
         counts, _ = np.histogram(values, bins=edges)
         centres = (edges[:-1] + edges[1:]) / 2
         kept = np.ones(len(centres), bool)
         for line in lines:
             kept &= line.keeps(centres)
-        width = (edges[1] - edges[0]) * 0.86
-        axes.bar(centres[kept], counts[kept], width=width, color=ACCENT, linewidth=0)
-        axes.bar(centres[~kept], counts[~kept], width=width, color=FADED, linewidth=0)
         top = max(1, int(counts.max(initial=0)))
+        # Margins by hand: laying them out takes longer than drawing, and a report has dozens of these.
+        axes = figure.add_axes((left := 0.045 + 0.019 * len(f"{top:,}"), 0.25, 0.985 - left, 0.73))
+        axes.add_collection(_bars(edges, counts, np.where(kept, ACCENT, FADED)))
+        axes.set_xlim(edges[0], edges[-1])
         for line in lines:
             axes.axvline(line.value, color=BAD, linewidth=1.2, linestyle=(0, (4, 2)))
             axes.annotate(
@@ -131,6 +132,17 @@ def printed_svg(svg: str) -> str:
     for name, colour in PRINTED.items():
         svg = svg.replace(name, colour)
     return svg.replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
+
+
+def _bars(edges: np.ndarray, counts: np.ndarray, colours: np.ndarray) -> PolyCollection:
+    """The filled bins as one artist."""
+    gap = 0.07 * (edges[1] - edges[0])
+    filled = np.flatnonzero(counts)
+    corners = [
+        [(edges[k] + gap, 0), (edges[k] + gap, counts[k]), (edges[k + 1] - gap, counts[k]), (edges[k + 1] - gap, 0)]
+        for k in filled
+    ]
+    return PolyCollection(corners, facecolors=colours[filled].tolist(), linewidths=0)
 
 
 def _edges(values: np.ndarray, lines: Sequence[Line], num_bins: int) -> np.ndarray:

@@ -4,18 +4,15 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from backend.api import Status
-from backend.domain import StudioError
 from backend.domain.statistics import AblationRow
 from backend.engine.plan import TOP, Gate, Plan
-from backend.media.guard import run_guarded
-from backend.media.images import decode_image, encode_webp
-from backend.media.index import FrameIndex
-from backend.media.reader import VideoReader
+from backend.media.images import decode_image
 from backend.report import (
     AnchorCard,
     CopyRow,
@@ -33,14 +30,13 @@ from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
 from backend.workspace.copies import CopiedClips
 from backend.workspace.dataset_statistics import dataset_statistics
+from backend.workspace.shot_thumbs import thumbs_of
 from backend.workspace.snapshot import Snapshot
 
 MAX_SHOTS = 240
 MAX_SUBJECTS = 120
 MAX_PAIRS = 60
 MAX_ANCHORS = 12  # of each side, each expression, and each other kind
-THUMB_WIDTH = 256
-THUMB_WALL_S = 60.0
 MAX_HELD_BACK = 24  # enough to see whether a gate is in its place
 SHOWN_SCORES = ("similarity", "context_diversity", "near_duplicate")
 """What a pair's card shows, and after it the score that holds the pair back."""
@@ -131,13 +127,6 @@ def write_ablation(rows: Sequence[AblationRow], settings: ProjectSettings, path:
     path.write_text(render(ablation_report(rows, title=title, facts=facts)), encoding="utf-8")
 
 
-def read_thumbs(uri: str, index: bytes, frames: list[int]) -> list[bytes]:
-    """Frames as WebP, THUMB_WIDTH wide."""
-    with VideoReader(uri, FrameIndex.from_bytes(index)) as reader:
-        size = (THUMB_WIDTH, max(2, round(reader.height * THUMB_WIDTH / reader.width)))
-        return [encode_webp(reader.at([frame], size=size)[0]) for frame in frames]
-
-
 def _shots(now: Snapshot, artifacts: Artifacts) -> list[ShotCard]:
     rows = now.query(
         f"""SELECT s.uri, v.index, c.start_frame, c.stop_frame, c.start_s, c.stop_s, c.opens_with, g.gate
@@ -147,15 +136,18 @@ def _shots(now: Snapshot, artifacts: Artifacts) -> list[ShotCard]:
         LEFT JOIN kept_clip kc ON kc.id = c.id WHERE kc.id NOTNULL OR g.id NOTNULL
         ORDER BY s.uri, c.start_frame LIMIT {MAX_SHOTS}"""
     )
+    shots = {uri: list(of_uri) for uri, of_uri in groupby(rows, key=lambda row: row[0])}
+    read = thumbs_of(
+        [
+            (uri, artifacts.get(of_uri[0][1]), [(start + stop) // 2 for _, _, start, stop, *_ in of_uri])
+            for uri, of_uri in shots.items()
+        ]
+    )
     cards: list[ShotCard] = []
-    for uri in dict.fromkeys(row[0] for row in rows):
-        shots = [row for row in rows if row[0] == uri]
-        middles = [(row[2] + row[3]) // 2 for row in shots]
-        try:
-            thumbs = run_guarded(read_thumbs, (uri, artifacts.get(shots[0][1]), middles), wall_s=THUMB_WALL_S)
-        except StudioError:
+    for (uri, of_uri), thumbs in zip(shots.items(), read, strict=True):
+        if not thumbs:
             continue  # the source has gone since; its rows stand in the tables
-        for (_, _, _, _, start_s, stop_s, opens_with, gate), thumb in zip(shots, thumbs, strict=True):
+        for (_, _, _, _, start_s, stop_s, opens_with, gate), thumb in zip(of_uri, thumbs, strict=True):
             cards.append(
                 ShotCard(
                     image=thumb,
