@@ -91,18 +91,20 @@ def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num
             kept &= line.keeps(centres)
         top = max(1, int(counts.max(initial=0)))
         # Margins by hand: laying them out takes longer than drawing, and a report has dozens of these.
-        axes = figure.add_axes((left := 0.045 + 0.019 * len(f"{top:,}"), 0.25, 0.985 - left, 0.73))
+        axes = figure.add_axes((left := 0.045 + 0.019 * len(f"{top:,}"), 0.25, 0.965 - left, 0.73))
         axes.add_collection(_bars(edges, counts, np.where(kept, ACCENT, FADED)))
         axes.set_xlim(edges[0], edges[-1])
         for line in lines:
+            is_right = line.value > edges[0] + 0.8 * (edges[-1] - edges[0])
             axes.axvline(line.value, color=BAD, linewidth=1.2, linestyle=(0, (4, 2)))
             axes.annotate(
                 f"{SIGNS.get(line.comparison, line.comparison)} {line.value:g}",
                 (line.value, top * 1.04),
-                xytext=(4, 0),
+                xytext=(-4 if is_right else 4, 0),
                 textcoords="offset points",
                 color=BAD,
                 fontsize=8.5,
+                ha="right" if is_right else "left",
                 va="bottom",
             )
         axes.set_ylim(0, top * 1.22)
