@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+import httpx
 from starlette.testclient import TestClient
 
 from backend.api import Api
@@ -25,19 +26,23 @@ _addresses = (f"198.51.{high}.{low}" for high, low in itertools.product(range(10
 
 
 class Visitor:
-    """Somebody at an address of their own, who comes through the proxy."""
+    """Somebody at an address of their own, who comes through the proxy; with `at`, on this machine, over a real connection.
 
-    def __init__(self, api: Api, *, address: str = "", keys: PageKeys = KEYS, ask_login: bool = False) -> None:
-        page = make_page(api, keys=keys, place=PLACE, ask_login=ask_login)
-        forwarded = {"x-forwarded-for": address or next(_addresses)}
-        self.http = TestClient(page, base_url=URL, headers=forwarded, follow_redirects=False)  # pyright: ignore[reportArgumentType]
+    Only the latter may call several times at once.
+    """
+
+    def __init__(
+        self, api: Api, *, address: str = "", keys: PageKeys = KEYS, ask_login: bool = False, at: str = ""
+    ) -> None:
+        self.origin = at or URL
+        self.http: Any = httpx.Client(base_url=at) if at else self._in_process(api, address, keys, ask_login)
         self.answers: list[Response] = []
 
     def get(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
         return self._kept(self.http.get(path, headers=dict(headers)))
 
     def post(self, path: str, body: Any, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
-        sent = {"origin": URL, "content-type": "application/json", **headers}
+        sent = {"origin": self.origin, "content-type": "application/json", **headers}
         raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         return self._kept(self.http.post(path, headers=sent, content=raw))
 
@@ -83,6 +88,11 @@ class Visitor:
         time.sleep(after_s)
         trace = [[k * 40.0, asked["target"] * (k / 20) ** 2] for k in range(21)]
         return self.post("/s/slid", {"nonce": asked["nonce"], "value": asked["target"], "trace": trace}).json()
+
+    def _in_process(self, api: Api, address: str, keys: PageKeys, ask_login: bool) -> TestClient:
+        page: Any = make_page(api, keys=keys, place=PLACE, ask_login=ask_login)
+        forwarded = {"x-forwarded-for": address or next(_addresses)}
+        return TestClient(page, base_url=URL, headers=forwarded, follow_redirects=False)
 
     def _kept(self, answer: Response) -> Response:
         self.answers.append(answer)

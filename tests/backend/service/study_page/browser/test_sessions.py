@@ -1,185 +1,28 @@
 """The page in a real Chromium: by keyboard alone, in sync, through reloads, second windows, lost networks and small screens."""
 
-import json
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from backend.api import Api
-from backend.media.images import encode_png
-from backend.media.writer import write_video
-from backend.service.study_page import PageLimits, PagePlace, PageServing, Rate, serving_page
-from backend.workspace import Workspace
-from tests.backend.service.study_page.visitor import LENIENT
+from backend.service.study_page import PageServing
+from tests.backend.service.study_page.browser.chromium_page import (
+    PAYLOAD,
+    Page,
+    answer,
+    begin,
+    heading,
+    stored,
+    tab_to,
+    unlocked,
+    until,
+    votes_of,
+)
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
-SYSTEMS = ("north", "south")
-PAYLOAD = "<img src=x onerror=alert(1)> & \u202eright to left\u202c"
-FRAMES, LONG_FRAMES = 16, 96  # 0.7 and 4 s
-WAIT_MS = 60_000
-Page = Any
-
-
-def write_cases(folder: Path, *, frames: int) -> None:
-    """Two cases of two systems: a bar that moves through 320 x 180 pixels."""
-    (folder / "references").mkdir(parents=True)
-    cases = {}
-    for k in range(2):
-        (folder / "references" / f"{k}.png").write_bytes(encode_png(np.full((40, 40, 3), 80 * k + 40, np.uint8)))
-        cases[f"singleobj_{k}"] = {
-            "img_paths": [f"references/{k}.png"],
-            "prompt": f"A bar {k} {PAYLOAD}",
-            "synthesis_flag": "wrong",
-            "class_label": ["Bar"],
-        }
-        for n, system in enumerate(SYSTEMS):
-            (folder / system).mkdir(exist_ok=True)
-            pictures = []
-            for i in range(frames):
-                picture = np.full((180, 320, 3), 40 + 60 * n + 30 * k, np.uint8)
-                picture[:, 3 * i : 3 * i + 16] = 250
-                pictures.append(picture)
-            write_video(folder / system / f"singleobj_{k}.mp4", pictures, fps=24)
-    (folder / "cases.json").write_text(json.dumps(cases))
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    folder = tmp_path_factory.mktemp("browser")
-    workspace = Workspace(folder / "project", create=True)
-    for name, frames, language in (("short", FRAMES, "en"), ("long", LONG_FRAMES, "en"), ("chinese", FRAMES, "zh")):
-        write_cases(folder / name, frames=frames)
-        cast(Api, workspace).create_study(
-            name=name,
-            form="gloria" if name == "chinese" else "ab",
-            trials=2,
-            rules=LENIENT,
-            language=language,
-            cases=str(folder / name / "cases.json"),
-            systems=tuple(f"{system}={folder / name / system}" for system in SYSTEMS),
-        )
-    yield workspace
-    workspace.close()
-
-
-@pytest.fixture(scope="module")
-def api(workspace: Workspace) -> Api:
-    return cast(Api, workspace)
-
-
-@pytest.fixture(scope="module")
-def serving(workspace: Workspace, api: Api) -> Iterator[PageServing]:
-    limits = PageLimits(per_address=Rate(200, 1_000), joins_per_address=Rate(10, 100))  # all tests come from one address
-    secret = workspace.layout.root / "page.key"
-    with serving_page(api, secret=secret, place=PagePlace(port=0), limits=limits) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Any, serving: PageServing, api: Api) -> Iterator[Callable[..., Page]]:
-    """Opens an invitation in a browser of its own; at the end nothing may have been complained about or asked elsewhere."""
-    contexts, complaints = [], []
-
-    def open_study(study: str = "short", **options: Any) -> Page:
-        options = {"viewport": {"width": 1280, "height": 900}, **options}
-        context = chromium.new_context(**options)
-        context.set_default_timeout(WAIT_MS)
-        contexts.append(context)
-        context.on("page", lambda page: watch(page))
-        page = context.new_page()
-        (invitation,) = api.invite(study=study)
-        page.goto(serving.place.invitation(invitation.token))
-        return page
-
-    def watch(page: Page) -> None:
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
-        page.on(
-            "request",
-            lambda asked: (
-                None if asked.url.startswith((serving.place.url, "blob:")) else complaints.append(f"asked {asked.url}")
-            ),
-        )
-
-    yield open_study
-    for context in contexts:
-        context.close()
-    expected = ("Failed to load resource", "ERR_INTERNET_DISCONNECTED")  # what an offline or refused call writes
-    assert [text for text in complaints if not any(word in text for word in expected)] == []
-
-
-def begin(page: Page, *, touch: bool = False) -> None:
-    """To the first trial, with the pointer or a finger."""
-    for _ in range(3):  # join, agree, start
-        forward = page.locator("main button.primary")
-        forward.wait_for()
-        before = heading(page)
-        forward.tap() if touch else forward.click()
-        until(lambda before=before: page.locator("h1").count() == 1 and heading(page) not in (before, page.title()))
-    page.locator("video").first.wait_for()
-
-
-def unlocked(page: Page) -> None:
-    page.locator(".choice:enabled").first.wait_for()
-
-
-def answer(page: Page, key: str = "1") -> None:
-    unlocked(page)
-    for _ in range(page.locator(".question").count()):
-        page.keyboard.press(key)
-    page.locator("footer button.primary:enabled").wait_for()
-
-
-def heading(page: Page) -> str:
-    return page.locator("h1").inner_text()
-
-
-def until(true: Callable[[], bool], *, seconds: float = 45.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
-
-
-def stored(page: Page) -> None:
-    """All that was answered is on the service's disk."""
-    until(lambda: page.evaluate("localStorage.length") == 0)
-
-
-def tab_to(page: Page, name: str) -> None:
-    """Moves the focus by Tab to the control with that accessible name."""
-    for _ in range(25):
-        page.keyboard.press("Tab")
-        focused = page.evaluate("(document.activeElement.ariaLabel || document.activeElement.innerText || '').trim()")
-        if focused.startswith(name):
-            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-            assert outline != "none", f"the focus on {name} cannot be seen"
-            return
-    pytest.fail(f"{name} cannot be reached by Tab")
-
-
-def votes_of(api: Api, study: str) -> list:
-    return list(api.votes(study_id=api.study(name=study).id))
+pytestmark = pytest.mark.browser
 
 
 def test_a_whole_session_by_keyboard_alone_is_accessible_at_every_step(opened: Callable[..., Page], api: Api) -> None:
