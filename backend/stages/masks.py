@@ -63,9 +63,10 @@ class SegmentSubjects:
     def _on_frame(self, items: Sequence[Item], frame: int, segmenter: Segmenter, context: Context) -> list[Result]:
         found = [item.one(Appearance).box for item in items]
         try:
-            picture = context.frames(items[0]).at([frame])[0]
+            footage = context.footage(items[0])  # one decode gives this frame, and the motion around it
+            picture = footage.reader.at([frame])[0]
             if isinstance(segmenter, MovingSegmenter):
-                masks, qualities = segmenter.segment_moving(context.footage(items[0]), frame, found)
+                masks, qualities = segmenter.segment_moving(footage, frame, found)
             else:
                 masks, qualities = segmenter.segment(picture, found)
         except MediaError as error:
