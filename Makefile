@@ -2,7 +2,7 @@
 VIDEOS ?=
 PYTEST = .venv/bin/python -m pytest
 
-.PHONY: help demo test check bench chaos format clean
+.PHONY: help demo test check bench experiments chaos format clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,6 +27,10 @@ check:  ## ruff, pyright, import contracts, fast tests
 bench:  ## benchmarks: prints the table, writes bench/results
 	@sh packaging/setup.sh dev
 	.venv/bin/python -m bench
+
+experiments:  ## experiments on a small sample world: trains, tests, writes docs/experiments.md
+	@sh packaging/setup.sh dev
+	.venv/bin/python -m bench.experiments
 
 chaos:  ## long fault tests
 	@sh packaging/setup.sh dev

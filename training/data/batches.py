@@ -125,7 +125,7 @@ class BatchOrder:
         if example.candidates:
             return Drawn(example, self._anchors(example, rng))
         most = min(self.max_references, len(example.pictures))
-        count = most if self.all_references else int(rng.integers(1, most + 1))
+        count = most if self.all_references or not most else int(rng.integers(1, most + 1))
         chosen = sorted(rng.permutation(len(example.pictures))[:count])
         pictures = sorted((example.pictures[index] for index in chosen), key=lambda picture: (picture.size, picture.target))
         return Drawn(

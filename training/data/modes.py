@@ -3,7 +3,7 @@
 `in_pair` takes references from the clip itself, `augmented` variants of these; `cross_pair` takes them from elsewhere,
 `face_cross_pair` their faces alone (Phantom-Data, section 5.2, compares these four); `generated` takes pictures that a model made
 (OpenS2V-Nexus, section 4). `anchors` takes no references but the anchors of the clip's long shot, as `training.anchors` draws
-them (Gloria, section 4.1). Several modes together give a clip an example in each.
+them (Gloria, section 4.1). `text` shows the caption alone, as bases learn. Several modes together give a clip an example in each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from training.data.listing import ClipSample, Reference, clip_samples
 
 CROSS = ("cross_frame", "cross_video")
 ANCHORS = "anchors"
+TEXT = "text"
 
 MODES: Mapping[str, Callable[[ClipSample, Reference], bool]] = {
     "in_pair": lambda sample, found: sample.kind == "in_pair" and found.pair_kind == "in_pair",
@@ -26,6 +27,7 @@ MODES: Mapping[str, Callable[[ClipSample, Reference], bool]] = {
     "face_cross_pair": lambda sample, found: sample.kind == "cross_pair" and found.pair_kind in CROSS and found.is_person,
     "generated": lambda sample, found: sample.kind == "cross_pair" and found.pair_kind == "generated",
     ANCHORS: lambda sample, found: False,
+    TEXT: lambda sample, found: False,
 }
 """Whether a mode takes a reference of a sample."""
 
@@ -99,6 +101,8 @@ def _example(encoded: Encoded, sample: ClipSample, mode: str) -> list[Example]:
             return []
         candidates, pictures = zip(*known, strict=True)
         return [Example(sample.clip_id, mode, size, pictures, has_audio, candidates, sample.clip_s)]
+    if mode == TEXT:
+        return [Example(sample.clip_id, mode, size, (), has_audio)]
     takes = MODES[mode]
     references = [found for found in sample.references if takes(sample, found)]
     pictures = {picture for found in references for picture in _picture(encoded, found.subject_id, found.picture, mode)}
