@@ -16,12 +16,12 @@ from backend.cli.evaluating import show_distances
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
+from backend.domain.cells import guarded
 from backend.domain.ranking import TOTAL, Comparison, Leaderboard, Standing
 from backend.engine.context import load
 from backend.jobs import CALLS
 
 PRESET = "opens2v-v1.1-open"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for a formula
 WIDTH = 130
 PresetOption = Annotated[str, typer.Option("--preset", help="Ranges and weights, as opens2v-v1.1-human.")]
 BenchmarkOption = Annotated[
@@ -124,7 +124,7 @@ def write_csv(board: Leaderboard, path: Path) -> None:
         writer.writerow(["benchmark", "preset", *names])
         for standing in board.standings:
             cells = [board.benchmark, board.preset, *(getattr(standing, name) for name in names)]
-            writer.writerow([_harmless(cell) for cell in cells])
+            writer.writerow([guarded(cell) for cell in cells])
 
 
 def show_board(board: Leaderboard) -> None:
@@ -181,9 +181,3 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _is_unranked(standing: Standing) -> bool:
     return standing.metric == TOTAL and not standing.kind and bool(standing.reason)
-
-
-def _harmless(cell: object) -> object:
-    if cell is None:
-        return ""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
