@@ -1,4 +1,4 @@
-"""The slider at the end: a small task that a person does in passing and a plain script does not. Friction, not security.
+"""The slider at the end, made and judged by the service.
 
 The target and its nonce are made here and told apart by an HMAC, so that nothing has to be kept but which nonces were used.
 """
@@ -9,14 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from backend.domain.sliding import HIGHEST, LOWEST, MIN_S, slide_problem
 from backend.service.study_page.keys import PageKeys
 
 VALID_S = 120.0
-MIN_S, MAX_S = 0.3, 30.0  # of the movement; people took one to four seconds (ours)
-TOLERANCE = 2  # of 100 steps
-MIN_SAMPLES = 8  # of a pointer
-MIN_STEPS = 3  # of a keyboard: ten steps a key, then single ones
-STRAIGHT = 0.999  # correlation of place and time beyond which a hand did not draw it (ours)
 MAX_USED = 10_000
 
 
@@ -37,7 +33,7 @@ class Sliders:
         self._used: OrderedDict[str, None] = OrderedDict()
 
     def challenge(self, participant: str) -> Challenge:
-        target = 55 + secrets.randbelow(36)
+        target = LOWEST + secrets.randbelow(HIGHEST - LOWEST + 1)
         nonce = self._keys.seal("slider", f"{participant} {target} {self._now():.3f} {secrets.token_hex(8)}")
         return Challenge(target=target, start=0, nonce=nonce)
 
@@ -46,8 +42,8 @@ class Sliders:
     ) -> str:
         """Why an answer does not count, as a word; empty when it does. `trace` is `(milliseconds, place)`, oldest first.
 
-        `stale` for a nonce that is forged, old, used or of somebody else; `missed`; `quick`, `slow`; `stiff` for too few
-        samples or a movement that no hand makes.
+        `stale` for a nonce that is forged, old, used or of somebody else, `quick` for one that was just made; else as
+        `backend.domain.sliding`.
         """
         told = (self._keys.opened("slider", nonce) or "").split(" ")
         if len(told) != 4 or told[0] != participant or nonce in self._used:
@@ -58,25 +54,5 @@ class Sliders:
         self._used[nonce] = None
         if len(self._used) > MAX_USED:
             self._used.popitem(last=False)
-        if abs(value - int(told[1])) > TOLERANCE:
-            return "missed"
-        if len(trace) < (MIN_STEPS if by_keys else MIN_SAMPLES):
-            return "stiff"
-        duration = (trace[-1][0] - trace[0][0]) / 1000
-        if duration < MIN_S or age < MIN_S:
-            return "quick"
-        if duration > MAX_S:
-            return "slow"
-        if not by_keys and _correlation(trace) > STRAIGHT:
-            return "stiff"
-        return ""
-
-
-def _correlation(trace: Sequence[tuple[float, float]]) -> float:
-    """Of time and place: 1 when the slider moved with one speed."""
-    num = len(trace)
-    mean_t, mean_x = sum(t for t, _ in trace) / num, sum(x for _, x in trace) / num
-    tt = sum((t - mean_t) ** 2 for t, _ in trace)
-    xx = sum((x - mean_x) ** 2 for _, x in trace)
-    tx = sum((t - mean_t) * (x - mean_x) for t, x in trace)
-    return abs(tx) / (tt * xx) ** 0.5 if tt > 0 and xx > 0 else 1.0
+        found = slide_problem(int(told[1]), value, trace, by_keys=by_keys)
+        return "quick" if not found and age < MIN_S else found

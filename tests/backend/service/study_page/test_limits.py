@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.domain.sliding import MAX_S
 from backend.service.study_page import PageKeys
 from backend.service.study_page.buckets import MAX_KEYS, Buckets, Rate
-from backend.service.study_page.slider import MAX_S, VALID_S, Sliders
+from backend.service.study_page.slider import VALID_S, Sliders
 
 KEYS = PageKeys(b"k" * 32)
 
