@@ -11,7 +11,7 @@ import numpy as np
 from backend.domain.studies import Estimate
 from backend.measures.cluster_bootstrap import NUM_DRAWS, clustered
 
-NOMINAL, ORDINAL, INTERVAL = "nominal", "ordinal", "interval"
+NOMINAL, ORDINAL = "nominal", "ordinal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ def krippendorff_alpha(
 ) -> Estimate:
     """1 for full agreement, 0 for what chance gives (Krippendorff 2011); the interval is over units.
 
-    `level` says what a difference is: nominal (another value), ordinal (how many answers lie between) or interval (the
-    square of the difference). No value where no two raters answered on one unit, or all gave one value.
+    `level` says what a difference is: nominal (another value) or ordinal (how many answers lie between). No value where
+    no two raters answered on one unit, or all gave one value.
     """
     counts = _counts(answers)
     if not len(counts):
@@ -181,12 +181,10 @@ def _differences(totals: np.ndarray, level: str) -> np.ndarray:
     match level:
         case "nominal":
             return np.broadcast_to(1 - np.eye(num), (len(totals), num, num))
-        case "interval":
-            return np.broadcast_to((np.arange(num)[:, None] - np.arange(num)) ** 2.0, (len(totals), num, num))
         case "ordinal":
             middles = totals.cumsum(axis=1) - totals / 2
             return (middles[:, :, None] - middles[:, None, :]) ** 2
-    raise ValueError(f"level {level!r} is none of {NOMINAL}, {ORDINAL}, {INTERVAL}")
+    raise ValueError(f"level {level!r} is none of {NOMINAL}, {ORDINAL}")
 
 
 def _pair_shares(counts: np.ndarray) -> np.ndarray:

@@ -10,20 +10,17 @@ from backend.measures.comparisons import BAD, LOSS, TIE, WIN, Comparisons, conte
 from backend.measures.intervals import wilson
 
 NO_VOTES = Estimate(reason="no votes")
+RATE = 4  # place of the rate behind the shares of the four outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class HeadToHead:
-    """Two systems, seen from `a`. Shares are of the votes that were not skipped and sum to 1."""
+    """Two systems, seen from `a`, by the votes that were not skipped."""
 
     a: int
     b: int
     counts: tuple[int, int, int, int]
     """Wins, ties, losses, and votes that both are bad."""
-    win: Estimate
-    tie: Estimate
-    loss: Estimate
-    both_bad: Estimate
     rate: Estimate
     """Wins and half the ties; a vote that both are bad is a tie."""
     wilson: Estimate
@@ -46,18 +43,13 @@ def head_to_heads(votes: Comparisons, *, rng: np.random.Generator, num_draws: in
             num_draws=num_draws,
         )
         num_items = len(np.unique(kept.item[rows]))
-        shares = [spread.share(q, num_clusters=num_items) for q in range(5)]
         found.append(
             HeadToHead(
                 a=a,
                 b=b,
                 counts=tuple(np.bincount(table.outcome[rows], minlength=4).tolist()),
-                win=shares[WIN],
-                tie=shares[TIE],
-                loss=shares[LOSS],
-                both_bad=shares[BAD],
-                rate=shares[4],
-                wilson=_as_if_independent(float(spread.value[4]), int(rows.sum())),
+                rate=spread.share(RATE, num_clusters=num_items),
+                wilson=_as_if_independent(float(spread.value[RATE]), int(rows.sum())),
             )
         )
     return tuple(found)
@@ -86,7 +78,7 @@ def win_rates(
             rng=rng,
             num_draws=num_draws,
         )
-        found.append(spread.share(4, num_clusters=len(np.unique(kept.item[rows]))))
+        found.append(spread.share(RATE, num_clusters=len(np.unique(kept.item[rows]))))
     return tuple(found)
 
 
@@ -118,7 +110,7 @@ def majority_points(
         own = np.where(pairs[rows, 0] == system, points[rows], 2 - points[rows])
         items = tests[rows, 0]
         spread = clustered(one_hot(own, 4), _outcome_shares, items=items, raters=None, rng=rng, num_draws=num_draws)
-        found.append(spread.share(4, num_clusters=len(np.unique(items))))
+        found.append(spread.share(RATE, num_clusters=len(np.unique(items))))
     return tuple(found)
 
 
