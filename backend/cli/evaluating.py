@@ -1,7 +1,7 @@
 """Commands that judge generated videos."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from backend.api import CostForecast, EvaluationRow
+from backend.api import Api, CostForecast, EvaluationJob, EvaluationRow
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
@@ -21,7 +21,11 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, warn
-from backend.domain.ranking import SetDistance
+from backend.domain.ranking import TOTAL, SetDistance
+from backend.engine.context import load
+from backend.jobs import CALLS
+from backend.workspace import Layout
+from backend.workspace.ranking import preset_of
 
 SHOWN_PROBLEMS = 20
 
@@ -36,6 +40,9 @@ def evaluate(
     references: Annotated[
         Path | None, typer.Option("--references", help="Where image paths start; the cases' folder.")
     ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", help="Of the total: a published one's or a calibration's name; the cases' domain's.")
+    ] = "",
     project: ProjectOption = HERE,
     profile: ProfileOption = None,
     engine: EngineOption = None,
@@ -52,7 +59,9 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a system's videos of a benchmark; what was measured is never measured again."""
+    """Measure a system's videos of a benchmark, and give its total; what was measured is never measured again."""
+    if preset:
+        load(CALLS["preset"])(preset_of(Layout(project.resolve()), preset))  # a wrong name is told before hours of work
     overrides = Overrides(profile=profile, engine=engine, workers=workers, assignments=tuple(assignments or ()))
     with opened(project, create=True, overrides=overrides) as api:
         about: dict[str, Any] = {
@@ -74,23 +83,59 @@ def evaluate(
         found = api.evaluation(systems=(system,), metrics=asked.metrics)
         rows = tuple(row for row in found if row.benchmark == asked.benchmark)
         distances = api.set_distances(systems=(system,), benchmark=asked.benchmark)
+        total = total_of(api, system, benchmark=asked.benchmark, preset=preset) if rows else None
+    tell(asked, rows, distances, total, as_json=as_json)
+    if job.state == "failed":
+        warn(f"studio-backend: evaluation broke off: {job.message}")
+    failed = any(one.state == "failed" for one in (*rows, *distances))
+    raise SystemExit(1 if job.state != "done" or failed else 0)
+
+
+def tell(
+    asked: EvaluationJob,
+    rows: tuple[EvaluationRow, ...],
+    distances: Sequence[SetDistance],
+    total: dict[str, Any] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """What was measured: metrics, distances of sets, the total."""
     if as_json:
         emit(
             {
                 "rows": [*(dataclasses.asdict(row) for row in rows), *map(set_row, distances)],
                 "distances": [dataclasses.asdict(one) for one in distances],
+                "total": total,
                 "benchmark": asked.benchmark,
                 "missing": asked.missing,
                 "remarks": asked.remarks,
             }
         )
-    else:
-        show_rows(rows, asked.metrics)
-        show_distances(distances)
-    if job.state == "failed":
-        warn(f"studio-backend: evaluation broke off: {job.message}")
-    failed = any(one.state == "failed" for one in (*rows, *distances))
-    raise SystemExit(1 if job.state != "done" or failed else 0)
+        return
+    show_rows(rows, asked.metrics)
+    show_distances(distances)
+    if total is not None:
+        show_total(total)
+
+
+def total_of(api: Api, system: str, *, benchmark: str, preset: str) -> dict[str, Any]:
+    """A system's total over all cases, the preset or the calibration that made it, and why there is none."""
+    board = api.leaderboard(benchmark=benchmark, preset=preset)
+    (one,) = [s for s in board.standings if s.metric == TOTAL and s.system == system and not s.kind]
+    return {
+        "system": system,
+        "preset": board.preset,
+        **{name: getattr(one, name) for name in ("value", "low", "high", "reason", "num_cases")},
+    }
+
+
+def show_total(total: dict[str, Any]) -> None:
+    """One line."""
+    if total["value"] is None:
+        say(f"{total['system']}, total by {total['preset']}: – ({total['reason']})")
+        return
+    ends = "" if total["low"] is None else f" ({total['low']:.4f} to {total['high']:.4f})"
+    say(f"{total['system']}, total by {total['preset']}: {total['value']:.4f}{ends} over {total['num_cases']} cases")
 
 
 def set_row(one: SetDistance) -> dict[str, Any]:

@@ -23,6 +23,7 @@ CALLS: dict[str, str] = {
     "leaderboard": "metrics.leaderboard:leaderboard",
     "measured_metrics": "metrics.evaluation:metric_ids",
     "name_benchmark": "metrics.benchmark:name_benchmark",
+    "preset": "metrics.presets:preset",
     "purse": "metrics.evaluation:purse_of",
     "read_calibration": "metrics.calibration_file:read_calibration",
     "read_cases": "metrics.benchmark:read_cases",

@@ -20,6 +20,7 @@ EVALUATE = {
     "--system",
     "--metrics",
     "--references",
+    "--preset",
     "--project",
     "--profile",
     "--engine",
