@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from backend.domain.dashboards import Dashboard
 from backend.domain.studies import (
     Erased,
     Invitation,
@@ -38,6 +39,9 @@ class StudyApi(Protocol):
         raters: int | None = None,
         trials: int | None = None,
         rules: tuple[str, ...] = (),
+        sequential: bool = False,
+        hold_out: float = 0.1,
+        stop_half_width: float = 0.0,
         language: str = "en",
         seed: int = 0,
     ) -> StudySummary:
@@ -45,6 +49,8 @@ class StudyApi(Protocol):
 
         `systems` are names of evaluated ones, or `NAME=DIR` with the file `cases`; without any, all. `pairs` bounds the
         main items, balanced over categories. `preset`: opens2v (30 samples of two videos). `rules` as `min_seconds=60`.
+        `sequential` asks about the pairs whose votes tell most, but for the share `hold_out` of trials; the study closes
+        itself when every main figure's interval reaches `stop_half_width` to each side (0: never).
         Raises SettingsError for unknown or repeated names, ProjectError for a name that is taken or missing media.
         """
         ...
@@ -64,8 +70,23 @@ class StudyApi(Protocol):
         """
         ...
 
+    def study_dashboard(self, *, name: str, raters: int = 20) -> Dashboard:
+        """A study's votes as they came in, before its rules: counts by question and pair, and the busiest raters."""
+        ...
+
     def study_results(self, *, name: str, bootstraps: int = 1000) -> StudyResults:
         """What the votes come to, after the study's rules: rankings, rates, agreement, raters, and the funnel."""
+        ...
+
+    def close_study(self, *, name: str, because: str = "") -> StudySummary:
+        """Ends a study: nobody joins, nothing more is given out, and who has begun hands in what they answered.
+
+        `because` is kept in the journal and the report. Raises ProjectError for a study that is closed.
+        """
+        ...
+
+    def reopen_study(self, *, name: str) -> StudySummary:
+        """Lets a closed study go on; its own rule does not close it again. Raises ProjectError for one that is open."""
         ...
 
     def invite(self, *, study: str, num: int = 1, group: str = "public", days: float = 30.0) -> tuple[Invitation, ...]:
@@ -97,7 +118,10 @@ class StudyApi(Protocol):
         ...
 
     def finish_study(self, *, participant: str) -> Participant:
-        """Ends a response whose trials are all answered, and gives the completion code. Again gives the same."""
+        """Ends a response whose trials are all answered (of a closed study: some), and gives the completion code.
+
+        Again gives the same.
+        """
         ...
 
     def withdraw(self, *, participant: str) -> Participant:

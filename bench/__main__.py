@@ -35,6 +35,7 @@ from bench import (
     residency,
     retrieval,
     sampleworld,
+    sequential,
     studies,
     studio,
     study_load,
@@ -141,6 +142,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "evaluation": lambda worlds: evaluation.run(),
     "evaluation_speed": lambda worlds: evaluation_speed.run(),
     "studies": lambda worlds: studies.run(),
+    "sequential": lambda worlds: sequential.run(),
     "studio": lambda worlds: studio.run(),
     "study_load": lambda worlds: study_load.run(),
 }

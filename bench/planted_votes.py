@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from backend.measures.comparisons import Comparisons
 from backend.measures.paired_models import davidson_shares
-from backend.measures.raters import Sittings
+from backend.measures.raters import Sitting
 from metrics.judged import Judged, JudgedPair, PairVote, join
 
 
@@ -71,19 +71,10 @@ class PlantedRaters:
     accuracies: tuple[float, ...] = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
     num_gold: int = 40
 
-    def sittings(self, rng: np.random.Generator) -> Sittings:
-        num = len(self.accuracies) * self.num_gold
-        rater = np.repeat(np.arange(len(self.accuracies)), self.num_gold)
-        side = rng.integers(0, 2, num)
-        return Sittings(
-            rater=rater,
-            item=np.arange(num),
-            shown=side,
-            said=side,
-            left=side.astype(float),
-            seconds=rng.uniform(4, 20, num),
-            gold=(rng.random(num) < np.asarray(self.accuracies)[rater]).astype(float),
-        )
+    def sittings(self, rng: np.random.Generator) -> list[Sitting]:
+        """One of each."""
+        right = rng.random((len(self.accuracies), self.num_gold)) < np.asarray(self.accuracies)[:, None]
+        return [Sitting(is_right=row.tolist()) for row in right]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

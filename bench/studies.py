@@ -66,8 +66,10 @@ def _quantities(
     rates = win_rates(votes, num, rng=rng, num_draws=num_draws)
     found += [("win rates", one, float(true)) for one, true in zip(rates, study.rates(), strict=True)]
     raters = PlantedRaters()
-    quality = rater_quality(raters.sittings(np.random.default_rng([seed, 2])))
-    found += [("gold accuracy", one.gold, true) for one, true in zip(quality, raters.accuracies, strict=True)]
+    sittings = raters.sittings(np.random.default_rng([seed, 2]))
+    found += [
+        ("gold accuracy", rater_quality(one).gold, true) for one, true in zip(sittings, raters.accuracies, strict=True)
+    ]
     judged = metrics.judged(np.random.default_rng([seed, 3]))
     facts = {name: MetricFacts(title=name, range=(0.0, 1.0)) for name in judged.metrics}
     by = Calibrate(scaling="linear", facts=facts, num_draws=num_draws, seed=seed)
@@ -137,7 +139,7 @@ def _dashboard() -> list[dict]:
         seconds, work = [], []
         for _ in range(3):
             started, before = time.perf_counter(), time.process_time()
-            found = dashboard(opened.execute(DASHBOARD, {"study": "s", "raters": 100}).fetchall())
+            found = dashboard(opened.execute(DASHBOARD, ["s", 100]).fetchall())
             seconds.append(time.perf_counter() - started)
             work.append(time.process_time() - before)
             counted = sum(one.wins + one.ties + one.losses + one.both_bad for one in found.pairs)

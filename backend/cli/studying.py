@@ -10,10 +10,12 @@ from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
 from backend.cli.study_reporting import write_report
 from backend.cli.study_serving import serve
-from backend.domain.studies import AspectResults, Estimate, StudyResults, StudySummary
+from backend.domain.dashboards import Dashboard
+from backend.domain.studies import AspectResults, Estimate, StopState, StudyResults, StudySummary
 
 study_app = typer.Typer(help="Make studies, invite people, and see what they answered.", no_args_is_help=True)
 study_app.command()(serve)
+STATUS_DRAWS = 200  # behind the intervals of `study status`
 NameArgument = Annotated[str, typer.Argument(help="The study's name.")]
 FormatOption = Annotated[str, typer.Option("--format", help="jsonl, parquet, csv, or vbench2: human_anno JSON.")]
 
@@ -39,6 +41,15 @@ def create(
     raters: Annotated[int | None, typer.Option("--raters", help="People who answer each item; 5.")] = None,
     trials: Annotated[int | None, typer.Option("--trials", help="Items that one person answers; 30.")] = None,
     rules: Annotated[list[str] | None, typer.Option("--rule", help="As min_seconds=60; again for each.")] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Ask about the pairs of systems whose votes tell most.")
+    ] = False,
+    hold_out: Annotated[
+        float, typer.Option("--hold-out", help="Share of trials that then come evenly, fit to calibrate metrics on.")
+    ] = 0.1,
+    stop_at: Annotated[
+        float, typer.Option("--stop-at", help="Close when every main figure's interval is +- this; 0 never.")
+    ] = 0.0,
     language: Annotated[str, typer.Option("--language", help="en or zh.")] = "en",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds draw equal items.")] = 0,
     project: ProjectOption = HERE,
@@ -60,6 +71,9 @@ def create(
             raters=raters,
             trials=trials,
             rules=tuple(rules or ()),
+            sequential=sequential,
+            hold_out=hold_out,
+            stop_half_width=stop_at,
             language=language,
             seed=seed,
         )
@@ -83,9 +97,50 @@ def list_(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
         say(
             f"{one.name:<24} {one.kind:<12} {one.items:>5} items  {one.invited:>4} invited  {one.joined:>4} joined  "
             f"{one.finished:>4} of {one.participants_needed} finished  {one.votes:>7} votes"
+            + (f"  closed {one.closed_at[:10]}" if one.closed_at else "")
         )
     if not found:
         say("no study yet; make one with `studio-backend study create NAME`")
+
+
+@study_app.command()
+def status(name: NameArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """How far a study is: who answered, how near its own rule is to closing it, whether it is closed."""
+    with opened(project) as api:
+        found = api.study_results(name=name, bootstraps=STATUS_DRAWS)
+        came_in = api.study_dashboard(name=name)
+    study = found.study
+    if as_json:
+        emit({"study": study, "stop": found.stop, "is_open": not study.closed_at, "came_in": came_in})
+        return
+    say(
+        f"{study.name}: {study.invited} invited, {study.joined} joined, {study.finished} of {study.participants_needed} "
+        f"finished, {study.withdrawn} withdrew, {study.votes} votes"
+    )
+    say(f"{found.groups[0].participants} responses count after the study's rules")
+    _show_course(study, found.stop)
+    _show_came_in(came_in)
+
+
+@study_app.command()
+def close(
+    name: NameArgument,
+    because: Annotated[str, typer.Option("--because", help="Why, for the journal and the report.")] = "",
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """End a study: nothing more is given out, and who has begun hands in what they answered."""
+    with opened(project) as api:
+        done = api.close_study(name=name, because=because)
+    emit(done) if as_json else say(f"study {done.name} is closed: {done.closed_because}")
+
+
+@study_app.command()
+def reopen(name: NameArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Let a closed study go on; its own rule does not close it again."""
+    with opened(project) as api:
+        done = api.reopen_study(name=name)
+    emit(done) if as_json else say(f"study {done.name} takes answers again")
 
 
 @study_app.command()
@@ -194,6 +249,10 @@ def _describe(made: StudySummary) -> None:
     say(f"study {made.name}: {made.kind}, {made.items} items of {', '.join(made.systems)}")
     say(f"asks {', '.join(made.aspects)}")
     say(f"{made.trials} trials a person, {made.participants_needed} people needed")
+    if made.sequential:
+        say("pairs are chosen where votes tell most")
+    if made.stop_half_width:
+        say(f"closes itself when every main figure is known to +-{made.stop_half_width:g}")
     say("\nitems  raters  votes  interval  finds")
     for row in made.power:
         say(
@@ -205,6 +264,7 @@ def _describe(made: StudySummary) -> None:
 
 def _show(found: StudyResults) -> None:
     say(f"{found.study.name}: {found.study.votes} votes of {found.study.joined} people")
+    _show_course(found.study, found.stop)
     for step in found.funnel:
         say(f"  {step.rule:<20} {-step.removed or '':>5} {step.kept:>5}")
     for group in found.groups:
@@ -217,9 +277,36 @@ def _show(found: StudyResults) -> None:
         warn(remark)
 
 
+def _show_came_in(found: Dashboard) -> None:
+    """Before any rule; checks and repeats are among them."""
+    if not found.num_raters:
+        return
+    often = ", ".join(f"{items} {votes} times" for votes, items in found.coverage.items())
+    say(f"\nas they came in, of {found.num_raters} raters; items by how often they were answered: {often}")
+    for row in found.pairs:
+        counts = f"{row.wins} : {row.ties + row.both_bad} : {row.losses}"
+        say(f"  {row.question:<20} {row.a:<20} {counts:<14} {row.b}")
+    for one in found.busiest[:5]:
+        say(f"  {one.rater}: {one.votes} votes, {one.left} left, {one.right} right, {one.median_s:.1f} s a trial")
+
+
+def _show_course(study: StudySummary, stop: StopState) -> None:
+    if stop.wanted:
+        now = f"+-{stop.widest:.3f} now ({stop.about})" if stop.widest is not None else stop.about
+        say(f"to close at +-{stop.wanted:g}: {now}")
+    if study.closed_at:
+        say(f"closed {study.closed_at[:16]}: {study.closed_because}")
+
+
 def _show_aspect(aspect: AspectResults) -> None:
     for row in aspect.strengths:
-        say(f"  {row.rank or '-':>2} {row.system:<20} strength {_text(row.davidson)}  majority {_text(row.majority)}")
+        ranks = "" if row.ranks is None or row.ranks[0] == row.ranks[1] else f" ({row.ranks[0]}-{row.ranks[1]})"
+        say(
+            f"  {row.rank or '-':>2}{ranks} {row.system:<20} strength {_text(row.davidson)}  rate {_text(row.rate)}  "
+            f"majority {_text(row.majority)}"
+        )
+    for row in aspect.held_out:
+        say(f"     {row.system:<20} of the hold-out: strength {_text(row.davidson)}  rate {_text(row.rate)}")
     for row in aspect.wins:
         say(f"     {row.system:<20} {row.wins:>4} : {row.ties} : {row.losses:<4} {row.rival:<20} {_text(row.rate)}")
     for row in aspect.shares:
@@ -229,7 +316,7 @@ def _show_aspect(aspect: AspectResults) -> None:
     for row in aspect.agreement:
         say(f"     {row.measure:<20} {_text(row.value)}")
     if aspect.bias is not None:
-        say(f"     {'left side':<20} {_text(aspect.bias.share)}")
+        say(f"     {'left side':<20} {_text(aspect.bias.share)}  log odds {_text(aspect.bias.log_odds)}")
     for remark in aspect.remarks:
         say(f"     {remark}")
 

@@ -94,6 +94,12 @@ class StudyDesign:
     identical: int = 1
     practice: int = 2
     rules: Rules = Rules()
+    sequential: bool = False
+    """Whether pairs of systems are chosen by what a vote would tell; else every item comes equally often."""
+    hold_out: float = 0.1
+    """Of a sequential study: the share of main trials that come evenly, as in any other: a fair sample of the items."""
+    stop_half_width: float = 0.0
+    """Half of the 95 % interval of every main figure at which the study closes itself; 0 never."""
     language: str = "en"
     consent: str = ""
     """What participants agree to, in place of the shipped text."""
@@ -155,7 +161,9 @@ class StudyPass:
     participant: Participant
     answered: int
     total: int
+    """Of a study that was closed: what was answered, since no more is asked."""
     trials: tuple[StudyTrial, ...] = ()
+    is_closed: bool = False
 
     @property
     def left(self) -> int:
@@ -223,6 +231,11 @@ class StudySummary:
     withdrawn: int = 0
     votes: int = 0
     created_at: str = ""
+    sequential: bool = False
+    stop_half_width: float = 0.0
+    closed_at: str = ""
+    """When the study was closed; empty while it takes answers."""
+    closed_because: str = ""
     power: tuple[PowerRow, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -253,6 +266,8 @@ class CodedVote:
     first_on_left: bool = True
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
+    held_out: bool = True
+    """Whether the item came evenly; False where a sequential study chose it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +308,20 @@ class StrengthRow:
     """400 / ln 10 of the Bradley-Terry strength above 1000, as arenas print it."""
     majority: Estimate
     """Mean over items and rivals of 1 for a majority, .5 for a tie, 0 for a defeat (Gloria, 5)."""
+    ranks: tuple[int, int] | None = None
+    """Best and worst rank that the intervals of differences allow; not corrected for being many."""
+    rate: Estimate = Estimate()
+    """Wins and half the ties of all votes that the system took part in: it depends on whom it met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutRow:
+    """A system by the votes of a sequential study's hold-out alone, to be laid beside those of all votes."""
+
+    system: str
+    davidson: Estimate
+    rate: Estimate
+    """Wins and half the ties against all rivals alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +359,10 @@ class BiasRow:
     right: int
     share: Estimate
     p_value: float | None
+    between_orders: Estimate = Estimate()
+    """How much more often a system wins on the left than on the right."""
+    log_odds: Estimate = Estimate()
+    """What the left side adds to the log odds of winning, beside the strengths of both systems."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +387,9 @@ class AspectResults:
     bias: BiasRow | None = None
     reasons: tuple[tuple[str, str, int], ...] = ()
     """`(reason, system, count)`: the system that the answer preferred; empty for a tie."""
+    held_out: tuple[HeldOutRow, ...] = ()
+    """Of a sequential study."""
+    held_out_votes: int = 0
     remarks: tuple[str, ...] = ()
 
 
@@ -380,7 +416,27 @@ class RaterRow:
     """Share of repeated trials that were answered alike."""
     left_share: float | None
     longest_run: int
+    left_p: float | None = None
+    """Of the two-sided binomial test that the share of the left side is a half."""
+    entropy_bits: float = 0.0
+    """Of the answers as they were given: 0 when all are one."""
     removed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopState:
+    """How near a study is to closing itself. The main figure is Davidson's strength of pairs, else a share or points."""
+
+    wanted: float = 0.0
+    """Half of a 95 % interval; 0 without a rule."""
+    widest: float | None = None
+    """The widest such half among main figures now; None where one of them has no interval."""
+    about: str = ""
+    """The aspect and the system that it is of, or why there is none."""
+
+    @property
+    def is_reached(self) -> bool:
+        return self.wanted > 0 and self.widest is not None and self.widest <= self.wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,6 +447,7 @@ class StudyResults:
     groups: tuple[GroupResults, ...]
     raters: tuple[RaterRow, ...]
     funnel: tuple[FunnelStep, ...]
+    stop: StopState = StopState()
     remarks: tuple[str, ...] = ()
 
 

@@ -1,6 +1,9 @@
-"""How well each rater works: right on gold, in accord with themselves, not hurried, not stuck on a side."""
+"""How well a rater works: right on gold, in accord with themselves, not hurried, not stuck on a side or a key."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from statistics import median
 
 import numpy as np
 from scipy.stats import binomtest
@@ -9,34 +12,29 @@ from backend.domain.studies import Estimate
 from backend.measures.intervals import wilson
 
 
-@dataclass(frozen=True, slots=True)
-class Sittings:
-    """Answers as they were given, one a row, all `(N,)`; a rater's rows are in the order of answering.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """What one rater did. `keys` are answers as they stood on the screen, in the order in which they were given."""
 
-    `rater`, `item` int. `shown` int: what was chosen as it stood on the screen (a key), `said` int: what that means
-    whichever side stood where. `left` float: 1 for the left side, 0 for the right, NaN for neither. `seconds` float, NaN
-    where nobody measured. `gold` float: 1 right, 0 wrong, NaN where the answer was not known.
-    """
-
-    rater: np.ndarray
-    item: np.ndarray
-    shown: np.ndarray
-    said: np.ndarray
-    left: np.ndarray
-    seconds: np.ndarray
-    gold: np.ndarray
+    keys: Sequence[str] = ()
+    is_left: Sequence[bool] = ()
+    """Of each answer for a side, whether that was the left one."""
+    seconds: Sequence[float] = ()
+    """Of each trial."""
+    is_right: Sequence[bool] = ()
+    """Of each answer that was known beforehand."""
+    is_alike: Sequence[bool] = ()
+    """Of each repeated trial's answer, whether it means what the one before meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaterQuality:
     """One rater. What cannot be said has no value; estimates name the reason."""
 
-    rater: int
-    num: int
     gold: Estimate
     """Share of gold trials answered right, with Wilson's interval: judge by its lower end."""
     consistency: Estimate
-    """Share of repeated items on which the next answer means the same, with Wilson's interval."""
+    """Share of repeated trials on which the answer means the same, with Wilson's interval."""
     median_s: float | None
     left: Estimate
     """Share of the left side among answers for a side, with Wilson's interval."""
@@ -48,56 +46,40 @@ class RaterQuality:
     """Of the answers on the screen: 0 when all are one."""
 
 
-def rater_quality(sittings: Sittings) -> tuple[RaterQuality, ...]:
-    """Every rater that answered, by number."""
-    found = []
-    for rater in np.unique(sittings.rater).tolist():
-        rows = np.flatnonzero(sittings.rater == rater)
-        shown = sittings.shown[rows]
-        seconds, left = sittings.seconds[rows], sittings.left[rows]
-        timed, sided = seconds[np.isfinite(seconds)], left[np.isfinite(left)]
-        gold = sittings.gold[rows]
-        found.append(
-            RaterQuality(
-                rater=rater,
-                num=len(rows),
-                gold=_share(gold[np.isfinite(gold)], "no gold trial was answered"),
-                consistency=_share(_repeats(sittings.item[rows], sittings.said[rows]), "no item was shown twice"),
-                median_s=float(np.median(timed)) if len(timed) else None,
-                left=_share(sided, "no answer prefers a side"),
-                left_p=float(binomtest(int(sided.sum()), len(sided)).pvalue) if len(sided) else None,
-                longest_run=longest_run(shown),
-                entropy_bits=entropy_bits(shown),
-            )
-        )
-    return tuple(found)
+def rater_quality(sitting: Sitting) -> RaterQuality:
+    """Everything that a sitting tells of its rater."""
+    left = sitting.is_left
+    return RaterQuality(
+        gold=_share(sitting.is_right, "no gold trial was answered"),
+        consistency=_share(sitting.is_alike, "no repeated trial was answered"),
+        median_s=median_s(sitting.seconds),
+        left=_share(left, "no answer prefers a side"),
+        left_p=float(binomtest(sum(left), len(left)).pvalue) if left else None,
+        longest_run=longest_run(sitting.keys),
+        entropy_bits=entropy_bits(sitting.keys),
+    )
 
 
-def longest_run(values: np.ndarray) -> int:
-    """Most equal values one after another; 0 of none."""
-    if not len(values):
-        return 0
-    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True))
-    return int(np.diff(ends, prepend=-1).max())
+def median_s(seconds: Sequence[float]) -> float | None:
+    """Of a trial; None without one."""
+    return float(median(seconds)) if seconds else None
 
 
-def entropy_bits(values: np.ndarray) -> float:
-    """Shannon's entropy of the shares of values."""
-    _, counts = np.unique(values, return_counts=True)
-    shares = counts / max(1, len(values))
+def longest_run(keys: Sequence[str]) -> int:
+    """Most equal answers one after another; 0 of none."""
+    return max((len(list(run)) for _, run in groupby(keys)), default=0)
+
+
+def entropy_bits(keys: Sequence[str]) -> float:
+    """Shannon's entropy of the shares of answers."""
+    _, counts = np.unique(list(keys), return_counts=True)
+    shares = counts / max(1, len(keys))
     return float(-(shares * np.log2(shares)).sum()) + 0.0
 
 
-def _repeats(items: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Of each item that came again: whether the answer means what the one before meant, float."""
-    order = np.argsort(items, kind="stable")
-    again = items[order][1:] == items[order][:-1]
-    return (said[order][1:] == said[order][:-1])[again].astype(float)
-
-
-def _share(values: np.ndarray, without: str) -> Estimate:
-    if not len(values):
+def _share(said: Sequence[bool], without: str) -> Estimate:
+    if not said:
         return Estimate(reason=without)
-    share = float(values.mean())
-    low, high = wilson(share, len(values))
-    return Estimate(value=share, low=low, high=high, n=len(values))
+    share = sum(said) / len(said)
+    low, high = wilson(share, len(said))
+    return Estimate(value=share, low=low, high=high, n=len(said))

@@ -4,9 +4,21 @@ from collections.abc import Sequence
 from itertools import count
 
 from backend.domain.calibration import MetricCalibration
-from backend.domain.studies import AspectResults, Estimate, GroupResults, Rules, StudyDesign, StudyResults, WinRow
+from backend.domain.studies import (
+    AspectResults,
+    Estimate,
+    GroupResults,
+    Rules,
+    StrengthRow,
+    StudyDesign,
+    StudyResults,
+    WinRow,
+)
 from backend.report.page import Block, Note, NumberedFigure, Prose, Report, Section, Table, Tile, Tiles
-from backend.report.study_figures import AGREEMENT_NAMES, StudyFigure, readable, study_figures
+from backend.report.study_figure import StudyFigure, readable
+from backend.report.study_figures import study_figures
+from backend.report.study_rater_figures import AGREEMENT_NAMES
+from backend.studies.design import held_out_trials
 from backend.studies.forms import load_form
 
 SHOWN = {
@@ -68,6 +80,7 @@ def _methods(found: StudyResults, design: StudyDesign) -> list[Block]:
         Prose(_order(design)),
         Prose(_people(found)),
         Prose(_left_out(found, design)),
+        *(Prose(told) for told in (_course(found),) if told),
         Table(
             head=("aspect", "what was asked"),
             rows=tuple((readable(aspect), questions.get(aspect, "")) for aspect in study.aspects),
@@ -91,6 +104,7 @@ def _shown(found: StudyResults, design: StudyDesign) -> str:
 
 def _order(design: StudyDesign) -> str:
     main = min(design.trials, sum(item.role == "main" for item in design.items))
+    even = held_out_trials(design, main)
     checks = [
         (design.gold, "with a known answer"),
         (design.identical, "of one and the same video"),
@@ -107,11 +121,33 @@ def _order(design: StudyDesign) -> str:
     told = [f"{num} {text}" for num, (_, text) in zip(there, checks, strict=True) if num]
     beside = f" and, mixed among them, {_listed(told)}" if told else ""
     practice = f"After {design.practice} trials for practice, each" if design.practice else "Each"
-    return (
+    told = (
         f"{practice} participant answered {main} main trials{beside}. Main trials alone are counted. Their order was drawn anew "
-        "for each participant; items and sides follow balanced blocks, so that every item is shown equally often, give or take "
-        "one, and both orders of a pair to as many people."
+        "for each participant"
     )
+    blocks = (
+        "items and sides follow balanced blocks, so that every item is shown equally often, give or take one, and both "
+        "orders of a pair to as many people"
+    )
+    if not design.sequential:
+        return f"{told}; {blocks}."
+    return (
+        f"{told}. Of {main} trials, {even} came evenly: their {blocks}. The other {main - even} were chosen when they were "
+        "shown: a pair of systems of those about which a vote would tell most by the votes so far (p (1 - p) times the "
+        "variance of the difference of their strengths, summed over questions), its least shown item, on the less shown side. "
+        "Those that came evenly are a fair sample of the items, which the chosen ones are not."
+    )
+
+
+def _course(found: StudyResults) -> str:
+    """How it ended, or when it will; empty where nothing was said."""
+    study, stop = found.study, found.stop
+    rule = f"The study was to close when every main figure is known to +-{stop.wanted:g}." if stop.wanted else ""
+    now = f" The widest interval is +-{stop.widest:.3f} ({stop.about})." if stop.widest is not None else ""
+    closed = f" It was closed on {study.closed_at[:10]}: {study.closed_because}." if study.closed_at else ""
+    if not stop.wanted:
+        return closed.strip()
+    return f"{rule}{now}{closed or ' It is open.'}"
 
 
 def _people(found: StudyResults) -> str:
@@ -190,8 +226,8 @@ def _tables(found: StudyResults) -> list[Block]:
     """Ranks and rates with both intervals, all people and then each group."""
     rows = tuple(
         (
-            group.group or "all", readable(aspect.aspect), str(row.rank or "–"), row.system, _text(row.davidson),
-            _text(row.bradley_terry), "–" if row.elo is None else f"{row.elo:.0f}", _text(row.majority),
+            group.group or "all", readable(aspect.aspect), _rank(row), row.system, _text(row.davidson),
+            _text(row.bradley_terry), "–" if row.elo is None else f"{row.elo:.0f}", _text(row.rate), _text(row.majority),
         )
         for group in found.groups
         for aspect in group.aspects
@@ -199,8 +235,18 @@ def _tables(found: StudyResults) -> list[Block]:
     )  # fmt: skip
     if not rows:
         return []
-    head = ("people", "aspect", "rank", "system", "Davidson", "Bradley-Terry", "Elo", "points by majority")
-    return [Table(head=head, rows=rows, numeric=frozenset({2, 4, 5, 6, 7}), folded=_fold(len(rows), "ranks in numbers"))]
+    head = ("people", "aspect", "rank", "system", "Davidson", "Bradley-Terry", "Elo", "rate", "points by majority")
+    note = (
+        "In brackets the ranks that the intervals of differences allow. Rate: wins and half the ties of a system's votes."
+    )
+    numeric = frozenset({2, 4, 5, 6, 7, 8})
+    return [Table(head=head, rows=rows, numeric=numeric, folded=_fold(len(rows), "ranks in numbers"), note=note)]
+
+
+def _rank(row: StrengthRow) -> str:
+    if row.rank is None or row.ranks is None:
+        return "–"
+    return str(row.rank) if row.ranks == (row.rank, row.rank) else f"{row.rank} [{row.ranks[0]}, {row.ranks[1]}]"
 
 
 def _quality(found: StudyResults) -> list[Block]:

@@ -16,8 +16,11 @@ CREATED, ITEMS = "study_created", "study_items"
 INVITED, INVITATION_USED = "study_invited", "study_invitation_used"
 JOINED, CONSENTED, ASSIGNED = "study_joined", "study_consented", "study_assigned"
 SHOWN, PAGE, FINISHED, WITHDRAWN, ERASED = "study_shown", "study_page", "study_finished", "study_withdrawn", "study_erased"
-HAPPENINGS = (INVITED, INVITATION_USED, JOINED, CONSENTED, ASSIGNED, SHOWN, PAGE, FINISHED, WITHDRAWN, ERASED)
-"""Events about participants and invitations: rows of `study_event`."""
+CHOSEN, CLOSED, REOPENED = "study_chosen", "study_closed", "study_reopened"
+HAPPENINGS = (
+    INVITED, INVITATION_USED, JOINED, CONSENTED, ASSIGNED, CHOSEN, SHOWN, PAGE, FINISHED, WITHDRAWN, ERASED, CLOSED, REOPENED,
+)  # fmt: skip
+"""Events about participants, invitations and the study's course: rows of `study_event`."""
 
 ITEMS_AT_ONCE = 400  # items in one event; each is about 1 KB, and an event holds at most 1 MB
 
@@ -93,6 +96,22 @@ def assigned_event(participant: Participant, *, place: int, trials: Sequence[tup
     """Which trials a participant gets, as `(item id, role, order)`: journalled before the first is shown."""
     body = {"place": place, "trials": [[item, role, list(order)] for item, role, order in trials]}
     return _by(ASSIGNED, participant, body=body)
+
+
+def chosen_event(
+    participant: Participant, *, trial_id: str, position: int, item_id: str, role: str, order: Sequence[int]
+) -> Event:
+    """What an open trial of a sequential study shows: journalled before it is given out."""
+    body = {"position": position, "item_id": item_id, "role": role, "order": list(order)}
+    return _by(CHOSEN, participant, id=trial_id, body=body)
+
+
+def closed_event(study_id: str, *, because: str) -> Event:
+    return Event(kind=CLOSED, actor="user", body={"study_id": study_id, "because": because})
+
+
+def reopened_event(study_id: str) -> Event:
+    return Event(kind=REOPENED, actor="user", body={"study_id": study_id})
 
 
 def shown_event(participant: Participant, *, trial_id: str) -> Event:

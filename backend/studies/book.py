@@ -1,5 +1,6 @@
 """A study as it stands: who was invited, who takes part, which trials each has. Events in, records out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,8 +34,23 @@ class Enrolment:
     events: set[str] = field(default_factory=set)
 
     def taken(self) -> Taken:
-        roles = {trial_id: trial.role for trial_id, trial in zip(self.trial_ids, self.trials, strict=True)}
-        return Taken(participant=self.participant, roles=roles, shown_at=dict(self.shown_at), events=frozenset(self.events))
+        given_out = [pair for pair in zip(self.trial_ids, self.trials, strict=True) if not pair[1].is_open]
+        return Taken(
+            participant=self.participant,
+            roles={trial_id: trial.role for trial_id, trial in given_out},
+            shown_at=dict(self.shown_at),
+            events=frozenset(self.events),
+            chosen=frozenset(trial_id for trial_id, trial in given_out if not trial.held_out),
+            num_trials=len(self.trials),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """That a study takes no more answers. `because` is told to people who work on the project."""
+
+    at: str
+    because: str
 
 
 class StudyBook:
@@ -47,6 +63,11 @@ class StudyBook:
         self.tickets: dict[str, Ticket] = {}
         self.enrolled: dict[str, Enrolment] = {}
         self.erased = 0
+        self.closed: Closed | None = None
+        self.was_reopened = False
+        """By hand: then its rule does not close it again."""
+        self.uses: Counter[tuple[str, tuple[int, ...]]] = Counter()
+        """How often each main item was given to somebody, by the order of its systems on the screen."""
         self._forms: dict[int, Form] = {}
 
     @property
@@ -91,6 +112,10 @@ class StudyBook:
                 self.tickets[body["token_hash"]].used = True
             case "study_erased":
                 self.erased += 1
+            case "study_closed":
+                self.closed = Closed(at=at, because=body["because"])
+            case "study_reopened":
+                self.closed, self.was_reopened = None, True
             case "study_joined":
                 names = ("group", "background", "invited_by", "login_hash", "ip_hash")
                 kept = {name: body[name] for name in names}
@@ -107,6 +132,12 @@ class StudyBook:
                 enrolment.place = body["place"]
                 enrolment.trials = tuple(Assigned(item, role, tuple(order)) for item, role, order in body["trials"])
                 enrolment.trial_ids = tuple(trial_id(self.id, person.id, k) for k in range(len(enrolment.trials)))
+                self.uses.update((one.item_id, one.order) for one in enrolment.trials if one.role == MAIN)
+            case "study_chosen":
+                one = Assigned(body["item_id"], body["role"], tuple(body["order"]), held_out=False)
+                place = body["position"]
+                enrolment.trials = (*enrolment.trials[:place], one, *enrolment.trials[place + 1 :])
+                self.uses[one.item_id, one.order] += one.role == MAIN
             case "study_shown":
                 enrolment.shown_at.setdefault(body["trial_id"], at)
             case "study_page":

@@ -44,11 +44,20 @@ PRESETS = {
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """One trial of a participant: place k of the screen shows the item's system `order[k]`."""
+    """One trial of a participant: place k of the screen shows the item's system `order[k]`.
+
+    An open one (a sequential study's) has neither item nor order until it is given out.
+    """
 
     item_id: str
     role: str
     order: tuple[int, ...]
+    held_out: bool = True
+    """Whether the item came evenly; False where it was chosen by what its votes would tell."""
+
+    @property
+    def is_open(self) -> bool:
+        return not self.item_id
 
 
 def candidates(
@@ -147,7 +156,9 @@ def trials_of(design: StudyDesign, place: int) -> list[Assigned]:
     """The trials of the participant in a place (from 0), practice first. Equal arguments give equal trials."""
     by_role = {role: [i for i in design.items if i.role == role] for role in (MAIN, GOLD, IDENTICAL, PRACTICE)}
     rng = np.random.default_rng([design.seed, 74, place])
-    main = _main_trials(design, by_role[MAIN], place)
+    num = min(design.trials, len(by_role[MAIN]))
+    main = _main_trials(design, by_role[MAIN], place, held_out_trials(design, num))
+    main += [Assigned("", MAIN, ())] * (num - len(main))
     main = [main[k] for k in rng.permutation(len(main))]
     trials = list(main)
     extras = [
@@ -161,8 +172,14 @@ def trials_of(design: StudyDesign, place: int) -> list[Assigned]:
     for first, flipped in zip([early[k] for k in rng.permutation(len(early))], wanted, strict=False):
         order = first.order[::-1] if flipped else first.order
         earliest = min(trials.index(first) + 1 + GAP, len(trials))
-        trials.insert(int(rng.integers(earliest, len(trials) + 1)), Assigned(first.item_id, REPEAT, order))
+        again = Assigned("", REPEAT, ()) if design.sequential else Assigned(first.item_id, REPEAT, order)
+        trials.insert(int(rng.integers(earliest, len(trials) + 1)), again)
     return [*_by_turns(by_role[PRACTICE], PRACTICE, design.practice, place), *trials]
+
+
+def held_out_trials(design: StudyDesign, num: int) -> int:
+    """How many of `num` main trials come evenly: all, or a sequential study's share, which is at least one."""
+    return min(num, max(1, round(design.hold_out * num))) if design.sequential else num
 
 
 def power_table(*, pairs: int, raters: int) -> tuple[PowerRow, ...]:
@@ -188,6 +205,15 @@ def require_distinct(systems: Sequence[str]) -> None:
     repeated = sorted({system for system in systems if list(systems).count(system) > 1})
     if repeated:
         raise SettingsError(f"two systems are called {repeated[0]!r}; give each a name of its own")
+
+
+def require_sequential(design: StudyDesign) -> None:
+    """Raises SettingsError for a study in which there is nothing to choose among."""
+    if len(design.systems) < 3 or any(len(item.systems) != 2 for item in design.items):
+        raise SettingsError(
+            f"a sequential study chooses among pairs of three or more systems; this one is of kind {design.kind} with "
+            f"{', '.join(design.systems)}"
+        )
 
 
 def _item(role: str, case: Case, generations: Sequence[Generation]) -> StudyItem:
@@ -223,8 +249,8 @@ def _next(strata: list[list[StudyItem]], turn: int, seen: set[str]) -> StudyItem
     return None
 
 
-def _main_trials(design: StudyDesign, items: Sequence[StudyItem], place: int) -> list[Assigned]:
-    num = min(design.trials, len(items))
+def _main_trials(design: StudyDesign, items: Sequence[StudyItem], place: int, num: int) -> list[Assigned]:
+    """The next `num` of the rounds."""
     if not num:
         return []
     first, last = place * num, (place + 1) * num

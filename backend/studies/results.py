@@ -15,9 +15,11 @@ from backend.domain.studies import (
     CodedVote,
     Estimate,
     GroupResults,
+    HeldOutRow,
     PointsRow,
     RaterRow,
     ShareRow,
+    StopState,
     StrengthRow,
     StudyDesign,
     StudyResults,
@@ -39,12 +41,14 @@ from backend.measures.cluster_bootstrap import clustered
 from backend.measures.comparisons import BAD, LOSS, TIE, WIN, Comparisons
 from backend.measures.intervals import wilson
 from backend.measures.noise_ceiling import majority_ceiling, noise_ceiling
-from backend.measures.position_bias import position_bias
+from backend.measures.position_bias import PositionBias, position_bias
 from backend.measures.power import design_effect
 from backend.measures.rankings import Ranking, elo, rank_bradley_terry, rank_davidson
-from backend.measures.win_rates import best_of_shares, head_to_heads, majority_points
+from backend.measures.raters import rater_quality
+from backend.measures.win_rates import best_of_shares, head_to_heads, majority_points, win_rates
 from backend.studies.kinds import kind_of
 from backend.studies.rules import Sifted, sift
+from backend.studies.stopping import NUM_DRAWS, main_figures, stop_state
 from backend.studies.tally import Response
 
 PAIRS, BEST, YES, POINTS = ("preference", "comparative"), ("best_of",), ("identity",), ("rating",)
@@ -66,8 +70,25 @@ def results_of(design: StudyDesign, responses: Sequence[Response], study: StudyS
         groups=tuple(found),
         raters=tuple(_rater(one, sifted) for one in responses),
         funnel=sifted.funnel,
+        stop=stop_state(design, {one.aspect: main_figures(one) for one in found[0].aspects}, people=found[0].participants),
         remarks=_remarks(design, sifted),
     )
+
+
+def stop_now(design: StudyDesign, responses: Sequence[Response]) -> StopState:
+    """What the rule that closes a study says of these responses, by its main figures alone."""
+    kept = sift(responses, design.rules, five_points=kind_of(design.kind).five_points).kept
+    votes = [vote for one in kept for vote in one.votes if vote.role == MAIN]
+    figures: dict[str, list[tuple[str, Estimate]]] = {}
+    for aspect in design.aspects:
+        own, rng = _own(votes, aspect), np.random.default_rng([design.seed, 91])
+        if design.kind in PAIRS:
+            ranking = rank_davidson(comparisons_of(design, own), design.systems, rng=rng, num_draws=NUM_DRAWS)
+            figures[aspect] = [(system, _strength(ranking, k)) for k, system in enumerate(design.systems)]
+        else:
+            rows = AspectResults(aspect=aspect, votes=len(own))
+            figures[aspect] = main_figures(_with_figures(rows, design, own, rng, NUM_DRAWS))
+    return stop_state(design, figures, people=len(kept))
 
 
 def comparisons_of(design: StudyDesign, votes: Sequence[CodedVote]) -> Comparisons:
@@ -87,12 +108,24 @@ def comparisons_of(design: StudyDesign, votes: Sequence[CodedVote]) -> Compariso
 
 
 def _aspect(design: StudyDesign, aspect: str, votes: Sequence[CodedVote], num_draws: int) -> AspectResults:
-    own = sorted((vote for vote in votes if vote.question == aspect), key=lambda vote: (vote.item_id, vote.rater))
+    own = _own(votes, aspect)
     rng = np.random.default_rng([design.seed, 91])
     if design.kind in PAIRS:
         return _pairs(design, aspect, own, rng, num_draws)
     base = AspectResults(aspect=aspect, votes=len(own), reasons=_reasons(design, own))
     base = _with_agreement(base, own, ORDINAL if design.kind in POINTS else NOMINAL, rng, num_draws)
+    return _with_figures(base, design, own, rng, num_draws)
+
+
+def _own(votes: Sequence[CodedVote], aspect: str) -> list[CodedVote]:
+    """Votes on one question, in an order that does not depend on when they came."""
+    return sorted((vote for vote in votes if vote.question == aspect), key=lambda vote: (vote.item_id, vote.rater))
+
+
+def _with_figures(
+    base: AspectResults, design: StudyDesign, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int
+) -> AspectResults:
+    """With the main figures of a kind without pairs."""
     if design.kind in BEST:
         return replace(base, shares=_chosen(design, own, rng, num_draws))
     if design.kind in YES:
@@ -119,14 +152,37 @@ def _pairs(
         aspect=aspect,
         votes=len(own),
         wins=_wins(design, votes, rng, num_draws),
-        strengths=_strengths(design, davidson, bradley_terry, majority),
         tie_rate=Estimate(reason=davidson.reason) if isinstance(davidson, Absent) else davidson.ties,
-        bias=None if isinstance(bias, Absent) else _bias(votes, bias.left, bias.p),
+        bias=None if isinstance(bias, Absent) else _bias(votes, bias),
         reasons=_reasons(design, own),
         remarks=tuple(remarks),
     )
     found = _with_agreement(found, own, NOMINAL, rng, num_draws)
-    return replace(found, agreement=(*found.agreement, *ceilings))
+    rates = win_rates(votes, len(design.systems), rng=rng, num_draws=num_draws)
+    found = replace(
+        found,
+        strengths=_strengths(design, davidson, bradley_terry, majority, rates),
+        agreement=(*found.agreement, *ceilings),
+    )
+    return _with_hold_out(found, design, own, rng, num_draws) if design.sequential else found
+
+
+def _with_hold_out(
+    found: AspectResults, design: StudyDesign, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int
+) -> AspectResults:
+    """The fair sample's own figures beside those of all votes, of which most were asked where it was close."""
+    kept = [vote for vote in own if vote.held_out]
+    votes = comparisons_of(design, kept)
+    davidson = rank_davidson(votes, design.systems, rng=rng, num_draws=num_draws)
+    rates = win_rates(votes, len(design.systems), rng=rng, num_draws=num_draws)
+    rows = tuple(
+        HeldOutRow(system=system, davidson=_strength(davidson, k), rate=rates[k]) for k, system in enumerate(design.systems)
+    )
+    told = (
+        f"pairs were chosen where votes tell most: rates, ties and agreement are of closer pairs than the benchmark's; "
+        f"the {len(kept)} votes of the hold-out are a fair sample"
+    )
+    return replace(found, held_out=rows, held_out_votes=len(kept), remarks=(*found.remarks, told))
 
 
 def _wins(design: StudyDesign, votes: Comparisons, rng: np.random.Generator, num_draws: int) -> tuple[WinRow, ...]:
@@ -154,7 +210,11 @@ def _wins(design: StudyDesign, votes: Comparisons, rng: np.random.Generator, num
 
 
 def _strengths(
-    design: StudyDesign, davidson: Ranking | Absent, bradley_terry: Ranking | Absent, majority: Sequence[Estimate]
+    design: StudyDesign,
+    davidson: Ranking | Absent,
+    bradley_terry: Ranking | Absent,
+    majority: Sequence[Estimate],
+    rates: Sequence[Estimate],
 ) -> tuple[StrengthRow, ...]:
     rows = []
     for k, system in enumerate(design.systems):
@@ -170,6 +230,8 @@ def _strengths(
                 bradley_terry=beside,
                 elo=None if beside.value is None else elo(beside.value),
                 majority=majority[k],
+                ranks=None if isinstance(davidson, Absent) else davidson.ranks[k],
+                rate=rates[k],
             )
         )
     return tuple(sorted(rows, key=lambda row: (row.rank is None, row.rank or 0, design.systems.index(row.system))))
@@ -254,11 +316,18 @@ def _with_agreement(
     )
 
 
-def _bias(votes: Comparisons, share: Estimate, p_value: float) -> BiasRow:
+def _bias(votes: Comparisons, found: PositionBias) -> BiasRow:
     kept = votes.canonical()
     decided = kept.only(kept.outcome != 0.5)
     left = int(((decided.outcome == 1.0) == decided.left_is_a).sum())
-    return BiasRow(left=left, right=len(decided) - left, share=share, p_value=p_value)
+    return BiasRow(
+        left=left,
+        right=len(decided) - left,
+        share=found.left,
+        p_value=found.p,
+        between_orders=found.between_orders,
+        log_odds=found.log_odds,
+    )
 
 
 def _reasons(design: StudyDesign, own: Sequence[CodedVote]) -> tuple[tuple[str, str, int], ...]:
@@ -276,16 +345,19 @@ def _reasons(design: StudyDesign, own: Sequence[CodedVote]) -> tuple[tuple[str, 
 
 
 def _rater(response: Response, sifted: Sifted) -> RaterRow:
+    quality = rater_quality(response.sitting)
     return RaterRow(
         participant=response.participant.id,
         group=response.participant.group,
         votes=len(response.votes),
         seconds=round(response.seconds, 3),
-        median_item_s=response.median_item_s,
-        gold=_share(response.checks_right, response.checks, "no gold trial was answered"),
-        consistency=_share(response.repeats_alike, response.repeats, "no repeated trial was answered"),
-        left_share=response.left_share,
-        longest_run=response.longest_run,
+        median_item_s=quality.median_s,
+        gold=quality.gold,
+        consistency=quality.consistency,
+        left_share=quality.left.value,
+        longest_run=quality.longest_run,
+        left_p=quality.left_p,
+        entropy_bits=quality.entropy_bits,
         removed_by=sifted.removed_by.get(response.participant.id, ""),
     )
 
@@ -315,10 +387,6 @@ def _mirrored(one: Estimate) -> Estimate:
     """Of the other side."""
     turned = [None if end is None else 1 - end for end in (one.value, one.high, one.low)]
     return Estimate(value=turned[0], low=turned[1], high=turned[2], n=one.n, reason=one.reason)
-
-
-def _share(num: int, of: int, without: str) -> Estimate:
-    return _wilson(num, of) if of else Estimate(reason=without)
 
 
 def _wilson(num: int, of: int) -> Estimate:

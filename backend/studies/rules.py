@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from backend.domain import SettingsError
 from backend.domain.studies import FunnelStep, Rules
+from backend.measures.raters import longest_run, median_s
 from backend.studies.tally import IMPORTED, Response
 
 EXTREMES = ("1", "5", "left_much", "right_much")
@@ -57,13 +58,18 @@ def _rules(rules: Rules, *, five_points: bool) -> list[tuple[str, Denies]]:
         ("unfinished", lambda one, _: one.participant.state != "finished"),
     ]
     if rules.min_seconds > 0:
-        found.append(("min_seconds", lambda one, _: _is_timed(one) and one.seconds < rules.min_seconds))
+        found.append(
+            ("min_seconds", lambda one, _: _is_timed(one) and one.seconds < rules.min_seconds * one.share_answered)
+        )
     if rules.min_item_seconds > 0:
         found.append(
-            ("min_item_seconds", lambda one, _: _is_timed(one) and (one.median_item_s or 0.0) < rules.min_item_seconds)
+            (
+                "min_item_seconds",
+                lambda one, _: _is_timed(one) and (median_s(one.sitting.seconds) or 0.0) < rules.min_item_seconds,
+            )
         )
     if rules.max_straight > 0:
-        found.append(("max_straight", lambda one, _: one.longest_run > rules.max_straight))
+        found.append(("max_straight", lambda one, _: longest_run(one.sitting.keys) > rules.max_straight))
     if five_points and rules.extreme_share < 1:
         found.append(("extreme_share", lambda one, _: extreme_share(one) > rules.extreme_share))
     if rules.min_gold_accuracy > 0:
@@ -89,14 +95,13 @@ def _has_slider(response: Response) -> bool:
 
 def extreme_share(response: Response) -> float:
     """Share of answers at either end of five points."""
-    points = response.choices
-    return sum(choice in EXTREMES for choice in points) / len(points) if points else 0.0
+    keys = response.sitting.keys
+    return sum(key in EXTREMES for key in keys) / len(keys) if keys else 0.0
 
 
 def _fails_gold(response: Response, rules: Rules) -> bool:
-    if response.checks < rules.min_gold:
-        return False
-    return response.checks_right / response.checks < rules.min_gold_accuracy
+    right = response.sitting.is_right
+    return len(right) >= rules.min_gold and sum(right) / len(right) < rules.min_gold_accuracy
 
 
 def _repeats(response: Response, kept: Sequence[Response], field: str) -> bool:

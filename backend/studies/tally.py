@@ -1,13 +1,13 @@
 """Votes coded into canonical terms, and the facts of each participant's response."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby, pairwise
-from statistics import median
+from itertools import pairwise
 
 from backend.domain import Vote
-from backend.domain.studies import GOLD, IDENTICAL, MAIN, REPEAT, CodedVote, Participant, StudyDesign
+from backend.domain.studies import GOLD, IDENTICAL, MAIN, REPEAT, CodedVote, Participant, StudyDesign, StudyItem
+from backend.measures.raters import Sitting
 from backend.studies.kinds import LEFT, RIGHT, kind_of, order_of
 
 SLIDER = "slider_passed"
@@ -34,6 +34,10 @@ class Taken:
     """By trial id, in the order of their positions."""
     shown_at: Mapping[str, str]
     events: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
+    """Trials whose item a sequential study chose."""
+    num_trials: int = 0
+    """Of every role, those that were never given out among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,49 +46,50 @@ class Response:
 
     participant: Participant
     votes: tuple[CodedVote, ...]
-    item_seconds: tuple[float, ...] = ()
-    choices: tuple[str, ...] = ()
-    """As given, in the order in which they came."""
-    checks: int = 0
-    checks_right: int = 0
-    repeats: int = 0
-    repeats_alike: int = 0
+    sitting: Sitting = field(default_factory=Sitting)
+    """How they worked."""
     slider: bool = False
+    share_answered: float = 1.0
+    """Of their trials: less than all where the study was closed meanwhile."""
 
     @property
     def seconds(self) -> float:
-        return sum(self.item_seconds)
-
-    @property
-    def median_item_s(self) -> float | None:
-        return median(self.item_seconds) if self.item_seconds else None
-
-    @property
-    def longest_run(self) -> int:
-        return max((len(list(run)) for _, run in groupby(self.choices)), default=0)
-
-    @property
-    def left_share(self) -> float | None:
-        sides = [choice.removesuffix("_much") for choice in self.choices]
-        left, right = sides.count(LEFT), sides.count(RIGHT)
-        return left / (left + right) if left + right else None
+        """In all; a long pause on one trial counts up to the rule's most."""
+        return sum(self.sitting.seconds)
 
 
 def responses(
     design: StudyDesign, taken: Sequence[Taken], given: Sequence[Given], *, max_item_seconds: float
 ) -> list[Response]:
     """The response of each who takes part, in their order."""
+    items = {item.id: item for item in design.items}
     own: dict[str, list[Given]] = {one.participant.id: [] for one in taken}
     for one in given:
         if one.vote.rater in own:
             own[one.vote.rater].append(one)
-    return [_response(design, one, own[one.participant.id], max_item_seconds) for one in taken]
+    return [_response(design, items, one, own[one.participant.id], max_item_seconds) for one in taken]
 
 
-def coded(design: StudyDesign, given: Given, *, role: str, group: str, seconds: float = 0.0) -> CodedVote | None:
+def answer_of(design: StudyDesign, vote: CodedVote) -> str:
+    """The canonical answer of a coded vote, to be compared with others on the same item."""
+    places = tuple(_places(vote))
+    found = kind_of(design.kind).code(vote.choice, places)
+    assert found is not None, f"vote {vote.vote_id} was coded and has no answer"
+    return found.answer
+
+
+def _coded(
+    design: StudyDesign,
+    items: Mapping[str, StudyItem],
+    vote: Vote,
+    *,
+    role: str,
+    group: str,
+    seconds: float,
+    held_out: bool,
+) -> CodedVote | None:
     """A vote in canonical terms; None when it says nothing. Raises ValueError for one that does not fit its item."""
-    vote = given.vote
-    item = next((item for item in design.items if item.id == vote.item_id), None)
+    item = items.get(vote.item_id)
     if item is None:
         raise ValueError(f"vote {vote.id} is about item {vote.item_id}, which study {design.name} does not have")
     order = order_of(vote, item.systems)
@@ -109,49 +114,56 @@ def coded(design: StudyDesign, given: Given, *, role: str, group: str, seconds: 
         first_on_left=order[0] == 0,
         reasons=vote.reasons,
         seconds=round(seconds, 3),
+        held_out=held_out,
     )
 
 
-def answer_of(design: StudyDesign, vote: CodedVote) -> str:
-    """The canonical answer of a coded vote, to be compared with others on the same item."""
-    places = tuple(_places(vote))
-    found = kind_of(design.kind).code(vote.choice, places)
-    assert found is not None, f"vote {vote.vote_id} was coded and has no answer"
-    return found.answer
-
-
-def _response(design: StudyDesign, taken: Taken, given: Sequence[Given], cap_s: float) -> Response:
+def _response(
+    design: StudyDesign, items: Mapping[str, StudyItem], taken: Taken, given: Sequence[Given], cap_s: float
+) -> Response:
     given = sorted((one for one in given if one.vote.trial_id in taken.roles), key=lambda one: one.first_received_at)
     seconds = _item_seconds(taken, given, cap_s)
-    gold = {item.id: dict(item.gold) for item in design.items if item.gold}
-    votes, checks, right = [], 0, 0
+    votes: list[CodedVote] = []
+    right: list[bool] = []
     for one in given:
         role = taken.roles[one.vote.trial_id]
         if role not in MAIN_ROLES:
             continue
-        vote = coded(design, one, role=role, group=taken.participant.group, seconds=seconds[one.vote.trial_id])
+        vote = _coded(
+            design,
+            items,
+            one.vote,
+            role=role,
+            group=taken.participant.group,
+            seconds=seconds[one.vote.trial_id],
+            held_out=one.vote.trial_id not in taken.chosen,
+        )
         if vote is None:
             continue
         votes.append(vote)
-        wanted = gold.get(vote.item_id, {}).get(vote.question)
+        wanted = dict(items[vote.item_id].gold).get(vote.question)
         if role in (GOLD, IDENTICAL) and wanted:
-            checks += 1
-            right += answer_of(design, vote) in wanted
+            right.append(answer_of(design, vote) in wanted)
     first = {(v.item_id, v.question): answer_of(design, v) for v in votes if v.role == MAIN}
     again = [(first.get((v.item_id, v.question)), answer_of(design, v)) for v in votes if v.role == REPEAT]
-    pairs = [(a, b) for a, b in again if a is not None]
     counted = [one for one in given if taken.roles[one.vote.trial_id] in MAIN_ROLES and one.vote.choice is not None]
     return Response(
         participant=taken.participant,
         votes=tuple(votes),
-        item_seconds=tuple(s for trial, s in seconds.items() if taken.roles[trial] in MAIN_ROLES),
-        choices=tuple(one.vote.choice or "" for one in counted),
-        checks=checks,
-        checks_right=right,
-        repeats=len(pairs),
-        repeats_alike=sum(a == b for a, b in pairs),
+        sitting=Sitting(
+            keys=tuple(one.vote.choice or "" for one in counted),
+            is_left=tuple(side == LEFT for one in counted if (side := _side(one)) in (LEFT, RIGHT)),
+            seconds=tuple(s for trial, s in seconds.items() if taken.roles[trial] in MAIN_ROLES),
+            is_right=tuple(right),
+            is_alike=tuple(a == b for a, b in again if a is not None),
+        ),
         slider=SLIDER in taken.events,
+        share_answered=len(seconds) / taken.num_trials if taken.num_trials else 1.0,
     )
+
+
+def _side(given: Given) -> str:
+    return (given.vote.choice or "").removesuffix("_much")
 
 
 def _item_seconds(taken: Taken, given: Sequence[Given], cap_s: float) -> dict[str, float]:

@@ -5,76 +5,32 @@ the projected table `vote` and takes the study's id; its rows are few, however m
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from backend.domain.dashboards import Dashboard, PairTally, RaterTally
 from backend.studies.kinds import BOTH_BAD, LEFT, RIGHT, TIE
 
 DASHBOARD = """
 WITH changed AS MATERIALIZED (
-    SELECT id, rev, seq FROM vote SEMI JOIN (SELECT id FROM vote WHERE study_id = $study AND rev <> 1) USING (id)
-    WHERE study_id = $study),
+    SELECT id, rev, seq FROM vote SEMI JOIN (SELECT id FROM vote WHERE study_id = $1 AND rev <> 1) USING (id)
+    WHERE study_id = $1),
 superseded AS MATERIALIZED (
     SELECT seq FROM changed QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) > 1),
-now AS NOT MATERIALIZED (SELECT * FROM vote ANTI JOIN superseded USING (seq) WHERE study_id = $study AND choice NOTNULL),
+now AS NOT MATERIALIZED (SELECT * FROM vote ANTI JOIN superseded USING (seq) WHERE study_id = $1 AND choice NOTNULL),
 raters AS MATERIALIZED (
     SELECT rater, count(*) AS num, count(*) FILTER (starts_with(choice, 'left')) AS num_left,
         count(*) FILTER (starts_with(choice, 'right')) AS num_right FROM now GROUP BY rater),
-busiest AS MATERIALIZED (SELECT * FROM raters ORDER BY num DESC, rater LIMIT $raters),
+busiest AS MATERIALIZED (SELECT * FROM raters ORDER BY num DESC, rater LIMIT $2),
 times AS (SELECT rater, median(visible_ms) / 1000 AS median_s FROM now SEMI JOIN busiest USING (rater) GROUP BY rater)
-SELECT 'choice', question, shown_order[1], shown_order[2], choice, count(*), 0, 0, NULL FROM now GROUP BY ALL
+SELECT 'choice', question, shown_order[1], coalesce(shown_order[2], ''), choice, count(*), 0, 0, NULL FROM now GROUP BY ALL
 UNION ALL SELECT 'rater', rater, '', '', '', num, num_left, num_right, median_s FROM busiest JOIN times USING (rater)
 UNION ALL SELECT 'items', '', '', '', '', num, count(*), 0, NULL FROM (SELECT count(*) AS num FROM now GROUP BY item_id, question)
     GROUP BY num
 UNION ALL SELECT 'raters', '', '', '', '', count(*), 0, 0, NULL FROM raters
 """
-"""Takes $study and $raters, the most raters to tell of. Only votes that have another revision than the first are looked up
+"""Takes the study's id and the most raters to tell of. Only votes that have another revision than the first are looked up
 by their ids: to sort ten million votes by revision takes longer than all that is counted."""
 
 Row = tuple[str, str, str, str, str, int, int, int, float | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairTally:
-    """Votes of one question between two systems as they came in."""
-
-    question: str
-    a: str
-    b: str
-    wins: int
-    ties: int
-    losses: int
-    both_bad: int
-    skipped: int
-    num_left: int
-    """Decided votes that went to the left side, whoever stood there."""
-
-    @property
-    def rate(self) -> float | None:
-        """Wins of a and half the ties; both bad is a tie. None without a vote."""
-        num = self.wins + self.ties + self.losses + self.both_bad
-        return (self.wins + (self.ties + self.both_bad) / 2) / num if num else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RaterTally:
-    """What one rater gave, as it came in. `median_s` is of the time that a trial was visible."""
-
-    rater: str
-    votes: int
-    left: int
-    right: int
-    median_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dashboard:
-    """A study's votes at a glance."""
-
-    pairs: tuple[PairTally, ...]
-    busiest: tuple[RaterTally, ...]
-    num_raters: int
-    coverage: dict[int, int]
-    """How many items (each question apart) have so many votes."""
 
 
 def dashboard(rows: Iterable[Row]) -> Dashboard:

@@ -9,7 +9,7 @@ from typing import Protocol
 from backend.api import EvaluationRow
 from backend.domain import Case, SettingsError
 from backend.domain.calibration import CalibratedMetrics
-from backend.domain.studies import MAIN, StudyDesign
+from backend.domain.studies import MAIN, CodedVote, StudyDesign
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.settings import nearest
@@ -61,7 +61,7 @@ class MetricCalibrationOperations:
         if not ranking.CALIBRATION_NAME.fullmatch(name):
             raise SettingsError(f"name is {name[:100]!r}; use up to 80 letters, digits, dots, dashes")
         sifted = sift(self._answering.responses(book), design.rules, five_points=kind_of(design.kind).five_points)
-        votes = [vote for one in sifted.kept for vote in one.votes if vote.role == MAIN and vote.question == aspect]
+        votes = [vote for one in sifted.kept for vote in one.votes if _fits(vote, aspect)]
         found = load(CALLS["calibrate_metrics"])(
             design.items,
             votes,
@@ -81,6 +81,11 @@ class MetricCalibrationOperations:
         path = Path(out) if out else ranking.calibration_file(self.layout, name)
         load(CALLS["write_calibration"])(found, path)
         return CalibratedMetrics(calibration=found, path=str(path))
+
+
+def _fits(vote: CodedVote, aspect: str) -> bool:
+    """Pairs that a sequential study chose are close ones: metrics are fitted to the hold-out alone."""
+    return vote.role == MAIN and vote.question == aspect and vote.held_out
 
 
 def _aspect(design: StudyDesign, aspect: str) -> str:

@@ -12,6 +12,7 @@ from backend.studies.design import Assigned
 from backend.studies.kinds import kind_of
 from backend.studies.tally import Given, Response, responses
 from backend.workspace.projection import storable
+from backend.workspace.study_course import Course
 from backend.workspace.study_shelf import Answers, StudyShelf
 
 MAX_COMMENT = 2_000  # letters of a reason in words
@@ -20,8 +21,9 @@ MAX_COMMENT = 2_000  # letters of a reason in words
 class Answering:
     """Trials and votes of participants."""
 
-    def __init__(self, shelf: StudyShelf) -> None:
+    def __init__(self, shelf: StudyShelf, course: Course) -> None:
         self._shelf = shelf
+        self._course = course
 
     def trials(self, participant: str, *, start: int | None, limit: int, skip: Sequence[str] = ()) -> StudyPass:
         """Trials from a position on, or from the first open one; each is journalled when it is first given out."""
@@ -30,13 +32,17 @@ class Answering:
             answers = self._shelf.answers_of(book, enrolment)
             total = len(enrolment.trials)
             is_open = [not self._shelf.is_answered(book, enrolment, k) for k in range(total)]
+            is_closed = book.closed is not None
             places: list[int] = []
             if enrolment.participant.state == "consented":
                 if start is None:
                     places = [k for k in range(total) if is_open[k] and enrolment.trial_ids[k] not in skip]
                 else:
                     places = list(range(max(0, start), total))
-                places = places[:limit]
+                # Of a closed study nothing new is given out; what was answered can be looked at again
+                places = [k for k in places if not (is_closed and is_open[k])][:limit]
+                if book.design.sequential:
+                    self._course.choose(book, enrolment, places)
             fresh = [enrolment.trial_ids[k] for k in places if enrolment.trial_ids[k] not in enrolment.shown_at]
             shown = [study_events.shown_event(enrolment.participant, trial_id=trial) for trial in fresh]
             if shown:
@@ -44,8 +50,9 @@ class Answering:
         return StudyPass(
             participant=enrolment.participant,
             answered=total - sum(is_open),
-            total=total,
+            total=total - sum(is_open) if is_closed else total,
             trials=tuple(_study_trial(book, enrolment, k, answers) for k in places),
+            is_closed=is_closed,
         )
 
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
@@ -56,6 +63,7 @@ class Answering:
             for vote, receipt in zip(complete, receipts, strict=True):
                 if receipt.applied:
                     self._shelf.keep_answer(vote)
+                    self._course.heard(vote)
         return receipts
 
     def votes(self, study_id: str) -> list[tuple[Vote, str]]:
@@ -84,6 +92,8 @@ class Answering:
             raise EventRefused(f"vote {vote.id[:80]} is about a trial that this participant does not have")
         position = enrolment.trial_ids.index(vote.item_id)
         assigned = enrolment.trials[position]
+        if assigned.is_open:
+            raise EventRefused(f"vote {vote.id[:80]} is about a trial that was not given out yet")
         item = book.items[assigned.item_id]
         _check_answer(vote, {question.name: question for question in book.form_of(item).questions})
         complete = replace(

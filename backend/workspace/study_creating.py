@@ -43,6 +43,9 @@ class Asked:
     raters: int | None
     trials: int | None
     rules: tuple[str, ...]
+    sequential: bool
+    hold_out: float
+    stop_half_width: float
     language: str
     seed: int
 
@@ -91,11 +94,16 @@ def decide(catalog: Catalog, asked: Asked) -> tuple[StudyDesign, tuple[str, ...]
         raters_per_item=asked.raters or (preset.raters if preset else designs.DEFAULT_RATERS),
         trials=asked.trials or (preset.trials if preset else designs.DEFAULT_TRIALS),
         rules=rules_with(Rules(), asked.rules),
+        sequential=asked.sequential,
+        hold_out=asked.hold_out,
+        stop_half_width=asked.stop_half_width,
         language=asked.language,
         consent=json.loads(resource(TEXTS).read_text("utf-8"))[asked.language]["consent"],
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _require_media(decided.items)
+    if asked.sequential:
+        designs.require_sequential(decided)
     return decided, _remarks(items, num, len(pool), lacking, decided)
 
 
@@ -113,6 +121,10 @@ def _checked(asked: Asked, kind: StudyKind) -> str:
     for name, value in (("pairs", asked.pairs), ("raters", asked.raters), ("trials", asked.trials)):
         if value is not None and not 1 <= value <= 100_000:
             raise SettingsError(f"{name} is {value}; give 1 to 100000")
+    if not 0 <= asked.hold_out <= 1:
+        raise SettingsError(f"hold_out is {asked.hold_out:g}; give a share of 0 to 1")
+    if not 0 <= asked.stop_half_width < 100:  # NaN too is refused here
+        raise SettingsError(f"stop_half_width is {asked.stop_half_width:g}; give half of an interval, as .2, or 0 for none")
     if not 0 <= asked.seed < 2**32:
         raise SettingsError(f"seed is {asked.seed}; give 0 to {2**32 - 1}")
     return form

@@ -31,6 +31,8 @@ class Enrolling:
     def invite(self, name: str, *, num: int, group: str, days: float) -> tuple[Invitation, ...]:
         """Makes tokens of 256 bits; their hashes are kept."""
         book = self._shelf.book(name)
+        if book.closed is not None:
+            raise ProjectError(f"study {book.design.name} was closed; `studio-backend study reopen` lets it go on")
         _check_group(group)
         if not 1 <= num <= MAX_INVITATIONS:
             raise SettingsError(f"num is {num}; make 1 to {MAX_INVITATIONS} invitations at once")
@@ -58,6 +60,7 @@ class Enrolling:
                 )
             if datetime.fromisoformat(ticket.expires_at) < datetime.now(UTC):
                 raise ProjectError(f"this invitation ended on {ticket.expires_at[:10]}; ask for a new one")
+            _require_going_on(book)
             person = self._newcomer(book, ticket.group, login, address, background, invited_by=token_hash)
             used = study_events.invitation_used_event(book.id, token_hash=token_hash)
             self._shelf.append(book, [used, study_events.joined_event(person)])
@@ -73,6 +76,7 @@ class Enrolling:
             known = self._by_login(book, login)
             if known is not None:
                 return known
+            _require_going_on(book)
             person = self._newcomer(book, group, login, "", "", invited_by="")
             self._shelf.append(book, [study_events.joined_event(person)])
             return book.enrolled[person.id].participant
@@ -85,6 +89,7 @@ class Enrolling:
         with self._shelf.turn_of(participant), self._shelf.once:
             book, enrolment = self._shelf.enrolment(participant)
             if enrolment.participant.state == "joined":
+                _require_going_on(book)
                 if not text.strip() or len(text) > 20_000:
                     raise SettingsError("the text that was agreed to is empty or too long; give what the participant read")
                 with self._shelf.lock:
@@ -96,7 +101,7 @@ class Enrolling:
             return enrolment.participant
 
     def finish(self, participant: str) -> Participant:
-        """Ends a response. Raises ProjectError while trials are open."""
+        """Ends a response. Raises ProjectError while trials are open, unless the study was closed meanwhile."""
         with self._shelf.turn_of(participant):
             book, enrolment = self._shelf.enrolment(participant)
             person = enrolment.participant
@@ -104,7 +109,7 @@ class Enrolling:
                 return person
             _require_open(person)
             left = len(enrolment.trials) - self._shelf.num_answered(book, enrolment)
-            if left:
+            if left and book.closed is None:
                 raise ProjectError(
                     f"{left} of {len(enrolment.trials)} trials are not answered yet; answer them, then finish"
                 )
@@ -171,6 +176,12 @@ class Enrolling:
                 os.fsync(file.fileno())
         said = f"{book.id}\n{text}".encode()
         return hmac.new(self._key_path.read_bytes(), said, hashlib.sha256).hexdigest()
+
+
+def _require_going_on(book: StudyBook) -> None:
+    """Told to participants."""
+    if book.closed is not None:
+        raise ProjectError("this study has ended, no more answers are needed; thank you for wanting to take part")
 
 
 def _require_open(person: Participant) -> None:

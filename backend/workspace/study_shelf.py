@@ -98,6 +98,10 @@ class StudyShelf:
             )
         )
 
+    def vote_count(self, name: str) -> int:
+        """Current votes of one study."""
+        return self.vote_counts().get(self.book(name).id, 0)
+
     def create(self, design: StudyDesign) -> StudyBook:
         """Journals a design. Raises ProjectError when the name is taken."""
         with self.once:
@@ -164,6 +168,8 @@ class StudyShelf:
         return sum(self.is_answered(book, enrolment, k) for k in range(len(enrolment.trials)))
 
     def is_answered(self, book: StudyBook, enrolment: Enrolment, position: int) -> bool:
+        if enrolment.trials[position].is_open:
+            return False
         answers = self.answers_of(book, enrolment)
         item = book.items[enrolment.trials[position].item_id]
         found = (answers.get((enrolment.trial_ids[position], q.name)) for q in book.form_of(item).questions)
@@ -190,6 +196,8 @@ class StudyShelf:
             study_id, participant, position = self._trials[trial_id]
             book = self.book(study_id)
             assigned = book.enrolled[participant].trials[position]
+        if assigned.is_open:
+            raise ProjectError(f"trial {trial_id[:80]!r} was not given out yet; ask for the trials again")
         return book.design, book.items[assigned.item_id], assigned
 
     def forget(self, participant: str) -> None:

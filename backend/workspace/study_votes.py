@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.domain import ImportRefused, ProjectError, SettingsError, Vote, content_id
+from backend.domain.cells import guarded, unguarded
 from backend.domain.studies import MAIN, CodedVote, Participant, StudyDesign, StudyItem, VoteFiles
-from backend.store.study_events import assigned_event, consented_event, finished_event, joined_event
-from backend.studies.book import StudyBook
+from backend.store.journal_schema import Event
+from backend.store.study_events import assigned_event, chosen_event, consented_event, finished_event, joined_event
+from backend.studies.book import StudyBook, trial_id
 from backend.studies.kinds import order_of
 from backend.studies.tally import IMPORTED
 from backend.workspace.study_shelf import StudyShelf
 
 FORMATS = ("jsonl", "parquet", "csv", "vbench2")
 TEXTS = {"a": 1.0, "tie": 0.5, "b": 0.0}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""How a cell begins that a spreadsheet would compute (full width too)."""
 _NEEDED = ("case_id", "systems", "question", "rater", "choice")
 MAX_FILE_BYTES = 512 << 20
 IMPORTED_PLACE = -1
 """Imported raters hold no place of the design: what they answered is what their file says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadVote:
+    """A line of a file: a vote on a main item, and whether the item had come evenly."""
+
+    item: StudyItem
+    vote: Vote
+    held_out: bool
 
 
 def write_votes(votes: Sequence[CodedVote], design: StudyDesign, path: Path, *, format: str) -> int:
@@ -77,7 +86,7 @@ def human_anno(votes: Sequence[CodedVote], design: StudyDesign) -> dict[str, lis
     return found
 
 
-def read_votes(path: Path, design: StudyDesign, *, format: str) -> list[tuple[StudyItem, Vote]]:
+def read_votes(path: Path, design: StudyDesign, *, format: str) -> list[ReadVote]:
     """Votes on the study's main items, as shown or as `a`, `b`. Raises ImportRefused naming the line that is wrong."""
     if format not in ("jsonl", "parquet", "csv", "vbench2"):
         raise SettingsError(f"format {format[:40]!r} is none of {', '.join(FORMATS)}")
@@ -97,12 +106,12 @@ def read_votes(path: Path, design: StudyDesign, *, format: str) -> list[tuple[St
 def import_votes(shelf: StudyShelf, study: str, path: Path, *, format: str) -> VoteFiles:
     """Journals a file's votes, each rater as a participant who finished. The same file again changes nothing."""
     book = shelf.book(study)
-    by_rater: dict[str, list[tuple[StudyItem, Vote]]] = {}
-    for item, vote in read_votes(path, book.design, format=format):
-        _check_choice(book, item, vote, path)
-        by_rater.setdefault(vote.rater, []).append((item, vote))
+    by_rater: dict[str, list[ReadVote]] = {}
+    for one in read_votes(path, book.design, format=format):
+        _check_choice(book, one.item, one.vote, path)
+        by_rater.setdefault(one.vote.rater, []).append(one)
     num = 0
-    with shelf.lock:
+    with shelf.once:
         for rater, given in by_rater.items():
             person = Participant(
                 id=content_id("p", book.id, IMPORTED, rater), study_id=book.id, group="public", invited_by=IMPORTED
@@ -112,23 +121,19 @@ def import_votes(shelf: StudyShelf, study: str, path: Path, *, format: str) -> V
     return VoteFiles(path=str(path), format=format, votes=num, remarks=told)
 
 
-def _import_rater(
-    shelf: StudyShelf, book: StudyBook, person: Participant, given: Sequence[tuple[StudyItem, Vote]], path: Path
-) -> int:
-    orders = {item.id: order_of(vote, item.systems) for item, vote in reversed(given)}
+def _import_rater(shelf: StudyShelf, book: StudyBook, person: Participant, given: Sequence[ReadVote], path: Path) -> int:
     if person.id not in book.enrolled:
-        trials = [(item_id, MAIN, order) for item_id, order in orders.items()]
         agreed = consented_event(person, text=f"imported from {path.name[:200]}")
-        shelf.append(book, [joined_event(person), agreed, assigned_event(person, place=IMPORTED_PLACE, trials=trials)])
+        shelf.append(book, [joined_event(person), agreed, *_trial_events(book, person, given)])
     enrolment = book.enrolled[person.id]
     trial_ids = {trial.item_id: name for trial, name in zip(enrolment.trials, enrolment.trial_ids, strict=True)}
-    strange = [item.case_id for item, _ in given if item.id not in trial_ids]
+    strange = [one.item.case_id for one in given if one.item.id not in trial_ids]
     if strange:
         raise ImportRefused(
-            f"{path}: rater {given[0][1].rater!r} was imported before without case {strange[0]}; give all votes of a "
+            f"{path}: rater {given[0].vote.rater!r} was imported before without case {strange[0]}; give all votes of a "
             "rater in one file"
         )
-    votes = [replace(vote, rater=person.id, trial_id=trial_ids[item.id]) for item, vote in given]
+    votes = [replace(one.vote, rater=person.id, trial_id=trial_ids[one.item.id]) for one in given]
     before = shelf.journal.head().seq
     receipts = shelf.journal.append_votes(votes, redactable=True)
     for vote in votes:
@@ -136,6 +141,18 @@ def _import_rater(
     if enrolment.participant.state != "finished":
         shelf.append(book, [finished_event(person, code="")])
     return sum(receipt.seq > before for receipt in receipts)
+
+
+def _trial_events(book: StudyBook, person: Participant, given: Sequence[ReadVote]) -> list[Event]:
+    """The items that a rater answered as their trials, those that were chosen for them apart."""
+    orders = {one.item.id: (order_of(one.vote, one.item.systems), one.held_out) for one in reversed(given)}
+    trials = [(item_id, MAIN, order) if even else ("", MAIN, ()) for item_id, (order, even) in orders.items()]
+    chosen = [
+        chosen_event(person, trial_id=trial_id(book.id, person.id, k), position=k, item_id=item_id, role=MAIN, order=order)
+        for k, (item_id, (order, even)) in enumerate(orders.items())
+        if not even
+    ]
+    return [assigned_event(person, place=IMPORTED_PLACE, trials=trials), *chosen]
 
 
 def _check_choice(book: StudyBook, item: StudyItem, vote: Vote, path: Path) -> None:
@@ -149,14 +166,14 @@ def _check_choice(book: StudyBook, item: StudyItem, vote: Vote, path: Path) -> N
 def _rows(path: Path, format: str) -> list[Mapping[str, Any]]:
     if format == "parquet":
         return pq.read_table(path, page_checksum_verification=True).to_pylist()
-    text = path.read_text("utf-8-sig")
+    text = path.read_bytes().decode("utf-8-sig")  # as it is: names may hold any kind of line break
     if format == "jsonl":
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
     if format == "csv":
         lists = ("systems", "shown", "reasons")
         found = []
-        for row in csv.DictReader(io.StringIO(text)):
-            plain = {name: _unguarded(value or "") for name, value in row.items() if name}
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            plain = {name: unguarded(value or "") for name, value in row.items() if name}
             found.append({n: ([p for p in v.split("|") if p] if n in lists else v) for n, v in plain.items()})
         return found
     rows = []
@@ -173,7 +190,7 @@ def _rows(path: Path, format: str) -> list[Mapping[str, Any]]:
 
 def _vote(
     row: Mapping[str, Any], where: str, design: StudyDesign, items: Mapping[tuple[str, frozenset[str]], StudyItem]
-) -> tuple[StudyItem, Vote]:
+) -> ReadVote:
     if not isinstance(row, Mapping) or any(not row.get(name) for name in _NEEDED):
         raise ImportRefused(f"{where}: it needs {', '.join(_NEEDED)}")
     systems = [str(name) for name in row["systems"]]
@@ -203,7 +220,8 @@ def _vote(
         reasons=tuple(str(reason) for reason in row.get("reasons") or ()),
         shown_order=tuple(shown),
     )
-    return item, vote
+    even = str(row.get("held_out", True)).lower() != "false"
+    return ReadVote(item=item, vote=vote, held_out=even)
 
 
 def _is_main(row: object) -> bool:
@@ -218,8 +236,8 @@ def _majority(values: Sequence[float]) -> float:
 
 def _csv(votes: Sequence[CodedVote]) -> bytes:
     names = [field.name for field in fields(CodedVote)]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)  # ends lines by \r\n, so that both are quoted where a cell holds one
     writer.writerow(names)
     for vote in votes:
         writer.writerow([_cell(getattr(vote, name)) for name in names])
@@ -231,11 +249,7 @@ def _cell(value: Any) -> str:
         value = "|".join(value)
     if value is None or isinstance(value, bool | int | float):
         return "" if value is None else str(value)
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
-def _unguarded(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text
+    return guarded(value)
 
 
 def _parquet(votes: Sequence[CodedVote]) -> bytes:

@@ -1,11 +1,13 @@
 """The part of a workspace that asks people about systems' videos."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from backend.api import MediaFile, QueueState
 from backend.domain import Form, Receipt, SettingsError, Trial, Vote
+from backend.domain.dashboards import Dashboard
 from backend.domain.studies import (
     Erased,
     Invitation,
@@ -22,11 +24,14 @@ from backend.store.journal import Journal
 from backend.studies.book import StudyBook
 from backend.studies.design import participants_needed, power_table, trials_of
 from backend.studies.forms import load_form
-from backend.studies.results import results_of
+from backend.studies.results import PAIRS, results_of
+from backend.studies.tally_sql import DASHBOARD, dashboard
 from backend.workspace.layout import Layout
 from backend.workspace.projection import Projection
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.study_answering import Answering
+from backend.workspace.study_closing import Closing
+from backend.workspace.study_course import Course
 from backend.workspace.study_creating import Asked, decide
 from backend.workspace.study_enrolling import Enrolling
 from backend.workspace.study_erasing import erase
@@ -47,6 +52,8 @@ class _Opened(Protocol):
     _shelf: StudyShelf
     _enrolling: Enrolling
     _answering: Answering
+    _course: Course
+    _closing: Closing
     _study_media: StudyMediaLibrary
 
 
@@ -57,7 +64,9 @@ class StudyOperations:
         """Called once, when the journal, the catalog and the projection are open."""
         self._shelf = StudyShelf(self.journal, self.catalog, self._projection)
         self._enrolling = Enrolling(self._shelf, key=self.layout.study_key)
-        self._answering = Answering(self._shelf)
+        self._course = Course(self._shelf)
+        self._answering = Answering(self._shelf, self._course)
+        self._closing = Closing(self._shelf, self._answering)
         self._study_media = StudyMediaLibrary(self._shelf, self.layout.study_media)
 
     def create_study(
@@ -76,6 +85,9 @@ class StudyOperations:
         raters: int | None = None,
         trials: int | None = None,
         rules: tuple[str, ...] = (),
+        sequential: bool = False,
+        hold_out: float = 0.1,
+        stop_half_width: float = 0.0,
         language: str = "en",
         seed: int = 0,
     ) -> StudySummary:
@@ -93,6 +105,9 @@ class StudyOperations:
             raters=raters,
             trials=trials,
             rules=rules,
+            sequential=sequential,
+            hold_out=hold_out,
+            stop_half_width=stop_half_width,
             language=language,
             seed=seed,
         )
@@ -112,6 +127,14 @@ class StudyOperations:
             raise SettingsError(f"limit is {limit}; ask for 1 to {MAX_LIMIT}")
         return self._study_media.prepare(self._shelf.book(name).design, limit=limit)
 
+    def study_dashboard(self: _Opened, *, name: str, raters: int = 20) -> Dashboard:
+        if not 0 <= raters <= MAX_LIMIT:
+            raise SettingsError(f"raters is {raters}; ask for 0 to {MAX_LIMIT}")
+        book = self._shelf.book(name)
+        self._projection.refresh()
+        found = dashboard(self.catalog.query(DASHBOARD, [book.id, raters]))
+        return found if book.design.kind in PAIRS else replace(found, pairs=())
+
     def study_results(self: _Opened, *, name: str, bootstraps: int = 1000) -> StudyResults:
         if not 10 <= bootstraps <= MAX_BOOTSTRAPS:
             raise SettingsError(f"bootstraps is {bootstraps}; give 10 to {MAX_BOOTSTRAPS}")
@@ -119,6 +142,12 @@ class StudyOperations:
         found = self._answering.responses(book)
         summary = _summary(book, num_votes=sum(len(one.votes) for one in found))
         return results_of(book.design, found, summary, num_draws=bootstraps)
+
+    def close_study(self: _Opened, *, name: str, because: str = "") -> StudySummary:
+        return _summary(self._closing.close(name, because=because), num_votes=self._shelf.vote_count(name))
+
+    def reopen_study(self: _Opened, *, name: str) -> StudySummary:
+        return _summary(self._closing.reopen(name), num_votes=self._shelf.vote_count(name))
 
     def invite(
         self: _Opened, *, study: str, num: int = 1, group: str = "public", days: float = 30.0
@@ -146,12 +175,17 @@ class StudyOperations:
         return self._enrolling.note(participant, events)
 
     def finish_study(self: _Opened, *, participant: str) -> Participant:
-        return self._enrolling.finish(participant)
+        person = self._enrolling.finish(participant)
+        self._closing.look(self._shelf.book(person.study_id))
+        return person
 
     def withdraw(self: _Opened, *, participant: str) -> Participant:
-        return self._enrolling.withdraw(participant)
+        person = self._enrolling.withdraw(participant)
+        self._course.forget(person.study_id, person.id)
+        return person
 
     def erase_participant(self: _Opened, *, participant: str, delete_backups: bool = False) -> Erased:
+        self._course.forget(self._enrolling.participant(participant).study_id, participant)
         return erase(
             self._shelf,
             self.catalog,
@@ -221,6 +255,10 @@ def _summary(book: StudyBook, *, num_votes: int, remarks: tuple[str, ...] = ()) 
         withdrawn=states.count("withdrawn"),
         votes=num_votes,
         created_at=design.created_at,
+        sequential=design.sequential,
+        stop_half_width=design.stop_half_width,
+        closed_at=book.closed.at if book.closed else "",
+        closed_because=book.closed.because if book.closed else "",
         power=power_table(pairs=book.num_main, raters=design.raters_per_item),
         remarks=remarks,
     )

@@ -44,6 +44,8 @@ function step() {
     case "done":
       outbox?.clear();
       return steps.done(state.code);
+    case "ended":
+      return steps.ended();
     default:
       return steps.withdrawn();
   }
@@ -66,6 +68,7 @@ async function patiently(name, body) {
 
 async function join(fields) {
   const answer = await patiently("join", fields);
+  if (answer.code === "ended") return steps.ended();
   if (!answer.ok) return steps.problem(["login", "invitation"].includes(answer.code) ? answer.code : "refused", start);
   return start();
 }
@@ -150,6 +153,7 @@ async function open(position, { isNew = false } = {}) {
     closeTrial();
     steps.waiting();
     await fetchTrials(position);
+    if (!trials.has(position)) return finishing(); // the study was closed meanwhile
   } else if (!trials.has(position + 1) && position + 1 < state.total) {
     fetchTrials(position + 1, call).catch(() => null); // ahead of time: without a network, later
   }
@@ -203,8 +207,9 @@ async function finishing() {
 
 async function end() {
   const back = button(say("back"), () => open(state.total - 1, { isNew: true }), { class: "quiet" });
-  if (state.step === "finish") return steps.finish(complete, back, wayOut());
-  return (await slide({ call: patiently, back, withdraw: wayOut() })) ? complete() : start();
+  const note = state.is_closed ? say("closed_note") : "";
+  if (state.step === "finish") return steps.finish(complete, back, wayOut(), note);
+  return (await slide({ call: patiently, back, withdraw: wayOut(), note })) ? complete() : start();
 }
 
 async function complete() {

@@ -5,19 +5,19 @@ import { say } from "./words.js";
 
 const MAX_SAMPLES = 900;
 
-// Asks until it is passed; false when the service refuses. `back` is the button to the last trial.
-export async function slide({ call, back, withdraw }) {
+// Asks until it is passed; false when the service refuses. `back` is the button to the last trial, `note` why it is the end.
+export async function slide({ call, back, withdraw, note }) {
   for (let problem = ""; ; ) {
     const { ok, told } = await call("slider", {});
     if (!ok) return false;
-    const answer = await once(told, problem, back, withdraw);
+    const answer = await once(told, problem, back, withdraw, note);
     const { told: judged } = await call("slid", answer);
     if (judged.passed) return true;
     problem = judged.problem ?? "stale";
   }
 }
 
-function once(challenge, problem, back, withdraw) {
+function once(challenge, problem, back, withdraw, note) {
   return new Promise((done) => {
     const trace = [];
     let byKeys = false;
@@ -44,6 +44,7 @@ function once(challenge, problem, back, withdraw) {
     show(
       card(
         say("slider_heading"),
+        note ? el("p", { role: "status" }, note) : null,
         problem ? el("p", { class: "bad", role: "alert" }, say(`slider_${problem}`)) : null,
         el("p", {}, say("slider_text", { target: challenge.target })),
         el("label", { htmlFor: "slider", class: "big" }, say("slider_label", { target: challenge.target })),

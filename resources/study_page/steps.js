@@ -88,10 +88,11 @@ export function instructions(practice, start, withdraw) {
   );
 }
 
-export function finish(act, back, withdraw) {
+export function finish(act, back, withdraw, note) {
   show(
     card(
       say("finish_heading"),
+      note ? el("p", { role: "status" }, note) : null,
       el("p", {}, say("finish_text")),
       el("p", { class: "row" }, button(say("finish_button"), act, { class: "primary" }), back),
       withdraw,
@@ -113,6 +114,10 @@ export function done(code) {
       el("p", { class: "hint" }, say("done_close")),
     ),
   );
+}
+
+export function ended() {
+  show(card(say("ended_heading"), el("p", {}, say("ended_text"))));
 }
 
 export function withdrawn() {

@@ -66,16 +66,16 @@ class PageStudies:
             "practice": facts.practice,
             "has_sound": facts.has_sound,
         }
-        if participant.state == "joined":
-            return {**told, "step": "consent", "consent": facts.consent}
         if participant.state == "withdrawn":
             return {**told, "step": "withdrawn"}
         if participant.state == "finished":
             return {**told, "step": "done", "code": participant.code}
         found = self._api.study_trials(participant=session.participant, start=PAST_THE_END, limit=1)
+        if participant.state == "joined":
+            return {**told, "step": "ended"} if found.is_closed else {**told, "step": "consent", "consent": facts.consent}
         is_slid = session.passed_slider or not facts.slider
         step = "trials" if found.left else ("finish" if is_slid else "slider")
-        return {**told, "step": step, **shown_pass(found)}
+        return {**told, "step": step, "is_closed": found.is_closed, **shown_pass(found)}
 
     def consent(self, session: Session) -> None:
         self._api.consent(participant=session.participant, text=self._of(session).consent)

@@ -125,7 +125,7 @@ class _Page:
                 partial(self._studies.join, token=token, address=address, login=body.login, background=body.background)
             )
         except ProjectError as error:
-            raise Refused(403, "login" if "this login" in str(error) else "invitation") from error
+            raise Refused(403, _why_not(str(error))) from error
         response = JSONResponse({"joined": True})
         self._sessions.open(response, participant=participant.id, token=token)
         return response
@@ -201,6 +201,12 @@ class _Page:
         wait_s = rates.take(session.participant)
         if wait_s:
             raise Refused(429, "slow_down", wait_s=wait_s)
+
+
+def _why_not(refusal: str) -> str:
+    """The sentence that the page shows to somebody who cannot join."""
+    known = {"this login": "login", "this study has ended": "ended"}
+    return next((code for words, code in known.items() if words in refusal), "invitation")
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:

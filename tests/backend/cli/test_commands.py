@@ -129,7 +129,11 @@ COMMANDS = {
     "journal tail": {"--project", "--limit", "--json"},
     "journal export": {"--project", "--json"},
     "erase": {"--participant", "--delete-backups", "--project", "--json"},
+    "study close": {"--because", "--project", "--json"},
     "study create": {
+        "--sequential",
+        "--hold-out",
+        "--stop-at",
         "--kind",
         "--form",
         "--aspects",
@@ -151,6 +155,8 @@ COMMANDS = {
     "study import": {"--format", "--project", "--json"},
     "study invite": {"--num", "--group", "--days", "--url", "--project", "--json"},
     "study list": {"--project", "--json"},
+    "study reopen": {"--project", "--json"},
+    "study status": {"--project", "--json"},
     "study results": {"--bootstraps", "--html", "--figures", "--calibration", "--project", "--json"},
     "study serve": {
         "--host",

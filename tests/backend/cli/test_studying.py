@@ -79,6 +79,8 @@ def test_votes_go_out_come_in_and_are_erased(project: Path, tmp_path: Path) -> N
 def test_every_command_is_told_in_the_document() -> None:
     text = (Path(__file__).parents[3] / "docs" / "studies.md").read_text("utf-8")
     assert [
-        name for name in ("create", "invite", "list", "results", "export", "import") if f"study {name}" not in text
+        name
+        for name in ("create", "invite", "list", "status", "close", "reopen", "results", "export", "import")
+        if f"study {name}" not in text
     ] == []
     assert "erase --participant" in text

@@ -9,6 +9,7 @@ import pytest
 
 from backend.domain.calibration import MetricAgreement, MetricCalibration, MetricFit
 from backend.domain.studies import Estimate, FunnelStep, StudyDesign, StudyResults
+from backend.measures.raters import Sitting
 from backend.report import render
 from backend.report.study import study_report
 from backend.report.study_figures import study_figures, write_figures
@@ -30,7 +31,8 @@ def made(kind: str = "preference", *, raters: int = 6, systems: tuple[str, ...] 
         ][turn]
 
     given = voted(design, raters, choose, groups=("public", "expert"))
-    found = results(design, [replace(one, checks=2, checks_right=2, item_seconds=(3.0, 4.0)) for one in given])
+    sitting = Sitting(keys=("left", "right"), is_left=(True, False), seconds=(3.0, 4.0), is_right=(True, True))
+    found = results(design, [replace(one, sitting=sitting) for one in given])
     return design, _of(found, design)
 
 
@@ -129,9 +131,9 @@ def test_metrics_stand_beside_baselines_and_ceilings() -> None:
     )  # fmt: skip
     (figure,) = [one for one in study_figures(found, (calibration,)) if one.name == "metric_agreement"]
     assert [(row[1], row[2], row[3]) for row in figure.rows] == [
-        ("fitted", "held out", 0.75),
-        ("nexus_score", "metric", 0.7),
-        ("dino_i_v3", "baseline", 0.6),
+        ("fitted", "weighted sum, held out", 0.75),
+        ("nexus_score", "detector", 0.7),
+        ("dino_i_v3", "whole-image similarity", 0.6),
         ("a rater with the others", "ceiling", 0.8),
         ("the majority of all", "ceiling", 0.9),
     ]
@@ -142,3 +144,31 @@ def test_metrics_stand_beside_baselines_and_ceilings() -> None:
 @pytest.mark.slow
 def test_equal_results_give_equal_pages() -> None:
     assert page(*made()) == page(*made())
+
+
+def test_a_sequential_study_shows_its_fair_sample_beside_all_votes() -> None:
+    design, _ = made()
+    chosen = replace(design, sequential=True, hold_out=0.25, stop_half_width=0.3)
+
+    def choose(case: str, systems: tuple[str, ...], rater: int) -> tuple[str, float]:
+        turn = (len(case) + rater * 5 + sum(map(len, systems)) + int(case[-1])) % 3
+        return CHOICES["preference"][turn], (1.0, 0.5, 0.0)[turn]
+
+    given = [
+        replace(one, votes=tuple(replace(v, held_out=k % 2 == 0) for k, v in enumerate(one.votes)))
+        for one in voted(chosen, 6, choose)
+    ]
+    found = _of(results(chosen, given), chosen)
+    (figure,) = [one for one in study_figures(found) if one.name == "held_out"]
+    (aspect,) = found.groups[0].aspects
+    assert aspect.held_out_votes == sum(vote.held_out for one in given for vote in one.votes)
+    values = {(row[1], row[2]): row[3] for row in figure.rows}
+    assert values["two", "all"] == next(row.davidson.value for row in aspect.strengths if row.system == "two")
+    assert values["two", "hold_out"] == next(row.davidson.value for row in aspect.held_out if row.system == "two")
+    html = page(chosen, found)
+    assert "Of 12 main trials" not in html
+    assert "Of 12 trials, 3 came evenly" in html
+    assert "The study was to close when every main figure is known to +-0.3. The widest interval is +-" in html
+    assert "It is open." in html
+    closed = replace(found, study=replace(found.study, closed_at="2026-01-05T10:00:00", closed_because="enough people"))
+    assert "It was closed on 2026-01-05: enough people." in page(chosen, closed)

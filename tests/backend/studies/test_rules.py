@@ -7,6 +7,7 @@ import pytest
 
 from backend.domain import SettingsError, Vote
 from backend.domain.studies import GOLD, IDENTICAL, MAIN, PRACTICE, REPEAT, Participant, Rules, StudyDesign
+from backend.measures.raters import Sitting, longest_run
 from backend.studies.design import Assigned, trials_of
 from backend.studies.rules import rules_with, sift
 from backend.studies.tally import Given, Response, Taken, responses
@@ -68,17 +69,18 @@ def one_response(choose, **fields) -> Response:
 
 def test_a_careful_rater_passes_every_check_and_agrees_with_themselves() -> None:
     response = one_response(first_is_better)
-    assert (response.checks, response.checks_right) == (3, 3)
-    assert (response.repeats, response.repeats_alike) == (2, 2)
+    assert response.sitting.is_right == (True, True, True)
+    assert response.sitting.is_alike == (True, True)
     assert [vote.value for vote in response.votes if vote.role == MAIN] == [1.0] * 12
     assert PRACTICE not in {vote.role for vote in response.votes}
 
 
 def test_whoever_always_says_left_fails_the_checks_and_the_flipped_repeat() -> None:
     response = one_response(lambda _: "left")
-    assert response.checks_right < 2
-    assert (response.repeats, response.repeats_alike) == (2, 1)
-    assert (response.left_share, response.longest_run) == (1.0, 17)
+    assert sum(response.sitting.is_right) < 2
+    assert sorted(response.sitting.is_alike) == [False, True]
+    assert all(response.sitting.is_left)
+    assert longest_run(response.sitting.keys) == 17
 
 
 def test_time_is_counted_from_answer_to_answer_and_capped() -> None:
@@ -121,10 +123,10 @@ def test_each_rule_removes_its_own_and_the_funnel_adds_up() -> None:
 
 
 def test_extreme_answers_count_on_five_points_only() -> None:
-    response = replace(one_response(first_is_better), choices=("1", "5", "5", "3"))
+    response = replace(one_response(first_is_better), sitting=Sitting(keys=("1", "5", "5", "3")))
     assert sift([response], LENIENT, five_points=True).removed_by == {"p01": "extreme_share"}
     assert sift([response], LENIENT, five_points=False).removed_by == {}
-    half = replace(response, choices=("1", "5", "3", "3"))
+    half = replace(response, sitting=Sitting(keys=("1", "5", "3", "3")))
     assert sift([half], LENIENT, five_points=True).removed_by == {}
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.domain.dashboards import Dashboard
 from backend.store.schema import VOTE_SCHEMA, create_statements
-from backend.studies.tally_sql import DASHBOARD, Dashboard, dashboard
+from backend.studies.tally_sql import DASHBOARD, dashboard
 
 SYSTEMS = ("a", "b", "c")
 CHOICES = ("left", "right", "tie", "both_bad", "skip", "left_much", None)
@@ -40,7 +41,7 @@ def counted(votes: list[dict], *, raters: int = 10) -> Dashboard:
             kept = pa.schema([VOTE_SCHEMA.field(name) for name in votes[0]])
             opened.register("given_votes", pa.Table.from_pylist(votes, schema=kept))
             opened.execute("INSERT INTO vote BY NAME SELECT * FROM given_votes")
-        return dashboard(opened.execute(DASHBOARD, {"study": "s", "raters": raters}).fetchall())
+        return dashboard(opened.execute(DASHBOARD, ["s", raters]).fetchall())
 
 
 @given(seed=st.integers(0, 10_000))

@@ -8,12 +8,14 @@ import numpy as np
 
 from backend.api import Api
 from backend.domain import Receipt, Trial, Vote
-from backend.domain.studies import PageEvent, Participant
+from backend.domain.studies import PageEvent, Participant, StudySummary
 from backend.media.images import encode_png
+from backend.media.reader import VideoReader
 from backend.media.writer import write_video
 
 SYSTEMS = ("good", "fair", "poor")
 SHADES = {"good": 200, "fair": 120, "poor": 40}
+LENIENT = ("min_seconds=0", "min_item_seconds=0")
 
 
 def write_benchmark(folder: Path, *, cases: int, size: tuple[int, int] = (64, 48), frames: int = 6) -> Path:
@@ -82,3 +84,43 @@ def finished(api: Api, study: str, choose: Callable[[Trial, str], str], **about:
     answer(api, person, choose)
     api.page_events(participant=person.id, events=(PageEvent(id="s", name="slider_passed"),))
     return api.finish_study(participant=person.id)
+
+
+def create(api: Api, benchmark: Path, **fields) -> StudySummary:
+    """The study `taste` of one question over the benchmark of `write_benchmark`."""
+    asked = {"name": "taste", "form": "ab", "trials": 6, "rules": LENIENT, **fields}
+    return api.create_study(cases=str(benchmark / "cases.json"), systems=named(benchmark), **asked)
+
+
+def brighter(api: Api):
+    """A rater who sees what is shown: the brighter side wins, noise loses, equal sides tie."""
+
+    def choose(trial: Trial, question: str) -> str:
+        frames = {}
+        for slot in ("left", "right"):
+            media = next(one.media for one in trial.stimuli if one.slot == slot)
+            assert media is not None
+            with VideoReader(api.media(media_id=media).path) as reader:
+                frames[slot] = reader.at([0])[0][-24:, -24:].astype(float)
+        noise = {slot: frame.std() for slot, frame in frames.items()}
+        if abs(noise["left"] - noise["right"]) > 10:
+            return min(noise, key=lambda slot: noise[slot])
+        light = {slot: frame.mean() for slot, frame in frames.items()}
+        return "tie" if abs(light["left"] - light["right"]) < 5 else max(light, key=lambda slot: light[slot])
+
+    return choose
+
+
+def vote_on(person: Participant, trial: Trial, choice: str | None, *, rev: int = 1, id: str = "") -> Vote:
+    """An answer to the form `ab`."""
+    return Vote(
+        id=id or f"{trial.item_id}-better",
+        rev=rev,
+        study_id=person.study_id,
+        trial_id=trial.id,
+        item_id=trial.item_id,
+        rater=person.id,
+        rater_kind="person",
+        question="better",
+        choice=choice,
+    )

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from backend.api import Api
+from backend.cli.evaluating import show_total, total_of
 from backend.domain import SettingsError
+from backend.domain.ranking import TOTAL
 from backend.workspace import Workspace
 from backend.workspace.ranking import preset_of
 from tests.backend.workspace.study_project import SYSTEMS, named, write_benchmark
@@ -108,3 +110,38 @@ def test_what_cannot_be_calibrated_is_told(api: Api, benchmark: Path, tmp_path: 
 def test_a_name_without_a_calibration_is_a_presets(workspace: Workspace) -> None:
     assert preset_of(workspace.layout, "opens2v-v1.1-open") == "opens2v-v1.1-open"
     assert preset_of(workspace.layout, "../taste") == "../taste"
+
+
+@pytest.mark.slow
+def test_evaluate_names_the_preset_or_the_calibration_that_made_its_total(
+    api: Api, benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(api, benchmark, tmp_path)
+    found = api.calibrate_metrics(study="taste", bootstraps=10, by="none", scaling="linear").calibration
+    about = api.study(name="taste").benchmark
+    ours = total_of(api, "good", benchmark=about, preset="taste")
+    board = api.leaderboard(preset="taste")
+    (same,) = [s for s in board.standings if s.metric == TOTAL and s.system == "good" and not s.kind]
+    assert (ours["value"], ours["low"], ours["preset"]) == (same.value, same.low, found.id)
+    show_total(ours)
+    assert capsys.readouterr().out.startswith(f"good, total by {found.id}: 0.")
+    published = total_of(api, "good", benchmark=about, preset="")
+    show_total(published)
+    assert capsys.readouterr().out.startswith("good, total by opens2v-v1.1-open: – (no value of ")
+
+
+@pytest.mark.slow
+def test_metrics_are_fitted_to_what_came_evenly(api: Api, benchmark: Path, tmp_path: Path) -> None:
+    """Of a sequential study: whatever the votes on chosen pairs say, here the contrary, changes nothing."""
+    prepare(api, benchmark, tmp_path)
+    first = api.calibrate_metrics(study="taste", bootstraps=10, by="none", scaling="linear").calibration
+    rows = [json.loads(line) for line in (tmp_path / "votes.jsonl").read_text().splitlines()]
+    turned = [{**row, "rater": f"{row['rater']}x", "choice": _other(row["choice"]), "held_out": False} for row in rows]
+    (tmp_path / "chosen.jsonl").write_text("\n".join(json.dumps(row) for row in turned))
+    assert api.import_votes(study="taste", path=str(tmp_path / "chosen.jsonl")).votes == len(rows)
+    again = api.calibrate_metrics(study="taste", bootstraps=10, by="none", scaling="linear").calibration
+    assert (again.data_hash, again.fits) == (first.data_hash, first.fits)
+
+
+def _other(choice: str) -> str:
+    return {"left": "right", "right": "left"}.get(choice, choice)

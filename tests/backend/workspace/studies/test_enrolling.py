@@ -1,0 +1,115 @@
+"""Who takes part: invitations, joining once, ending, withdrawing; what is kept of them."""
+
+import threading
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from backend.api import Api
+from backend.domain import ProjectError, SettingsError
+from backend.domain.studies import PageEvent, StudySummary
+from backend.workspace import Workspace
+from tests.backend.workspace.study_project import create, finished, newcomer
+
+
+def test_an_invitation_lets_one_person_in(api: Api, study: StudySummary) -> None:
+    (one,) = api.invite(study="taste", group="expert")
+    person = api.join_study(token=one.token, login="ann", address="10.0.0.1")
+    assert (person.group, person.state) == ("expert", "joined")
+    with pytest.raises(ProjectError, match="used already"):
+        api.join_study(token=one.token)
+    with pytest.raises(ProjectError, match="not valid"):
+        api.join_study(token="forged" + one.token[6:])
+    (late,) = api.invite(study="taste", days=1e-9)
+    with pytest.raises(ProjectError, match="ended on"):
+        api.join_study(token=late.token)
+    (other,) = api.invite(study="taste")
+    with pytest.raises(ProjectError, match="has taken part already"):
+        api.join_study(token=other.token, login=" ann ")
+    assert api.join_study(token=other.token, login="bob").state == "joined"
+
+
+def test_nothing_of_a_token_a_login_or_an_address_is_kept(api: Api, study: StudySummary, workspace: Workspace) -> None:
+    (one,) = api.invite(study="taste")
+    api.join_study(token=one.token, login="ann.canary", address="203.0.113.77")
+    workspace.status()
+    for path in workspace.layout.root.rglob("*"):
+        if path.is_file():
+            found = path.read_bytes()
+            assert not any(text.encode() in found for text in (one.token, "ann.canary", "203.0.113.77")), path
+
+
+def test_twenty_threads_with_one_invitation_make_one_participant(workspace: Workspace, benchmark: Path) -> None:
+    create(cast(Api, workspace), benchmark)
+    (one,) = workspace.invite(study="taste")
+    joined, refused = [], []
+
+    def join() -> None:
+        try:
+            joined.append(workspace.join_study(token=one.token))
+        except ProjectError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=join) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(joined), len(refused)) == (1, 19)
+
+
+def test_an_open_response_cannot_be_finished(api: Api, study: StudySummary) -> None:
+    person = newcomer(api, "taste")
+    with pytest.raises(ProjectError, match=r"\d+ of \d+ trials are not answered yet"):
+        api.finish_study(participant=person.id)
+    (invitation,) = api.invite(study="taste")
+    joined = api.join_study(token=invitation.token)
+    assert api.study_trials(participant=joined.id).trials == ()
+    with pytest.raises(ProjectError, match="not agreed"):
+        api.finish_study(participant=joined.id)
+
+
+def test_withdrawn_and_second_responses_are_rows_of_the_funnel(api: Api, study: StudySummary) -> None:
+    def tie(*_: object) -> str:
+        return "tie"
+
+    kept = finished(api, "taste", tie, address="10.0.0.9")
+    twin = finished(api, "taste", tie, address="10.0.0.9")
+    gone = finished(api, "taste", tie)
+    api.withdraw(participant=gone.id)
+    newcomer(api, "taste")
+    results = api.study_results(name="taste", bootstraps=20)
+    steps = {step.rule: step for step in results.funnel}
+    assert steps["joined"].kept == 4
+    assert (steps["withdrawn"].removed, steps["unfinished"].removed) == (1, 1)
+    removed = {row.participant: row.removed_by for row in results.raters}
+    # Whoever says tie to everything fails the gold trials
+    assert (removed[kept.id], removed[twin.id]) == ("min_gold_accuracy", "min_gold_accuracy")
+    assert results.groups[0].participants == 0
+    assert "no response counts yet" in results.remarks[0]
+    assert results.groups[0].aspects[0].strengths[0].davidson.reason == "no votes"
+
+
+def test_who_works_on_the_project_goes_on_under_their_name(api: Api, study: StudySummary) -> None:
+    first = api.take_part(study="taste", login="ann")
+    assert api.take_part(study="taste", login="ann") == first
+    api.consent(participant=first.id, text="yes")
+    trials = api.next_trials(study_id=study.study_id, rater=first.id, limit=2)
+    assert len(trials) == 2
+    (more,) = api.next_trials(study_id=study.study_id, rater=first.id, limit=1, skip=tuple(t.item_id for t in trials))
+    assert more.item_id not in {t.item_id for t in trials}
+    state = api.queue_state(study_id=study.study_id, rater=first.id)
+    assert (state.judged, state.total) == (0, study.trials)
+    assert api.form(name=trials[0].form).questions[0].name == "better"
+
+
+def test_page_events_are_kept_once_and_checked(api: Api, study: StudySummary) -> None:
+    person = newcomer(api, "taste")
+    events = (PageEvent(id="a", name="offline"), PageEvent(id="b", name="played", value=1.0))
+    assert api.page_events(participant=person.id, events=events) == 2
+    assert api.page_events(participant=person.id, events=events) == 0
+    with pytest.raises(SettingsError, match="no fit name"):
+        api.page_events(participant=person.id, events=(PageEvent(id="c", name="<b>"),))
+    with pytest.raises(SettingsError, match="does not have"):
+        api.page_events(participant=person.id, events=(PageEvent(id="c", name="played", trial_id="trial_x"),))
