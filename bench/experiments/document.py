@@ -16,7 +16,6 @@ from bench.experiments.table import EXPERIMENTS, Experiment, Hypothesis
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "experiments.json"
 DOCUMENT = ROOT / "docs" / "experiments.md"
-PLOTS = ROOT / "docs" / "plots"
 MARKS = ("<!-- results -->", "<!-- /results -->")
 SEEDS = 3
 COLOURS = ("#0f7a6e", "#b3402f", "#3b5ba5", "#b98a1d", "#7a4b8f", "#6b675f")
@@ -24,13 +23,12 @@ COLOURS = ("#0f7a6e", "#b3402f", "#3b5ba5", "#b98a1d", "#7a4b8f", "#6b675f")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A row with a seed after some steps. `config` names what decides it, `loss` is the curve until then."""
+    """A row with a seed. `config` names what decides it, `loss` is the training curve."""
 
     experiment: str
     row: str
     seed: int
     scale: str
-    step: int
     steps: int
     config: str
     commit: str
@@ -52,33 +50,36 @@ def read_outcomes() -> list[Outcome]:
 
 
 def write_outcomes(fresh: Iterable[Outcome]) -> None:
-    """Adds outcomes; those of the same row, seed, scale and step are replaced."""
-    kept = {(o.experiment, o.row, o.seed, o.scale, o.step): o for o in [*read_outcomes(), *fresh]}
+    """Adds outcomes; those of the same row, seed and scale are replaced."""
+    kept = {(o.experiment, o.row, o.seed, o.scale): o for o in [*read_outcomes(), *fresh]}
     lines = [json.dumps(asdict(kept[key])) for key in sorted(kept)]
     RESULTS.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
-def write_document(outcomes: Sequence[Outcome]) -> None:
-    """Puts tables, verdicts and plots of all outcomes between the document's marks."""
+def write_document(outcomes: Sequence[Outcome], document: Path = DOCUMENT) -> None:
+    """Puts tables and verdicts of all outcomes between the document's marks, and plots into `plots` beside it."""
     parts: list[str] = []
     for scale in sorted({outcome.scale for outcome in outcomes}):
         ours = [outcome for outcome in outcomes if outcome.scale == scale]
         parts += [f"### On {'a GPU' if scale == 'cuda' else 'the CPU'}", ""]
         for name, experiment in EXPERIMENTS.items():
             found = [outcome for outcome in ours if outcome.experiment == name]
-            parts += _section(name, experiment, found, scale)
-    text = DOCUMENT.read_text()
+            parts += _section(name, experiment, found, document.parent / "plots" / f"experiments-{scale}-{name}.svg")
+    text = document.read_text()
     before, _, rest = text.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
-    DOCUMENT.write_text("\n".join([before + MARKS[0], *parts, MARKS[1] + after]))
+    document.write_text("\n".join([before + MARKS[0], *parts, MARKS[1] + after]))
 
 
 def verdict(hypothesis: Hypothesis, outcomes: Sequence[Outcome]) -> str:
     """Whether the mean difference over the seeds that both rows have is large enough, and how many seeds say the same."""
-    last = _last(outcomes)
-    of = {o.seed: o.values[hypothesis.measure] for o in last if o.row == hypothesis.of and hypothesis.measure in o.values}
+    of = {
+        o.seed: o.values[hypothesis.measure] for o in outcomes if o.row == hypothesis.of and hypothesis.measure in o.values
+    }
     than = {
-        o.seed: o.values[hypothesis.measure] for o in last if o.row == hypothesis.than and hypothesis.measure in o.values
+        o.seed: o.values[hypothesis.measure]
+        for o in outcomes
+        if o.row == hypothesis.than and hypothesis.measure in o.values
     }
     gaps = [of[seed] - than[seed] for seed in sorted(set(of) & set(than))]
     if not gaps:
@@ -90,16 +91,15 @@ def verdict(hypothesis: Hypothesis, outcomes: Sequence[Outcome]) -> str:
     return f"**{word}**: {fmean(gaps):+.2f} ({agreeing} of {len(gaps)} seeds alike{few})"
 
 
-def _section(name: str, experiment: Experiment, outcomes: Sequence[Outcome], scale: str) -> list[str]:
+def _section(name: str, experiment: Experiment, outcomes: Sequence[Outcome], plot: Path) -> list[str]:
     lines = [f"#### {name}. {experiment.title}", ""]
     if not outcomes:
         return [*lines, "Not run.", ""]
-    last = _last(outcomes)
-    measures = [m for m in experiment.measures if any(m in outcome.values for outcome in last)]
+    measures = [m for m in experiment.measures if any(m in outcome.values for outcome in outcomes)]
     lines += ["| row | seeds | cases | " + " | ".join(m.replace("_", " ") for m in measures) + " |"]
     lines += ["|---|--:|--:|" + "--:|" * len(measures)]
     for row in experiment.rows:
-        ours = [outcome for outcome in last if outcome.row == row]
+        ours = [outcome for outcome in outcomes if outcome.row == row]
         if not ours:
             lines.append(f"| {row} | not run | | " + " | ".join("" for _ in measures) + " |")
             continue
@@ -110,13 +110,8 @@ def _section(name: str, experiment: Experiment, outcomes: Sequence[Outcome], sca
     for each in experiment.hypotheses:
         told = f"{each.says}: {each.measure.replace('_', ' ')}, {each.of} over {each.than}"
         lines.append(f"| {told} | {each.least:+g} | {verdict(each, outcomes)} |")
-    plot = PLOTS / f"experiments-{scale}-{name}.svg"
     _plot(plot, experiment, outcomes, measures)
     return [*lines, "", f"![{experiment.title}: measures and loss by step](plots/{plot.name})", ""]
-
-
-def _last(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    return [outcome for outcome in outcomes if outcome.step == outcome.steps]
 
 
 def _cell(values: Sequence[float]) -> str:
@@ -128,25 +123,26 @@ def _cell(values: Sequence[float]) -> str:
 
 
 def _plot(path: Path, experiment: Experiment, outcomes: Sequence[Outcome], measures: Sequence[str]) -> None:
-    """Each measure against steps, and the loss: a line a row, the mean of its seeds, with each seed as a dot."""
+    """Each measure with a bar a row (the mean of its seeds, a dot a seed), and training losses by step."""
     path.parent.mkdir(exist_ok=True)
     with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none", "font.size": 8}):
-        figure = Figure(figsize=(2.3 * (len(measures) + 1), 2.6), layout="constrained")
-        axes: Any = figure.subplots(1, len(measures) + 1)
-        for colour, row in zip(COLOURS, experiment.rows, strict=False):
+        figure = Figure(figsize=(1.9 * len(measures) + 3.2, 2.6), layout="constrained")
+        axes: Any = figure.subplots(1, len(measures) + 1, width_ratios=[1.0] * len(measures) + [1.7])
+        for place, (colour, row) in enumerate(zip(COLOURS, experiment.rows, strict=False)):
             ours = [outcome for outcome in outcomes if outcome.row == row]
             for panel, measure in zip(axes, measures, strict=False):
-                points = [(o.step, o.values[measure]) for o in ours if measure in o.values]
-                steps = sorted({step for step, _ in points})
-                panel.plot(steps, [fmean(v for s, v in points if s == step) for step in steps], color=colour, label=row)
-                panel.scatter(*zip(*points, strict=True), color=colour, s=6) if points else None
-                panel.set_title(measure.replace("_", " "), fontsize=8)
-            curves = [o.loss for o in _last(ours)]
-            for number, curve in enumerate(curves):
-                axes[-1].plot(*zip(*curve, strict=True), color=colour, linewidth=1, label=row if number == 0 else None)
-        axes[-1].set_title("training loss", fontsize=8)
+                values = [outcome.values[measure] for outcome in ours if measure in outcome.values]
+                if values:
+                    panel.bar(place, fmean(values), color=colour, width=0.8)
+                    panel.scatter([place] * len(values), values, color="#1d1c1a", s=6, zorder=3)
+            for number, outcome in enumerate(ours):
+                steps, losses = zip(*outcome.loss, strict=True)
+                axes[-1].plot(steps, losses, color=colour, linewidth=1, label=None if number else row)
+        for panel, measure in zip(axes, measures, strict=False):
+            panel.set_title(measure.replace("_", " "), fontsize=8)
+            panel.set_xticks([])
+        axes[-1].set_title("training loss by step", fontsize=8)
         axes[-1].legend(fontsize=6.5, frameon=False)
         for panel in axes:
-            panel.set_xlabel("step")
             panel.spines[["top", "right"]].set_visible(False)
         FigureCanvasSVG(figure).print_svg(str(path), metadata={"Date": None, "Creator": None})

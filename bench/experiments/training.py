@@ -1,8 +1,9 @@
-"""Runs of arms by the product's own trainer: a base a seed, and every arm from it, stopped on the way to be looked at."""
+"""Runs of arms by the product's own trainer: a base a seed, and every arm from it."""
 
 import os
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,11 @@ from backend.jobs.board import JobTicket
 from bench.experiments import exports
 from bench.experiments.exports import Exported, exported
 from bench.experiments.table import ARMS, BASE, Scale, settings_of
-from bench.experiments.worlds import WORLDS
+from bench.experiments.worlds import WORLDS, World
 from training.building import EXPORT
-from training.job import CONFIG, run_training
+from training.job import run_training
 from training.observe import read_metrics
 
-LOOKS = (1 / 3, 1.0)
-"""At which shares of its steps a run is tested."""
 CURVE_POINTS = 12
 
 
@@ -33,31 +32,29 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A run after so many steps."""
+    """A run that came to its end, and what it learned from."""
 
     run: Path
     exported: Exported
-    step: int
 
 
-def trained(name: str, scale: Scale, *, seed: int, places: Places) -> Iterator[Trained]:
-    """The run of an arm after each look's steps, from the seed's base. A look that a killed command went past is left out."""
-    base, arm = base_run(scale, seed=seed, places=places), ARMS[name]
-    found = exported(WORLDS[arm.world](), places.worlds)
+def trained(
+    name: str, scale: Scale, *, seed: int, places: Places, worlds: Mapping[str, Callable[[], World]] = WORLDS
+) -> Trained:
+    """The run of an arm from the seed's base. What is done is not done again."""
+    base, arm = base_run(scale, seed=seed, places=places, worlds=worlds), ARMS[name]
+    found = exported(worlds[arm.world](), places.worlds)
     settings = settings_of(arm, scale, base=str(base), seed=seed)
     run = _folder(places, scale, f"seed{seed}-{name}", settings)
-    for share in LOOKS:
-        steps = max(1, round(scale.steps * share))
-        if _reached(run) <= steps:
-            _train(run, found.train, settings, steps)
-            yield Trained(run, found, steps)
+    _train(run, found.train, settings, scale.steps)
+    return Trained(run, found)
 
 
-def base_run(scale: Scale, *, seed: int, places: Places) -> Path:
+def base_run(scale: Scale, *, seed: int, places: Places, worlds: Mapping[str, Callable[[], World]] = WORLDS) -> Path:
     """What all arms of a seed start from."""
     settings = settings_of(BASE, scale, base="", seed=seed)
     run = _folder(places, scale, f"seed{seed}-base", settings)
-    _train(run, exported(WORLDS[BASE.world](), places.worlds).train, settings, scale.base_steps)
+    _train(run, exported(worlds[BASE.world](), places.worlds).train, settings, scale.base_steps)
     return run
 
 
@@ -74,16 +71,11 @@ def _folder(places: Places, scale: Scale, name: str, settings: tuple[str, ...]) 
     return places.runs / f"{scale.name}-{name}-{digest((*settings, repr(scale), str(exports.VERSION)))[:8]}"
 
 
-def _reached(run: Path) -> int:
-    return max((int(line["step"]) for line in read_metrics(run)), default=0)
-
-
 def _train(run: Path, data: Path, settings: tuple[str, ...], steps: int) -> None:
-    """Up to so many steps; what is done is not done again."""
-    if _reached(run) >= steps and (run / EXPORT).exists():
+    """What is done is not done again; what was cut off begins anew."""
+    if (run / EXPORT).exists():
         return
+    shutil.rmtree(run, ignore_errors=True)
     os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # what `train` goes by
-    resume = (run / CONFIG).exists()
-    given = (*(() if resume else settings), f"run.steps={steps}")
     ticket = JobTicket(lambda stage, done, total: None, threading.Event())
-    run_training(ticket, recipe="tiny", data=data, out=run, assignments=given, resume=resume)
+    run_training(ticket, recipe="tiny", data=data, out=run, assignments=(*settings, f"run.steps={steps}"))

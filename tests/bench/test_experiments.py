@@ -1,13 +1,14 @@
 """The small world, what is measured on it, and what is made of results."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backend.sampleworld.places import PLACES
 from backend.settings import parse_assignment
-from bench.experiments.document import Outcome, verdict
+from bench.experiments.document import Outcome, verdict, write_document
 from bench.experiments.measures import Ruler, means
 from bench.experiments.scenes import CLIP_SIDE, FRAMES, Figure, Scene, Studio, identity_of, side_of
 from bench.experiments.table import ARMS, BASE, EXPERIMENTS, SCALES, Hypothesis, settings_of
@@ -132,15 +133,34 @@ def test_every_arm_is_a_whole_config(name: str, scale: str) -> None:
     assert config.data.latents.clips.frames == ((5,) if ARMS[name].has_time or scale == "cuda" else (1,))
 
 
-def test_verdicts_are_of_the_mean_over_seeds_at_the_last_step() -> None:
-    def outcome(row: str, seed: int, value: float, step: int = 9) -> Outcome:
-        return Outcome(
-            experiment="A", row=row, seed=seed, scale="cpu", step=step, steps=9, config="", commit="", values={"m": value}, loss=[]
-        )  # fmt: skip
+def outcome(row: str, seed: int, value: float, measure: str = "m") -> Outcome:
+    return Outcome(
+        experiment="A", row=row, seed=seed, scale="cpu", steps=9, config="", commit="", values={measure: value, "cases": 4.0},
+        loss=[(1, 0.5), (9, 0.1)],
+    )  # fmt: skip
 
+
+def test_verdicts_are_of_the_mean_over_seeds_that_both_rows_have() -> None:
     found = [outcome("one", 0, 0.9), outcome("one", 1, 0.5), outcome("other", 0, 0.1), outcome("other", 1, 0.2)]
-    found += [outcome("one", 2, 0.9), outcome("other", 2, 0.9, step=3)]
+    found += [outcome("one", 2, 0.9)]
     hypothesis = Hypothesis(says="", measure="m", of="one", than="other", least=0.5)
     assert verdict(hypothesis, found) == "**holds**: +0.55 (1 of 2 seeds alike; 2 of 3 seeds run)"
     assert verdict(replace(hypothesis, least=0.6), found).startswith("**does not hold**: +0.55 (1 of 2")
     assert verdict(replace(hypothesis, measure="n"), found) == "not run"
+
+
+def test_the_document_gets_tables_verdicts_and_plots_between_its_marks(tmp_path: Path) -> None:
+    document = tmp_path / "experiments.md"
+    document.write_text("before\n<!-- results -->\nstale\n<!-- /results -->\nafter\n")
+    leak = "background_leak"
+    write_document(
+        [outcome("in-pair", 0, 0.9, leak), outcome("in-pair", 1, 0.7, leak), outcome("cross-pair", 0, 0.1, leak)], document
+    )
+    text = document.read_text()
+    assert (text[:7], text[-6:], "stale" in text) == ("before\n", "after\n", False)
+    assert "| in-pair | 0, 1 | 4 | 0.80 (0.70-0.90) |" in text
+    assert "| cross-pair | 0 | 4 | 0.10 |" in text
+    assert "| face cross-pair | not run |" in text
+    assert "in-pair over cross-pair | +0.5 | **holds**: +0.80 (1 of 1 seeds alike; 1 of 3 seeds run) |" in text
+    assert "Not run." in text
+    assert (tmp_path / "plots" / "experiments-cpu-A.svg").read_text().count("<svg") == 1
