@@ -38,6 +38,15 @@ NUM_FRAMES = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """How the videos of every system are filmed."""
+
+    size: tuple[int, int] = SIZE
+    num_frames: int = NUM_FRAMES
+    fps: int = FPS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
     """The planted model: P(a preferred to b) = sigmoid(weights · (qualities of a - qualities of b))."""
 
@@ -51,10 +60,16 @@ PLANTED = {"faithful": (0.9, 0.9, 0.8), "copy_paste": (1.0, 0.1, 0.05), "wrong_i
 
 
 def render_cases(
-    out: Path, identities: Sequence[Identity], *, seed: int, count: int, preference: Preference | None = None
+    out: Path,
+    identities: Sequence[Identity],
+    *,
+    seed: int,
+    count: int,
+    preference: Preference | None = None,
+    takes: Takes | None = None,
 ) -> None:
-    """Writes the benchmark into a folder. Deterministic per identities, seed and count."""
-    wardrobe = Wardrobe()
+    """Writes the benchmark into a folder. Deterministic per identities, seed, count and takes."""
+    studio = _Studio(takes or Takes(), Wardrobe())
     identities = [i for i in identities if i.relabels is None]
     rng = np.random.default_rng([seed, 61])
     order = [identities[k] for k in rng.permutation(len(identities))]
@@ -67,7 +82,7 @@ def render_cases(
         prefix = "singlehuman" if isinstance(identity.look, PersonLook) else "singleobj"
         numbers[prefix] = numbers.get(prefix, 0) + 1
         case_id = f"{prefix}_{numbers[prefix]}"
-        cases[case_id] = _render_case(out, case_id, identity, identities, np.random.default_rng([seed, 62, k]), wardrobe)
+        cases[case_id] = _render_case(out, case_id, identity, identities, np.random.default_rng([seed, 62, k]), studio)
     (out / CASES_NAME).write_text(json.dumps(cases, indent=4), encoding="utf-8")
     _write_votes(out, list(cases), seed, preference or Preference())
 
@@ -78,7 +93,7 @@ def _render_case(
     identity: Identity,
     identities: Sequence[Identity],
     rng: np.random.Generator,
-    wardrobe: Wardrobe,
+    studio: "_Studio",
 ) -> dict:
     places = [str(p) for p in rng.permutation(list(PLACES))]
     asked = draw_shot(rng, places[0], (identity,))
@@ -89,19 +104,20 @@ def _render_case(
     own = replace(own, subjects=tuple(replace(s, azimuth_deg=(facing, facing)) for s in own.subjects))
     label = identity.category
     image = f"references/{case_id.rsplit('_', 1)[0]}/{label.replace(' ', '_')}/{case_id.rsplit('_', 1)[1]}.png"
-    picture, crop = _reference(own, wardrobe)
+    picture, crop = studio.reference(own)
     path = out / image
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_png(crop))
     other = _look_alike(identity, identities, rng)
     stranger = replace(asked, subjects=tuple(replace(s, identity=other) for s in asked.subjects))
     videos = {
-        "faithful": _filmed(asked, wardrobe),
-        "copy_paste": _still(picture, rng),
-        "wrong_identity": _filmed(stranger, wardrobe),
+        "faithful": studio.filmed(asked),
+        "copy_paste": studio.still(picture, rng),
+        "wrong_identity": studio.filmed(stranger),
     }
     for system, frames in videos.items():
-        write_video(out / "systems" / system / f"{case_id}.mp4", frames, fps=FPS, preset="ultrafast", crf=19, threads=1)
+        path = out / "systems" / system / f"{case_id}.mp4"
+        write_video(path, frames, fps=studio.takes.fps, preset="ultrafast", crf=19, threads=1)
     return {
         "img_paths": [image],
         "prompt": caption_of(asked),
@@ -124,47 +140,53 @@ def _look_alike(identity: Identity, identities: Sequence[Identity], rng: np.rand
     return Identity(id=f"{identity.id}_look_alike", category=identity.category, look=other, twin=identity.id)
 
 
-def _video(shot: ShotPlan) -> VideoPlan:
-    return VideoPlan(
-        name="case",
-        num_frames=NUM_FRAMES,
-        fps=FPS,
-        shots=(replace(shot, start_frame=0, stop_frame=NUM_FRAMES, first_frame=0, last_frame=NUM_FRAMES),),
-        transitions=(),
-        overlays=(),
-        border=("none", 1.0),
-        sound=("none", None),
-        syllables=(),
-        sidecar="none",
-        seed=shot.seed,
-    )
+@dataclass(frozen=True, slots=True)
+class _Studio:
+    """Where the videos of all cases are filmed."""
 
+    takes: Takes
+    wardrobe: Wardrobe
 
-def _filmed(shot: ShotPlan, wardrobe: Wardrobe) -> Iterator[np.ndarray]:
-    return (picture for picture, *_ in film(_video(shot), SIZE, wardrobe))
+    def filmed(self, shot: ShotPlan) -> Iterator[np.ndarray]:
+        return (picture for picture, *_ in film(self._video(shot), self.takes.size, self.wardrobe))
 
+    def reference(self, shot: ShotPlan) -> tuple[np.ndarray, np.ndarray]:
+        """The picture that holds the subject, and the crop around it that is given as the reference."""
+        still = replace(shot, front=None, light_swing=0.0, camera=replace(shot.camera, shake=0.0))
+        picture, _, _, shown = next(film(self._video(still), self.takes.size, self.wardrobe))
+        width, height = self.takes.size
+        box = shown[0].row.box or (0.0, 0.0, float(width), float(height))
+        pad = 0.15 * max(box[2] - box[0], box[3] - box[1])
+        x0, y0 = max(0, int(box[0] - pad)), max(0, int(box[1] - pad))
+        return picture, picture[y0 : int(box[3] + pad), x0 : int(box[2] + pad)].copy()
 
-def _reference(shot: ShotPlan, wardrobe: Wardrobe) -> tuple[np.ndarray, np.ndarray]:
-    """The picture that holds the subject, and the crop around it that is given as the reference."""
-    still = replace(shot, front=None, light_swing=0.0, camera=replace(shot.camera, shake=0.0))
-    picture, _, _, shown = next(film(_video(still), SIZE, wardrobe))
-    box = shown[0].row.box or (0.0, 0.0, float(SIZE[0]), float(SIZE[1]))
-    pad = 0.15 * max(box[2] - box[0], box[3] - box[1])
-    x0, y0 = max(0, int(box[0] - pad)), max(0, int(box[1] - pad))
-    return picture, picture[y0 : int(box[3] + pad), x0 : int(box[2] + pad)].copy()
+    def still(self, picture: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """The picture under a camera that hardly moves."""
+        h, w = picture.shape[:2]
+        drift = rng.uniform(-3, 3, 2)
+        for k in range(self.takes.num_frames):
+            t = k / (self.takes.num_frames - 1)
+            zoom = 1.015 + 0.01 * t
+            move = np.array([[zoom, 0, w / 2 * (1 - zoom) + drift[0] * t], [0, zoom, h / 2 * (1 - zoom) + drift[1] * t]])
+            frame = cv2.warpAffine(picture, move, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+            noise = rng.normal(0, 1.2, (h, w, 1))
+            yield np.clip(frame + noise, 0, 255).astype(np.uint8)
 
-
-def _still(picture: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """The picture under a camera that hardly moves."""
-    h, w = picture.shape[:2]
-    drift = rng.uniform(-3, 3, 2)
-    for k in range(NUM_FRAMES):
-        t = k / (NUM_FRAMES - 1)
-        zoom = 1.015 + 0.01 * t
-        move = np.array([[zoom, 0, w / 2 * (1 - zoom) + drift[0] * t], [0, zoom, h / 2 * (1 - zoom) + drift[1] * t]])
-        frame = cv2.warpAffine(picture, move, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        noise = rng.normal(0, 1.2, (h, w, 1))
-        yield np.clip(frame + noise, 0, 255).astype(np.uint8)
+    def _video(self, shot: ShotPlan) -> VideoPlan:
+        num = self.takes.num_frames
+        return VideoPlan(
+            name="case",
+            num_frames=num,
+            fps=self.takes.fps,
+            shots=(replace(shot, start_frame=0, stop_frame=num, first_frame=0, last_frame=num),),
+            transitions=(),
+            overlays=(),
+            border=("none", 1.0),
+            sound=("none", None),
+            syllables=(),
+            sidecar="none",
+            seed=shot.seed,
+        )
 
 
 def _write_votes(out: Path, case_ids: Sequence[str], seed: int, preference: Preference) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from backend.media.images import read_image
 from backend.media.index import decode_all
-from backend.sampleworld.cases import SYSTEMS, render_cases
+from backend.sampleworld.cases import SYSTEMS, Takes, render_cases
 from backend.sampleworld.cast import draw_cast
 
 COUNT = 2
@@ -65,3 +65,12 @@ def test_votes_follow_the_planted_weights(folder: Path):
         expected += max(chance, 1 - chance)
         agreed += (vote["choice"] == "a") == (chance > 0.5)
     assert abs(agreed - expected) < 3 * np.sqrt(len(votes) / 4)
+
+
+@pytest.mark.slow
+def test_takes_decide_size_length_and_rate(tmp_path: Path):
+    render_cases(tmp_path, draw_cast(1), seed=1, count=1, takes=Takes(size=(160, 96), num_frames=4, fps=12))
+    for system in SYSTEMS:
+        frames = list(decode_all(next((tmp_path / "systems" / system).glob("*.mp4"))))
+        assert {(frame.width, frame.height) for frame in frames} == {(160, 96)}
+        assert [round(12 * (frame.time or 0.0)) for frame in frames] == [0, 1, 2, 3]
