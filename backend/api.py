@@ -9,11 +9,13 @@ Operations raise StudioError; over HTTP the text and `kind` survive.
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from backend.api_library import LibraryApi
 from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
 from backend.domain.calibration import CalibratedMetrics, CalibratedThresholds, FittedEmbedder
 from backend.domain.case_sets import CaseReview, CasesMade
 from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
+from backend.domain.library import ExportSummary
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.domain.statistics import Ablation, DatasetStatistics
@@ -200,18 +202,6 @@ class Doctor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportSummary:
-    """What an export wrote. `manifest` is the path of MANIFEST.sha256; `left_out` counts pairs by reason."""
-
-    out: str
-    format: str
-    pairs: int
-    files: int
-    manifest: str
-    left_out: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationJob:
     """An evaluation that was asked for: what it is about, what is odd, and the job that measures."""
 
@@ -225,7 +215,7 @@ class EvaluationJob:
     remarks: tuple[str, ...] = ()
 
 
-class Api(StudyApi, Protocol):
+class Api(StudyApi, LibraryApi, Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
     def about(self) -> About: ...

@@ -48,7 +48,8 @@ def start_once(root: Path) -> None:
     started = time.perf_counter() - _age_s()
     app = _application()
     with closing(_open(_world(root), root / f"state{os.getpid()}")) as window:
-        _wait(lambda: window.page.session.phase is Phase.JUDGING)
+        page = _judge_page(window)
+        _wait(lambda: page.session.phase is Phase.JUDGING)
         app.processEvents()
         sys.stdout.write(f"{time.perf_counter() - started:.3f} {_resident_mib():.0f}\n")
         sys.stdout.flush()
@@ -74,13 +75,18 @@ def _starts(root: Path) -> list[dict]:
 
 def _verdicts(root: Path) -> list[dict]:
     with closing(_open(_world(root, num_pairs=NUM_KEYS + 4), root / "state")) as window:
-        took = [_verdict(window.page, judged) for judged in range(NUM_KEYS)]
+        took = [_verdict(_judge_page(window), judged) for judged in range(NUM_KEYS)]
     took.sort()
     return [
         _row("key to vote on disk to next pair painted, median", 1000 * statistics.median(took), "ms", None),
         _row("key to vote on disk to next pair painted, p95", 1000 * took[int(len(took) * 0.95)], "ms", 50),
         _row("key to vote on disk to next pair painted, p99", 1000 * took[int(len(took) * 0.99)], "ms", 100),
     ]
+
+
+def _judge_page(window: Window) -> JudgePage:
+    assert isinstance(window.page, JudgePage)
+    return window.page
 
 
 def _verdict(page: JudgePage, judged: int) -> float:
@@ -168,7 +174,7 @@ def _world(root: Path, num_pairs: int = 12) -> World:
 
 
 def _open(world: World, state: Path) -> Window:
-    window = open_window(world.api, project=state, rater="bench", theme="light", state=state / "p")
+    window = open_window(world.api, project=state, rater="bench", theme="light", state=state / "p", page="verify")
     window.show()
     return window
 

@@ -1,6 +1,6 @@
-"""Everything that can be done by key or menu, in one table: menus, shortcuts and the cheat sheet are made from it.
+"""Everything that can be done by key or menu, in one table: menus, shortcuts, the palette and the sheet of keys are made from it.
 
-Verdicts are not here: a form brings its own choices and keys (`form_view`).
+Titles are the texts `actions.ID`. Verdicts are not here: a form brings its own choices and keys (`form_view`).
 """
 
 from collections.abc import Callable, Iterable
@@ -11,55 +11,91 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
 
+from backend.domain.library import KINDS
+from studio.pages import PAGES
+from studio.texts import text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """`keys` are Qt key names, the first is shown; `context` is `window` or `judge` (a page with a queue)."""
+    """`keys` are Qt key names, the first is shown; `contexts` are `window` or those of pages (`judge`, `library`) that do it."""
 
     id: str
-    title: str
     keys: tuple[str, ...]
-    context: str
+    contexts: tuple[str, ...]
     menu: str
     icon: str = ""
     repeats: bool = False
     """Whether holding the key repeats the action; never for what changes a verdict."""
 
+    @property
+    def title(self) -> str:
+        return text(f"actions.{self.id}")
+
+
+WINDOW, JUDGE, LIBRARY = ("window",), ("judge",), ("library",)
+PLAYER = ("judge", "library")
 
 ACTIONS: tuple[Action, ...] = (
-    Action(id="undo", title="Undo last verdict", keys=("Z", "Ctrl+Z"), context="judge", menu="Judge", icon="undo"),
-    Action(id="reasons", title="Give reasons", keys=("R",), context="judge", menu="Judge", icon="reasons"),
-    Action(id="refresh", title="Look for new pairs", keys=("F5",), context="judge", menu="Judge", icon="refresh"),
-    Action(id="play", title="Play or pause", keys=("Space",), context="judge", menu="Playback", icon="play"),
-    Action(
-        id="step_back", title="One frame back", keys=(",",), context="judge", menu="Playback", icon="back", repeats=True
+    Action(id="projects", keys=("Ctrl+O",), contexts=WINDOW, menu="file", icon="folder"),
+    Action(id="quit", keys=("Ctrl+Q",), contexts=WINDOW, menu="file"),
+    *(
+        Action(id=f"page_{name}", keys=(page.key,), contexts=WINDOW, menu="go", icon=page.icon)
+        for name, page in PAGES.items()
     ),
-    Action(id="step_on", title="One frame on", keys=(".",), context="judge", menu="Playback", icon="forward", repeats=True),
-    Action(id="rewind", title="To the first frame", keys=("Home",), context="judge", menu="Playback"),
-    Action(id="slower", title="Slower", keys=("[",), context="judge", menu="Playback"),
-    Action(id="faster", title="Faster", keys=("]",), context="judge", menu="Playback"),
-    Action(id="loop", title="Loop", keys=("L",), context="judge", menu="Playback", icon="loop"),
-    Action(id="flicker", title="Flicker between the sides", keys=("F",), context="judge", menu="View", icon="flicker"),
-    Action(id="zoom_link", title="Link zoom of the sides", keys=("G",), context="judge", menu="View", icon="link"),
-    Action(id="zoom_in", title="Zoom in", keys=("+", "="), context="judge", menu="View", repeats=True),
-    Action(id="zoom_out", title="Zoom out", keys=("-",), context="judge", menu="View", repeats=True),
-    Action(id="zoom_fit", title="Fit to view", keys=("0",), context="judge", menu="View"),
-    Action(id="scores", title="Show or hide scores", keys=("H",), context="judge", menu="View", icon="scores"),
-    Action(id="theme", title="Light or dark", keys=("Ctrl+T",), context="window", menu="View", icon="theme"),
-    Action(id="full_screen", title="Full screen", keys=("F11",), context="window", menu="View"),
-    Action(id="next_page", title="Next page", keys=("Ctrl+Tab",), context="window", menu="View"),
-    Action(id="sheet", title="All keys", keys=("?", "F1"), context="window", menu="Help", icon="keyboard"),
-    Action(id="quit", title="Quit", keys=("Ctrl+Q",), context="window", menu="File"),
+    Action(id="next_page", keys=("Ctrl+Tab",), contexts=WINDOW, menu="go"),
+    Action(id="find", keys=("/", "Ctrl+F"), contexts=LIBRARY, menu="items", icon="search"),
+    Action(id="add_filter", keys=("A",), contexts=LIBRARY, menu="items", icon="filter"),
+    Action(id="clear_filters", keys=("Ctrl+Backspace",), contexts=LIBRARY, menu="items"),
+    Action(id="sort", keys=("S",), contexts=LIBRARY, menu="items"),
+    Action(id="turn_order", keys=("Shift+S",), contexts=LIBRARY, menu="items"),
+    Action(id="views", keys=("B",), contexts=LIBRARY, menu="items", icon="star"),
+    Action(id="save_view", keys=("Ctrl+S",), contexts=LIBRARY, menu="items"),
+    Action(id="choose_all", keys=("Ctrl+A",), contexts=LIBRARY, menu="items"),
+    Action(id="choose_none", keys=("Esc",), contexts=LIBRARY, menu="items"),
+    Action(id="send", keys=("V",), contexts=LIBRARY, menu="items", icon="send"),
+    Action(id="export_items", keys=("Ctrl+E",), contexts=LIBRARY, menu="items", icon="export"),
+    Action(id="exclude", keys=("D", "Del"), contexts=LIBRARY, menu="items", icon="exclude"),
+    Action(id="include", keys=("U",), contexts=LIBRARY, menu="items", icon="include"),
+    *(Action(id=f"kind_{kind}", keys=(str(n),), contexts=LIBRARY, menu="view") for n, kind in enumerate(KINDS, start=1)),
+    Action(id="layout", keys=("G",), contexts=LIBRARY, menu="view", icon="table"),
+    Action(id="details", keys=("I",), contexts=LIBRARY, menu="view", icon="details"),
+    Action(id="layer_boxes", keys=("Shift+B",), contexts=LIBRARY, menu="view", icon="overlay"),
+    Action(id="layer_masks", keys=("Shift+M",), contexts=LIBRARY, menu="view"),
+    Action(id="layer_points", keys=("Shift+K",), contexts=LIBRARY, menu="view"),
+    Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
+    Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
+    Action(id="refresh", keys=("F5",), contexts=PLAYER, menu="view", icon="refresh"),
+    Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
+    Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
+    Action(id="step_on", keys=(".",), contexts=PLAYER, menu="playback", icon="forward", repeats=True),
+    Action(id="rewind", keys=("Home",), contexts=JUDGE, menu="playback"),
+    Action(id="slower", keys=("[",), contexts=PLAYER, menu="playback"),
+    Action(id="faster", keys=("]",), contexts=PLAYER, menu="playback"),
+    Action(id="loop", keys=("L",), contexts=PLAYER, menu="playback", icon="loop"),
+    Action(id="flicker", keys=("F",), contexts=JUDGE, menu="view", icon="flicker"),
+    Action(id="zoom_link", keys=("G",), contexts=JUDGE, menu="view", icon="link"),
+    Action(id="zoom_in", keys=("+", "="), contexts=PLAYER, menu="view", repeats=True),
+    Action(id="zoom_out", keys=("-",), contexts=PLAYER, menu="view", repeats=True),
+    Action(id="zoom_fit", keys=("0",), contexts=PLAYER, menu="view"),
+    Action(id="scores", keys=("H",), contexts=JUDGE, menu="view", icon="scores"),
+    Action(id="rail", keys=("Ctrl+B",), contexts=WINDOW, menu="view", icon="rail"),
+    Action(id="theme", keys=("Ctrl+T",), contexts=WINDOW, menu="view", icon="theme"),
+    Action(id="language", keys=("Ctrl+Shift+L",), contexts=WINDOW, menu="view", icon="language"),
+    Action(id="full_screen", keys=("F11",), contexts=WINDOW, menu="view"),
+    Action(id="palette", keys=("Ctrl+K", "Ctrl+Shift+P"), contexts=WINDOW, menu="help", icon="search"),
+    Action(id="sheet", keys=("?", "F1"), contexts=WINDOW, menu="help", icon="keyboard"),
 )
 
-MENUS = ("File", "Judge", "Playback", "View", "Help")
+MENUS = ("file", "go", "items", "judge", "playback", "view", "help")
+"""In the order of the menu bar; the title of each is the text `menus.NAME`."""
 
 
 class ActionSet:
     """The QActions of one context, bound to a widget. Keys work while the focus is inside it."""
 
     def __init__(self, context: str, owner: QWidget, handlers: dict[str, Callable[[], object]]) -> None:
-        rows = [action for action in ACTIONS if action.context == context]
+        rows = [action for action in ACTIONS if context in action.contexts]
         missing = {row.id for row in rows} ^ set(handlers)
         assert not missing, f"context {context}: actions and handlers disagree on {sorted(missing)}"
         self.rows = {row.id: row for row in rows}
@@ -89,10 +125,10 @@ class ActionSet:
 @lru_cache
 def canonical_key(key: str) -> str:
     """One spelling of a Qt key name. Raises ValueError for a name that Qt does not know."""
-    text = QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)
-    if not text:
+    spelled = QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)
+    if not spelled:
         raise ValueError(f"{key!r} is not a key name of Qt, such as 1, A, Left or Ctrl+Z")
-    return text
+    return spelled
 
 
 def shown_key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""`studio [PROJECT]`: opens a project's window."""
+"""`studio [PROJECT]`: opens a project's window, or the page on which one is chosen."""
 
 import argparse
 import getpass
@@ -19,6 +19,8 @@ from backend.api import Api
 from backend.domain import ProjectError, StudioError, digest
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QSettings
+
     from studio.window import Window
 
 QT_PACKAGES = "libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3"
@@ -35,21 +37,22 @@ def main(argv: list[str] | None = None) -> int:
         _require_qt()
         from backend.client import connect
 
-        reach = partial(connect, project, start=True)
-        return run(reach(), project=project, rater=args.rater, theme=args.theme, revive=reach)
+        reach = partial(connect, start=True)
+        api = reach(project) if project else None
+        return run(api, project=project, rater=args.rater, theme=args.theme, language=args.language, reach=reach)
     except StudioError as error:
         sys.stderr.write(f"studio: {error}\n")
         return 1
 
 
-def find_project(given: str | None) -> Path:
-    """The project folder: the one given, else this folder, else ./demo-project. Raises ProjectError."""
+def find_project(given: str | None) -> Path | None:
+    """The project folder: the one given, else this folder, else ./demo-project; None without any. Raises ProjectError."""
     folders = [Path(given)] if given else [Path(), Path("demo-project")]
     for folder in folders:
         if (folder / "project.toml").is_file():
             return folder.resolve()
     if given is None:
-        raise ProjectError("there is no project in this folder; give its path (studio DIR), or make one with: make demo")
+        return None
     if not folders[0].exists():
         raise ProjectError(f"{given} does not exist; make a project with: studio-backend init --project {given}")
     raise ProjectError(
@@ -72,23 +75,47 @@ def require_display(environ: Mapping[str, str]) -> None:
 
 
 def run(
-    api: Api,
+    api: Api | None = None,
     *,
-    project: Path,
+    project: Path | None = None,
     rater: str | None = None,
     theme: str | None = None,
-    revive: Callable[[], Api] | None = None,
+    language: str | None = None,
+    reach: Callable[[Path], Api] | None = None,
 ) -> int:
-    """Shows the window of a connected project until it is closed; `revive` connects anew after a loss."""
+    """Shows the window of a connected project, or without one the welcome page, until all is closed.
+
+    `reach` connects to a project: to others that are opened, and to this one anew after a loss.
+    """
     from PySide6.QtWidgets import QApplication
+
+    from studio.desk import Desk
+    from studio.projects import RecentProjects
 
     app = QApplication.instance() or QApplication(["studio"])
     assert isinstance(app, QApplication)
     app.setApplicationName("Subject Studio")
-    window = open_window(api, project=project, rater=rater, theme=theme, revive=revive)
-    install_crash_hook(window.state_dir, window.noticed.emit, describe=window.describe)
-    with closing(window):
-        window.show()
+    prefs = open_prefs(data_folder())
+    _speak(prefs, language)
+
+    def show(api: Api, project: Path) -> "Window":
+        revive = partial(reach, project) if reach else None
+        window = open_window(api, project=project, rater=rater, theme=theme, revive=revive)
+        install_crash_hook(window.state_dir, window.noticed.emit, describe=window.describe)
+        return window
+
+    desk = Desk(
+        connect=reach or _unreachable,
+        open_window=show,
+        prefs=prefs,
+        recent=RecentProjects(data_folder() / "recent.json"),
+        theme=theme or str(prefs.value("theme") or "system"),
+    )
+    with closing(desk):
+        if api is not None and project is not None:
+            desk.show(api, project)
+        else:
+            desk.show_welcome()
         return app.exec()
 
 
@@ -100,37 +127,49 @@ def open_window(
     theme: str | None = None,
     state: Path | None = None,
     revive: Callable[[], Api] | None = None,
+    page: str | None = None,
 ) -> "Window":
-    """The window with its outbox and threads, not yet shown. Raises StudioError."""
-    from PySide6.QtCore import QSettings
-    from PySide6.QtWidgets import QApplication
-
+    """The window with its outbox and threads, not yet shown, on `page` or the one of last time. Raises StudioError."""
     from studio.link import Link
     from studio.outbox import Outbox
-    from studio.theme import load_theme, system_theme
     from studio.window import Window
 
-    app = QApplication.instance()
-    assert isinstance(app, QApplication), "open_window needs a QApplication"
     folder = state or state_folder(project)
-    prefs = QSettings(str(folder.parent / "studio.ini"), QSettings.Format.IniFormat)
-    colours = load_theme(theme or str(prefs.value("theme") or system_theme(app)))
+    prefs = open_prefs(folder.parent)
     link = Link(api, Outbox(folder / "outbox.sqlite"), revive=revive)
     with ExitStack() as undo:
         undo.callback(link.close)
         window = Window(
-            link, project=str(project), rater=rater or getpass.getuser(), theme=colours, prefs=prefs, state_dir=folder
+            link,
+            project=project,
+            rater=rater or getpass.getuser(),
+            theme=theme or str(prefs.value("theme") or "system"),
+            prefs=prefs,
+            state_dir=folder,
+            page=page,
         )
         undo.pop_all()
     return window
 
 
-def state_folder(project: Path) -> Path:
-    """Where this machine keeps the outbox and crash records of a project, apart from the project itself."""
+def open_prefs(folder: Path) -> "QSettings":
+    """What this person chose for every project: theme, language, where the window stands."""
+    from PySide6.QtCore import QSettings
+
+    return QSettings(str(folder / "studio.ini"), QSettings.Format.IniFormat)
+
+
+def data_folder() -> Path:
+    """Where this machine keeps what is this person's and no project's."""
     from PySide6.QtCore import QStandardPaths
 
     root = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
-    return Path(root) / "subject-studio" / digest(str(project.resolve()), num_bytes=8)
+    return Path(root) / "subject-studio"
+
+
+def state_folder(project: Path) -> Path:
+    """Where this machine keeps the outbox and crash records of a project, apart from the project itself."""
+    return data_folder() / digest(str(project.resolve()), num_bytes=8)
 
 
 def install_crash_hook(folder: Path, notify: Callable[[str], None], *, describe: Callable[[], str]) -> None:
@@ -157,13 +196,28 @@ def install_crash_hook(folder: Path, notify: Callable[[str], None], *, describe:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="studio", description="Verify pairs and judge videos of a project.")
+    parser = argparse.ArgumentParser(prog="studio", description="Look through, verify and judge what a project holds.")
     parser.add_argument(
-        "project", nargs="?", metavar="PROJECT", help="project folder (default: this one, or ./demo-project)"
+        "project",
+        nargs="?",
+        metavar="PROJECT",
+        help="project folder (default: this one, or ./demo-project, else the welcome page)",
     )
     parser.add_argument("--rater", metavar="NAME", help="who judges (default: your login name)")
-    parser.add_argument("--theme", choices=("light", "dark"), help="default: as last time, or as the desktop")
+    parser.add_argument("--theme", choices=("light", "dark", "system"), help="default: as last time, or as the desktop")
+    parser.add_argument("--language", choices=("en", "zh"), help="default: as last time, or as the desktop")
     return parser
+
+
+def _speak(prefs: "QSettings", given: str | None) -> None:
+    from studio.texts import LANGUAGES, system_language, use_language
+
+    kept = str(prefs.value("language") or "")
+    use_language(given or (kept if kept in LANGUAGES else system_language()))
+
+
+def _unreachable(project: Path) -> Api:
+    raise ProjectError(f"{project} cannot be reached from here; open it with: studio {project}")
 
 
 def _require_qt() -> None:

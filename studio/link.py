@@ -31,6 +31,8 @@ class Link(QObject):
     vote_not_saved = Signal(object, str)
     votes_sent = Signal(object)
     sync_changed = Signal(object)
+    lost = Signal(str)
+    """The service does not answer, and why; empty when it does again."""
     revived = Signal()
     _answered = Signal(object, object, object)
 
@@ -47,6 +49,7 @@ class Link(QObject):
         self.sync_state = SyncState()
         self._closed = False
         self._reviving = False
+        self._lost = False
         self._revived_at_s = float("-inf")
         self._quick = ThreadPoolExecutor(max_workers=QUICK_CALLS, thread_name_prefix="api")
         self._slow = ThreadPoolExecutor(max_workers=SLOW_CALLS, thread_name_prefix="media")
@@ -96,13 +99,20 @@ class Link(QObject):
             return
         error = future.exception()
         if error is None:
+            self._tell_lost("")
             done(future.result())
         elif isinstance(error, StudioError):
             if isinstance(error, ServiceError):
+                self._tell_lost(str(error))
                 self._come_back()
             failed(error)
         else:
             sys.excepthook(type(error), error, error.__traceback__)
+
+    def _tell_lost(self, reason: str) -> None:
+        if bool(reason) != self._lost:
+            self._lost = bool(reason)
+            self.lost.emit(reason)
 
     def _keep_state(self, state: SyncState) -> None:
         self.sync_state = state

@@ -28,16 +28,6 @@ class SyncState:
     lost: bool = False
     """Whether the trouble is that the service cannot be reached."""
 
-    @property
-    def text(self) -> str:
-        """The status chip: Saved, n waiting, Offline or n refused."""
-        if self.refused:
-            return f"{self.refused} refused"
-        if self.trouble:
-            word = "Offline" if self.lost else "Not sent"
-            return f"{word} · {self.waiting} waiting" if self.waiting else word
-        return f"{self.waiting} waiting" if self.waiting else "Saved"
-
 
 @dataclass(slots=True, kw_only=True)
 class VoteSync:

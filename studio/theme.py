@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QApplication
 from backend.domain import SettingsError, resource
 
 NAMES = ("light", "dark")
+CHOICES = ("light", "dark", "system")
+"""What a person may choose; `system` follows the desktop."""
 READABLE = (
     *((ink, paper) for ink in ("text", "muted") for paper in ("window", "surface", "raised", "quiet_wash")),
     *((tone, "surface") for tone in ("good", "bad", "warn", "quiet", "accent")),
@@ -46,19 +48,26 @@ def system_theme(app: QApplication) -> str:
     return "dark" if app.styleHints().colorScheme() is Qt.ColorScheme.Dark else "light"
 
 
+def theme_for(choice: str, app: QApplication) -> str:
+    """The theme that a choice means now. Raises SettingsError for another one than CHOICES."""
+    if choice not in CHOICES:
+        raise SettingsError(f"theme {choice!r} does not exist; choose {', '.join(CHOICES)}")
+    return system_theme(app) if choice == "system" else choice
+
+
 def apply_theme(app: QApplication, theme: Theme) -> None:
     """Gives the application style, palette and style sheet. Type sizes follow the desktop's font."""
     app.setStyle("Fusion")
     app.setPalette(_palette(theme))
     body_px = max(13, round(app.font().pointSizeF() * 96 / 72)) if app.font().pointSizeF() > 0 else 13
-    sizes = {"small": body_px - 1, "body": body_px, "lead": body_px + 2, "title": body_px + 6}
+    sizes = {"small": body_px - 1, "body": body_px, "lead": body_px + 2, "title": body_px + 6, "headline": body_px + 13}
     sheet = Template(resource("themes/studio.qss").read_text("utf-8"))
     app.setStyleSheet(sheet.substitute(theme.colours, **{name: str(px) for name, px in sizes.items()}))
 
 
-def icon(name: str, colour: QColor, *, size_px: int = 20) -> QIcon:
-    """resources/icons/NAME.svg with `currentColor` replaced."""
-    return _drawn(name, colour.name(), size_px)
+def icon(name: str, colour: QColor, *, size_px: int = 20, on: QColor | None = None) -> QIcon:
+    """resources/icons/NAME.svg with `currentColor` replaced, by `on` where a button is checked."""
+    return _drawn(name, colour.name(), size_px, "" if on is None else on.name())
 
 
 def contrast(ink: str, paper: str) -> float:
@@ -68,18 +77,19 @@ def contrast(ink: str, paper: str) -> float:
 
 
 @lru_cache(maxsize=256)
-def _drawn(name: str, colour: str, size_px: int) -> QIcon:
-    drawing = resource(f"icons/{name}.svg").read_text("utf-8").replace("currentColor", colour)
-    renderer = QSvgRenderer(QByteArray(drawing.encode()))
+def _drawn(name: str, colour: str, size_px: int, on: str) -> QIcon:
     picture = QIcon()
-    for ratio in (1, 2):
-        pixmap = QPixmap(QSize(size_px, size_px) * ratio)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        renderer.render(painter, QRectF(pixmap.rect()))
-        painter.end()
-        pixmap.setDevicePixelRatio(ratio)
-        picture.addPixmap(pixmap)
+    for state, ink in ((QIcon.State.Off, colour), (QIcon.State.On, on or colour)):
+        drawing = resource(f"icons/{name}.svg").read_text("utf-8").replace("currentColor", ink)
+        renderer = QSvgRenderer(QByteArray(drawing.encode()))
+        for ratio in (1, 2):
+            pixmap = QPixmap(QSize(size_px, size_px) * ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(pixmap)
+            renderer.render(painter, QRectF(pixmap.rect()))
+            painter.end()
+            pixmap.setDevicePixelRatio(ratio)
+            picture.addPixmap(pixmap, QIcon.Mode.Normal, state)
     return picture
 
 

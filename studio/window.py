@@ -1,4 +1,4 @@
-"""The window: tabs for the pages, menus, the status of the votes, a banner for what a person should know."""
+"""The window of a project: pages listed at the left, menus, a banner for what a person should know."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -6,26 +6,18 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QButtonGroup,
-    QHBoxLayout,
-    QLabel,
-    QMainWindow,
-    QStackedWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.actions import ACTIONS, MENUS, ActionSet
 from studio.cheat_sheet import CheatSheet
 from studio.link import Link
+from studio.navigation import Rail
 from studio.pages import PAGES
-from studio.pages.judge import JudgePage, PageContext
-from studio.sync import SyncState
-from studio.theme import Theme, apply_theme, icon, load_theme
-from studio.widgets import Chip, label, tool_button
+from studio.pages.page import Page, PageContext
+from studio.palette import Command, Palette
+from studio.texts import LANGUAGES, language, text, use_language
+from studio.theme import CHOICES, Theme, apply_theme, icon, load_theme, theme_for
+from studio.widgets import label, tool_button
 
 DEFAULT_SIZE = QSize(1440, 900)
 
@@ -34,48 +26,61 @@ class Window(QMainWindow):
     """Pages are made when first opened. Closing it ends every thread. `noticed` is `notify` from any thread."""
 
     noticed = Signal(str)
+    projects_wanted = Signal()
+    """Another project is to be opened; whoever made the window shows which there are."""
 
-    def __init__(self, link: Link, *, project: str, rater: str, theme: Theme, prefs: QSettings, state_dir: Path) -> None:
+    def __init__(
+        self,
+        link: Link,
+        *,
+        project: Path,
+        rater: str,
+        theme: str,
+        prefs: QSettings,
+        state_dir: Path,
+        page: str | None = None,
+    ) -> None:
         super().__init__()
-        self.link, self.theme, self.prefs = link, theme, prefs
-        self.rater, self.state_dir = rater, state_dir
-        self.pages: dict[str, JudgePage] = {}
-        self.setWindowTitle(f"{Path(project).name} · Subject Studio")
+        self.link, self.project, self.rater = link, project, rater
+        self.prefs, self.state_dir = prefs, state_dir
+        self.pages: dict[str, Page] = {}
+        self._name = ""
+        self._lost = ""
+        self.own_prefs = QSettings(str(state_dir / "window.ini"), QSettings.Format.IniFormat)
+        self.setWindowTitle(f"{project.name} · Subject Studio")
         self.resize(DEFAULT_SIZE)
-        self.actions_ = ActionSet("window", self, self._handlers())
-        centre = QWidget()
-        column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._build_header(Path(project).name))
-        column.addWidget(self._build_banner())
-        self.stack = QStackedWidget()
-        column.addWidget(self.stack, 1)
-        self.setCentralWidget(centre)
-        self._build_menus()
         self.noticed.connect(self.notify)
-        link.sync_changed.connect(self._show_sync)
-        self._show_sync(link.sync_state)
-        self.set_theme(theme.name)
+        link.sync_changed.connect(lambda _: self._show_state())
+        link.lost.connect(self._on_lost)
+        _application().styleHints().colorSchemeChanged.connect(self._follow_system)
+        self.theme_choice = theme
+        self.theme: Theme = load_theme(theme_for(theme, _application()))
+        self._build()
         if geometry := prefs.value("geometry"):
             self.restoreGeometry(geometry)
-        self.open_page(next(iter(PAGES)))
+        last = str(self.own_prefs.value("page") or "")
+        self.open_page(page or (last if last in PAGES else next(iter(PAGES))))
+
+    @property
+    def page(self) -> Page:
+        """The page that is shown."""
+        return self.pages[self._name]
 
     def open_page(self, name: str) -> None:
         """Shows a page, making it first when needed."""
         if name not in self.pages:
-            module, _, kind = PAGES[name].partition(":")
-            context = PageContext(link=self.link, rater=self.rater, theme=self.theme, notify=self.notify)
-            page = getattr(import_module(module), kind)(context)
-            self.pages[name] = page
+            self.pages[name] = page = self._make_page(name)
             self.stack.addWidget(page)
             self._fill_menus(page.actions_)
-        self._tabs[name].setChecked(True)
+        if self._name and self._name != name:
+            self.page.leave()
+        self._name = name
         for other in self.pages.values():
-            other.deck.pause()
             for action in other.actions_.qt.values():
-                action.setVisible(other is self.pages[name])
-        self.page = self.pages[name]
+                action.setVisible(other is self.page)
+        for menu in self._menus.values():
+            menu.menuAction().setVisible(any(action.isVisible() for action in menu.actions()))
+        self.rail.set_page(name)
         self.stack.setCurrentWidget(self.page)
         self.page.start()
 
@@ -84,32 +89,41 @@ class Window(QMainWindow):
         self.banner_words.setText(sentence)
         self.banner.setVisible(bool(sentence))
 
-    def set_theme(self, name: str) -> None:
-        """Light or dark, for everything that is open."""
-        self.theme = load_theme(name)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        apply_theme(app, self.theme)
+    def set_theme(self, choice: str) -> None:
+        """Light, dark, or as the desktop (`system`), for everything that is open."""
+        self.theme_choice = choice
+        self.theme = load_theme(theme_for(choice, _application()))
+        apply_theme(_application(), self.theme)
         ink = self.theme.colour("muted")
         for row in ACTIONS:
             for actions in (self.actions_, *(page.actions_ for page in self.pages.values())):
                 if row.icon and row.id in actions.qt:
                     actions.qt[row.id].setIcon(icon(row.icon, ink))
-        for button, drawing in self._tools.items():
-            button.setIcon(icon(drawing, ink))
-        self._mark.setPixmap(icon("studio", self.theme.colour("accent"), size_px=24).pixmap(24, 24))
+        self.rail.set_theme(self.theme)
         for page in self.pages.values():
             page.set_theme(self.theme)
-        self.prefs.setValue("theme", name)
+        self.prefs.setValue("theme", choice)
+
+    def set_language(self, name: str) -> None:
+        """Another language, for everything that is open: pages are made anew."""
+        use_language(name)
+        self.prefs.setValue("language", name)
+        self._close_pages()
+        here, self._name = self._name, ""
+        self.menuBar().clear()
+        for action in self.actions_.qt.values():
+            self.removeAction(action)
+            action.deleteLater()
+        self._build()
+        self.open_page(here)
 
     def describe(self) -> str:
-        """Which page and trial stand on the screen, for crash records."""
-        held = self.page.session.current
-        where = f"trial {held.id}, item {held.trial.item_id}" if held else "no trial"
-        return f"page {self.page.study_id}, {where}, {self.page.session.phase}"
+        """Which page and ids stand on the screen, for crash records."""
+        return f"page {self._name}, {self.page.describe()}"
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.prefs.setValue("geometry", self.saveGeometry())
+        self.own_prefs.setValue("page", self._name)
         self.hide()
         for page in self.pages.values():
             page.close_page()
@@ -117,46 +131,65 @@ class Window(QMainWindow):
         event.accept()
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
+        names: list[str] = list(LANGUAGES)
+        choices: list[str] = list(CHOICES)
         return {
-            "theme": lambda: self.set_theme("light" if self.theme.name == "dark" else "dark"),
-            "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
+            **{f"page_{name}": lambda name=name: self.open_page(name) for name in PAGES},
+            "projects": self.projects_wanted.emit,
             "next_page": self._next_page,
+            "rail": self._toggle_rail,
+            "theme": lambda: self.set_theme(choices[(choices.index(self.theme_choice) + 1) % len(choices)]),
+            "language": lambda: self.set_language(names[(names.index(language()) + 1) % len(names)]),
+            "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
+            "palette": self._show_palette,
             "sheet": self._show_sheet,
             "quit": self.close,
         }
 
-    def _build_header(self, project: str) -> QWidget:
-        header = QWidget()
-        header.setObjectName("header")
-        row = QHBoxLayout(header)
-        row.setContentsMargins(24, 6, 16, 0)
-        row.setSpacing(10)
-        self._mark = QLabel()
-        row.addWidget(self._mark)
-        row.addWidget(label(project, "brand"))
-        row.addSpacing(18)
-        self._tabs: dict[str, QToolButton] = {}
-        group = QButtonGroup(self)
-        for name in PAGES:
-            tab = QToolButton()
-            tab.setText(name)
-            tab.setObjectName("tab")
-            tab.setCheckable(True)
-            tab.clicked.connect(lambda _=False, name=name: self.open_page(name))
-            group.addButton(tab)
-            row.addWidget(tab)
-            self._tabs[name] = tab
-        row.addStretch(1)
-        self.sync_chip = Chip("Saved", "good")
-        row.addWidget(self.sync_chip)
-        row.addWidget(label(self.rater, "project"))
-        self._tools = {}
-        for name, drawing, tip in (("sheet", "keyboard", "All keys (?)"), ("theme", "theme", "Light or dark (Ctrl+T)")):
-            button = tool_button(name, tip)
-            button.clicked.connect(lambda _=False, name=name: self.actions_.qt[name].trigger())
-            row.addWidget(button)
-            self._tools[button] = drawing
-        return header
+    def _make_page(self, name: str) -> Page:
+        module, _, kind = PAGES[name].place.partition(":")
+        return getattr(import_module(module), kind)(
+            PageContext(
+                link=self.link,
+                rater=self.rater,
+                theme=self.theme,
+                notify=self.notify,
+                project=self.project,
+                prefs=self.own_prefs,
+                open_page=self.open_page,
+            )
+        )
+
+    def _close_pages(self) -> None:
+        for page in self.pages.values():
+            page.close_page()
+            page.deleteLater()
+        self.pages = {}
+
+    def _build(self) -> None:
+        self.actions_ = ActionSet("window", self, self._handlers())
+        self.rail = Rail(
+            self.actions_.qt, project=self.project.name, rater=self.rater, run=lambda name: self.actions_.qt[name].trigger()
+        )
+        self.rail.set_narrow(self.prefs.value("rail_narrow") in (True, "true"))
+        self.stack = QStackedWidget()
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._build_banner())
+        column.addWidget(self.stack, 1)
+        centre = QWidget()
+        row = QHBoxLayout(centre)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addWidget(right, 1)
+        self.setCentralWidget(centre)
+        self._menus = {name: self.menuBar().addMenu(text(f"menus.{name}")) for name in MENUS}
+        self._fill_menus(self.actions_)
+        self._show_state()
+        self.set_theme(self.theme_choice)
 
     def _build_banner(self) -> QWidget:
         holder = QWidget()
@@ -165,36 +198,56 @@ class Window(QMainWindow):
         self.banner_words = label("", "banner")
         self.banner_words.setWordWrap(True)
         row.addWidget(self.banner_words, 1)
-        close = tool_button("close_banner", "Dismiss")
+        close = tool_button("close_banner", text("frame.dismiss"))
         close.setText("✕")
         close.clicked.connect(lambda: self.notify(""))
-        row.addWidget(close)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         holder.hide()
         self.banner = holder
         return holder
-
-    def _build_menus(self) -> None:
-        self._menus = {name: self.menuBar().addMenu(name) for name in MENUS}
-        self._fill_menus(self.actions_)
 
     def _fill_menus(self, actions: ActionSet) -> None:
         """A page's actions join the menus when it is first opened; those of other pages are hidden."""
         for row in ACTIONS:
             if row.id in actions.qt:
+                if row.icon:
+                    actions.qt[row.id].setIcon(icon(row.icon, self.theme.colour("muted")))
                 self._menus[row.menu].addAction(actions.qt[row.id])
 
     def _next_page(self) -> None:
         names = list(PAGES)
-        here = next(name for name, page in self.pages.items() if page is self.page)
-        self.open_page(names[(names.index(here) + 1) % len(names)])
+        self.open_page(names[(names.index(self._name) + 1) % len(names)])
+
+    def _toggle_rail(self) -> None:
+        self.rail.set_narrow(not self.rail.is_narrow)
+        self.prefs.setValue("rail_narrow", self.rail.is_narrow)
+
+    def _show_palette(self) -> None:
+        known = {**self.actions_.qt, **self.page.actions_.qt}
+        commands = [Command(row, known[row.id]) for row in ACTIONS if row.id in known and known[row.id].isEnabled()]
+        palette = Palette(self, [row for row in commands if row.action.id != "palette"], self.theme)
+        palette.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        palette.open()
 
     def _show_sheet(self) -> None:
-        sheet = CheatSheet(self, self.page.form_view.form)
+        known = {**self.actions_.rows, **self.page.actions_.rows}
+        sheet = CheatSheet(self, [row for row in ACTIONS if row.id in known], self.page.key_groups())
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.open()
 
-    def _show_sync(self, state: SyncState) -> None:
-        self.sync_chip.setText(state.text)
-        tone = "bad" if state.refused else "warn" if state.trouble or state.waiting else "good"
-        self.sync_chip.set_tone(tone)
-        self.sync_chip.setToolTip(state.trouble or "Every verdict is on this disk before the screen moves on.")
+    def _on_lost(self, reason: str) -> None:
+        self._lost = reason
+        self._show_state()
+
+    def _show_state(self) -> None:
+        self.rail.show_sync(self.link.sync_state, lost=self._lost)
+
+    def _follow_system(self) -> None:
+        if self.theme_choice == "system" and self.isVisible():
+            self.set_theme("system")
+
+
+def _application() -> QApplication:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication), "a window needs a QApplication"
+    return app

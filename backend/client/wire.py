@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 import backend.api
+import backend.domain.library
 import backend.domain.people
 import backend.domain.studies
 from backend.api import Api
@@ -31,7 +32,7 @@ class Operation:
 @cache
 def operations() -> dict[str, Operation]:
     """Every operation of `Api` by name."""
-    for module in (backend.api, backend.domain.people, backend.domain.studies):
+    for module in (backend.api, backend.domain.library, backend.domain.people, backend.domain.studies):
         for found in vars(module).values():
             if dataclasses.is_dataclass(found):
                 found.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,7 +6,7 @@ work keys that produced them are committed in one transaction; so are projected 
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,8 @@ class Catalog:
         self._num_readers = 0
         self.version = 0
         """Rises with every change of the machines' part, so that readers know when to evaluate a plan again."""
+        self.let_go: list[Callable[[], None]] = []
+        """Called before the file is rewritten: those who keep a reading connection between calls give it up."""
 
     def close(self) -> None:
         with self._lock:
@@ -145,8 +147,8 @@ class Catalog:
         """Adds what events say, rows by table of `PEOPLE`, and moves the watermark to `seq`, in one transaction."""
         tables = {name: pa.Table.from_pylist(list(found), schema=PEOPLE[name]) for name, found in rows.items()}
         self._insert({**tables, "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]})})
-        if rows.get("rights"):
-            self.version += 1  # unlike votes, licences stand in tables that a reader has evaluated
+        if rows.get("rights") or rows.get("exclusion"):
+            self.version += 1  # unlike votes, they stand in tables that a reader has evaluated
 
     def forget_projection(self) -> None:
         """Empties people's part, so that projecting the journal from its start makes it again."""
@@ -159,6 +161,11 @@ class Catalog:
 
     def require_unread(self) -> None:
         """Raises ProjectError while somebody reads apart, who would keep the old file alive."""
+        for let_go in self.let_go:
+            let_go()
+        self._refuse_readers()
+
+    def _refuse_readers(self) -> None:
         with self._lock:
             if self._num_readers:
                 raise ProjectError(
@@ -172,8 +179,10 @@ class Catalog:
         DuckDB leaves the bytes of deleted rows in its file, whatever is checkpointed or vacuumed. Raises ProjectError as
         `require_unread`, and when the disk is full; then the old file stays.
         """
+        for let_go in self.let_go:  # outside the lock, for which a reader may wait with its own in hand
+            let_go()
         with self._lock:
-            self.require_unread()
+            self._refuse_readers()
             fresh = self.path.with_name(self.path.name + ".new")
             fresh.unlink(missing_ok=True)
             place = str(fresh).replace("'", "''")

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
-7 `bank_part`, 8 `study`, `study_event` and when a vote was received."""
+7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -113,6 +113,22 @@ STUDY_EVENT_SCHEMA = pa.schema(
 )
 """What happened to invitations and participants; `body` is JSON."""
 
+EXCLUSION_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("kind", pa.string()),
+        ("item_id", pa.string()),
+        ("excluded", pa.bool_()),
+        ("reason", pa.string()),
+        ("rater", pa.string()),
+        ("made_at", pa.string()),
+    ]
+)
+"""Items that people took out, or in again; of each the last word counts."""
+
+ASKED_SCHEMA = pa.schema([("seq", pa.int64()), ("study_id", pa.string()), ("item_id", pa.string()), ("rater", pa.string())])
+"""Items of a standing study that people want judged before others."""
+
 PEOPLE: dict[str, pa.Schema] = {
     "vote": VOTE_SCHEMA,
     "rights": RIGHTS_SCHEMA,
@@ -120,6 +136,8 @@ PEOPLE: dict[str, pa.Schema] = {
     "case_edit": CASE_EDIT_SCHEMA,
     "study": STUDY_SCHEMA,
     "study_event": STUDY_EVENT_SCHEMA,
+    "exclusion": EXCLUSION_SCHEMA,
+    "asked": ASKED_SCHEMA,
 }
 """The tables that are projected from the journal."""
 

@@ -59,14 +59,17 @@ def export(
     out: Path,
     where: str,
     split: str,
+    only: Collection[str] | None = None,
 ) -> ExportSummary:
-    """Writes the pairs that `where` selects. Raises SettingsError for an unknown format, a wrong `where` or split."""
+    """Writes the pairs that `where` selects, with `only` those of these ids. Raises SettingsError for an unknown format, a wrong `where` or split."""
     if format not in EXPORTS:
         raise SettingsError(f"export format {format!r} does not exist{nearest(format, EXPORTS)}")
     chosen = parse_where(where)
     ids = [
         row[0] for row in now.query(f"SELECT pair_id FROM export_ready WHERE {chosen.sql} ORDER BY 1", chosen.parameters)
     ]
+    if only is not None:
+        ids = [name for name in ids if name in only]
     total = now.query("SELECT count(*) FROM export_ready")[0][0]
     about = ExportAbout(
         project=project,
@@ -76,7 +79,7 @@ def export(
         where=where,
         split=split,
         gates=tuple(dict.fromkeys(gate.words for gate in plan.gates())),
-        left_out=(("where", total - len(ids)),) if total > len(ids) else (),
+        left_out=(("where" if only is None else "not chosen", total - len(ids)),) if total > len(ids) else (),
         catalog_hash=now.catalog_hash(),
     )
     exporter = load(EXPORTS[format])()

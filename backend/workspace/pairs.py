@@ -80,8 +80,15 @@ WHERE a.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
 
 
 def create_pair_tables(now: Snapshot) -> None:
-    """Makes `source_now`, `pair_status` and `export_ready` (views), `pair_shown` and `clip_caption` for this snapshot."""
-    for statement in (_SOURCES, _STATUS, _CAPTION, _SHOWN, _READY):
+    """Makes what `create_pair_views` does, `pair_shown`, and the view `export_ready` for this snapshot."""
+    create_pair_views(now)
+    for statement in (_SHOWN, _READY):
+        now.query(statement)
+
+
+def create_pair_views(now: Snapshot) -> None:
+    """Makes `source_now` and `pair_status` (views) and `clip_caption`."""
+    for statement in (_SOURCES, _STATUS, _CAPTION):
         now.query(statement)
 
 

@@ -8,6 +8,7 @@ from backend.store.case_events import edits_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.store.journal_schema import rights_of
+from backend.store.library_events import ASKED, EXCLUDED, asked_of, exclusions_of
 from backend.store.schema import PEOPLE, VOTE_SCHEMA
 from backend.store.study_events import CREATED, HAPPENINGS, ITEMS, design_rows, happening_rows
 
@@ -16,6 +17,8 @@ TABLES = {
     "rights_stated": ("rights", rights_of),
     "case_put_up": ("case_put_up", put_up_of),
     "case_edited": ("case_edit", edits_of),
+    EXCLUDED: ("exclusion", exclusions_of),
+    ASKED: ("asked", asked_of),
     **dict.fromkeys((CREATED, ITEMS), ("study", design_rows)),
     **dict.fromkeys(HAPPENINGS, ("study_event", happening_rows)),
 }
@@ -24,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Projection:
-    """Projects votes, studies, and what is said of sources and cases. `refresh` is cheap when there is nothing new."""
+    """Projects votes, studies, and what is said of sources, cases and items. `refresh` is cheap when there is nothing new."""
 
     def __init__(self, journal: Journal, catalog: Catalog) -> None:
         self._journal = journal

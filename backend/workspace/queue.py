@@ -17,7 +17,7 @@ from backend.workspace.snapshot import Snapshot
 
 
 class VerifyQueue:
-    """Pairs in audit order: strata of similarity by turns, within a stratum by chance; then the rest, best first."""
+    """Pairs that people asked for, latest first; then in audit order: strata of similarity by turns, within a stratum by chance; then the rest, best first."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -85,14 +85,17 @@ class VerifyQueue:
 
     def _order(self, now: Snapshot, rater: str) -> list[str]:
         rows = now.query(
-            """SELECT pair_id, audit_stratum, audit_draw FROM pair_shown WHERE kind <> 'in_pair' AND pair_id NOT IN (
+            """SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
+                SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = ? GROUP BY 1) a ON a.item_id = pair_id
+            WHERE kind <> 'in_pair' AND pair_id NOT IN (
                 SELECT item_id FROM (SELECT * FROM vote WHERE study_id = ? AND rater = ?
                 QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL)
-            ORDER BY similarity DESC NULLS LAST, pair_id""",
-            [VERIFY_STUDY, rater],
+            ORDER BY a.seq DESC NULLS LAST, similarity DESC NULLS LAST, pair_id""",
+            [VERIFY_STUDY, VERIFY_STUDY, rater],
         )
-        drawn = audit_sample({name: (stratum, draw) for name, stratum, draw in rows if draw is not None})
-        return list(dict.fromkeys([*drawn, *(row[0] for row in rows)]))
+        asked = [name for name, *_, seq in rows if seq is not None]
+        drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in rows if draw is not None})
+        return list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
 
 
 def _require_verify(study_id: str) -> None:

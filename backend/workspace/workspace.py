@@ -8,7 +8,6 @@ from pathlib import Path
 
 from backend.api import (
     About,
-    Api,
     CasesMade,
     Check,
     ComparisonFiles,
@@ -27,8 +26,7 @@ from backend.api import (
     ScoreFiles,
     Status,
 )
-from backend.client import connect
-from backend.domain import CASES_STUDY, ProjectError, Receipt, ServiceError, SettingsError, Trial, Vote
+from backend.domain import CASES_STUDY, ProjectError, Receipt, SettingsError, Trial, Vote
 from backend.domain.case_sets import CaseReview
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.plan import Plan
@@ -49,10 +47,12 @@ from backend.workspace import (
     ingesting,
     ranking,
 )
+from backend.workspace.browsing import LibraryOperations
 from backend.workspace.calibrating import CalibrationOperations
 from backend.workspace.case_approving import CaseQueue, create_case_views
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.dataset_operations import DatasetOperations
+from backend.workspace.exclusions import apply_exclusions
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
 from backend.workspace.metric_calibrating import MetricCalibrationOperations
@@ -69,7 +69,14 @@ MAX_LIMIT = 1000  # rows of one page
 MAX_FRAMES = 12  # of a video on a sheet
 
 
-class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, MetricCalibrationOperations, StudyOperations):
+class Workspace(
+    ModelOperations,
+    DatasetOperations,
+    CalibrationOperations,
+    MetricCalibrationOperations,
+    StudyOperations,
+    LibraryOperations,
+):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
     Opening takes the project's lock, brings people's part of the catalog up to the journal's head and clears
@@ -106,11 +113,13 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Metri
         self._queue = VerifyQueue(self.journal)
         self._case_queue = CaseQueue(self.journal, self.artifacts)
         self.open_studies()
+        self.open_library()
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
         self._jobs.stop()
         self.close_models()
+        self.close_library()
         self._snapshot.close()
         self.catalog.close()
         self.journal.close()
@@ -137,7 +146,7 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Metri
     def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
         gates = {**self.settings.gates, **{change.gate: change.value for change in changes}}
-        self.use(ProjectSettings(**{**_fields(self.settings), "gates": gates}))
+        self.use(dataclasses.replace(self.settings, gates=gates))
         assert self.plan == plan, "saved gates give the plan that was tried"
         return self.status()
 
@@ -473,16 +482,9 @@ class Workspace(ModelOperations, DatasetOperations, CalibrationOperations, Metri
 
 
 def _prepare(now: Snapshot) -> None:
+    apply_exclusions(now)
     create_pair_tables(now)
     create_case_views(now)
-
-
-def open_api(root: Path, *, create: bool = False, settings: ProjectSettings | None = None) -> "Api | Workspace":
-    """The project's Api: through the process that owns it when there is one, else by owning it."""
-    try:
-        return connect(Path(root), start=False)
-    except ServiceError:
-        return Workspace(root, create=create, settings=settings)
 
 
 def _check_limit(limit: int) -> None:
@@ -493,7 +495,3 @@ def _check_limit(limit: int) -> None:
 def _check_frames(frames: int) -> None:
     if not 1 <= frames <= MAX_FRAMES:
         raise SettingsError(f"frames is {frames}; ask for 1 to {MAX_FRAMES} a video")
-
-
-def _fields(settings: ProjectSettings) -> dict:
-    return {name: getattr(settings, name) for name in type(settings).__dataclass_fields__}

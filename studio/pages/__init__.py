@@ -1,7 +1,19 @@
-"""The pages of the window. To add one: a file here and a line in `PAGES`."""
+"""The pages of the window, in the order of the list at its left: docs/studio.md says how to add one."""
 
-PAGES: dict[str, str] = {
-    "Verify": "studio.pages.verify:VerifyPage",
-    "Compare": "studio.pages.compare:ComparePage",
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageEntry:
+    """A page: `place` is `module:Class` of a `studio.pages.page.Page`, `icon` a drawing, `key` what opens it. Its title is the text `pages.NAME`."""
+
+    place: str
+    icon: str
+    key: str
+
+
+PAGES: dict[str, PageEntry] = {
+    "library": PageEntry(place="studio.pages.library:LibraryPage", icon="library", key="Alt+1"),
+    "verify": PageEntry(place="studio.pages.verify:VerifyPage", icon="verify", key="Alt+2"),
+    "compare": PageEntry(place="studio.pages.compare:ComparePage", icon="compare", key="Alt+3"),
 }
-"""Name on the page's tab -> `module:Class`, in the order of the tabs."""

@@ -3,7 +3,8 @@
 from backend.api import PairRow
 from backend.domain import StudioError
 from backend.domain.studies import Participant, StudySummary
-from studio.pages.judge import JudgePage, PageContext
+from studio.pages.judge import JudgePage
+from studio.pages.page import PageContext
 from studio.pages.study_gate import StudyGate
 from studio.sessions.verify import Held, Phase
 

@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QEvent, Qt, QTimer
@@ -13,12 +12,13 @@ from backend.api import PairRow
 from backend.domain import ServiceError, StudioError, Vote
 from studio.actions import ActionSet
 from studio.form_view import FormView
-from studio.link import Link
 from studio.loader import TrialLoader
+from studio.pages.page import KeyGroup, Page, PageContext
 from studio.player.deck import Deck
 from studio.player.transport import Transport
 from studio.prepare import Batch, Stills, fetch_batch
 from studio.sessions.verify import Held, Phase, VerifySession
+from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import Chip, KeyButton, label
 
@@ -36,18 +36,7 @@ HINT_WORDS = (
 EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageContext:
-    """What the window gives a page."""
-
-    link: Link
-    rater: str
-    theme: Theme
-    notify: Callable[[str], None]
-    """Shows a sentence in the window's banner."""
-
-
-class JudgePage(QWidget):
+class JudgePage(Page):
     """The part that Verify and Compare share. Subclasses name the study and add to `side` and `show_extras`."""
 
     study_id = ""
@@ -58,11 +47,7 @@ class JudgePage(QWidget):
     """Whether verdicts wait until everything was played once."""
 
     def __init__(self, context: PageContext) -> None:
-        super().__init__()
-        self.setObjectName("page")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.context, self.link = context, context.link
+        super().__init__(context)
         self.session = VerifySession(
             study_id=self.study_id,
             rater=context.rater,
@@ -84,22 +69,31 @@ class JudgePage(QWidget):
         self.set_theme(context.theme)
 
     def start(self) -> None:
-        """Asks for the first trials; called when the page is first shown."""
         self._advance()
         self.setFocus()
 
+    def leave(self) -> None:
+        self.deck.pause()
+
     def close_page(self) -> None:
-        """Stops timers and decoder threads."""
         self._retry.stop()
         self._look_ahead_soon.stop()
         self.deck.close()
 
-    def run(self, name: str) -> None:
-        """Does an action of the table by its id."""
-        self.actions_.qt[name].trigger()
+    def describe(self) -> str:
+        held = self.session.current
+        where = f"trial {held.id}, item {held.trial.item_id}" if held else "no trial"
+        return f"study {self.study_id}, {where}, {self.session.phase}"
+
+    def key_groups(self) -> list[KeyGroup]:
+        form = self.form_view.form
+        if form is None:
+            return []
+        verdicts = [(c.label, (c.key,)) for question in form.questions for c in question.choices]
+        reasons = [(c.label, (c.key,)) for question in form.questions for c in question.reasons]
+        return [(text("frame.verdicts"), verdicts), (text("frame.reasons_after"), reasons)]
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes other colours."""
         self.form_view.set_theme(theme)
         self.transport.set_theme(theme)
         if self._shown is not None:

@@ -28,7 +28,9 @@ def opened(qtbot, tmp_path: Path) -> Iterator[Callable[[World], Window]]:
     windows: list[Window] = []
 
     def open_over(world: World) -> Window:
-        window = open_window(world.api, project=tmp_path, rater="ann", theme="light", state=tmp_path / "state" / "p")
+        window = open_window(
+            world.api, project=tmp_path, rater="ann", theme="light", state=tmp_path / "state" / "p", page="verify"
+        )
         windows.append(window)
         window.resize(1200, 800)
         window.show()

@@ -1,18 +1,21 @@
 """The table of actions and the colours: nothing doubled, nothing unreadable."""
 
 import itertools
+from importlib import import_module
 
 import pytest
 
 from backend.domain import SettingsError, resource
 from studio.actions import ACTIONS, MENUS, canonical_key, shown_key
 from studio.pages import PAGES
+from studio.pages.page import Page
 from studio.theme import NAMES, READABLE, contrast, load_theme
 
 
-@pytest.mark.parametrize("context", sorted({action.context for action in ACTIONS} - {"window"}))
+@pytest.mark.parametrize("context", sorted({name for action in ACTIONS for name in action.contexts} - {"window"}))
 def test_no_key_does_two_things_in_one_context(context: str) -> None:
-    keys = [canonical_key(key) for action in ACTIONS if action.context in (context, "window") for key in action.keys]
+    rows = [action for action in ACTIONS if {context, "window"} & set(action.contexts)]
+    keys = [canonical_key(key) for action in rows for key in action.keys]
     assert sorted(keys) == sorted(set(keys))
 
 
@@ -59,8 +62,9 @@ def test_both_themes_name_the_same_colours() -> None:
 
 
 def test_every_page_of_the_table_can_be_loaded() -> None:
-    from importlib import import_module
-
-    for name, place in PAGES.items():
-        module, _, kind = place.partition(":")
-        assert getattr(import_module(module), kind).__doc__, name
+    for name, page in PAGES.items():
+        module, _, kind = page.place.partition(":")
+        found = getattr(import_module(module), kind)
+        assert issubclass(found, Page), name
+        assert found.__doc__, name
+        assert resource(f"icons/{page.icon}.svg").is_file()

@@ -37,12 +37,11 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def shown(qtbot, tmp_path: Path, workspace: Workspace, *, run: str) -> Window:
     window = open_window(
-        cast(Api, workspace), project=tmp_path / "p", rater="ann", theme="light", state=tmp_path / run / "s"
+        cast(Api, workspace), project=tmp_path / "p", rater="ann", theme="light", state=tmp_path / run / "s", page="compare"
     )
     window.resize(1280, 860)
     window.show()
     window.activateWindow()
-    window.open_page("Compare")
     return window
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.domain import VERIFY_STUDY, Vote
+from studio.navigation import sync_words
 from studio.outbox import Outbox
 from studio.sync import SyncState, VoteSync
 from tests.studio.world import World
@@ -81,7 +82,7 @@ def test_votes_given_offline_arrive_in_order_when_the_service_is_back(line: Line
         line.sync.write(vote(number))
     line.sync.write(replace(vote(0), rev=2, choice=None))
     wait_until(lambda: len(line.saved) == 6 and line.states[-1].waiting == 6)
-    assert (line.states[-1].text, world.journal) == ("Offline · 6 waiting", [])
+    assert (sync_words(line.states[-1]), world.journal) == ("Offline · 6 votes waiting", [])
     world.away = False
     wait_until(lambda: line.states[-1] == SyncState())
     assert [(v.id, v.rev) for v in world.journal] == [(f"vote{n}", 1) for n in range(5)] + [("vote0", 2)]
@@ -97,7 +98,7 @@ def test_a_refused_vote_is_set_aside_and_holds_up_no_other(line: Line, world: Wo
     world.away = False
     wait_until(lambda: line.states[-1].refused == 1 and line.states[-1].waiting == 0)
     assert [v.id for v in world.journal] == ["vote0", "vote2"]
-    assert line.states[-1].text == "1 refused"
+    assert line.states[-1].refused == 1
     (refused,) = line.outbox.refused()
     assert "was erased" in refused.problem
 

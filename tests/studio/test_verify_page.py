@@ -33,7 +33,7 @@ def press(window: Window, key: str) -> None:
 
 def begin_study(qtbot, window: Window) -> None:
     """Opens Compare, chooses the study and agrees."""
-    window.open_page("Compare")
+    window.open_page("compare")
     page = window.page
     assert isinstance(page, ComparePage)
     qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=5000)
@@ -144,13 +144,13 @@ def test_judging_goes_on_offline_and_everything_arrives_later(qtbot, opened: Ope
     for judged, key in enumerate("121"):
         wait_for(qtbot, window, judged)
         press(window, key)
-    qtbot.waitUntil(lambda: window.sync_chip.text() == "Offline · 3 waiting", timeout=10_000)
+    qtbot.waitUntil(lambda: window.rail.chip.text() == "Offline · 3 votes waiting", timeout=10_000)
     qtbot.waitUntil(lambda: "cannot be opened" in window.page.rest_head.text(), timeout=10_000)
     world.away = False
     window.link._sync.wake()
     window.page.run("refresh")
     wait_for(qtbot, window, 3)
-    qtbot.waitUntil(lambda: window.sync_chip.text() == "Saved", timeout=15_000)
+    qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=15_000)
     assert [vote.choice for vote in world.journal] == ["same", "different", "same"]
 
 

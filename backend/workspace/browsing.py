@@ -1,0 +1,156 @@
+"""The part of a workspace that shows its items, and does what people want done with those they choose."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from backend.domain import VERIFY_STUDY, ProjectError, SettingsError
+from backend.domain.library import (
+    Excluded,
+    ExportSummary,
+    ItemDetail,
+    ItemKind,
+    ItemPage,
+    Selection,
+    Thumbnail,
+    VerificationAsked,
+)
+from backend.engine.plan import Plan
+from backend.exports import EXPORTS
+from backend.settings import ProjectSettings
+from backend.store.artifacts import Artifacts
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
+from backend.store.library_events import asked_event
+from backend.workspace import exporting
+from backend.workspace.copies import NearDuplicates
+from backend.workspace.exclusions import IDS_PER_EVENT, journal_exclusion
+from backend.workspace.layout import Layout
+from backend.workspace.library import Library, Reading
+from backend.workspace.library_detail import detail_of
+from backend.workspace.projection import Projection
+from backend.workspace.snapshot import Snapshot
+from backend.workspace.thumbnails import Thumbnails
+
+MAX_LIMIT = 1000  # rows of one window, pictures of one call
+PAIRS_OF = {
+    "pair": "id IN (SELECT unnest($1::VARCHAR[]))",
+    "anchor": """subject_id IN (SELECT subject_id FROM library_anchor WHERE id IN (SELECT unnest($1::VARCHAR[])))""",
+    **{
+        kind: f"({kind}_id IN (SELECT unnest($1::VARCHAR[])) OR reference_{kind}_id IN (SELECT unnest($1::VARCHAR[])))"
+        for kind in ("video", "clip", "subject")
+    },
+}
+"""Which pairs belong to chosen items of a kind."""
+
+
+class _Opened(Protocol):
+    layout: Layout
+    plan: Plan
+    journal: Journal
+    catalog: Catalog
+    artifacts: Artifacts
+    settings: ProjectSettings
+    _copies: NearDuplicates
+    _projection: Projection
+    _library: Library
+    _thumbnails: Thumbnails
+
+    def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
+
+
+class LibraryOperations:
+    """Operations of the Api on items."""
+
+    def open_library(self: _Opened) -> None:
+        """Called once, when the stores and the projection are open."""
+        self._library = Library(self.catalog)
+        self._thumbnails = Thumbnails(self.catalog, self.artifacts, self.layout.previews / "thumbnails")
+        self.catalog.let_go.append(self._library.forget)
+
+    def close_library(self: _Opened) -> None:
+        self._library.close()
+
+    def item_kind(self: _Opened, *, kind: str) -> ItemKind:
+        self._projection.refresh()
+        with self._library.of(self.plan) as reading:
+            return reading.kind(kind)
+
+    def items(
+        self: _Opened, *, kind: str, where: str = "", search: str = "", order: str = "", offset: int = 0, limit: int = 200
+    ) -> ItemPage:
+        if not 1 <= limit <= MAX_LIMIT or offset < 0:
+            raise SettingsError(f"a window of {limit} items from {offset} on; ask for 1 to {MAX_LIMIT} from 0 on")
+        self._projection.refresh()
+        with self._library.of(self.plan) as reading:
+            return reading.page(kind, where=where, search=search, order=order, offset=offset, limit=limit)
+
+    def item(self: _Opened, *, kind: str, item_id: str) -> ItemDetail:
+        self._projection.refresh()
+        with self._library.of(self.plan) as reading:
+            return detail_of(reading, self.plan, self.artifacts, kind, item_id)
+
+    def thumbnails(self: _Opened, *, kind: str, ids: tuple[str, ...]) -> tuple[Thumbnail, ...]:
+        if len(ids) > MAX_LIMIT:
+            raise SettingsError(f"{len(ids)} pictures at once; ask for at most {MAX_LIMIT}")
+        return self._thumbnails.of(kind, ids)
+
+    def ask_verification(self: _Opened, *, selection: Selection, rater: str) -> VerificationAsked:
+        self._projection.refresh()
+        with self._library.of(self.plan) as reading:
+            chosen, pairs = _pairs(reading, selection, across=True)
+        if not pairs:
+            raise ProjectError(
+                f"the {len(chosen)} chosen items have no pairs across clips that the gates keep; choose others, or loosen the gates"
+            )
+        parts = [pairs[start : start + IDS_PER_EVENT] for start in range(0, len(pairs), IDS_PER_EVENT)]
+        self.journal.append([asked_event(VERIFY_STUDY, part, rater=rater) for part in parts])
+        return VerificationAsked(items=len(chosen), pairs=len(pairs))
+
+    def export_formats(self: _Opened) -> tuple[str, ...]:
+        return tuple(EXPORTS)
+
+    def export_items(self: _Opened, *, selection: Selection, format: str, out: str, split: str = "") -> ExportSummary:
+        self._projection.refresh()
+        with self._library.of(self.plan) as reading:
+            chosen, pairs = _pairs(reading, selection, across=False)
+        if not pairs:
+            raise ProjectError(
+                f"the {len(chosen)} chosen items have no pairs that the gates keep; choose others, or loosen the gates"
+            )
+        plan = self.plan
+        with self._apart(plan) as now:
+            return exporting.export(
+                now,
+                plan,
+                self.settings,
+                self.artifacts,
+                copies=self._copies,
+                project=self.layout.root.name,
+                format=format,
+                out=Path(out),
+                where="",
+                split=split,
+                only=frozenset(pairs),
+            )
+
+    def exclude(self: _Opened, *, selection: Selection, rater: str, reason: str = "", excluded: bool = True) -> Excluded:
+        self._projection.refresh()
+        with self._library.of(self.plan) as reading:
+            chosen = reading.chosen(selection)
+        if not chosen:
+            raise ProjectError("no item is chosen; choose some, or mend the filter that selects none")
+        journal_exclusion(self.journal, kind=selection.kind, ids=chosen, rater=rater, reason=reason, excluded=excluded)
+        self._projection.refresh()
+        return Excluded(items=len(chosen), excluded=excluded)
+
+
+def _pairs(reading: Reading, selection: Selection, *, across: bool) -> tuple[list[str], list[str]]:
+    """Ids of the chosen items and of their pairs that the gates keep, in the order of the footage; `across` leaves those within a clip out."""
+    chosen = reading.chosen(selection)
+    reading.columns("pair")
+    within = "AND kind <> 'in_pair'" if across else ""
+    rows = reading.now.query(
+        f"SELECT id FROM library_pair WHERE gate IS NULL {within} AND {PAIRS_OF[selection.kind]} ORDER BY n", [chosen]
+    )
+    return chosen, [name for (name,) in rows]

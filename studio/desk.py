@@ -1,0 +1,119 @@
+"""What is open: the welcome page or a project's window, and the ways from one to the other."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtWidgets import QApplication
+
+from backend.api import Api
+from backend.domain import StudioError
+from studio.projects import RecentProjects, make_project, render_sample
+from studio.texts import text
+from studio.theme import Theme, apply_theme, load_theme, theme_for
+from studio.welcome import Welcome
+from studio.window import Window
+
+log = logging.getLogger(__name__)
+Connect = Callable[[Path], Api]
+OpenWindow = Callable[[Api, Path], Window]
+
+
+class Desk(QObject):
+    """Opens projects: `connect` reaches the service of one (on a worker thread), `open_window` makes its window."""
+
+    _done = Signal(object)
+
+    def __init__(
+        self, *, connect: Connect, open_window: OpenWindow, prefs: QSettings, recent: RecentProjects, theme: str
+    ) -> None:
+        super().__init__()
+        self._connect, self._open_window = connect, open_window
+        self.prefs, self.recent, self._theme_choice = prefs, recent, theme
+        self.window: Window | None = None
+        self.welcome: Welcome | None = None
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
+        self._done.connect(self._finish)
+
+    def show_welcome(self) -> None:
+        """The welcome page; the window of a project stays until another is chosen."""
+        if self.welcome is None:
+            self.welcome = welcome = Welcome(self._theme(), recent=self.recent.paths())
+            welcome.opened.connect(self.open)
+            welcome.sample_wanted.connect(self.make_sample)
+            welcome.videos_given.connect(self.make_from_videos)
+        self.welcome.show_recent(self.recent.paths())
+        self.welcome.say("")
+        self.welcome.show()
+        self.welcome.raise_()
+
+    def open(self, project: Path) -> None:
+        """Opens a project; a sentence tells why when it cannot be."""
+        self._work(text("welcome.opening", name=project.name), partial(self._reach, project))
+
+    def make_sample(self, folder: Path) -> None:
+        """Makes a project of sample videos in a folder, and starts to curate it."""
+
+        def work() -> tuple[Path, Api]:
+            project = make_project(folder)
+            return self._reach(project, videos=render_sample(project))
+
+        self._work(text("welcome.drawing"), work)
+
+    def make_from_videos(self, videos: Path, folder: Path) -> None:
+        """Makes a project of a folder of videos, and starts to curate it."""
+        self._work(text("welcome.making", name=folder.name), lambda: self._reach(make_project(folder), videos=videos))
+
+    def show(self, api: Api, project: Path) -> Window:
+        """The window of a project that was reached; it takes the place of what was open."""
+        before, self.window = self.window, self._open_window(api, project)
+        self.recent.add(project)
+        self.window.projects_wanted.connect(self.show_welcome)
+        self.window.show()
+        if self.welcome is not None:
+            self.welcome.close()
+        if before is not None:
+            before.close()
+            before.deleteLater()
+        return self.window
+
+    def close(self) -> None:
+        """Closes what is open and ends the worker thread."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for widget in (self.window, self.welcome):
+            if widget is not None:
+                widget.close()
+
+    def _reach(self, project: Path, *, videos: Path | None = None) -> tuple[Path, Api]:
+        api = self._connect(project)
+        if videos is not None:
+            api.ingest(paths=(str(videos),))
+            api.curate()
+        return project, api
+
+    def _work(self, sentence: str, work: Callable[[], tuple[Path, Api]]) -> None:
+        if self.welcome is not None:
+            self.welcome.say(sentence, busy=True)
+        self._pool.submit(work).add_done_callback(self._done.emit)
+
+    def _finish(self, future: Future[tuple[Path, Api]]) -> None:
+        if future.cancelled():
+            return
+        try:
+            project, api = future.result()
+            self.show(api, project)
+        except StudioError as error:
+            log.info("a project could not be opened: %s", error)
+            self.show_welcome()
+            assert self.welcome is not None
+            self.welcome.say(str(error))
+
+    def _theme(self) -> Theme:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme = load_theme(theme_for(self._theme_choice, app))
+        apply_theme(app, theme)
+        return theme
