@@ -1,9 +1,11 @@
 """What the page does with the Api: every call may block, and may come twice."""
 
+import os
 import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from backend.api import Api, MediaFile
@@ -162,15 +164,19 @@ class PageStudies:
     def withdraw(self, session: Session) -> None:
         self._api.withdraw(participant=session.participant)
 
-    def file(self, session: Session, media_id: str) -> MediaFile | None:
-        """A file of this session's trials; None for an id that is not theirs. Raises ProjectError or MediaError when it is gone."""
+    def file(self, session: Session, media_id: str) -> tuple[MediaFile, os.stat_result] | None:
+        """A file of this session's trials, and its size; None for an id that is not theirs.
+
+        Raises ProjectError or MediaError when it is gone.
+        """
         if media_id not in session.sources:
             self._given_out(session, None)  # after a restart the page still shows the trial that is open
         if media_id not in session.sources:
             return None
-        if media_id not in session.files:
-            session.files[media_id] = self._api.media(media_id=session.sources[media_id])
-        return session.files[media_id]
+        found = session.files.get(media_id)
+        if found is None or not Path(found.path).exists():  # a copy that somebody deleted is made anew
+            found = session.files[media_id] = self._api.media(media_id=session.sources[media_id])
+        return found, Path(found.path).stat()
 
     def _given_out(self, session: Session, start: int | None) -> StudyPass:
         found = self._api.study_trials(participant=session.participant, start=start, limit=AHEAD)

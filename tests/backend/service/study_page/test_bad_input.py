@@ -163,3 +163,15 @@ def test_one_refused_answer_keeps_no_other_from_the_disk(connected: Newcomer) ->
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(send, range(6))) == [200, 200, 200, 400, 200, 200]
     assert [visitor.trials(0)[0]["questions"][0]["choice"] for visitor, _ in asked] == [*["left"] * 3, None, *["left"] * 2]
+
+
+def test_a_copy_that_somebody_deletes_is_made_anew(made: Callable[..., Api], tmp_path: Path) -> None:
+    api = made()
+    visitor = Visitor(api).begin(api.invite(study="taste")[0].token)
+    address = next(panel["media"] for panel in visitor.trials()[0]["panels"] if panel["shows"] == "video")
+    first = visitor.get(address)
+    assert first.status_code == 200
+    (copy,) = tmp_path.rglob("index/studies/**/*-*.mp4")
+    copy.unlink()
+    again = visitor.get(address)
+    assert (again.status_code, len(again.content)) == (200, len(first.content))
