@@ -39,6 +39,7 @@ from bench import (
     studies,
     studio,
     study_load,
+    watermark,
 )
 from bench.table import markdown_row, show
 
@@ -149,3 +150,5 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
 
 if __name__ == "__main__":
     main()
+    "training": lambda worlds: _training(),
+    "watermark": lambda worlds: watermark.run(worlds.folders()),

@@ -16,6 +16,17 @@ cv2.setNumThreads(1)
 REAL_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _keys_of_nobody(tmp_path_factory: pytest.TempPathFactory):
+    """Videos are signed with keys of the tests, never with those of whoever runs them."""
+    before = os.environ.get("XDG_CONFIG_HOME")
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+    yield
+    os.environ.pop("XDG_CONFIG_HOME")
+    if before is not None:
+        os.environ["XDG_CONFIG_HOME"] = before
+
+
 @pytest.fixture(scope="session")
 def real_media() -> Path:
     """The folder of real media beside the repository: dev/ with labels, bad/ with broken files."""

@@ -27,6 +27,7 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, show_doctor, show_models, show_status, warn
+from backend.cli.provenance import provenance
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
 from backend.cli.studying import erase, study_app
 from backend.cli.training import train
@@ -56,6 +57,7 @@ app.command()(leaderboard)
 app.command()(total)
 app.command()(train)
 app.command()(generate)
+app.command()(provenance)
 app.command("import")(import_)
 
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed

@@ -92,6 +92,7 @@ COMMANDS = {
     "rebuild": {"--project", "--json"},
     "report": {"--project", "--out", "--json"},
     "calibrate thresholds": {"--score", "--precision", "--out", "--apply", "--project", "--json"},
+    "provenance": {"--watermark-key", "--keys", "--export-key", "--trust", "--name", "--json"},
     "calibrate embedder": {"--out", "--project", "--json"},
     "calibrate metrics": {
         "--study",
