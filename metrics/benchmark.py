@@ -4,18 +4,20 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from backend.domain import Case, Generation, ImportRefused, SettingsError, digest
+from metrics.generation_settings import read_folder, settings_of
 from metrics.json_files import kind_of, read_json
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".mkv", ".avi"})
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 FIELD = "benchmark"  # of a case: the name of the set it belongs to
 BENCHMARK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
+SHOWN_ODD = 5  # remarks on settings of single videos
 UNNAMED = "@"  # before the digest of a file that names no benchmark; stands in no name
 IDENTITY_BYTES = 4  # of a digest: no project holds so many files of one name that two agree by chance
 SEEDED = re.compile(r"(?P<name>.+?)_seed(?P<seed>\d{1,9})")
@@ -60,9 +62,9 @@ def read_cases(path: Path, *, references: Path | None = None) -> CaseList:
 
 
 def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> GenerationList:
-    """Videos `ID.mp4` or `ID_seedK.mp4` of a folder, by the cases that they answer.
+    """Videos `ID.mp4` or `ID_seedK.mp4` of a folder, by the cases that they answer, with what is said of how they were made.
 
-    Raises ImportRefused when the folder is none, holds none, or holds one case and seed twice.
+    Raises ImportRefused when the folder is none, holds none, holds one case and seed twice, or a settings file that cannot be read.
     """
     if not folder.is_dir():
         raise ImportRefused(f"{folder} is not a folder; --videos names the folder that holds <case id>.mp4")
@@ -89,8 +91,8 @@ def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> Genera
     missing = tuple(name for name in by_name if not any(name == key[0] for key in found))
     if missing:
         remarks.append(f"{len(missing)} of {len(cases)} cases have no video, as {missing[0]}")
-    rows = tuple(_generation(by_name[name], system, seed, path) for (name, seed), path in found.items())
-    return GenerationList(rows, missing, tuple(remarks))
+    rows, others = _generations(folder, system, {(by_name[name], seed): path for (name, seed), path in found.items()})
+    return GenerationList(rows, missing, (*remarks, *others))
 
 
 def name_benchmark(path: Path, name: str) -> int:
@@ -118,7 +120,29 @@ def _name_and_seed(stem: str, known: Iterable[str]) -> tuple[str, int]:
     return stem, 0
 
 
-def _generation(case: Case, system: str, seed: int, path: Path) -> Generation:
+def _generations(
+    folder: Path, system: str, found: Mapping[tuple[Case, int], Path]
+) -> tuple[tuple[Generation, ...], list[str]]:
+    """The videos with their settings, and what is odd about these."""
+    said = read_folder(folder)
+    rows, odd, systems = [], [], set()
+    for (case, seed), path in found.items():
+        settings, told, remarks = settings_of(path, said)
+        rows.append(_generation(case, system, seed, path, settings.text()))
+        odd += remarks
+        systems |= {told} - {"", system}
+    stems = {path.stem for path in found.values()}
+    lost = sorted(set(said.of_videos) - stems)
+    if lost:
+        odd.append(f"{said.file} speaks of {len(lost)} videos that are not there, as {lost[0]}")
+    if len(odd) > SHOWN_ODD:
+        odd[SHOWN_ODD:] = [f"... and {len(odd) - SHOWN_ODD} more such"]
+    if systems:
+        odd.append(f"settings beside the videos name {', '.join(sorted(systems))}, not {system}; is this the right folder?")
+    return tuple(rows), odd
+
+
+def _generation(case: Case, system: str, seed: int, path: Path, settings: str) -> Generation:
     with path.open("rb") as file:
         content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # pyright: ignore[reportArgumentType]
     return Generation(
@@ -128,6 +152,7 @@ def _generation(case: Case, system: str, seed: int, path: Path) -> Generation:
         path=str(path.resolve()),
         content_hash=content,
         num_bytes=path.stat().st_size,
+        settings=settings,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from backend.domain import Case, SettingsError
+from backend.domain.generation_settings import GenerationSettings
 from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.settings import nearest
 from metrics.evaluation import metric
+from metrics.fairness import system_settings, unlike
 from metrics.guide import guide_of
 from metrics.presets import Preset, Term, preset
 from metrics.resampling import case_means, drawn_means, holm, interval, means, sign_flip_p
@@ -64,10 +66,12 @@ def leaderboard(
     facts: Sequence[SystemFacts] = (),
     against: tuple[str, str] | None = None,
     distances: Sequence[SetDistance] = (),
+    settings: Sequence[tuple[str, GenerationSettings]] = (),
 ) -> Leaderboard:
     """Standings of every system in every metric that has rows, in the preset's total, and in the `distances` of sets.
 
-    Without a preset, OpenS2V-Eval's of the cases' domain; a calibration is given as the path of its file. `against` names two systems to compare. Raises
+    Without a preset, OpenS2V-Eval's of the cases' domain; a calibration is given as the path of its file. `against` names two systems to compare.
+    `settings` are of single videos, with their system: what differs between systems is remarked upon. Raises
     SettingsError for an unknown preset or system. Deterministic: equal rows give equal intervals.
     """
     domain = next((case.domain for case in cases if case.domain), "open")
@@ -97,6 +101,7 @@ def leaderboard(
         answered=tuple(_answered(system, found, cases) for system, found in measured.items()),
         comparisons=compared(measured, columns, chosen, *against) if against else (),
         systems=tuple(known[name] for name in measured if name in known),
+        settings=system_settings(one for one in settings if one[0] in measured),
         distances=tuple(distances),
     )
     remarks = _remarks(board, known)
@@ -371,4 +376,4 @@ def _remarks(board: Leaderboard, facts: Mapping[str, SystemFacts]) -> tuple[str,
     unknown = [one.system for one in board.answered if one.system not in facts]
     if facts and unknown:
         found.append(f"systems.toml says nothing of {', '.join(unknown)}; they are taken to support every case")
-    return tuple(found)
+    return (*found, *unlike(board.settings))

@@ -133,6 +133,28 @@ class SetDistance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSettings:
+    """How a system's videos were made: each distinct value among them. Sizes, frames and rates are those of the files."""
+
+    system: str
+    videos: int
+    told: int
+    """Videos of which `generate` or a settings file says how they were made."""
+    models: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
+    rates: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    guidance: tuple[str, ...] = ()
+    watermarks: tuple[str, ...] = ()
+    hardware: tuple[str, ...] = ()
+    gpu_hours: float | None = None
+    """Of all videos that tell, together; so is the energy."""
+    energy_wh: float | None = None
+    energy_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
     """Systems over the cases of one benchmark. `standings` hold all cases first, then the groups."""
 
@@ -144,6 +166,7 @@ class Leaderboard:
     answered: tuple[Answered, ...]
     comparisons: tuple[Comparison, ...] = ()
     systems: tuple[SystemFacts, ...] = ()
+    settings: tuple[SystemSettings, ...] = ()
     distances: tuple[SetDistance, ...] = ()
     guide: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

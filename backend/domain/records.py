@@ -410,6 +410,8 @@ class Generation:
     path: str
     content_hash: str
     num_bytes: int
+    settings: str = ""
+    """How it was made: the text of its `GenerationSettings`. Not in the id, so that more said of a video measures nothing anew."""
 
     @property
     def id(self) -> str:

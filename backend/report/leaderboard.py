@@ -34,6 +34,7 @@ def leaderboard_report(board: Leaderboard, timelines: Timelines, spreads: Sequen
             *_spreads(spreads),
             *_distances(board),
             _systems(board),
+            *_settings(board),
         ],
         footer="Intervals hold 95 of 100 repetitions: cases are drawn with replacement, and seeds within each case.",
     )
@@ -221,6 +222,40 @@ def _systems(board: Leaderboard) -> Section:
     )
     head = ("system", "cases", "videos", "venue", "weights", "base", "domains", "references", "format", "cost", "missing")
     return Section(anchor="systems", title="Systems", blocks=[Table(head=head, rows=rows, numeric=frozenset({1, 2, 7, 9}))])
+
+
+def _settings(board: Leaderboard) -> list[Section]:
+    """How the videos were made, so that a score can be read beside what it cost."""
+    if not board.settings:
+        return []
+    rows = tuple(
+        (
+            one.system,
+            f"{one.told} of {one.videos}",
+            *(", ".join(values) for values in (one.models, one.sizes, one.frames, one.rates, one.steps, one.guidance)),
+            ", ".join(one.watermarks),
+            ", ".join(one.hardware),
+            "" if one.gpu_hours is None else f"{one.gpu_hours:.3g}",
+            "" if one.energy_wh is None else f"{one.energy_wh:.3g} ({', '.join(one.energy_by)})",
+        )
+        for one in board.settings
+    )
+    head = (
+        "system",
+        "told",
+        "model",
+        "size",
+        "frames",
+        "fps",
+        "steps",
+        "guidance",
+        "watermark",
+        "hardware",
+        "GPU hours",
+        "energy, Wh",
+    )
+    note = "Size, frames and rate are those of the files; the rest is what `generate` or a settings file says. GPU hours and energy are of all videos."
+    return [Section(anchor="settings", title="How the videos were made", blocks=[Table(head=head, rows=rows, note=note)])]
 
 
 def _facts(one: SystemFacts | None) -> tuple[str, ...]:

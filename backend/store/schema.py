@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
-7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`."""
+7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""

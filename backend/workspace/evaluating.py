@@ -55,8 +55,9 @@ def listed(
     told = load(CALLS["read_cases"])(Path(cases), references=Path(references) if references else None)
     found = load(CALLS["find_generations"])(Path(videos), system, told.cases)
     with catalog.session():  # held over look and add, so that of two who list a file at once one finds it known
-        places = {(row[0], row[1]) for row in catalog.query(f"SELECT id, path FROM ({LATEST_GENERATIONS})")}
-        fresh = [*unlisted(catalog, told.cases), *(row for row in found.generations if (row.id, row.path) not in places)]
+        known = set(catalog.query(f"SELECT id, path, settings FROM ({LATEST_GENERATIONS})"))
+        others = [row for row in found.generations if (row.id, row.path, row.settings) not in known]
+        fresh = [*unlisted(catalog, told.cases), *others]
         if fresh:
             catalog.add_records(fresh, work_key=f"{LISTED}:{uuid.uuid4().hex}")  # one that comes back is a row anew
     return Asked(

@@ -12,6 +12,7 @@ import numpy as np
 
 from backend.api import EvaluationRow, ScoreFiles
 from backend.domain import Case, Generation, ProjectError, Score, SettingsError
+from backend.domain.generation_settings import GenerationSettings
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.context import load
 from backend.jobs import CALLS
@@ -80,6 +81,7 @@ def ranked(
     rows: Sequence[EvaluationRow],
     cases: Sequence[Case],
     layout: Layout,
+    catalog: Catalog,
     *,
     preset: str,
     facts: str | None,
@@ -107,6 +109,7 @@ def ranked(
         facts=known,
         against=against or None,
         distances=[one for one in distances if one.system in measured],
+        settings=_settings(catalog, cases),
     )
 
 
@@ -206,6 +209,15 @@ def export_scores(
     files = load(CALLS["write_scores"])(format, rows, out, name=system, cases=cases, preset_id=preset, runs=runs)
     scored = [row for row in rows if row.value is not None]
     return ScoreFiles(path=out, scores=len(scored), cases=len({row.case_id for row in scored}), files=files)
+
+
+def _settings(catalog: Catalog, cases: Sequence[Case]) -> list[tuple[str, GenerationSettings]]:
+    """System and settings of each video of these cases."""
+    rows = catalog.query(
+        f"SELECT system, settings FROM ({LATEST_GENERATIONS}) WHERE path <> '' AND case_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY id",
+        [[case.id for case in cases]],
+    )
+    return [(system, GenerationSettings.of_text(text)) for system, text in rows]
 
 
 def _told(name: str, cases: Sequence[Case]) -> str:

@@ -269,7 +269,7 @@ class Workspace(
         rows = ranking.rows_of(self.evaluation(), cases)
         found = self.set_distances(benchmark=cases[0].benchmark)
         board = ranking.ranked(
-            rows, cases, self.layout, preset=preset, facts=facts, only=only, against=against, distances=found
+            rows, cases, self.layout, self.catalog, preset=preset, facts=facts, only=only, against=against, distances=found
         )
         if html:
             ranking.write_page(board, rows, self.catalog, self.artifacts, Path(html))
@@ -288,7 +288,7 @@ class Workspace(
         _check_frames(frames)
         listed = ranking.cases_of(self.catalog, benchmark)
         rows = ranking.rows_of(self.evaluation(), listed)
-        board = ranking.ranked(rows, listed, self.layout, preset="", facts=None, only="", against=())
+        board = ranking.ranked(rows, listed, self.layout, self.catalog, preset="", facts=None, only="", against=())
         return comparing.compare(
             self.catalog,
             self.artifacts,
