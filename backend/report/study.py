@@ -60,7 +60,7 @@ def study_report(
             Section(
                 anchor="results", title="Results", blocks=[*_results(found, people), *placed["results"], *_tables(found)]
             ),
-            Section(anchor="metrics", title="Metrics and votes", blocks=placed["metrics"] or [Note(NO_CALIBRATION)]),
+            Section(anchor="metrics", title="Metrics and votes", blocks=_metrics(calibrations, placed["metrics"])),
             Section(
                 anchor="raters", title="Participants", blocks=[*_quality(found), *placed["raters"], *_rater_rows(found)]
             ),
@@ -133,8 +133,8 @@ def _order(design: StudyDesign) -> str:
         return f"{told}; {blocks}."
     return (
         f"{told}. Of {main} trials, {even} came evenly: their {blocks}. The other {main - even} were chosen when they were "
-        "shown: a pair of systems of those about which a vote would tell most by the votes so far (p (1 - p) times the "
-        "variance of the difference of their strengths, summed over questions), its least shown item, on the less shown side. "
+        "shown: a pair of systems of those about which a vote would narrow strengths most by the votes so far (the fall of the "
+        "sum of their variances, over questions), its least shown item, on the less shown side. "
         "Those that came evenly are a fair sample of the items, which the chosen ones are not."
     )
 
@@ -157,11 +157,16 @@ def _people(found: StudyResults) -> str:
     of_whom = f" ({_listed(groups)})" if groups else ""
     kept = [rater for rater in found.raters if not rater.removed_by and rater.votes]
     seconds = sorted(rater.seconds for rater in kept)
-    took = f" They took {seconds[len(seconds) // 2] / 60:.1f} minutes in the median." if seconds and seconds[-1] > 0 else ""
+    took = f" They took {_duration(seconds[len(seconds) // 2])} in the median." if seconds and seconds[-1] > 0 else ""
     return (
-        f"{_many(study.invited, 'person was', 'people were')} invited, {study.joined} joined and {study.finished} finished. "
+        f"{_many(study.invited, 'invitation was', 'invitations were')} given out; {_many(study.joined, 'person', 'people')} joined "
+        f"and {study.finished} finished. "
         f"{_many(counted, 'response counts', 'responses count')}{of_whom}, with {_votes(found.groups[0]):,} votes on main items.{took}"
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def _left_out(found: StudyResults, design: StudyDesign) -> str:
@@ -247,6 +252,36 @@ def _rank(row: StrengthRow) -> str:
     if row.rank is None or row.ranks is None:
         return "–"
     return str(row.rank) if row.ranks == (row.rank, row.rank) else f"{row.rank} [{row.ranks[0]}, {row.ranks[1]}]"
+
+
+def _metrics(calibrations: Sequence[MetricCalibration], figures: Sequence[Block]) -> list[Block]:
+    """What each calibration came to in words, the figure, and the weights of the fits to all domains."""
+    if not calibrations:
+        return [Note(NO_CALIBRATION)]
+    rows = tuple(
+        (readable(one.aspect), weight.title, _text(weight.weight), _text(alone.ratio) if alone else "–")
+        for one in calibrations
+        for weight in one.fits[0].weights
+        for alone in [next((row for row in one.metrics if row.name == weight.metric), None)]
+    )
+    note = "Weights are not negative and sum to 1, with 95 % intervals over prompts; a metric's agreement is its own, without the others."
+    head = ("aspect", "metric", "weight", "agreement alone")
+    told: list[Block] = [Prose(_calibrated(one)) for one in calibrations]
+    return [*told, *figures, *([Table(head=head, rows=rows, numeric=frozenset({2, 3}), note=note)] if rows else [])]
+
+
+def _calibrated(found: MetricCalibration) -> str:
+    fit = found.fits[0]
+    about = f"{readable(found.aspect).capitalize()}: {fit.votes:,} votes on {fit.pairs} pairs of {fit.prompts} prompts"
+    if not fit.weights:
+        return f"{about} give no weights: {fit.reason}."
+    held_out = {row.name: row.ratio for row in fit.held_out}
+    rivals = _listed([f"{name} {_text(ratio)}" for name, ratio in held_out.items() if name != "fitted"])
+    return (
+        f"{about} gave weights to {_many(len(fit.weights), 'metric', 'metrics')}. On prompts that the fit had not seen, the weighted "
+        f"sum sides with a share of {_text(held_out['fitted'])} of the votes for a side ({rivals}); one rater sides with the "
+        f"majority of the others in {_text(found.ceiling)}."
+    )
 
 
 def _quality(found: StudyResults) -> list[Block]:

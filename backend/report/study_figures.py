@@ -245,11 +245,13 @@ def _groups(found: StudyResults) -> StudyFigure | None:
         ]
         facets.append(Facet(title=readable(aspect.aspect), rows=lines))
     told = " and ".join(f"{group.participants} {group.group}" for group in groups)
+    silent = [g.group for g in groups if not any(has_value(one) for a in g.aspects for _, one in main_figures(a))]
+    few = f" Votes of {' and '.join(silent)} are too few for any." if silent else ""
     measure = {"rating": "points", "best_of": "share of votes", "identity": "share of votes"}
     return StudyFigure(
         name="groups",
         section="results",
-        caption=f"The same by group of participants ({told}), with 95 % intervals over items and raters of the group.",
+        caption=f"The same by group of participants ({told}), with 95 % intervals over items and raters of the group.{few}",
         svg=forest(
             facets, [group.group for group in groups], label=measure.get(found.study.kind, "log strength (Davidson)")
         ),

@@ -1,7 +1,7 @@
 """Plots of a study: estimates with their intervals, answers as stacked shares, counts, spreads over raters."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -130,14 +130,16 @@ def funnel(steps: Sequence[tuple[str, int, int]], *, label: str) -> Markup:
         return themed_svg(figure, f"{label} after each of {len(steps)} rules")
 
 
-def spreads(of: Mapping[str, tuple[np.ndarray, np.ndarray]], *, label: str) -> Markup:
-    """Histograms side by side, each of values kept `(N,)` and left out `(M,)` over the same bins."""
+def spreads(of: Mapping[str, tuple[np.ndarray, np.ndarray]], *, label: str, shares: Collection[str] = ()) -> Markup:
+    """Histograms side by side, each of values kept `(N,)` and left out `(M,)` over the same bins; `shares` from 0 to 1."""
     with rc_context({**STYLE, "svg.hashsalt": label}):
         figure = Canvas(figsize=(WIDTH, 2.2), layout="constrained")
         panels = [figure.add_subplot(1, len(of), place + 1) for place in range(len(of))]
         for axes, (name, (kept, lost)) in zip(panels, of.items(), strict=True):
             pooled = np.concatenate([kept, lost])
             low, high = (float(pooled.min()), float(pooled.max())) if len(pooled) else (0.0, 1.0)
+            if name in shares:
+                low, high = 0.0, 1.0
             edges = np.linspace(low, high if high > low else low + 1.0, 13)
             for values, below, colour, told in ((kept, lost[:0], ACCENT, "kept"), (lost, kept, BAD, "left out")):
                 counts, floor = np.histogram(values, edges)[0], np.histogram(below, edges)[0]

@@ -8,6 +8,7 @@ from backend.domain.studies import AspectResults, RaterRow, StudyResults
 from backend.report.study_figure import ESTIMATE, StudyFigure, cells, has_value, readable
 from backend.report.study_plots import Facet, Mark, curve, forest, funnel, spreads
 
+SECONDS = "median seconds a trial"
 AGREEMENT_NAMES = {
     "krippendorff_alpha": "Krippendorff's alpha",
     "fleiss_kappa": "Fleiss's kappa",
@@ -97,7 +98,7 @@ def raters_figure(raters: Sequence[RaterRow]) -> StudyFigure | None:
     measures = {
         "gold and identical trials right": [rater.gold.value for rater in answered],
         "repeats answered alike": [rater.consistency.value for rater in answered],
-        "median seconds a trial": [rater.median_item_s for rater in answered],
+        SECONDS: [rater.median_item_s for rater in answered],
         "share of the left side": [rater.left_share for rater in answered],
     }
     panels = {}
@@ -115,7 +116,7 @@ def raters_figure(raters: Sequence[RaterRow]) -> StudyFigure | None:
         section="raters",
         caption="Participants by how often they answered the checks rightly and repeated trials alike, how long they took, "
         "and how often they chose the left side; in another colour those whom the rules left out.",
-        svg=spreads(panels, label="participants"),
+        svg=spreads(panels, label="participants", shares=set(measures) - {SECONDS}),
         head=(
             "participant", "group", "votes", "seconds", "median_item_s", "gold", "consistency", "left_share",
             "left_p", "longest_run", "entropy_bits", "removed_by",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.domain.calibration import MetricAgreement, MetricCalibration, MetricFit
+from backend.domain.calibration import MetricAgreement, MetricCalibration, MetricFit, MetricWeight
 from backend.domain.studies import Estimate, FunnelStep, StudyDesign, StudyResults
 from backend.measures.raters import Sitting
 from backend.report import render
@@ -172,3 +172,31 @@ def test_a_sequential_study_shows_its_fair_sample_beside_all_votes() -> None:
     assert "It is open." in html
     closed = replace(found, study=replace(found.study, closed_at="2026-01-05T10:00:00", closed_because="enough people"))
     assert "It was closed on 2026-01-05: enough people." in page(chosen, closed)
+
+
+@pytest.mark.slow
+def test_metrics_are_told_in_words_and_weights() -> None:
+    design, found = made()
+    weights = tuple(
+        MetricWeight(metric=name, title=name.upper(), version=1, weight=Estimate(value=value), raw=(0, 1), scaled=(0, 1))
+        for name, value in (("m0", 0.75), ("m1", 0.25))
+    )
+    rows = tuple(MetricAgreement(name=n, pairs=9, missing=0, ratio=Estimate(value=v), normalised=None, majority=Estimate())
+                 for n, v in (("fitted", 0.81), ("equal", 0.62)))  # fmt: skip
+    fit = MetricFit(domain="", pairs=9, prompts=3, votes=27, incomplete=0, weights=weights, held_out=rows)
+    one = _calibrated(fit)
+    html = page(design, found, (one,))
+    assert "27 votes on 9 pairs of 3 prompts gave weights to 2 metrics" in html
+    assert "sides with a share of 0.810 of the votes for a side (equal 0.620)" in html
+    assert re.search(r"M0</td>\s*<td[^>]*>0\.750", html)
+    none = replace(fit, weights=(), held_out=(), reason="3 prompts are too few")
+    assert "give no weights: 3 prompts are too few." in page(design, found, (_calibrated(none),))
+
+
+def _calibrated(fit: MetricFit) -> MetricCalibration:
+    alone = MetricAgreement(name="m0", pairs=9, missing=0, ratio=Estimate(value=0.66), normalised=None, majority=Estimate())
+    return MetricCalibration(
+        name="c", version=1, made_at="", study="toy", aspect="better", data_hash="0", scaling="linear", folds=2, ridge=0.0,
+        draws=1, seed=0, chance_with_ties=None, ceiling=Estimate(value=0.8), majority=Estimate(value=0.9),
+        metrics=(alone,), fits=(fit,),
+    )  # fmt: skip
