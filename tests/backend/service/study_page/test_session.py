@@ -35,7 +35,6 @@ def test_a_whole_session_ends_with_a_code(api: Api, visitor: Visitor, token: str
     visitor.answer_all()
     assert visitor.state()["step"] == "slider"
     assert visitor.post("/s/finish", {}).json()["error"]["code"] == "slider"
-    assert visitor.slide(after_s=0) == {"passed": False, "problem": "quick"}  # by the server's clock no hand moved it
     assert visitor.slide() == {"passed": True, "problem": ""}
     code = visitor.post("/s/finish", {}).json()["code"]
     again = Visitor(api)
