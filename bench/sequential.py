@@ -1,13 +1,13 @@
-"""How many votes a study saves that chooses its pairs: people come one after another until every strength is known well.
+"""How many votes a study saves that chooses its pairs: as narrow intervals as an even design has, after how many of them.
 
-Planted strengths are evenly spaced; votes are alike on an item and of a rater, as in `planted_votes`. Both designs stop by
-the rule that studies have, at the same half width, over the same items.
+Planted strengths go from clearly bad to clearly good; votes are alike on an item and of a rater, as in `planted_votes`.
+People come one after another, and both designs ask about the same items.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import mean
 
 import numpy as np
 from scipy.stats import norm
@@ -19,10 +19,11 @@ from backend.measures.paired_models import davidson_shares
 from backend.measures.rankings import Ranking, rank_davidson
 from backend.studies.design import Assigned, trials_of
 from backend.studies.sequence import Standing, chosen_trial
-from backend.studies.stopping import MIN_PEOPLE, NUM_DRAWS, half_of
+from backend.studies.stopping import half_of
 
 NUM_STUDIES = 12
-HALF_WIDTH = 0.25
+MARKS = (10, 15, 20, 25, 30, 35, 40)  # people after whom intervals are looked at
+NUM_DRAWS = 400
 CHOICE = {1.0: "left", 0.5: "tie", 0.0: "right"}
 
 
@@ -30,13 +31,12 @@ CHOICE = {1.0: "left", 0.5: "tie", 0.0: "right"}
 class Panel:
     """Systems of which every pair has `items_per_pair` items, and people who do `trials` of them each."""
 
-    strengths: tuple[float, ...] = (1.75, 1.25, 0.75, 0.25, -0.25, -0.75, -1.25, -1.75)
+    strengths: tuple[float, ...] = (3.0, 2.1, 1.3, 0.4, -0.4, -1.3, -2.1, -3.0)
     log_nu: float = -0.3
-    items_per_pair: int = 20
+    items_per_pair: int = 40
     trials: int = 30
     alike_items: float = 0.3
     alike_raters: float = 0.1
-    most_people: int = 200
 
     def design(self, *, sequential: bool, seed: int) -> StudyDesign:
         names = tuple(f"s{k}" for k in range(len(self.strengths)))
@@ -72,25 +72,26 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
-    """A study at the vote at which it knew enough, or at its last one. `held` counts intervals that hold the truth."""
+class Known:
+    """What is known after so many people: means of half a 95 % interval, and how many intervals hold the truth."""
 
-    votes: int
-    held_out: int
-    widest: float
-    held: int
+    strengths: float
+    neighbours: float
+    """Of differences between systems that follow each other in truth."""
+    held: float
 
 
-def answered_until(half_width: float, panel: Panel, *, sequential: bool, seed: int) -> Stopped:
-    """One simulated study."""
+def known_after(marks: Sequence[int], panel: Panel, *, sequential: bool, seed: int) -> list[Known]:
+    """One simulated study, looked at after each of `marks` people."""
     design = panel.design(sequential=sequential, seed=seed)
     rng = np.random.default_rng([seed, 5])
     items = {item.id: k for k, item in enumerate(design.items)}
     number = {system: k for k, system in enumerate(design.systems)}
     luck = rng.standard_normal(len(items))
     standing, uses = Standing(design), Counter[tuple[str, tuple[int, ...]]]()
-    rows: list[tuple[float, int, int, int, int, bool, bool]] = []
-    for person in range(panel.most_people):
+    rows: list[tuple[float, int, int, int, int, bool]] = []
+    found = []
+    for person in range(max(marks)):
         taste = rng.standard_normal(len(design.systems))
         trials = trials_of(design, person)
         for position in range(len(trials)):
@@ -98,37 +99,60 @@ def answered_until(half_width: float, panel: Panel, *, sequential: bool, seed: i
                 trials[position] = chosen_trial(design, standing, uses, trials, position, rng)
             one = trials[position]
             uses[one.item_id, one.order] += 1
-            item = design.items[items[one.item_id]]
+            place = items[one.item_id]
+            item = design.items[place]
             a, b = (number[system] for system in item.systems)
-            value = _value(panel, a, b, luck[items[one.item_id]], taste, rng)
+            value = _value(panel, a, b, luck[place], taste, rng)
             standing.take(_vote(design, item, one, person, position, value))
-            rows.append((value, a, b, items[one.item_id], person, one.order[0] == 0, one.held_out))
-        if person + 1 >= MIN_PEOPLE:
-            found = _ranked(rows, design.systems, seed)
-            if found is not None and max(map(_half, found)) <= half_width:
-                break
-    strengths = _ranked(rows, design.systems, seed)
-    assert strengths is not None, "a study of so many votes ranks its systems"
-    held = sum(_holds(one, true) for one, true in zip(strengths, panel.strengths, strict=True))
-    return Stopped(votes=len(rows), held_out=sum(row[-1] for row in rows), widest=max(map(_half, strengths)), held=held)
+            rows.append((value, a, b, place, person, one.order[0] == 0))
+        if person + 1 in marks:
+            found.append(_known(rows, design.systems, panel, seed))
+    return found
 
 
-def run() -> list[dict]:
+def votes_for(width: float, marks: Sequence[int], widths: Sequence[float], trials: int) -> float:
+    """After how many votes a mean width is reached; between looks by 1 / width^2, which grows as votes do."""
+    precision = 1 / np.square(widths)
+    return trials * float(np.interp(1 / width**2, precision, marks))
+
+
+def run(num_studies: int = NUM_STUDIES, marks: Sequence[int] = MARKS, panel: Panel | None = None) -> list[dict]:
     """One row a figure."""
-    panel = Panel()
-    found = {
-        sequential: [answered_until(HALF_WIDTH, panel, sequential=sequential, seed=seed) for seed in range(NUM_STUDIES)]
+    panel = panel or Panel()
+    told = {
+        sequential: [known_after(marks, panel, sequential=sequential, seed=seed) for seed in range(num_studies)]
         for sequential in (False, True)
     }
-    even, chosen = (mean(one.votes for one in found[sequential]) for sequential in (False, True))
-    about = f"8 systems, {NUM_STUDIES} studies, until every strength is known to +-{HALF_WIDTH:g}"
-    share = mean(one.held / len(panel.strengths) for one in found[True])
-    return [
-        _row("votes, every pair equally often", even, None, about),
-        _row("votes, pairs chosen by information", chosen, None, f"{about}; a tenth of the trials held out"),
-        _row("share of votes saved", 1 - chosen / even, "> 0", about),
-        _row("intervals of chosen pairs that hold the truth when it stops", share, None, about),
-    ]
+    even_votes = panel.trials * marks[-2]
+    note = f"{len(panel.strengths)} systems, {num_studies} studies; as narrow as {even_votes:,} votes of an even design"
+    rows = []
+    for name, what in (("strengths", "strengths"), ("neighbours", "differences of neighbours")):
+        even, chosen = (
+            np.mean([[getattr(one, name) for one in study] for study in told[sequential]], axis=0)
+            for sequential in (False, True)
+        )
+        needed = votes_for(float(even[-2]), marks, chosen.tolist(), panel.trials)
+        rows.append(_row(f"votes, by intervals of {what}", needed, f"< {even_votes:,}", f"{note} (+-{even[-2]:.3f})"))
+    held = float(np.mean([[one.held for one in study] for study in told[True]]))
+    return [*rows, _row("intervals of strengths that hold the truth, pairs chosen", held, "", "95 % intervals")]
+
+
+def _known(
+    rows: Sequence[tuple[float, int, int, int, int, bool]], systems: tuple[str, ...], panel: Panel, seed: int
+) -> Known:
+    value, a, b, item, rater, left = (np.array(column) for column in zip(*rows, strict=True))
+    votes = Comparisons(value, a, b, item, rater, left)
+    found = rank_davidson(votes, systems, rng=np.random.default_rng([seed, 6]), num_draws=NUM_DRAWS)
+    assert isinstance(found, Ranking), found
+    halves = [half_of(one) for one in found.strengths]
+    next_ones = np.arange(len(systems) - 1)
+    ends = found.differences[next_ones, next_ones + 1]
+    holds = [_holds(one, true) for one, true in zip(found.strengths, panel.strengths, strict=True)]
+    return Known(
+        strengths=float(np.mean([np.inf if one is None else one for one in halves])),
+        neighbours=float(np.mean(ends[:, 2] - ends[:, 1]) / 2),
+        held=float(np.mean(holds)),
+    )
 
 
 def _value(panel: Panel, a: int, b: int, luck: float, taste: np.ndarray, rng: np.random.Generator) -> float:
@@ -156,18 +180,6 @@ def _vote(design: StudyDesign, item: StudyItem, one: Assigned, person: int, posi
         choice=CHOICE[said],
         shown_order=shown,
     )
-
-
-def _ranked(rows: list[tuple[float, int, int, int, int, bool, bool]], systems: tuple[str, ...], seed: int):
-    value, a, b, item, rater, left, _ = (np.array(column) for column in zip(*rows, strict=True))
-    votes = Comparisons(value, a, b, item, rater, left)
-    found = rank_davidson(votes, systems, rng=np.random.default_rng([seed, 6]), num_draws=NUM_DRAWS)
-    return found.strengths if isinstance(found, Ranking) else None
-
-
-def _half(one: Estimate) -> float:
-    found = half_of(one)
-    return np.inf if found is None else found
 
 
 def _holds(one: Estimate, true: float) -> bool:

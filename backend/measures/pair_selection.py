@@ -21,18 +21,19 @@ def pair_counts(votes: Comparisons, num_systems: int) -> np.ndarray:
 
 
 def pair_information(counts: np.ndarray, num_systems: int) -> np.ndarray:
-    """What a vote on each pair would add, `p (1 - p) Var(x_i - x_j)`, float `(K (K - 1) / 2,)`, of `pair_counts`.
+    """By how much one vote on each pair narrows what is known, float `(K (K - 1) / 2,)`, of `pair_counts`.
 
-    p is the chance that i beats j when they do not tie, the variance that of Davidson's strengths with a wide prior.
+    It is the fall of the sum of the variances of all strengths (A-optimality), `w |S d|^2 / (1 + w d'S d)`: S their covariance
+    in Davidson's model with a wide prior, d the pair's contrast, w what one vote tells of the pair's difference.
     """
     i, j = np.triu_indices(num_systems, 1)
     design = pair_design(np.stack([i, j], axis=1), num_systems)
     x = fit_davidson(counts[None, :, WIN], counts[None, :, TIE], counts[None, :, LOSS], design, ridge=PRIOR)[0]
     first, _, second = davidson_shares(design @ x[:-1], x[-1])
-    weight = counts.sum(axis=1) * (first + second - (first - second) ** 2) / 4
-    covariance = np.linalg.inv(design.T @ (weight[:, None] * design) + PRIOR * np.eye(num_systems))
-    p = 0.5 * (1 + np.tanh((x[i] - x[j]) / 2))
-    return p * (1 - p) * (covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
+    weight = (first + second - (first - second) ** 2) / 4
+    told = design.T @ ((counts.sum(axis=1) * weight)[:, None] * design)
+    spread = np.linalg.inv(told + PRIOR * np.eye(num_systems)) @ design.T
+    return weight * (spread**2).sum(axis=0) / (1 + weight * (spread[i, np.arange(len(i))] - spread[j, np.arange(len(j))]))
 
 
 def ranked_pairs(information: np.ndarray, rng: np.random.Generator) -> list[int]:

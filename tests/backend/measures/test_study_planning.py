@@ -8,7 +8,7 @@ from scipy.stats import kendalltau
 
 from backend.measures.comparisons import Comparisons, contests
 from backend.measures.noise_ceiling import noise_ceiling, normalised_alignment
-from backend.measures.pair_selection import pair_counts, pair_information, ranked_pairs
+from backend.measures.pair_selection import PRIOR, pair_counts, pair_information, ranked_pairs
 from backend.measures.paired_models import fit_davidson, pair_design
 from backend.measures.power import design_effect, half_width
 from bench.planted_votes import PlantedStudy, swapped
@@ -43,6 +43,21 @@ def test_what_was_asked_often_and_what_is_clear_is_asked_less() -> None:
     assert max(gains, key=lambda pair: gains[pair]) == (1, 2)
     assert min(gains, key=lambda pair: gains[pair]) == (0, 3)
     assert pair_information(pair_counts(votes, 4), 4)[3] < gains[1, 2]
+
+
+def test_information_is_the_fall_of_the_sum_of_variances_that_one_vote_brings() -> None:
+    """Against the traces of two inverted matrices, the second with one vote more on the pair."""
+    counts = pair_counts(PlantedStudy(items_per_pair=3).votes(rng(2)), 4)
+    design = pair_design(np.transpose(np.triu_indices(4, 1)), 4)
+    x = fit_davidson(counts[None, :, 0], counts[None, :, 1], counts[None, :, 2], design, ridge=PRIOR)[0]
+    shares = np.exp(np.stack([design @ x[:4] / 2, np.full(6, x[4]), -design @ x[:4] / 2]))
+    first, _, second = shares / shares.sum(axis=0)
+    votes = (first + second - (first - second) ** 2) / 4
+    known = PRIOR * np.eye(4)
+    for num, told, d in zip(counts.sum(axis=1), votes, design, strict=True):
+        known += num * told * np.outer(d, d)
+    after = [np.trace(np.linalg.inv(known + told * np.outer(d, d))) for told, d in zip(votes, design, strict=True)]
+    np.testing.assert_allclose(pair_information(counts, 4), np.trace(np.linalg.inv(known)) - after, rtol=1e-9)
 
 
 def test_counts_are_of_each_pair_whatever_is_called_a() -> None:
