@@ -125,6 +125,13 @@ def _real() -> Path | None:
     return REAL if REAL.is_dir() else None
 
 
+def _training() -> Rows:
+    """Imported here: with torch in this process, the memory that other parts measure would be more."""
+    from bench import training
+
+    return training.run()
+
+
 PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "clips": lambda worlds: accuracy_clips.run(worlds.folders(), _real()),
     "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
@@ -146,9 +153,9 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "sequential": lambda worlds: sequential.run(),
     "studio": lambda worlds: studio.run(),
     "study_load": lambda worlds: study_load.run(),
+    "training": lambda worlds: _training(),
+    "watermark": lambda worlds: watermark.run(worlds.folders()),
 }
 
 if __name__ == "__main__":
     main()
-    "training": lambda worlds: _training(),
-    "watermark": lambda worlds: watermark.run(worlds.folders()),
