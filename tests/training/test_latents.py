@@ -148,7 +148,20 @@ def test_a_clip_too_short_is_named_and_the_rest_is_done(export, ticket):
     shapes = ClipShapes(fps=12.0, frames=(81,), pixels=SIDE * SIDE, aspects=(1.0,), multiple=8)
     found = encode(ticket, export=export, settings=Latents(clips=shapes, pictures=SMALL.pictures, engine="inline"))
     assert found.failed == 0
-    assert "the clip lasts 1.50 s; the shortest bucket, 81 frames at 12 a second, needs more" in found.remarks[0]
+    assert found.remarks == (
+        "2 items: shorter than the shortest bucket, 81 frames at 12 a second: add a smaller count to latents.clips.frames",
+    )
+
+
+def test_buckets_without_clips_are_told_in_one_line(export, ticket):
+    """Square clips of 18 frames: none is as long as 81, none as wide or high as the others."""
+    shapes = ClipShapes(fps=12.0, frames=(81, 9), pixels=SIDE * SIDE, aspects=(1.0, 4.0, 0.25), multiple=8)
+    found = encode(ticket, export=export, settings=Latents(clips=shapes, pictures=SMALL.pictures, engine="inline"))
+    assert found.remarks == (
+        "5 of 6 buckets have no clip: 9 frames of 64 x 16, 9 frames of 16 x 64, 81 frames of 32 x 32, 81 frames of 64 x 16, "
+        "81 frames of 16 x 64",
+    )
+    assert found.failed == 0
 
 
 def test_a_changed_export_is_refused(tmp_path, ticket):

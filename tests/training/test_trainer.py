@@ -267,7 +267,7 @@ def test_a_mode_without_samples_says_what_there_is(export, tmp_path):
 
 
 def test_an_empty_bucket_is_a_sentence(export, tmp_path):
-    with pytest.raises(SettingsError, match=r"no sample .*the clip lasts 1.50 s; the shortest bucket, 81 frames"):
+    with pytest.raises(SettingsError, match=r"no sample .*shorter than the shortest bucket, 81 frames at 12 a second"):
         trained(export, tmp_path / "run", "data.latents.clips.frames=[81]")
 
 

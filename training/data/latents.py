@@ -1,10 +1,12 @@
 """The `latents` job: everything an export's samples need, encoded once and packed."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
+from duckdb import DuckDBPyConnection
 from safetensors.numpy import save
 
 from backend.domain import Record, SettingsError, Sidecar, Source, Stage, TextEncoder
@@ -222,8 +224,26 @@ def _outcome(catalog: Catalog, plan: Plan) -> tuple[list[Kept], tuple[str, ...],
                 WHERE w.state IN ('failed', 'filtered') AND w.message NOT IN ('a picture', 'a video') ORDER BY 1"""
             ).fetchall()
             failed += sum(state == "failed" for _, state in faults)
-            remarks += [message.strip().splitlines()[-1] for message, _ in faults[:SHOWN_FAILURES]]
-            if len(faults) > SHOWN_FAILURES:
-                remarks.append(f"... and {len(faults) - SHOWN_FAILURES} more of {name.replace('_', ' ')}")
+            told = Counter(message.strip().splitlines()[-1] for message, _ in faults)
+            each = [message if count == 1 else f"{count} items: {message}" for message, count in told.items()]
+            remarks += each[:SHOWN_FAILURES]
+            if len(each) > SHOWN_FAILURES:
+                remarks.append(f"... and {len(each) - SHOWN_FAILURES} more of {name.replace('_', ' ')}")
+            if isinstance(step.stage, EncodeClips):
+                remarks += _empty_buckets(connection, step.stage.shapes)
             tables.leave(step)
     return kept, tuple(remarks), failed
+
+
+def _empty_buckets(connection: DuckDBPyConnection, shapes: ClipShapes) -> list[str]:
+    """One sentence on the buckets that no clip falls into: videos of these shapes are never learned."""
+    rows = connection.execute(
+        f"""SELECT DISTINCT c.stop_s - c.start_s, v.width, v.height FROM item_{EncodeClips.name} i
+        JOIN clip c ON c.id = i.item_id JOIN video v ON v.id = c.video_id"""
+    ).fetchall()
+    filled = {shapes.of(*row) for row in rows}
+    empty = [str(shape) for shape in shapes.all() if shape not in filled]
+    if not empty or len(empty) == len(shapes.all()):  # with all empty, the clips themselves are named as too short
+        return []
+    more = f" and {len(empty) - SHOWN_FAILURES} more" if len(empty) > SHOWN_FAILURES else ""
+    return [f"{len(empty)} of {len(shapes.all())} buckets have no clip: {', '.join(empty[:SHOWN_FAILURES])}{more}"]

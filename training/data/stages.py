@@ -126,10 +126,11 @@ class EncodeClips:
         clip, video = item.one(Clip), item.one(Video)
         shape = self.shapes.of(clip.stop_s - clip.start_s, video.width, video.height)
         if shape is None:
+            # The same words for all such clips, so that they are told in one line
             return Filtered(
                 item.id,
-                f"the clip lasts {clip.stop_s - clip.start_s:.2f} s; the shortest bucket, {min(self.shapes.frames)} frames at "
-                f"{self.shapes.fps:g} a second, needs more: add a smaller count to latents.clips.frames",
+                f"shorter than the shortest bucket, {min(self.shapes.frames)} frames at {self.shapes.fps:g} a second: add a smaller count "
+                "to latents.clips.frames",
             )
         try:
             reader = context.frames(item)
