@@ -6,6 +6,7 @@ Shapes: B samples, S tokens, D width, R rows (distinct timesteps), L text tokens
 T W E as in `training.audio_branch`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,10 @@ from training.rope import Rotary, turned
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
 """Keys, turned by their positions, and values, (B, S, N, P)."""
+
+
+Observer = Callable[[WanAttention, torch.Tensor, Rotary, KeyValue | None], None]
+"""Told of self-attention before it is computed: its weights, its tokens (B, S, D), their rotation, and keys and values beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class S2VBlock(WanTransformerBlock):
     ) -> None:
         super().__init__(width, ffn_width, heads, "rms_norm_across_heads", cross_attn_norm, eps, added_kv_width)
         self.audio = None if audio_width is None else AudioAttention(width, audio_width, heads, eps)
+        self.observer: Observer | None = None
+        """Of the tokens that are generated; those of isolated anchors (`give_kv`) are not told."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -69,6 +76,8 @@ class S2VBlock(WanTransformerBlock):
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = table_BR6D.unbind(dim=2)
 
         normed = modulated(self.norm1(x_BSD.float()), shift, scale, spans).type_as(x_BSD)
+        if self.observer is not None and not give_kv:
+            self.observer(self.attn1, normed, rotary, beside)
         if beside is None and not give_kv:
             kept, attended = None, self.attn1(normed, None, None, rotary)
         else:
@@ -99,6 +108,12 @@ def gated(x_BSD: torch.Tensor, gate_BRD: torch.Tensor, spans: tuple[Span, ...]) 
     return _joined([x_BSD[:, low:high] * gate_BRD[:, row, None] for low, high, row in spans])
 
 
+def query_key(attn: WanAttention, x_BSD: torch.Tensor, rotary: Rotary) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and keys of tokens, (B, S, N, P), normed and turned by their positions."""
+    query = turned(_heads(attn.norm_q(attn.to_q(x_BSD)), attn), rotary)
+    return query, turned(_heads(attn.norm_k(attn.to_k(x_BSD)), attn), rotary)
+
+
 def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
@@ -107,8 +122,7 @@ def _attended_beside(
     attn: WanAttention, x_BSD: torch.Tensor, rotary: Rotary, beside: KeyValue | None
 ) -> tuple[torch.Tensor, KeyValue]:
     """Self-attention with foreign keys and values in front of the own; and the own."""
-    query = turned(_heads(attn.norm_q(attn.to_q(x_BSD)), attn), rotary)
-    key = turned(_heads(attn.norm_k(attn.to_k(x_BSD)), attn), rotary)
+    query, key = query_key(attn, x_BSD, rotary)
     value = _heads(attn.to_v(x_BSD), attn)
     all_keys, all_values = (
         (key, value) if beside is None else (torch.cat((beside[0], key), 1), torch.cat((beside[1], value), 1))

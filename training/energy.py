@@ -1,5 +1,7 @@
 """What a video cost: time on a GPU, and energy, measured where the machine tells or else an estimate that says so."""
 
+import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,13 @@ MEASURED, ESTIMATED, UNKNOWN = "measured by the processor's own counter", "estim
 HOUR_S = 3600.0
 MICROJOULES_PER_WH = 3.6e9
 RAPL = Path("/sys/class/powercap/intel-rapl:0")
+
+
+def hardware(device: torch.device) -> str:
+    """What a device is, in words, to read times and energy by."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {os.cpu_count()} cores, {platform.machine()}"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Videos of cases, each beside a settings file that says how it was made.
+"""Videos of cases, each signed and beside a settings file that says how it was made.
 
 A finished video is never made again. What is under way lies in a hidden folder of the output folder and gets its name when it is
 whole, after its settings file: where a video stands, its settings stand beside it.
@@ -17,21 +17,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 
 from backend.domain import Case, ProjectError, SettingsError, StudioError, digest
 from backend.jobs.board import JobTicket
-from backend.media.writer import write_video
 from backend.settings import parse_assignment
 from training.config import with_settings
-from training.energy import EnergyMeter
+from training.energy import EnergyMeter, hardware
+from training.marking import Marking, marking
+from training.probe import Looked
 from training.systems import GenerateSettings, System, open_system
 
 DEFAULT_SEED = 42  # OpenS2V-Nexus, section 5
 WORKING = ".making"
 SCHEMA = 1
-CRF = 18  # near lossless, so that scores do not measure the encoder; our choice
+PROBES = ("attention",)
+PROBE_FOLDER = ".attention"
+"""After a video's name: where what its probe saw lies."""
+MESSAGE_DIGITS = 8  # of 16 values each: the 32 bits of a watermark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,26 +94,38 @@ def run_generate(
     seeds: Sequence[int] = (),
     assignments: Sequence[str] = (),
     limit: int = 0,
+    watermark: str = "none",
+    watermark_key: Path | None = None,
+    probe: str = "",
 ) -> GenerateSummary:
     """A video for each case (the first `limit`, where above 0) and seed, into `out`.
 
-    Without seeds it is `ID.mp4`, from seed 42; else `ID_seedK.mp4`. Cases that cannot be done are told, the rest is done. Raises
-    what `open_system` raises, and ProjectError where `out` cannot be written or another command writes to it.
+    Without seeds it is `ID.mp4`, from seed 42; else `ID_seedK.mp4`. Cases that cannot be done are told, the rest is done.
+    `watermark`: none, visible or invisible. `probe`: empty, or `attention` for where tokens looked, in `ID.attention` beside each
+    video. Raises what `open_system` and `marking` raise, and ProjectError where `out` cannot be written or another command writes to it.
     """
     if any(seed < 0 for seed in seeds) or len(set(seeds)) < len(seeds):
         raise SettingsError(f"--seeds {','.join(map(str, seeds))}; give different whole numbers from 0 on")
+    if probe not in ("", *PROBES):
+        raise SettingsError(f"--probe is {probe!r}; there is {', '.join(PROBES)}")
     settings = _settings(assignments)
+    marks = marking(watermark, watermark_key)
     name = name or Path(system.partition(":")[2]).name or "system"
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     chosen = cases[:limit] if limit > 0 else cases
     tasks = [(case, seed) for case in chosen for seed in (seeds or (DEFAULT_SEED,))]
     with _working_in(out) as working:
+        opened = open_system(system, settings, working=working)
+        if probe and not opened.can_be_probed:
+            raise SettingsError(f"--probe {probe} looks into runs of our own; {system} is a pipeline of diffusers")
         maker = _Maker(
-            system=open_system(system, settings, working=working),
+            system=opened,
             name=name,
             out=out,
             working=working,
             seeded=bool(seeds),
+            marks=marks,
+            probe=probe,
             meter=EnergyMeter(settings.compute.watts),
         )
         videos = []
@@ -138,15 +153,20 @@ class _Maker:
     out: Path
     working: Path
     seeded: bool
+    marks: Marking
+    probe: str
     meter: EnergyMeter
     gpu_hours: float = 0.0
 
     def video(self, case: Case, seed: int) -> MadeVideo:
         stem = f"{case.name}_seed{seed}" if self.seeded else case.name
         path = self.out / f"{stem}.mp4"
-        asked = digest((_plain(self.system.about), case.content, seed))
+        asked = digest((_plain({**self.system.about, **self.marks.about}), case.content, seed))
         if path.exists():
             state, reason = _standing(path, asked)
+            if state == "kept" and self.probe and not path.with_suffix(PROBE_FOLDER).exists():
+                reason = f"{path.name} was made without --probe; name another folder with --out to make it again and look where it looks"
+                state = "failed"
             return MadeVideo(case=case.name, seed=seed, file=path.name, state=state, reason=reason)
         started = time.perf_counter()
         reason = self.system.lacks(case)
@@ -165,19 +185,10 @@ class _Maker:
         )
 
     def _make(self, case: Case, seed: int, path: Path, asked: str) -> None:
+        looked: list[Looked] | None = [] if self.probe else None
         with self.meter.measuring(self.system.device) as energy:
-            frames = self.system.make(case, seed)
+            frames = self.system.make(case, seed, looked)
         self.gpu_hours += energy.gpu_hours
-        try:
-            self._write(case, seed, frames, path, {"asked": asked, "cost": asdict(energy)})
-        except OSError as error:
-            raise ProjectError(
-                f"{path} cannot be written: {error.strerror or error}; free some space and try again"
-            ) from error
-
-    def _write(self, case: Case, seed: int, frames: np.ndarray, path: Path, about: Mapping[str, Any]) -> None:
-        made = self.working / path.name
-        write_video(made, frames, fps=self.system.fps, crf=CRF, bitexact=True)
         told = {
             "schema": SCHEMA,
             "system": self.name,
@@ -190,14 +201,32 @@ class _Maker:
             ],
             "seed": seed,
             **self.system.about,
-            **about,
+            "video": {**self.system.about["video"], "frames": len(frames)},
+            "asked": asked,
+            "cost": asdict(energy),
+            "hardware": hardware(self.system.device),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "made_by": f"subject-studio {version('subject-studio')}",
         }
-        settings = self.working / f"{path.stem}.json"
-        settings.write_text(json.dumps(told, indent=2, ensure_ascii=False), encoding="utf-8")
-        settings.replace(path.with_suffix(".json"))
-        made.replace(path)
+        try:
+            message = int(asked[:MESSAGE_DIGITS], 16)
+            self.marks.write(frames, self.working, path.stem, fps=self.system.fps, told=told, message=message)
+            if looked is not None:
+                self._write_probe(looked, path)
+            (self.working / f"{path.stem}.json").replace(path.with_suffix(".json"))
+            (self.working / path.name).replace(path)
+        except OSError as error:
+            raise ProjectError(
+                f"{path} cannot be written: {error.strerror or error}; free some space and try again"
+            ) from error
+
+    def _write_probe(self, looked: Sequence[Looked], path: Path) -> None:
+        from training.probe_report import write_probe
+
+        made, place = self.working / f"{path.stem}{PROBE_FOLDER}", path.with_suffix(PROBE_FOLDER)
+        write_probe(made, looked)
+        shutil.rmtree(place, ignore_errors=True)  # of a command that was killed before the video had its name
+        made.replace(place)
 
 
 def _settings(assignments: Sequence[str]) -> GenerateSettings:

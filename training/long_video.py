@@ -54,7 +54,7 @@ class LongVideo:
 
 
 def generate_long(
-    guided: Callable[[Conditions], GuidedModel],
+    guided: Callable[[Conditions, Chunk], GuidedModel],
     conditions: Conditions,
     noise: Callable[[Chunk], torch.Tensor],
     *,
@@ -71,7 +71,7 @@ def generate_long(
     for chunk in plan.chunks(num_latents):
         prefix = None if video is None else video[:, :, chunk.start :]
         soft = prefix if plan.prefix_mode == "soft" else None
-        model = guided(chunk_conditions(conditions, chunk, None if soft is not None else prefix))
+        model = guided(chunk_conditions(conditions, chunk, None if soft is not None else prefix), chunk)
         latents = clip_latents(model, noise(chunk), sampler, soft_prefix=soft)
         video = latents if video is None else joined(video, latents, chunk)
     assert video is not None, "a video has at least one chunk"

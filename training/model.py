@@ -103,6 +103,8 @@ class S2VTransformer(WanTransformer3DModel):
         )
         self.audio_projection = nn.Linear(audio_dim, audio_width) if audio_dim else None
         self.sharding: Sharding | None = None
+        self.told_layout: Callable[[SequenceLayout], None] | None = None
+        """Called with the layout of each forward, for who observes its blocks (`training.probe`)."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -127,6 +129,8 @@ class S2VTransformer(WanTransformer3DModel):
             raise ValueError(
                 f"the layout counts in patches of {layouts[0].patch}, the model in {self.config['patch_size']}"
             )
+        if self.told_layout is not None:
+            self.told_layout(layouts[0])
         head_channels = self.config["attention_head_dim"]
         rotary = layout_rotary(layouts, head_channels, timestep_B.device)
         temb_BRD, modulation_BR6D, context_BLD = self._conditions(layouts[0], timestep_B, text_BLA, image_BIA)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from backend.domain import Case, ModelUnavailable, SettingsError
 from backend.media.images import read_rgba
 from backend.models.places import ModelPlace
+from training.probe import Looked
 from training.systems import GenerateSettings, VideoShape, chosen_device, missing_references
 
 LARGE_HEADS = 40  # of Wan's 14B models; the 1.3B has 12
@@ -40,6 +41,8 @@ class Kind:
     """Arguments of the pipeline beside the prompt."""
     references: bool = True
     """Whether it sees a case's references."""
+    frames_step: int = 4
+    """Clips have 1 + this many n frames; of another number its VAE would give more."""
 
 
 def _anything(case: Case) -> str:
@@ -118,6 +121,7 @@ KINDS: Mapping[str, Kind] = {
     "ConsisIDPipeline": Kind(
         video=VideoShape(frames=49, width=720, height=480, fps=8.0),  # OpenS2V-Nexus, appendix D.2
         guidance=6.0,
+        frames_step=8,  # CogVideoX's VAE decodes two latents at a time
         max_tokens=226,
         lacks=_one_face,
         images=_with_face,
@@ -129,12 +133,14 @@ STEPS = 50  # diffusers' default for all of them
 class PipelineSystem:
     """A folder that diffusers saved, told apart by its model_index.json."""
 
+    can_be_probed = False
+
     def __init__(self, folder: Path, settings: GenerateSettings) -> None:
         wanted = settings.guidance, settings.sampler
-        if wanted[0].chain or wanted[1].method or wanted[1].shift:
+        if wanted[0].chain or wanted[1].method or wanted[1].shift or settings.video.chunk_frames:
             raise SettingsError(
-                "guidance.chain, sampler.method and sampler.shift are for runs; a pipeline has its own scheduler: "
-                "set guidance.scale and sampler.steps"
+                "guidance.chain, sampler.method, sampler.shift and video.chunk_frames are for runs; a pipeline has its own scheduler "
+                "and makes a video in one go: set guidance.scale, sampler.steps and video.frames"
             )
         name = _class_of(folder)
         self._kind = KINDS[name]
@@ -174,7 +180,8 @@ class PipelineSystem:
             )
         return self._kind.lacks(case)
 
-    def make(self, case: Case, seed: int) -> np.ndarray:
+    def make(self, case: Case, seed: int, looked: list[Looked] | None = None) -> np.ndarray:
+        assert looked is None, "pipelines are not probed"
         found = self._pipeline(
             prompt=case.prompt,
             negative_prompt=self._negative,
@@ -196,6 +203,8 @@ class PipelineSystem:
         given = {name: value for name in ("frames", "width", "height", "fps") if (value := getattr(wanted, name))}
         if any(value < 0 for value in given.values()):
             raise SettingsError(f"video: {given}; all must be above 0")
+        if given.get("frames", 1) % self._kind.frames_step != 1:
+            raise SettingsError(f"video.frames is {given['frames']}; clips have 1 + {self._kind.frames_step} n frames")
         return replace(own, **given)
 
 

@@ -102,22 +102,24 @@ class GuidedModel:
     chain: GuidanceChain
     dropped_anchors: Literal["zero", "remove"] = "zero"
     """Phantom: zero latents, tokens kept. remove: a shorter sequence, cheaper, for a model trained so (our option)."""
-    _branches: tuple[tuple[Conditions, AnchorCache | None], ...] = field(init=False)
+    before_forward: Callable[[Dropped, float], None] | None = None
+    """Told before each forward what it leaves out, and its timestep."""
+    _branches: tuple[tuple[Dropped, Conditions, AnchorCache | None], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.chain = self.chain.of(self.conditions.given)
         isolated = self.model.config["isolated_anchors"]
         self._branches = tuple(
-            (self._branch(dropped), AnchorCache() if isolated else None) for dropped in self.chain.branches()
+            (dropped, self._branch(dropped), AnchorCache() if isolated else None) for dropped in self.chain.branches()
         )
 
     def __call__(self, x_BCTHW: torch.Tensor, timestep_B: torch.Tensor) -> torch.Tensor:
-        return self.chain.combined(
-            [
-                self.arrangement.velocity(self.model, x_BCTHW, timestep_B, conditions, cache=cache)
-                for conditions, cache in self._branches
-            ]
-        )
+        velocities = []
+        for dropped, conditions, cache in self._branches:
+            if self.before_forward is not None:
+                self.before_forward(dropped, float(timestep_B[0]))
+            velocities.append(self.arrangement.velocity(self.model, x_BCTHW, timestep_B, conditions, cache=cache))
+        return self.chain.combined(velocities)
 
     def _branch(self, dropped: Dropped) -> Conditions:
         left = self.conditions.without(dropped)

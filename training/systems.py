@@ -3,6 +3,7 @@
 Shapes: B samples (here 1), C channels, T H W of a latent, L text tokens, A channels of an encoder.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from backend.domain import (
     ModelUnavailable,
     SettingsError,
     TextEncoder,
+    digest,
 )
 from backend.engine.context import WorkContext
 from backend.media.audio import sound_from_first_frame
@@ -35,9 +37,11 @@ from training.data.shapes import Shape, filled
 from training.guidance import GUIDANCE
 from training.layout import ANCHOR_ROLES, Segment
 from training.loading import load_transformer
+from training.long_video import Chunk, LongVideo, generate_long
 from training.model import S2VTransformer
+from training.probe import AttentionProbe, Looked
 from training.publish import LORA_FILE
-from training.sampling import GuidedModel, Sampler, clip_latents
+from training.sampling import GuidedModel, Sampler
 from training.shapes import build
 
 DIFFUSERS = "diffusers:"
@@ -47,9 +51,12 @@ FRAMES_STEP = 4  # clips have 1 + 4 n frames (Wan's VAE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoShape:
-    """Of the video; 0: as the system was trained."""
+    """Of the video; 0: as the system was trained, and frames as long as the case asks."""
 
     frames: int = 0
+    chunk_frames: int = 0
+    """Of runs: longer videos are made in chunks of so many frames, each beginning with the end of the one before; 0: of as many
+    as the run's longest bucket."""
     width: int = 0
     height: int = 0
     fps: float = 0.0
@@ -105,13 +112,18 @@ class System(Protocol):
     """What decides its videos, as JSON: kind, models with digests, sampler, guidance, video."""
     fps: float
     device: torch.device
+    can_be_probed: bool
+    """Whether `make` takes an attention probe."""
 
     def lacks(self, case: Case) -> str:
         """Why it cannot make a video of a case, in a sentence; empty where it can."""
         ...
 
-    def make(self, case: Case, seed: int) -> np.ndarray:
-        """RGB uint8 `(F, H, W, 3)`; equal seeds give equal videos on one machine. Raises StudioError."""
+    def make(self, case: Case, seed: int, looked: list[Looked] | None = None) -> np.ndarray:
+        """RGB uint8 `(F, H, W, 3)`; equal seeds give equal videos on one machine. Raises StudioError.
+
+        Into `looked`, where `can_be_probed`, goes where its tokens looked (`training.probe`).
+        """
         ...
 
 
@@ -147,6 +159,8 @@ def missing_references(case: Case) -> str:
 class RunSystem:
     """What a training run exported, with the codec and the encoders that it was trained through."""
 
+    can_be_probed = True
+
     def __init__(self, run: Path, settings: GenerateSettings, *, working: Path) -> None:
         if settings.guidance.scale:
             raise SettingsError("guidance.scale is for pipelines; a run has chains: set guidance.chain")
@@ -154,12 +168,19 @@ class RunSystem:
         self._config = _config(export)
         self.device, self._dtype = chosen_device(settings.compute)
         self._shape, self.fps = _clip_shape(self._config, settings.video)
+        self._chunk_frames = _chunk_frames(self._config, settings.video)
+        self._fixed_length = bool(settings.video.frames)
         self._sampler = _sampler(self._config, settings.sampler)
         chain = settings.guidance.chain or self._config.conditioning.dropout
         self._chain = GUIDANCE[chain]
         encoders = worker_settings(working, self._config.data.latents)
         self._context = WorkContext(encoders)
         self._codec = cast(LatentCodec, self._context.role("LatentCodec"))
+        prefix = self._config.conditioning.prefix_latents
+        if self._config.conditioning.prefix and self._latents(self._chunk_frames) <= prefix:
+            raise SettingsError(
+                f"video.chunk_frames is {self._chunk_frames}; a chunk begins with {prefix} latents and needs more than these"
+            )
         self._text = cast(TextEncoder, self._context.role("TextEncoder"))
         self._arrangement = arrangement_of(self._config)
         self._model = _model(export, self._config, self.device, self._dtype)
@@ -177,7 +198,7 @@ class RunSystem:
                 "links": [[list(link.conditions), link.scale] for link in self._chain.links],
                 "negative": settings.guidance.negative,
             },
-            "video": {**self._shape._asdict(), "fps": self.fps},
+            "video": {**self._shape._asdict(), "fps": self.fps, "chunk_frames": self._chunk_frames},
             "compute": {"device": self.device.type, "dtype": str(self._dtype).removeprefix("torch.")},
         }
 
@@ -190,24 +211,68 @@ class RunSystem:
                 f"case {case.name} has {len(case.references)} references, the run was trained on up to "
                 f"{self._config.data.max_references}; give fewer"
             )
+        if not lost and self._frames(case) > self._chunk_frames and not self._config.conditioning.prefix:
+            return (
+                f"case {case.name} asks for {self._frames(case)} frames in chunks of {self._chunk_frames}, and the run has not learned to "
+                "go on from a chunk before (conditioning.prefix is 0); set video.frames to make all videos as long, or "
+                "video.chunk_frames to make this one in one go"
+            )
         return lost
 
     @torch.no_grad()
-    def make(self, case: Case, seed: int) -> np.ndarray:
-        pixels = self._codec.pixels_per_latent
-        size = (
-            1 + (self._shape.frames - 1) // self._codec.frames_per_latent,
-            self._shape.height // pixels,
-            self._shape.width // pixels,
-        )
-        noise = torch.randn((1, self._codec.channels, *size), generator=torch.Generator().manual_seed(seed))
-        guided = GuidedModel(
-            model=self._model, arrangement=self._arrangement, conditions=self._conditions(case), chain=self._chain
-        )
-        latents = clip_latents(guided, noise.to(self.device, self._dtype), self._sampler)
+    def make(self, case: Case, seed: int, looked: list[Looked] | None = None) -> np.ndarray:
+        probe = None if looked is None else AttentionProbe(self._model, looked)
+
+        def guided(conditions: Conditions, chunk: Chunk) -> GuidedModel:
+            return GuidedModel(
+                model=self._model,
+                arrangement=self._arrangement,
+                conditions=conditions,
+                chain=self._chain,
+                before_forward=None if probe is None else probe.chunk(chunk.index, chunk.start),
+            )
+
+        def noise(chunk: Chunk) -> torch.Tensor:
+            # The first chunk's is that of a video of one chunk
+            own = seed if chunk.index == 0 else int(digest((seed, "chunk", chunk.index), num_bytes=7), 16)
+            size = (chunk.stop - chunk.start, self._shape.height // pixels, self._shape.width // pixels)
+            drawn = torch.randn((1, self._codec.channels, *size), generator=torch.Generator().manual_seed(own))
+            return drawn.to(self.device, self._dtype)
+
+        pixels, frames = self._codec.pixels_per_latent, self._frames(case)
+        if probe is not None:
+            probe.attach()
+        try:
+            latents = generate_long(
+                guided,
+                self._conditions(case, frames),
+                noise,
+                num_latents=self._latents(frames),
+                plan=self._plan(frames),
+                sampler=self._sampler,
+            )
+        finally:
+            if probe is not None:
+                probe.detach()
         return self._codec.decode(latents[0].float().cpu().numpy())
 
-    def _conditions(self, case: Case) -> Conditions:
+    def _frames(self, case: Case) -> int:
+        """As many as a case's duration asks for, unless they are set."""
+        if self._fixed_length or case.duration_s is None:
+            return self._shape.frames
+        return 1 + FRAMES_STEP * max(1, math.ceil((case.duration_s * self.fps - 1) / FRAMES_STEP))
+
+    def _latents(self, frames: int) -> int:
+        return 1 + (frames - 1) // self._codec.frames_per_latent
+
+    def _plan(self, frames: int) -> LongVideo:
+        """One chunk where the video is no longer than one; a run without prefixes makes no other."""
+        chunk = self._latents(max(self._chunk_frames, 1))
+        if self._latents(frames) <= chunk:
+            return LongVideo(chunk_latents=max(chunk, 2), prefix=1)
+        return LongVideo(chunk_latents=chunk, prefix=self._config.conditioning.prefix_latents)
+
+    def _conditions(self, case: Case, frames: int) -> Conditions:
         pictures = [self._picture(path) for path in case.references]
         anchors = tuple(
             self._anchor(case.kinds[slot] if case.kinds else "", slot, picture) for slot, picture in enumerate(pictures)
@@ -222,7 +287,7 @@ class RunSystem:
             anchor_latents=tuple(pictures),
             known_BCTHW=known,
             known_as="first_frame",
-            audio_BTWA=self._heard(case) if self._config.model.audio_channels else None,
+            audio_BTWA=self._heard(case, frames) if self._config.model.audio_channels else None,
         )
 
     def _anchor(self, kind: str, slot: int, picture: torch.Tensor) -> Segment:
@@ -242,15 +307,15 @@ class RunSystem:
     def _first_frame(self, path: str) -> np.ndarray:
         return filled(read_rgba(Path(path)), (self._shape.height, self._shape.width), background="own")[0][None]
 
-    def _heard(self, case: Case) -> torch.Tensor:
+    def _heard(self, case: Case, frames: int) -> torch.Tensor:
         """Sound of the case from its start; silence where it ends, or where there is none."""
         encoder = cast(AudioEncoder, self._context.role("AudioEncoder"))
-        samples = np.zeros(round(self._shape.frames / self.fps * encoder.rate), np.float32)
+        samples = np.zeros(round(frames / self.fps * encoder.rate), np.float32)
         sound = sound_from_first_frame(case.audio, encoder.rate) if case.audio else Absent("no sound")
         if not isinstance(sound, Absent):
             heard = sound.samples[: len(samples)]
             samples[: len(heard)] = heard
-        return self._sent(audio_windows(torch.from_numpy(encoder.encode(samples))[None], self._shape.frames))
+        return self._sent(audio_windows(torch.from_numpy(encoder.encode(samples))[None], frames))
 
     def _padded(self, features: np.ndarray) -> torch.Tensor:
         tokens = self._config.model.text_tokens
@@ -309,6 +374,13 @@ def _clip_shape(config: TrainConfig, wanted: VideoShape) -> tuple[Shape, float]:
     if min(shape) < 1 or wanted.fps < 0:
         raise SettingsError(f"video: {shape} at {wanted.fps:g} a second; all must be above 0")
     return shape, wanted.fps or clips.fps
+
+
+def _chunk_frames(config: TrainConfig, wanted: VideoShape) -> int:
+    frames = wanted.chunk_frames or max(config.data.latents.clips.frames)
+    if frames % FRAMES_STEP != 1 or frames < 1:
+        raise SettingsError(f"video.chunk_frames is {frames}; write 1 + {FRAMES_STEP} n")
+    return frames
 
 
 def _sampler(config: TrainConfig, wanted: SamplerChoice) -> Sampler:

@@ -24,11 +24,21 @@ def generate(
     references: Annotated[
         Path | None, typer.Option("--references", help="Where image paths start; the cases' folder.")
     ] = None,
+    watermark: Annotated[
+        str, typer.Option("--watermark", help="none, visible (a label) or invisible (found by `provenance`).")
+    ] = "none",
+    watermark_key: Annotated[
+        Path | None,
+        typer.Option("--watermark-key", help="File with a secret for an invisible watermark; a public one without."),
+    ] = None,
+    probe: Annotated[
+        str, typer.Option("--probe", help="attention: where generated tokens look, with plots, beside each video.")
+    ] = "",
     limit: Annotated[int, typer.Option("--limit", min=0, help="The first cases only; 0 takes all.")] = 0,
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make videos of cases, each beside the settings that it was made with."""
+    """Make videos of cases, each signed, and beside the settings that it was made with."""
     try:
         numbers = tuple(int(seed) for seed in seeds.split(",") if seed.strip())
     except ValueError as error:
@@ -44,6 +54,9 @@ def generate(
             seeds=numbers,
             assignments=tuple(assignments or ()),
             limit=limit,
+            watermark=watermark,
+            watermark_key=watermark_key,
+            probe=probe,
         )
     for sentence in done.failures:
         warn(sentence)

@@ -4,18 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+from diffusers.models.transformers.consisid_transformer_3d import ConsisIDTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
+from diffusers.pipelines.consisid.pipeline_consisid import ConsisIDPipeline
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
+from diffusers.schedulers.scheduling_dpm_cogvideox import CogVideoXDPMScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
 
 TINY: dict[str, Any] = {
     "num_attention_heads": 2,
@@ -74,3 +78,53 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512
     )
+
+
+def made_consisid(folder: Path, *, faces: bool = False) -> Path:
+    """ConsisID with random weights in its real folder; with `faces` it wants what face models see."""
+    torch.manual_seed(0)
+    transformer: dict[str, Any] = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "in_channels": 8,
+        "out_channels": 4,
+        "time_embed_dim": 8,
+        "text_embed_dim": 32,
+        "num_layers": 1,
+        "sample_width": 4,
+        "sample_height": 4,
+        "sample_frames": 9,
+        "max_text_seq_length": 226,
+        "use_rotary_positional_embeddings": True,
+        "is_train_face": faces,
+        "cross_attn_interval": 1,
+        "cross_attn_dim_head": 1,
+        "cross_attn_num_heads": 1,
+        "LFE_id_dim": 2,
+        "LFE_vit_dim": 2,
+        "LFE_depth": 5,
+        "LFE_num_heads": 8,
+        "LFE_num_id_token": 1,
+        "LFE_num_querie": 1,
+        "LFE_output_dim": 10,
+        "LFE_ff_mult": 1,
+        "LFE_num_scale": 1,
+    }
+    vae: dict[str, Any] = {
+        "down_block_types": ("CogVideoXDownBlock3D",) * 4,
+        "up_block_types": ("CogVideoXUpBlock3D",) * 4,
+        "block_out_channels": (8, 8, 8, 8),
+        "latent_channels": 4,
+        "layers_per_block": 1,
+        "norm_num_groups": 2,
+    }
+    text = T5Config(vocab_size=16, d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4, feed_forward_proj="gated-gelu")
+    parts: dict[str, Any] = {
+        "tokenizer": _tokenizer(),
+        "text_encoder": T5EncoderModel(text),
+        "vae": AutoencoderKLCogVideoX(**vae),
+        "transformer": ConsisIDTransformer3DModel(**transformer),
+        "scheduler": CogVideoXDPMScheduler(),
+    }
+    ConsisIDPipeline(**parts).save_pretrained(folder, safe_serialization=True)
+    return folder

@@ -53,10 +53,11 @@ def test_each_case_becomes_a_video_beside_its_settings(run: Path, tmp_path: Path
     told = json.loads((tmp_path / "out" / "square_1.json").read_text())
     assert (told["system"], told["case"], told["prompt"], told["seed"]) == ("squares", "square_1", PROMPT, 42)
     assert told["sampler"] == {"method": "unipc", "steps": 2, "shift": 5.0}
-    assert told["video"] == {"frames": 9, "height": 32, "width": 32, "fps": 12.0}
+    assert told["video"] == {"frames": 9, "height": 32, "width": 32, "fps": 12.0, "chunk_frames": 9}
     assert told["guidance"]["links"] == [[["reference"], 5.0], [["text"], 7.5]]
     assert told["models"]["LatentCodec"] == "pixel-1"
     assert told["cost"]["gpu_hours"] == 0.0
+    assert told["hardware"].startswith("CPU")
     assert told["references"][0]["file"] == "1.png"
 
 

@@ -101,7 +101,7 @@ def setting(draw):
     noises = [draw(1, 16, 10, 2, 2) for _ in range(4)]
     seen: list[Conditions] = []
 
-    def guided(given_: Conditions) -> GuidedModel:
+    def guided(given_: Conditions, chunk: Chunk) -> GuidedModel:
         seen.append(given_)
         return GuidedModel(model=model, arrangement=arrangement, conditions=given_, chain=GuidanceChain())
 

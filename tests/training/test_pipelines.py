@@ -11,7 +11,7 @@ import pytest
 from backend.domain import ModelUnavailable, SettingsError
 from backend.jobs.board import JobTicket
 from tests.training.made_cases import cases_in
-from tests.training.made_pipelines import made_pipeline
+from tests.training.made_pipelines import made_consisid, made_pipeline
 from tests.training.test_generate import frames_of
 from training.generate import GenerateSummary, run_generate
 from training.pipelines import KINDS
@@ -91,3 +91,29 @@ def test_pickles_and_cut_files_are_refused(tmp_path: Path) -> None:
     (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(ModelUnavailable, match="holds pickles"):
         generated(folder, cases, tmp_path / "b")
+
+
+def test_consisid_sees_its_one_face(tmp_path: Path) -> None:
+    """From real loading to a video; without the face models, whose packages no registry holds as wheels."""
+    folder = made_consisid(tmp_path / "consisid")
+    one, other = cases_in(tmp_path)
+    done = generated(folder, (one,), tmp_path / "a", "video.frames=9")
+    assert done.failures == ()
+    generated(folder, (replace(other, name=one.name),), tmp_path / "b", "video.frames=9")
+    first, second = (frames_of(tmp_path / name / "square_1.mp4") for name in "ab")
+    assert first.shape == (9, 32, 32, 3)
+    assert not np.array_equal(first, second), "the reference changes the video"
+    with pytest.raises(SettingsError, match=r"video.frames is 5; clips have 1 \+ 8 n frames"):
+        generated(folder, (one,), tmp_path / "c")
+    told = json.loads((tmp_path / "a" / "square_1.json").read_text())
+    assert (told["pipeline"], told["guidance"]["scale"], told["sees_references"]) == ("ConsisIDPipeline", 6.0, True)
+    assert set(told["models"]) == {"text_encoder", "transformer", "vae"}
+    two = replace(one, references=one.references * 2, hashes=one.hashes * 2, labels=one.labels * 2)
+    assert "ConsisID takes one face" in generated(folder, (two,), tmp_path / "d", "video.frames=9").failures[0]
+
+
+def test_consisid_without_its_face_models_says_which_to_install(tmp_path: Path) -> None:
+    folder = made_consisid(tmp_path / "consisid", faces=True)
+    (case,) = cases_in(tmp_path, count=1)
+    done = generated(folder, (case,), tmp_path / "out", "video.frames=9")
+    assert "pip install consisid_eva_clip facexlib insightface" in done.failures[0]
