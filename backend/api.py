@@ -9,6 +9,8 @@ Operations raise StudioError; over HTTP the text and `kind` survive.
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from backend.api_corrections import CorrectionApi
+from backend.api_figures import FigureApi
 from backend.api_library import LibraryApi
 from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
@@ -215,7 +217,7 @@ class EvaluationJob:
     remarks: tuple[str, ...] = ()
 
 
-class Api(StudyApi, LibraryApi, Protocol):
+class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
     def about(self) -> About: ...

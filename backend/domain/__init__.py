@@ -16,6 +16,7 @@ from backend.domain.people import (
     ANCHORS_STUDY,
     CASES_STUDY,
     IDENTITY_CHOICES,
+    SUBJECTS_STUDY,
     VERIFY_STUDY,
     Choice,
     Form,

@@ -151,4 +151,7 @@ CASES_STUDY = "cases"
 ANCHORS_STUDY = "anchors"
 """The standing study in which people name the side or the expression that an anchor shows; an item is an anchor."""
 
+SUBJECTS_STUDY = "subjects"
+"""The standing study in which people check subjects: whole, knowable, well named, well cut out; an item is a subject."""
+
 IDENTITY_CHOICES = ("same", "different", "near_duplicate", "unsure")

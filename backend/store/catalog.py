@@ -147,7 +147,7 @@ class Catalog:
         """Adds what events say, rows by table of `PEOPLE`, and moves the watermark to `seq`, in one transaction."""
         tables = {name: pa.Table.from_pylist(list(found), schema=PEOPLE[name]) for name, found in rows.items()}
         self._insert({**tables, "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]})})
-        if rows.get("rights") or rows.get("exclusion"):
+        if any(rows.get(name) for name in ("rights", "exclusion", "correction")):
             self.version += 1  # unlike votes, they stand in tables that a reader has evaluated
 
     def forget_projection(self) -> None:

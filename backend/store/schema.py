@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
-7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings."""
+7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings, 11 `correction`."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -129,6 +129,25 @@ EXCLUSION_SCHEMA = pa.schema(
 ASKED_SCHEMA = pa.schema([("seq", pa.int64()), ("study_id", pa.string()), ("item_id", pa.string()), ("rater", pa.string())])
 """Items of a standing study that people want judged before others."""
 
+CORRECTION_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("id", pa.string()),
+        ("rev", pa.int64()),
+        ("what", pa.string()),  # of backend.domain.corrections.CORRECTED
+        ("item_id", pa.string()),
+        ("text", pa.string()),
+        ("living", pa.bool_()),
+        ("box", pa.list_(pa.float64())),
+        ("counts", pa.string()),
+        ("crop", pa.string()),
+        ("withdrawn", pa.bool_()),
+        ("rater", pa.string()),
+        ("made_at", pa.string()),
+    ]
+)
+"""Values by people in place of machines'; of each item and `what` the last that was not withdrawn counts."""
+
 PEOPLE: dict[str, pa.Schema] = {
     "vote": VOTE_SCHEMA,
     "rights": RIGHTS_SCHEMA,
@@ -138,6 +157,7 @@ PEOPLE: dict[str, pa.Schema] = {
     "study_event": STUDY_EVENT_SCHEMA,
     "exclusion": EXCLUSION_SCHEMA,
     "asked": ASKED_SCHEMA,
+    "correction": CORRECTION_SCHEMA,
 }
 """The tables that are projected from the journal."""
 

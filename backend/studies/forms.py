@@ -14,6 +14,8 @@ CASE_QUESTION = "fit"
 """The question of the case form whose answer approves or rejects a case."""
 ANCHOR_FORM = "anchor_label"
 """Its questions are named like the kinds of anchors that they are about."""
+SUBJECT_FORM = "subject"
+"""Its questions are what a subject must be to stay in pairs and exports."""
 _CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?")
 
 

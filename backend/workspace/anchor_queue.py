@@ -11,8 +11,9 @@ from backend.workspace.anchor_statistics import machine_anchors
 from backend.workspace.snapshot import Snapshot
 
 _SHOWN = """
-SELECT n.id, n.kind, coalesce(m.crop, a.artifact) FROM (SELECT DISTINCT id, appearance_id, kind FROM anchor) n
-JOIN (SELECT DISTINCT ON (id) id, artifact FROM appearance) a ON a.id = n.appearance_id
+SELECT n.id, n.kind, coalesce(m.crop, a.artifact), s.clip_id FROM (SELECT DISTINCT id, appearance_id, kind FROM anchor) n
+JOIN (SELECT DISTINCT ON (id) id, artifact, subject_id FROM appearance) a ON a.id = n.appearance_id
+LEFT JOIN (SELECT DISTINCT ON (id) id, clip_id FROM subject) s ON s.id = a.subject_id
 LEFT JOIN (SELECT appearance_id, min(crop) AS crop FROM mask GROUP BY 1) m ON m.appearance_id = a.id AND a.artifact IS NULL
 WHERE n.id IN (SELECT unnest(?::VARCHAR[])) AND coalesce(m.crop, a.artifact) NOTNULL
 """
@@ -32,13 +33,13 @@ class AnchorQueue:
         """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
         wanted = [name for name in self._left(now, rater) if name not in set(skip)]
         taken = self._leases.acquire(ANCHORS_STUDY, wanted, rater=rater, limit=limit)
-        shown = {name: (kind, crop) for name, kind, crop in now.query(_SHOWN, [list(taken)])}
+        shown = {name: (kind, crop, clip) for name, kind, crop, clip in now.query(_SHOWN, [list(taken)])}
         trials = tuple(
             Trial(
                 study_id=ANCHORS_STUDY,
                 item_id=name,
                 form=anchor_form_name(shown[name][0]),
-                stimuli=(Stimulus(slot="anchor", media=f"a-{shown[name][1]}"),),
+                stimuli=(Stimulus(slot="anchor", media=f"a-{shown[name][1]}", clip_media=_clip_media(shown[name][2])),),
             )
             for name in taken
             if name in shown
@@ -54,6 +55,10 @@ class AnchorQueue:
     def _left(self, now: Snapshot, rater: str) -> list[str]:
         judged = {name for (name,) in now.query(_JUDGED, [ANCHORS_STUDY, rater])}
         return [name for name in _order(now) if name not in judged]
+
+
+def _clip_media(clip_id: str | None) -> str | None:
+    return None if clip_id is None else f"p-{clip_id}"
 
 
 def _order(now: Snapshot) -> list[str]:

@@ -8,9 +8,9 @@ from backend.workspace.anchor_statistics import anchor_balance
 from backend.workspace.snapshot import Snapshot
 
 _ANCHORS = """
-SELECT n.clip_id, a.id, n.kind, CASE WHEN n.kind = 'global' THEN '' ELSE n.label END, n.inside, a.frame,
+SELECT DISTINCT n.clip_id, a.id, n.kind, CASE WHEN n.kind = 'global' THEN '' ELSE n.label END, n.inside, a.frame,
     coalesce(m.crop, a.artifact)
-FROM kept_anchor k JOIN anchor n ON n.id = k.id AND n.work_key = k.work_key
+FROM kept_anchor k JOIN anchor_said n ON n.id = k.id AND n.work_key = k.work_key
 JOIN kept_appearance ka ON ka.id = n.appearance_id JOIN appearance a ON a.id = ka.id AND a.work_key = ka.work_key
 LEFT JOIN mask_shown m ON m.appearance_id = a.id
 WHERE n.kind IN ('global', 'viewpoint', 'expression') AND coalesce(m.crop, a.artifact) NOTNULL AND NOT EXISTS (
@@ -22,7 +22,8 @@ ORDER BY ALL
 
 
 def export_anchors(now: Snapshot) -> dict[str, tuple[ExportAnchor, ...]]:
-    """By clip, sorted by kind, label and picture. What people called another one than the clip's subject is left out.
+    """By clip, sorted by kind, label and picture. The labels are people's where they gave some;
+    what they called no such view, or another one than the clip's subject, is left out.
 
     Needs `mask_shown` (`backend.workspace.clip_rows.MASKS`).
     """

@@ -19,7 +19,7 @@ FROM anchor a WHERE a.kind IN ('viewpoint', 'expression') AND a.id IN (
     SELECT id FROM kept_anchor UNION SELECT id FROM gated WHERE kind = 'anchor' AND gate = 'anchor.{LABEL}.min')
 """
 _KEPT = """
-SELECT a.kind, a.label FROM kept_anchor k JOIN anchor a ON a.id = k.id AND a.work_key = k.work_key
+SELECT a.kind, a.label FROM kept_anchor k JOIN anchor_said a ON a.id = k.id AND a.work_key = k.work_key
 WHERE a.kind IN ('viewpoint', 'expression')
 """
 _JUDGED = f"""
@@ -31,6 +31,29 @@ SELECT v.question, a.appearance_id, v.choice FROM (
     SELECT * FROM vote WHERE study_id = ? AND rater_kind = 'person' QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
 JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question WHERE v.choice NOTNULL
 """
+
+_SAID = f"""
+CREATE OR REPLACE TEMP VIEW anchor_said AS
+WITH told AS (
+    SELECT a.appearance_id, a.kind, v.choice, count(*) AS votes FROM (
+        SELECT * FROM vote WHERE study_id = '{ANCHORS_STUDY}' AND rater_kind = 'person'
+        QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
+    JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question
+    WHERE v.choice NOTNULL GROUP BY ALL
+), word AS (
+    SELECT appearance_id, kind, arg_max(choice, votes) AS choice FROM told
+    WHERE votes = (SELECT max(votes) FROM told o WHERE o.appearance_id = told.appearance_id AND o.kind = told.kind)
+    GROUP BY 1, 2 HAVING count(*) = 1
+)
+SELECT n.* REPLACE (CASE WHEN w.choice IS NULL OR w.choice = '{UNSURE}' THEN n.label ELSE w.choice END AS label)
+FROM anchor n LEFT JOIN word w ON w.appearance_id = n.appearance_id AND w.kind = n.kind WHERE w.choice IS DISTINCT FROM '{NONE}'
+"""
+"""Anchors as exports and samples see them: with the label that most people gave, without those that show none."""
+
+
+def create_anchor_views(now: Snapshot) -> None:
+    """Makes `anchor_said`."""
+    now.query(_SAID)
 
 
 def anchor_balance(now: Snapshot) -> tuple[AnchorBalance, ...]:

@@ -53,7 +53,7 @@ WITH linked AS (
 )
 SELECT n.clip_id, coalesce(own.id, labelled.id, l.subject_id), m.crop, n.kind,
     CASE WHEN n.kind = 'global' THEN '' ELSE n.label END, n.inside, a.origin <> 'video', a.id
-FROM kept_anchor k JOIN anchor n ON n.id = k.id AND n.work_key = k.work_key
+FROM kept_anchor k JOIN anchor_said n ON n.id = k.id AND n.work_key = k.work_key
 JOIN appearance a ON a.id = n.appearance_id
 JOIN kept_mask km ON km.appearance_id = a.id JOIN mask m ON m.id = km.id AND m.work_key = km.work_key
 LEFT JOIN kept_subject own ON own.id = a.subject_id AND own.clip_id = n.clip_id

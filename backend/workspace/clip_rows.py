@@ -36,7 +36,8 @@ SELECT k.clip_id, a.id, a.subject_id, s.phrase, s.category, a.frame, a.box, m.he
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
 JOIN kept_subject ks ON ks.id = a.subject_id JOIN subject s ON s.id = ks.id AND s.work_key = ks.work_key
 LEFT JOIN mask_shown m ON m.appearance_id = a.id
-WHERE a.origin = 'video' AND a.frame NOTNULL AND k.clip_id IN (SELECT unnest(?::VARCHAR[]))
+WHERE a.origin = 'video' AND a.frame NOTNULL AND a.subject_id NOT IN (SELECT subject_id FROM subject_refused)
+    AND k.clip_id IN (SELECT unnest(?::VARCHAR[]))
 ORDER BY k.clip_id, a.frame, a.subject_id, a.id
 """
 

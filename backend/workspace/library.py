@@ -18,6 +18,7 @@ from backend.engine.plan import Plan
 from backend.exports.where import Column, Where, parse_where
 from backend.settings import nearest
 from backend.store.catalog import Catalog
+from backend.workspace.corrections import apply_corrections
 from backend.workspace.exclusions import create_exclusion_views
 from backend.workspace.library_tables import LIVE, PAIR_LIVE, make_table
 from backend.workspace.pairs import create_pair_views
@@ -259,5 +260,6 @@ class Reading:
 
 
 def _prepare(now: Snapshot) -> None:
+    apply_corrections(now)
     create_exclusion_views(now)
     create_pair_views(now)

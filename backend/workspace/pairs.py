@@ -8,7 +8,9 @@ from backend.exports.where import EXPORT_COLUMNS, parse_where
 from backend.settings import nearest
 from backend.store.schema import SOURCE_NOW
 from backend.studies.forms import IDENTITY_QUESTION
+from backend.workspace.anchor_statistics import create_anchor_views
 from backend.workspace.snapshot import Snapshot
+from backend.workspace.subject_queue import create_subject_views
 
 _STATUS = f"""
 CREATE OR REPLACE TEMP VIEW pair_status AS
@@ -62,11 +64,15 @@ LEFT JOIN clip_caption c ON c.clip_id = k.clip_id LEFT JOIN wide w ON w.pair_id 
 """
 """Pairs that the gates accept, with what people sort and filter by."""
 
+NOT_REFUSED = """target_subject_id NOT IN (SELECT subject_id FROM subject_refused)
+    AND (reference_subject_id IS NULL OR reference_subject_id NOT IN (SELECT subject_id FROM subject_refused))"""
+"""What pairs are to be judged and exported: those of subjects that people did not refuse."""
+
 _READY = f"""
 CREATE OR REPLACE TEMP VIEW export_ready AS
 SELECT {", ".join(name for name in EXPORT_COLUMNS if name not in ("status", "verdict", "num_votes"))},
     coalesce(v.status, 'machine') AS status, v.verdict, coalesce(v.num_votes, 0) AS num_votes
-FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
+FROM pair_shown LEFT JOIN pair_status v USING (pair_id) WHERE {NOT_REFUSED}
 """
 """The documented columns that `--where` may name (`backend.exports.where.EXPORT_COLUMNS`)."""
 
@@ -82,6 +88,8 @@ WHERE a.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
 def create_pair_tables(now: Snapshot) -> None:
     """Makes what `create_pair_views` does, `pair_shown`, and the view `export_ready` for this snapshot."""
     create_pair_views(now)
+    create_subject_views(now)
+    create_anchor_views(now)
     for statement in (_SHOWN, _READY):
         now.query(statement)
 

@@ -1,9 +1,9 @@
-"""The queues of pairs and anchors that people verify: who is shown what, and what they said."""
+"""The queues of pairs, subjects and anchors that people verify: who is shown what, and what they said."""
 
 from collections.abc import Sequence
 
 from backend.api import QueueState
-from backend.domain import ANCHORS_STUDY, VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
+from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
 from backend.stages.audit import audit_sample
 from backend.store.journal import Journal
 from backend.store.journal_schema import EventRefused
@@ -11,9 +11,10 @@ from backend.store.leases import Leases
 from backend.store.schema import VOTE_SCHEMA
 from backend.studies.forms import IDENTITY_FORM
 from backend.workspace.anchor_queue import AnchorQueue
-from backend.workspace.pairs import pair_rows
+from backend.workspace.pairs import NOT_REFUSED, pair_rows
 from backend.workspace.projection import storable
 from backend.workspace.snapshot import Snapshot
+from backend.workspace.subject_queue import SubjectQueue
 
 
 class VerifyQueue:
@@ -22,14 +23,17 @@ class VerifyQueue:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._leases = Leases(journal)
-        self._anchors = AnchorQueue(journal, self._leases)
+        self._others = {
+            ANCHORS_STUDY: AnchorQueue(journal, self._leases),
+            SUBJECTS_STUDY: SubjectQueue(journal, self._leases),
+        }
 
     def next_trials(
         self, now: Snapshot, *, study_id: str, rater: str, limit: int, skip: Sequence[str]
     ) -> tuple[Trial, ...]:
         """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
-        if study_id == ANCHORS_STUDY:
-            return self._anchors.next_trials(now, rater=rater, limit=limit, skip=skip)
+        if study_id in self._others:
+            return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
         order = self._order(now, rater)
         wanted = [pair_id for pair_id in order if pair_id not in set(skip)]
@@ -49,10 +53,10 @@ class VerifyQueue:
         return trials
 
     def state(self, now: Snapshot, *, study_id: str, rater: str) -> QueueState:
-        if study_id == ANCHORS_STUDY:
-            return self._anchors.state(now, rater=rater)
+        if study_id in self._others:
+            return self._others[study_id].state(now, rater=rater)
         _require_verify(study_id)
-        total = now.query("SELECT count(*) FROM pair_shown WHERE kind <> 'in_pair'")[0][0]
+        total = now.query(f"SELECT count(*) FROM pair_shown WHERE kind <> 'in_pair' AND {NOT_REFUSED}")[0][0]
         left = len(self._order(now, rater))
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left)
 
@@ -85,9 +89,9 @@ class VerifyQueue:
 
     def _order(self, now: Snapshot, rater: str) -> list[str]:
         rows = now.query(
-            """SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
+            f"""SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
                 SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = ? GROUP BY 1) a ON a.item_id = pair_id
-            WHERE kind <> 'in_pair' AND pair_id NOT IN (
+            WHERE kind <> 'in_pair' AND {NOT_REFUSED} AND pair_id NOT IN (
                 SELECT item_id FROM (SELECT * FROM vote WHERE study_id = ? AND rater = ?
                 QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL)
             ORDER BY a.seq DESC NULLS LAST, similarity DESC NULLS LAST, pair_id""",
@@ -101,5 +105,5 @@ class VerifyQueue:
 def _require_verify(study_id: str) -> None:
     if study_id != VERIFY_STUDY:
         raise ProjectError(
-            f"study {study_id[:80]!r} does not exist in this project; the standing ones are {VERIFY_STUDY!r} and {ANCHORS_STUDY!r}"
+            f"study {study_id[:80]!r} does not exist in this project; the standing ones are {VERIFY_STUDY!r}, {SUBJECTS_STUDY!r} and {ANCHORS_STUDY!r}"
         )

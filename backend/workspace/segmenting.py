@@ -62,6 +62,12 @@ class FrameSegmenter:
             model=model,
         )
 
+    def frame(self, clip_id: str, frame: int) -> np.ndarray:
+        """A frame of a clip's source, uint8 `(H, W, 3)`. Raises as a call does."""
+        _, video = self._clip(clip_id, frame)
+        with self._lock:
+            return self._pixels(video, frame)
+
     def close(self) -> None:
         if self._context is not None:
             self._context.close()

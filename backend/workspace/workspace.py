@@ -47,12 +47,14 @@ from backend.workspace import (
     ingesting,
     ranking,
 )
-from backend.workspace.browsing import LibraryOperations
 from backend.workspace.calibrating import CalibrationOperations
 from backend.workspace.case_approving import CaseQueue, create_case_views
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
+from backend.workspace.correcting import CorrectionOperations
+from backend.workspace.corrections import apply_corrections
 from backend.workspace.dataset_operations import DatasetOperations
 from backend.workspace.exclusions import apply_exclusions
+from backend.workspace.figures import FigureOperations
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
 from backend.workspace.metric_calibrating import MetricCalibrationOperations
@@ -75,7 +77,8 @@ class Workspace(
     CalibrationOperations,
     MetricCalibrationOperations,
     StudyOperations,
-    LibraryOperations,
+    FigureOperations,
+    CorrectionOperations,
 ):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
@@ -285,7 +288,8 @@ class Workspace(
         frames: int = 5,
         benchmark: str = "",
     ) -> ComparisonFiles:
-        _check_frames(frames)
+        if not 1 <= frames <= MAX_FRAMES:
+            raise SettingsError(f"frames is {frames}; ask for 1 to {MAX_FRAMES} a video")
         listed = ranking.cases_of(self.catalog, benchmark)
         rows = ranking.rows_of(self.evaluation(), listed)
         board = ranking.ranked(rows, listed, self.layout, self.catalog, preset="", facts=None, only="", against=())
@@ -482,6 +486,7 @@ class Workspace(
 
 
 def _prepare(now: Snapshot) -> None:
+    apply_corrections(now)
     apply_exclusions(now)
     create_pair_tables(now)
     create_case_views(now)
@@ -490,8 +495,3 @@ def _prepare(now: Snapshot) -> None:
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
         raise SettingsError(f"limit is {limit}; ask for 1 to {MAX_LIMIT}")
-
-
-def _check_frames(frames: int) -> None:
-    if not 1 <= frames <= MAX_FRAMES:
-        raise SettingsError(f"frames is {frames}; ask for 1 to {MAX_FRAMES} a video")

@@ -1,13 +1,26 @@
 """Anchors in exported samples, with weights worked out by hand: three fronts and a back of toy mugs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from backend.domain import VERIFY_STUDY, Anchor, Appearance, Clip, Context, Item, Ok, Resources, Result, Subject, Video
+from backend.domain import (
+    ANCHORS_STUDY,
+    VERIFY_STUDY,
+    Anchor,
+    Appearance,
+    Clip,
+    Context,
+    Item,
+    Ok,
+    Resources,
+    Result,
+    Subject,
+    Video,
+)
 from backend.engine.plan import Plan, Step
 from backend.exports.reader import read_manifest
 from backend.report.page import Table
@@ -96,6 +109,25 @@ def test_a_picture_of_another_one_is_no_anchor(project: Workspace, tmp_path: Pat
     project.status()
     found = exported(project, tmp_path / "out")
     assert [label for _, label, *_ in found[0]] == ["", "front"]
+
+
+def test_labels_of_people_replace_the_machines_and_what_they_drop_is_no_anchor(project: Workspace, tmp_path: Path) -> None:
+    """The second view is the back of the first clip and the front of its own: one picture, judged once."""
+    frame = dict(project.catalog.query("SELECT n.id, a.frame FROM anchor n JOIN appearance a ON a.id = n.appearance_id"))
+    trials = {frame[t.item_id]: t for t in project.next_trials(study_id=ANCHORS_STUDY, rater="ann", limit=10)}
+
+    def say(at: int, choice: str, rater: str = "ann") -> None:
+        project.submit_votes(votes=(replace(vote_on(trials[at], choice, rater=rater), question="viewpoint"),))
+
+    say(5, "left")
+    assert [found[1] for found in exported(project, tmp_path / "left")[0]] == ["", "back", "left"]
+    assert {row.label for row in project.statistics().anchor_balance} == {"front", "back", "left"}
+    say(5, "right", rater="bob")
+    assert [found[1] for found in exported(project, tmp_path / "even")[0]] == ["", "back", "front"]
+    say(15, "none")
+    found = exported(project, tmp_path / "dropped")
+    assert [row[1] for row in found[0]] == ["", "front"]
+    assert [row[1] for row in found[10]] == [""]
 
 
 def test_the_figures_say_how_often_each_label_is_drawn(project: Workspace) -> None:

@@ -1,0 +1,93 @@
+"""The queue of subjects that people check, and what comes of it: those that most people refuse leave pairs and exports."""
+
+from collections.abc import Sequence
+
+from backend.api import QueueState
+from backend.domain import SUBJECTS_STUDY, Stimulus, Trial
+from backend.store.journal import Journal
+from backend.store.leases import Leases
+from backend.studies.forms import SUBJECT_FORM, load_form
+from backend.workspace.snapshot import Snapshot
+
+BEST_APPEARANCE = """
+SELECT ka.subject_id, a.id AS appearance_id, m.crop, ka.clip_id FROM kept_appearance ka
+JOIN appearance a ON a.id = ka.id AND a.work_key = ka.work_key
+JOIN kept_mask km ON km.appearance_id = a.id JOIN mask m ON m.id = km.id AND m.work_key = km.work_key
+WHERE ka.subject_id IN (SELECT id FROM kept_subject) AND a.origin = 'video'
+QUALIFY row_number() OVER (PARTITION BY ka.subject_id ORDER BY a.confidence DESC, a.id, m.id) = 1
+"""
+"""One picture of each subject that is kept: that of which the detector is surest."""
+
+_REFUSED = f"""
+CREATE OR REPLACE TEMP VIEW subject_refused AS
+WITH answers AS (
+    SELECT * FROM vote WHERE study_id = '{SUBJECTS_STUDY}' AND rater_kind = 'person'
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1
+), opinions AS (
+    SELECT * FROM answers WHERE choice NOTNULL
+    QUALIFY row_number() OVER (PARTITION BY item_id, question, rater ORDER BY seq DESC) = 1
+), mended AS (
+    SELECT what, item_id AS subject_id, seq FROM correction_now WHERE what = 'phrase' UNION ALL
+    SELECT n.what, a.subject_id, n.seq FROM correction_now n JOIN kept_appearance a ON a.id = n.item_id WHERE n.what = 'mask'
+)
+SELECT DISTINCT o.item_id AS subject_id FROM (
+    SELECT item_id, question, max(seq) AS seq FROM opinions GROUP BY ALL
+    HAVING count(*) FILTER (choice = 'no') > count(*) FILTER (choice = 'yes')) o
+ANTI JOIN mended m ON m.subject_id = o.item_id AND m.what = o.question
+"""
+"""Subjects of which most people answered a question with no, unless somebody then put right what it asks about."""
+
+_ORDER = f"""
+SELECT b.subject_id, n.seq FROM ({BEST_APPEARANCE}) b
+LEFT JOIN (SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = '{SUBJECTS_STUDY}' GROUP BY 1) n ON n.item_id = b.subject_id
+ORDER BY n.seq DESC NULLS LAST, b.subject_id
+"""
+_JUDGED = f"""
+SELECT item_id, count(DISTINCT question) FROM (SELECT * FROM vote WHERE study_id = '{SUBJECTS_STUDY}' AND rater = ?
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL GROUP BY 1
+"""
+
+
+def create_subject_views(now: Snapshot) -> None:
+    """Makes `subject_refused`; needs `correction_now`."""
+    now.query(_REFUSED)
+
+
+class SubjectQueue:
+    """Subjects with a cut-out, those that people asked for first; the others by id: a hash, so that no video comes first."""
+
+    def __init__(self, journal: Journal, leases: Leases) -> None:
+        self._journal, self._leases = journal, leases
+
+    def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
+        """Trials with a question that this rater has not answered, leased to them; journalled when first given out."""
+        wanted = [name for name in self._left(now, rater) if name not in set(skip)]
+        taken = self._leases.acquire(SUBJECTS_STUDY, wanted, rater=rater, limit=limit)
+        shown = {
+            name: (crop, clip, phrase, category)
+            for name, crop, clip, phrase, category in now.query(
+                f"""SELECT b.subject_id, b.crop, b.clip_id, s.phrase, s.category FROM ({BEST_APPEARANCE}) b
+                JOIN kept_subject k ON k.id = b.subject_id JOIN subject s ON s.id = k.id AND s.work_key = k.work_key
+                WHERE b.subject_id IN (SELECT unnest(?::VARCHAR[]))""",
+                [list(taken)],
+            )
+        }
+        trials = tuple(_trial(name, *shown[name]) for name in taken if name in shown)
+        if trials:
+            self._journal.show_trials(trials, rater=rater)
+        return trials
+
+    def state(self, now: Snapshot, *, rater: str) -> QueueState:
+        total, left = len(now.query(_ORDER)), len(self._left(now, rater))
+        return QueueState(study_id=SUBJECTS_STUDY, total=total, judged=total - left, left=left)
+
+    def _left(self, now: Snapshot, rater: str) -> list[str]:
+        num_questions = len(load_form(SUBJECT_FORM).questions)
+        done = {name for name, answered in now.query(_JUDGED, [rater]) if answered >= num_questions}
+        return [name for name, _ in now.query(_ORDER) if name not in done]
+
+
+def _trial(subject_id: str, crop: str, clip_id: str, phrase: str | None, category: str | None) -> Trial:
+    words = phrase or category or "no words"
+    stimulus = Stimulus(slot="subject", media=f"a-{crop}", clip_media=f"p-{clip_id}", text=words)
+    return Trial(study_id=SUBJECTS_STUDY, item_id=subject_id, form=SUBJECT_FORM, stimuli=(stimulus,))
