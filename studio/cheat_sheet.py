@@ -57,7 +57,10 @@ def _column(groups: list[KeyGroup]) -> QWidget:
             caps.setSpacing(5)
             caps.addStretch(1)
             for key in keys:
-                caps.addWidget(Keycap(key))
+                cap = Keycap(key)
+                cap.ensurePolished()  # its width comes from the style sheet, which is otherwise asked too late
+                cap.setMinimumWidth(cap.sizeHint().width())
+                caps.addWidget(cap)
             grid.addLayout(caps, place, 1)
             place += 1
         grid.setRowMinimumHeight(place, 10)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QGridLayout,
@@ -29,7 +29,7 @@ from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import Chip, clear, label
 
-WIDTH_PX = 400
+WIDTH_PX, MIN_PX = 420, 340
 STATE_TONES = {"kept": "good", "held back": "warn", "excluded": "bad"}
 LAYERS = ("boxes", "masks", "points")
 HIDDEN = ("state", "gate")
@@ -42,7 +42,7 @@ class DetailPanel(QWidget):
         super().__init__()
         self.setObjectName("side")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedWidth(WIDTH_PX)
+        self.setMinimumWidth(MIN_PX)
         self.link = link
         self.detail: ItemDetail | None = None
         self._wanted: tuple[str, str] | None = None
@@ -94,6 +94,13 @@ class DetailPanel(QWidget):
         self.pane.set_colours(theme.colour("well"), theme.colour("muted"))
         self.transport.set_theme(theme)
 
+    def sizeHint(self) -> QSize:
+        return QSize(WIDTH_PX, 600)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.pane.setFixedHeight((self.width() - 28) * 9 // 16)
+
     def close_panel(self) -> None:
         self.deck.close()
 
@@ -115,8 +122,6 @@ class DetailPanel(QWidget):
             button.clicked.connect(lambda on, name=name: self.pane.set_layer(name, on))
             layers.addWidget(button)
             self.layers[name] = button
-        self.pane.setMinimumHeight(210)
-        self.pane.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(self._facts)
@@ -152,7 +157,7 @@ class DetailPanel(QWidget):
         if wanted != self._wanted:
             return
         self.detail = detail
-        self.title.setText(detail.title)
+        self.title.setText(detail.title or text("library.unnamed"))
         self.state.setText(text(f"library.state_{detail.state.replace(' ', '_')}"))
         self.state.set_tone(STATE_TONES.get(detail.state, "quiet"))
         self.state.show()

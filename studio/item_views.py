@@ -14,12 +14,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.item_model import STATE_ROLE, GridModel, ItemModel, shown
+from studio.item_model import GridModel, ItemModel, shown
 from studio.texts import text
 from studio.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_PX, PICTURE_PX = 44, 56
+WIDEST_PX = 13
+"""No letter of the body type is wider; a Chinese one is as wide as it is high."""
 CELL = QSize(212, 206)
 CELL_PICTURE_PX = 136
 TITLES = {
@@ -36,7 +38,19 @@ SUBTITLES = {
     "anchor": ("kind", "phrase"),
     "pair": ("kind", "similarity"),
 }
-WIDTHS = {"caption": 420, "name": 190, "reference_name": 190, "phrase": 230, "state": 120, "category": 130, "gate": 200}
+WIDTHS = {
+    "caption": 420,
+    "name": 190,
+    "reference_name": 190,
+    "phrase": 230,
+    "state": 120,
+    "category": 130,
+    "gate": 200,
+    "status": 120,
+    "kind": 120,
+    "verdict": 120,
+    "label": 130,
+}
 """Pixels of columns at first; others fit their headline."""
 STATE_INKS = {"kept": "good", "held back": "warn", "excluded": "bad"}
 
@@ -75,7 +89,7 @@ class ItemTable(QTableView):
         """Letters are actions here; words are searched for in the field above."""
 
     def set_theme(self, theme: Theme) -> None:
-        self._rows.theme = theme
+        self._rows.set_theme(theme)
         self.viewport().update()
 
     def show_order(self, order: str) -> None:
@@ -184,37 +198,46 @@ class ItemGrid(QTableView):
 
 
 class _Rows(QStyledItemDelegate):
-    """Cells of the table: a picture before the first, the state as a word in its colour."""
+    """Cells of the table: a picture before the first, the state as a word in its colour.
 
-    theme: Theme | None = None
+    Some 200 cells are painted when a screen is scrolled: colours are made once, and words shortened only where they may not fit.
+    """
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme: Theme | None = None
+        self._inks: dict[str, QColor] = {}
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self._inks = {name: theme.colour(name) for name in theme.colours}
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        model = index.model()
-        theme = self.theme
-        if theme is None or not isinstance(model, ItemModel):
+        model, inks = index.model(), self._inks
+        if self._theme is None or not isinstance(model, ItemModel):
             return
         box, state = _facts(option)
-        _fill(painter, box, state, theme)
-        inner = box.adjusted(12, 0, -12, 0)
-        painter.setPen(theme.colour("text"))
-        if index.column() == 0:
-            place = QRect(box.left() + 12, box.top() + 4, PICTURE_PX, box.height() - 8)
-            picture = index.data(Qt.ItemDataRole.DecorationRole)
-            draw_picture(painter, place, picture if isinstance(picture, QImage) else QImage(), theme, corner=5)
-            inner = inner.adjusted(PICTURE_PX + 10, 0, 0, 0)
-        words = str(index.data(Qt.ItemDataRole.DisplayRole) or "")
-        column = model.columns[index.column()]
+        selected, over = state & QStyle.StateFlag.State_Selected, state & QStyle.StateFlag.State_MouseOver
+        painter.fillRect(box, inks["accent_wash" if selected else "raised" if over else "surface"])
+        painter.setPen(inks["line"])
+        painter.drawLine(box.left(), box.bottom(), box.right(), box.bottom())
+        place, column = index.column(), model.columns[index.column()]
+        words = model.data(index) or ""
+        left, width = box.left() + 12, box.width() - 24
+        if place == 0:
+            picture = model.data(index, Qt.ItemDataRole.DecorationRole)
+            spot = QRect(left, box.top() + 4, PICTURE_PX, box.height() - 8)
+            draw_picture(painter, spot, picture if isinstance(picture, QImage) else QImage(), self._theme, corner=5)
+            left, width = left + PICTURE_PX + 10, width - PICTURE_PX - 10
         if column.name == "state":
-            painter.setPen(theme.colour(STATE_INKS.get(str(index.data(STATE_ROLE)), "muted")))
-        elif words == "–" or column.name.endswith("_id"):
-            painter.setPen(theme.colour("muted"))
+            painter.setPen(inks[STATE_INKS.get(str(model.value(index.row(), "state")), "muted")])
+        else:
+            painter.setPen(inks["muted" if words == "–" else "text"])
+        said = str(words)
+        if len(said) * WIDEST_PX > width:
+            said = option.fontMetrics.elidedText(said, Qt.TextElideMode.ElideRight, width)  # pyright: ignore[reportAttributeAccessIssue]
         side = Qt.AlignmentFlag.AlignRight if column.type == "number" else Qt.AlignmentFlag.AlignLeft
-        metrics = QFontMetrics(painter.font())
-        painter.drawText(
-            inner,
-            int(side | Qt.AlignmentFlag.AlignVCenter),
-            metrics.elidedText(words, Qt.TextElideMode.ElideRight, inner.width()),
-        )
+        painter.drawText(QRect(left, box.top(), width, box.height()), int(side | Qt.AlignmentFlag.AlignVCenter), said)
 
 
 class _Cells(QStyledItemDelegate):
@@ -232,6 +255,7 @@ class _Cells(QStyledItemDelegate):
         if theme is None or number >= items.session.total:
             return
         box, state = _facts(option)
+        painter.fillRect(box, theme.colour("surface"))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         card = box.adjusted(6, 6, -6, -6)
         shape = QPainterPath()
@@ -269,7 +293,8 @@ def cell_words(items: ItemModel, number: int) -> tuple[str, str]:
     kind = items.session.look.kind
     known = {column.name: column for column in items.known}
     said = [items.value(number, name) for name in TITLES[kind]]
-    title = next((str(value) for value in said if value), "" if any(v is not None for v in said) else "…")
+    unnamed = text("library.unnamed") if items.session.row(number) else "…"
+    title = next((str(value) for value in said if value), unnamed)
     about = [
         shown(value, known[name])
         for name in SUBTITLES[kind]
@@ -300,14 +325,3 @@ def count(spans: Sequence[range]) -> int:
 
 def _facts(option: QStyleOptionViewItem) -> tuple[QRect, QStyle.StateFlag]:
     return option.rect, option.state  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _fill(painter: QPainter, box: QRect, state: QStyle.StateFlag, theme: Theme) -> None:
-    colour: QColor = theme.colour("surface")
-    if state & QStyle.StateFlag.State_Selected:
-        colour = theme.colour("accent_wash")
-    elif state & QStyle.StateFlag.State_MouseOver:
-        colour = theme.colour("raised")
-    painter.fillRect(box, colour)
-    painter.setPen(theme.colour("line"))
-    painter.drawLine(box.left(), box.bottom(), box.right(), box.bottom())

@@ -34,7 +34,7 @@ class Rail(QWidget):
         for name, page in PAGES.items():
             button = QToolButton()
             button.setObjectName("place")
-            button.setText(text(f"pages.{name}"))
+            button.setText(f"  {text(f'pages.{name}')}")  # Qt puts no room between drawing and words
             button.setAccessibleName(text(f"pages.{name}"))
             button.setToolTip(f"{text(f'pages.{name}')} ({shown_key(page.key)})")
             button.setCheckable(True)

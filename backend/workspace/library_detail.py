@@ -15,6 +15,7 @@ from backend.store.schema import KINDS
 from backend.workspace.library import Reading
 from backend.workspace.snapshot import Snapshot
 
+UNLABELLED = "unlabelled"  # what the embedded detector calls a thing
 MAX_MARKS = 2000
 """Masks of one view; a clip has a few dozen."""
 
@@ -67,8 +68,8 @@ def detail_of(reading: Reading, plan: Plan, artifacts: Artifacts, kind: str, ite
 
 
 def _title(kind: str, values: dict[str, Value]) -> str:
-    said = {"video": "name", "clip": "caption"}.get(kind, "phrase")
-    return str(values.get(said) or values.get("label") or values.get("category") or values.get("name") or "")
+    said = ("name",) if kind in ("video", "clip") else ("phrase", "label", "category")
+    return next((str(values[name]) for name in said if values.get(name)), "")
 
 
 def _views(now: Snapshot, artifacts: Artifacts, kind: str, item_id: str, values: dict[str, Value]) -> tuple[ItemView, ...]:
@@ -141,7 +142,7 @@ def _trails(now: Snapshot, artifacts: Artifacts, clip_id: str | None) -> tuple[T
     return tuple(
         Trail(
             kind="subject" if phrase else kind,
-            label=phrase or kind,
+            label=phrase or ("" if kind == UNLABELLED else kind),
             frames=tuple(frames),
             boxes=tuple(tuple(box) for box in boxes),
             points=tuple(points.get(track, {}).get(frame, ()) for frame in frames) if points.get(track) else (),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from backend.exports.where import Column
 from backend.workspace.snapshot import Snapshot
 
+NAMING = 2
+"""So many columns of each kind say what the item is; they come first."""
 MAX_SCORES = 40
 """Columns of scores; a kind with more shows the first by name."""
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -204,11 +206,13 @@ def make_table(now: Snapshot, kind: str) -> dict[str, Column]:
     )
     now.query("DROP TABLE library_shown")
     live = {**LIVE, **(PAIR_LIVE if kind == "pair" else {})}
+    own = list(table.columns.items())
     return {
+        **dict(own[:NAMING]),
         **live,
-        **table.columns,
+        **dict(own[NAMING:]),
         "gate": _text("the gate that holds it back"),
-        **{n: _number("a score") for n in scores},
+        **{name: _number("a score") for name in scores},
     }
 
 

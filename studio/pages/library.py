@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMenu
 
 from backend.domain import StudioError
-from backend.domain.library import KINDS, ItemColumn, ItemKind, Selection
+from backend.domain.library import EXCLUDED, KEPT, KINDS, ItemColumn, ItemKind, Selection
 from studio.actions import ActionSet
 from studio.export_dialog import ExportDialog
 from studio.item_model import GridModel, ItemModel, column_title, fetch
@@ -56,6 +56,10 @@ HIDDEN = frozenset(
 """Columns that the table leaves out at first; one can filter and sort by them."""
 
 
+KEPT_ONLY = (Filter(column="state", values=(KEPT,)),)
+"""What one sees at first: what gates hold back and what people took out is shown on demand."""
+
+
 class LibraryPage(Page):
     """The session says what is looked at; this shows it and does what is asked with the chosen items."""
 
@@ -71,13 +75,14 @@ class LibraryPage(Page):
         self.layout_of = LibraryLayout(self, context.link, self.actions_, self.run, self.model, self.grid_model)
         self._closed = False
         self._filling = False
+        self._taken_out: Selection | None = None
         self._search_soon = QTimer(self, singleShot=True, interval=SEARCH_MS)
         self._follow_soon = QTimer(self, singleShot=True, interval=FOLLOW_MS)
         self._poll = QTimer(self, singleShot=True, interval=EMPTY_POLL_MS)
         self._connect()
         self.set_theme(context.theme)
         last = views_of_json(str(context.prefs.value("look") or "")).get("last")
-        self.look_at(last or Look(), asking=False)
+        self.look_at(last or Look(filters=KEPT_ONLY), asking=False)
 
     @property
     def list(self) -> ItemTable | ItemGrid:
@@ -147,7 +152,7 @@ class LibraryPage(Page):
             "send": lambda: self._with_chosen(self._send),
             "export_items": lambda: self._with_chosen(self._export),
             "exclude": lambda: self._with_chosen(lambda chosen: self._exclude(chosen, excluded=True)),
-            "include": lambda: self._with_chosen(lambda chosen: self._exclude(chosen, excluded=False)),
+            "include": self._include,
             **{f"kind_{kind}": lambda kind=kind: self._choose_kind(kind) for kind in KINDS},
             **{
                 f"layer_{n}": lambda n=n: detail().set_layer(n, not detail().pane.layers[n])
@@ -236,7 +241,7 @@ class LibraryPage(Page):
         if session.is_known and self._after_rows is not None:
             after, self._after_rows = self._after_rows, None
             after()
-        nothing = session.is_known and not session.total and not session.look.where and not session.look.words
+        nothing = session.is_known and not session.total and not session.look.is_narrow
         if (nothing or session.trouble) and self.isVisible() and not self._poll.isActive():
             self._poll.start()
         if session.is_known and session.total and self.list.current() is None:
@@ -264,7 +269,9 @@ class LibraryPage(Page):
 
     def _choose_kind(self, kind: str) -> None:
         if kind != self.session.look.kind:
-            self.look_at(Look(kind=kind, layout=self.session.look.layout, search=self.session.look.words))
+            look = self.session.look
+            of_all = tuple(each for each in look.filters if each.column == "state")
+            self.look_at(Look(kind=kind, layout=look.layout, search=look.words, filters=of_all))
 
     def _other_layout(self) -> str:
         return "table" if self.session.look.layout == "grid" else "grid"
@@ -402,12 +409,24 @@ class LibraryPage(Page):
 
     def _exclude(self, chosen: Selection, *, excluded: bool) -> None:
         rater = self.context.rater
-        key = "library.excluded" if excluded else "library.included"
+        key = "library.included"
+        if excluded:
+            self._taken_out = None if chosen.all_matching else chosen
+            key = "library.excluded_all" if chosen.all_matching else "library.excluded"
         self.link.ask(
             lambda: self.link.api.exclude(selection=chosen, rater=rater, excluded=excluded),
             lambda done: self._done(text(key, count=done.items)),
             self._refused,
         )
+
+    def _include(self) -> None:
+        """The chosen items when they are excluded; else those that were taken out last."""
+        current = self.list.current()
+        if self._taken_out is not None and (current is None or self.model.value(current, "state") != EXCLUDED):
+            last, self._taken_out = self._taken_out, None
+            self._exclude(last, excluded=False)
+        else:
+            self._with_chosen(lambda chosen: self._exclude(chosen, excluded=False))
 
     def _export(self, chosen: Selection) -> None:
         dialog = ExportDialog(self, self.link, chosen, out=self.context.project / "exports")

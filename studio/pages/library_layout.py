@@ -8,6 +8,8 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
+    QSplitter,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -29,7 +31,7 @@ from studio.widgets import KeyButton, label, tool_button
 SEARCH_PX = 280
 REST_PX = 460
 TOOLS = {"layout": "library", "details": "details", "views": "star"}
-HINTS = ("send", "export_items", "exclude", "include", "choose_all")
+HINTS = ("send", "export_items", "exclude", "include")
 
 
 class LibraryLayout:
@@ -64,11 +66,15 @@ class LibraryLayout:
         self.lists.addWidget(self.rest)
         column.addWidget(self.lists, 1)
         column.addLayout(self._build_foot())
+        self.sides = QSplitter(Qt.Orientation.Horizontal)
+        self.sides.setHandleWidth(1)
+        self.sides.setChildrenCollapsible(False)
+        self.sides.addWidget(left)
+        self.sides.addWidget(self.detail)
+        self.sides.setStretchFactor(0, 1)
         row = QHBoxLayout(page)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(left, 1)
-        row.addWidget(self.detail)
+        row.addWidget(self.sides)
 
     @property
     def views_button(self) -> QToolButton:
@@ -119,7 +125,7 @@ class LibraryLayout:
             self._rest(text("library.trouble"), session.trouble)
         elif not session.is_known:
             self._rest(text("library.looking"), "")
-        elif not session.total and (session.look.where or session.look.words):
+        elif not session.total and session.look.is_narrow:
             self._rest(text("library.nothing_matches"), text("library.nothing_matches_words"), clearing=True)
         elif not session.total:
             self._rest(text("library.nothing_yet", kind=kind), text("library.nothing_yet_words"))
@@ -147,7 +153,9 @@ class LibraryLayout:
             self.tabs[kind] = tab
         row.addStretch(1)
         self.search = QLineEdit()
-        self.search.setFixedWidth(SEARCH_PX)
+        self.search.setMaximumWidth(SEARCH_PX)
+        self.search.setMinimumWidth(SEARCH_PX // 2)
+        self.search.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.search.setPlaceholderText(text("library.search"))
         self.search.setToolTip(text("library.search_tip"))
         self.search.setAccessibleName(text("library.search"))

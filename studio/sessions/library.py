@@ -64,6 +64,11 @@ class Look:
         return "" if self.search.startswith("=") else self.search.strip()
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether anything is asked for besides the state."""
+        return bool(self.search.strip()) or any(each.column != "state" for each in self.filters)
+
+    @property
     def where(self) -> str:
         said = [self.search[1:].strip()] if self.search.startswith("=") else []
         parts = [part for part in (*said, *(each.where for each in self.filters)) if part]

@@ -1,5 +1,6 @@
 """The library by keys alone, over the real service: three clips with a subject each, pairs of .9, .6 and .3 and a gate at .5."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,8 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QWidget
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
 from backend.domain import VERIFY_STUDY
+from backend.geometry.rle import decode
+from backend.sampleworld import render_world
 from backend.service import serving
 from backend.workspace import Workspace
 from studio.app import open_window
@@ -69,6 +72,14 @@ def page(qtbot, window: Window) -> LibraryPage:
     return found
 
 
+def show_all(qtbot, page: LibraryPage) -> None:
+    """Pairs, the one that the gate holds back among them."""
+    press(page, "5")
+    wait_total(qtbot, page, "pair", 2)
+    press(page, Qt.Key.Key_Backspace, CTRL)
+    wait_total(qtbot, page, "pair", 3)
+
+
 def wait_total(qtbot, page: LibraryPage, kind: str, total: int) -> None:
     """Until so many items of a kind are listed, and the columns of the kind are known."""
     session = page.session
@@ -112,7 +123,7 @@ def choose_in_menu(qtbot, words: str) -> None:
 
 
 def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: LibraryPage) -> None:
-    for key, kind, total in (("1", "video", 1), ("3", "subject", 3), ("5", "pair", 3), ("2", "clip", 3)):
+    for key, kind, total in (("1", "video", 1), ("3", "subject", 3), ("5", "pair", 2), ("2", "clip", 3)):
         press(page, key)
         wait_total(qtbot, page, kind, total)
         assert page.layout_of.tabs[kind].isChecked()
@@ -141,8 +152,7 @@ def test_a_search_is_typed_and_taken_back(qtbot, page: LibraryPage) -> None:
 
 
 def test_an_expression_is_searched_for_and_a_wrong_one_is_told(qtbot, page: LibraryPage) -> None:
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     press(page, "/")
     press(page, "= similarity > .5 and category = 'mug'")
     press(page, Qt.Key.Key_Return)
@@ -155,8 +165,7 @@ def test_an_expression_is_searched_for_and_a_wrong_one_is_told(qtbot, page: Libr
 
 
 def test_a_range_is_filtered_by_keys(qtbot, page: LibraryPage) -> None:
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     press(page, "a")
     choose_in_menu(qtbot, "similarity")
     editor = popup(qtbot, FilterEditor)
@@ -171,8 +180,7 @@ def test_a_range_is_filtered_by_keys(qtbot, page: LibraryPage) -> None:
 
 
 def test_values_are_ticked(qtbot, page: LibraryPage) -> None:
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     editor = page.layout_of.filters.edit("state")
     assert editor is not None
     assert list(editor.ticks) == ["kept", "held back", "excluded"]
@@ -184,8 +192,7 @@ def test_values_are_ticked(qtbot, page: LibraryPage) -> None:
 
 
 def test_sorting_goes_by_keys_and_turns_round(qtbot, page: LibraryPage) -> None:
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     press(page, "s")
     choose_in_menu(qtbot, "similarity")
     qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.3, 0.6, 0.9], timeout=10_000)
@@ -199,8 +206,7 @@ def test_a_saved_view_comes_back_after_a_restart(qtbot, service: Api, tmp_path: 
     page = first.page
     assert isinstance(page, LibraryPage)
     wait_total(qtbot, page, "clip", 3)
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     press(page, "/")
     press(page, "= similarity < .7")
     press(page, Qt.Key.Key_Return)
@@ -229,6 +235,8 @@ def test_a_saved_view_comes_back_after_a_restart(qtbot, service: Api, tmp_path: 
 
 
 def test_all_that_match_are_excluded_and_taken_in_again_by_keys(qtbot, page: LibraryPage, workspace: Workspace) -> None:
+    press(page, Qt.Key.Key_Backspace, CTRL)
+    wait_total(qtbot, page, "clip", 3)
     press(page, "/")
     press(page, "= start_s > .1")
     press(page, Qt.Key.Key_Return)
@@ -246,9 +254,19 @@ def test_all_that_match_are_excluded_and_taken_in_again_by_keys(qtbot, page: Lib
     qtbot.waitUntil(lambda: workspace.status().counts["clips"] == 3, timeout=10_000)
 
 
+def test_an_excluded_item_leaves_the_list_and_one_key_brings_it_back(
+    qtbot, page: LibraryPage, workspace: Workspace
+) -> None:
+    press(page, "d")
+    wait_total(qtbot, page, "clip", 2)
+    qtbot.waitUntil(lambda: "U takes it in again" in page.layout_of.status.text(), timeout=5000)
+    press(page, "u")
+    wait_total(qtbot, page, "clip", 3)
+    assert workspace.status().counts["clips"] == 3
+
+
 def test_rows_chosen_by_arrows_go_first_in_the_queue(qtbot, page: LibraryPage, workspace: Workspace) -> None:
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     press(page, "s")
     choose_in_menu(qtbot, "similarity")
     qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.3, 0.6, 0.9], timeout=10_000)
@@ -262,8 +280,7 @@ def test_rows_chosen_by_arrows_go_first_in_the_queue(qtbot, page: LibraryPage, w
 
 
 def test_what_has_no_pairs_is_told_in_the_banner(qtbot, page: LibraryPage, window: Window) -> None:
-    press(page, "5")
-    wait_total(qtbot, page, "pair", 3)
+    show_all(qtbot, page)
     press(page, "/")
     press(page, "= state = 'held back'")
     press(page, Qt.Key.Key_Return)
@@ -389,3 +406,59 @@ def test_every_action_of_the_library_can_be_pressed(qtbot, page: LibraryPage) ->
             if isinstance(widget, QMenu | FilterEditor):
                 widget.close()
     wait_total(qtbot, page, "pair", 3)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A video of the sample world, curated by the first recipe with the embedded models."""
+    root = tmp_path_factory.mktemp("sample")
+    render_world(root / "world", videos=1, duration_s=6.0)
+    opened = Workspace(root / "project", create=True)
+    opened.ingest(paths=(str(root / "world" / "videos"),))
+    job = opened.curate(engine="inline")
+    while job.state in ("queued", "running"):
+        time.sleep(0.1)
+        job = opened.progress(job_id=job.job_id)
+    assert job.state == "done", job.message
+    yield opened
+    opened.close()
+
+
+@pytest.mark.slow
+def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample: Workspace, tmp_path: Path) -> None:
+    page = sample.items(kind="subject", where="state = 'kept'")
+    details = [sample.item(kind="subject", item_id=name) for name in page.ids]
+    number, detail = next((n, each) for n, each in enumerate(details) if any(mark.counts for mark in each.views[0].marks))
+    (view,) = detail.views
+    mark = next(mark for mark in view.marks if mark.frame == view.focus_frame and mark.counts)
+    window = open_window(
+        cast(Api, sample), project=tmp_path, rater="ann", theme="dark", state=tmp_path / "state" / "p", page="library"
+    )
+    window.resize(1400, 860)
+    window.show()
+    try:
+        library = window.page
+        assert isinstance(library, LibraryPage)
+        press(library, "3")
+        wait_total(qtbot, library, "subject", page.total)
+        library.list.set_current(number)
+        pane = library.layout_of.detail.pane
+        wanted = mark.frame - view.start_frame
+        qtbot.waitUntil(lambda: pane.shown_index == wanted and not pane.image.isNull(), timeout=60_000)
+        with_mask = pane.grab().toImage()
+        pane.set_layer("masks", False)
+        without = pane.grab().toImage()
+        pane.set_layer("boxes", False)
+        bare = pane.grab().toImage()
+    finally:
+        window.close()
+    where = pane._target()
+    mask = decode(mark.counts.encode(), mark.height, mark.width)
+    rows, columns = mask.nonzero()
+    inside = (int(columns[len(columns) // 2]), int(rows[len(rows) // 2]))
+    x = round(where.x() + (inside[0] + 0.5) * where.width() / view.width)
+    y = round(where.y() + (inside[1] + 0.5) * where.height() / view.height)
+    assert with_mask.pixelColor(x, y) != bare.pixelColor(x, y)
+    left = round(where.x() + mark.box[0] * where.width() / view.width)
+    middle = round(where.y() + (mark.box[1] + mark.box[3]) / 2 * where.height() / view.height)
+    assert without.pixelColor(left, middle) != bare.pixelColor(left, middle)
