@@ -1,20 +1,24 @@
 """The study page under load: 200 people at once over HTTP, and how many votes a second reach the disk.
 
 The page runs in a process of its own, as `studio-backend study serve` runs it behind a proxy; the people are
-connections of this process on loopback, each from an address of its own.
+connections of this process on loopback, each from an address of its own. Both share the machine's cores, so that the
+CPU time of each is told.
 """
 
 import asyncio
 import json
 import multiprocessing
+import os
 import random
 import sqlite3
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -34,10 +38,11 @@ VOTES = 3_000
 SYSTEMS = ("one", "two")
 CASES = 2
 SIZE, FRAMES, RATE = (480, 272), 24, 24
+T = TypeVar("T")
 
 
 def run(*, people: int = PEOPLE, seconds: float = SECONDS, votes: int = VOTES) -> list[dict]:
-    """One row a figure: a study at the pace of people, then votes as fast as they go."""
+    """One row a figure: a study at the pace of people, then votes as fast as they go, then everybody ends at once."""
     with tempfile.TemporaryDirectory(prefix="study-load-") as folder:
         return _measured(Path(folder), people=people, seconds=seconds, votes=votes)
 
@@ -49,28 +54,47 @@ def _measured(folder: Path, *, people: int, seconds: float, votes: int) -> list[
     process.start()
     try:
         port, cookies = ours.recv()
-        paced = asyncio.run(_at_their_pace(port, cookies, seconds))
-        fast, fast_s = asyncio.run(_as_fast_as_possible(port, cookies, votes))
+        load = f"load average {os.getloadavg()[0]:.1f} before"
+        paced, paced_cpu = _watched(ours, lambda: asyncio.run(_at_their_pace(port, cookies, seconds)))
+        (fast, fast_s), fast_cpu = _watched(ours, lambda: asyncio.run(_as_fast_as_possible(port, cookies, votes)))
+        ended = asyncio.run(_to_the_end(port, cookies))
         ours.send("stop")
-        ours.recv()
+        counted, finished = ours.recv()
     finally:
         process.join(20)
         process.kill()
-    kept = _kept(folder / "project" / "journal.sqlite")
-    sent = paced.votes | fast.votes
-    rate = len(fast.votes) / fast_s
+    lost = (paced.votes | fast.votes | ended.votes) - _kept(folder / "project" / "journal.sqlite")
+    page_ms, people_ms = (1000 * spent / len(fast.vote_s) for spent in fast_cpu)
+    of_all = f"of {len(counted)} questions of all people"
     return [
-        _row(f"errors of {people} people in {seconds:.0f} s", paced.errors, "", target=0),
+        _row(f"errors of {people} people in {seconds:.0f} s", paced.errors, "", target=0, note=load),
         _row("calls in that time", len(paced.vote_s) + len(paced.media_s), ""),
         _row("bytes of a video, mean", float(np.mean(paced.media_bytes)), "B"),
         _row("vote, median", 1000 * float(np.median(paced.vote_s)), "ms"),
         _row("vote, 99th percentile", 1000 * float(np.quantile(paced.vote_s, 0.99)), "ms", target=100.0),
         _row("video, 99th percentile", 1000 * float(np.quantile(paced.media_s, 0.99)), "ms"),
-        _row(f"durable votes at {people} connections", rate, "votes/s", target=500.0, note=f"{fast.errors} errors"),
+        _row("the page's share of a core", paced_cpu[0] / seconds, "", note=f"the people's {paced_cpu[1] / seconds:.3f}"),
+        _row(
+            f"durable votes at {people} connections",
+            len(fast.votes) / fast_s,
+            "votes/s",
+            target=500.0,
+            note=f"{fast.errors} errors; the page's CPU {page_ms:.2f} ms a vote, the people's {people_ms:.2f} ms",
+        ),
         _row("vote at that rate, 99th percentile", 1000 * float(np.quantile(fast.vote_s, 0.99)), "ms"),
-        _row("answered votes not in the journal", len(sent - set(kept)), "", target=0),
-        _row("votes in the journal more than once", sum(num > 1 for num in kept.values()), "", target=0),
+        _row("answered votes not in the journal", len(lost), "", target=0),
+        _row("questions that do not count one vote", sum(num != 1 for num in counted), "", target=0, note=of_all),
+        _row("responses ended by two calls at once", finished, "", target=people, note=f"{ended.errors} errors"),
     ]
+
+
+def _watched(page: Connection, work: Callable[[], T]) -> tuple[T, tuple[float, float]]:
+    """What the work gives, and the CPU seconds that the page's process and this one spent on it."""
+    page.send("cpu")
+    theirs, ours = page.recv(), time.process_time()
+    result = work()
+    page.send("cpu")
+    return result, (page.recv() - theirs, time.process_time() - ours)
 
 
 @dataclass(slots=True)
@@ -87,14 +111,14 @@ class _Seen:
 class _Person:
     """One connection that stays open, one address, one cookie."""
 
-    def __init__(self, number: int, port: int, cookie: str) -> None:
+    def __init__(self, number: int, port: int, cookie: str, *, rev: int = 0) -> None:
         self._port = port
         self._head = (
             f"host: {HOST}\r\norigin: https://{HOST}\r\ncookie: {SESSION}={cookie}\r\n"
             f"x-forwarded-for: 10.0.{number // 200}.{number % 200 + 1}\r\ncontent-type: application/json\r\n"
         )
         self.trials: list[dict] = []
-        self.rev = 0
+        self.rev = rev
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -108,8 +132,9 @@ class _Person:
         length = int(told.partition("content-length: ")[2].partition("\r\n")[0])
         return int(told.split(" ", 2)[1]), await self._reader.readexactly(length)
 
-    async def begin(self) -> None:
-        status, body = await self.call("/s/trials", {"start": 0})
+    async def ask(self, start: int | None) -> None:
+        """The trials from a place on; the next open ones without it."""
+        status, body = await self.call("/s/trials", {"start": start})
         assert status == 200, body
         self.trials = json.loads(body)["trials"]
 
@@ -139,7 +164,7 @@ async def _at_their_pace(port: int, cookies: list[str], seconds: float) -> _Seen
         person, again = _Person(number, port, cookie), _Person(number, port, cookie)
         await asyncio.gather(person.open(), again.open())
         await asyncio.sleep(first_s)
-        await person.begin()
+        await person.ask(0)
         end = time.monotonic() + seconds - first_s
         while time.monotonic() < end:
             started = time.monotonic()
@@ -163,11 +188,10 @@ async def _at_their_pace(port: int, cookies: list[str], seconds: float) -> _Seen
 async def _as_fast_as_possible(port: int, cookies: list[str], votes: int) -> tuple[_Seen, float]:
     """Each connection sends its next vote when the last one is answered, `votes` in all."""
     seen = _Seen()
-    people = [_Person(number, port, cookie) for number, cookie in enumerate(cookies)]
+    people = [_Person(number, port, cookie, rev=1_000) for number, cookie in enumerate(cookies)]
     for person in people:
         await person.open()
-        await person.begin()
-        person.rev = 1_000
+        await person.ask(0)
     each = max(1, votes // len(people))
 
     async def one(person: _Person) -> None:
@@ -183,6 +207,27 @@ async def _as_fast_as_possible(port: int, cookies: list[str], votes: int) -> tup
     return seen, spent
 
 
+async def _to_the_end(port: int, cookies: list[str]) -> _Seen:
+    """Everybody answers what is open, and ends twice at the same moment over two connections."""
+    seen = _Seen()
+
+    async def one(number: int, cookie: str) -> None:
+        person, again = _Person(number, port, cookie, rev=2_000), _Person(number, port, cookie)
+        await asyncio.gather(person.open(), again.open())
+        await person.ask(None)
+        while person.trials:
+            for trial in person.trials:
+                await _timed(person, seen, "/s/vote", person.answer(trial))
+            await person.ask(None)
+        answers = await asyncio.gather(*(who.call("/s/finish", {}) for who in (person, again)))
+        seen.errors += len(set(answers)) > 1 or answers[0][0] != 200
+        person.close()
+        again.close()
+
+    await asyncio.gather(*(one(number, cookie) for number, cookie in enumerate(cookies)))
+    return seen
+
+
 async def _timed(person: _Person, seen: _Seen, path: str, body: dict | None = None) -> float:
     started = time.perf_counter()
     status, told = await person.call(path, body)
@@ -196,12 +241,13 @@ async def _timed(person: _Person, seen: _Seen, path: str, body: dict | None = No
 
 
 def serve(folder: str, people: int, told: Connection) -> None:
-    """The page's process: a project with a study, `people` who agreed, a server; ends when told to."""
+    """The page's process: a project with a study, `people` who agreed, a server; tells its CPU time until it has to stop."""
     root = Path(folder)
     systems = _write_videos(root / "videos")
     workspace = Workspace(root / "project", create=True)
     api, keys = cast(Api, workspace), PageKeys(b"k" * 32)
-    api.create_study(name="load", form="ab", trials=4, cases=str(root / "videos" / "cases.json"), systems=systems)
+    cases = str(root / "videos" / "cases.json")
+    api.create_study(name="load", form="ab", trials=4, cases=cases, systems=systems, rules=("slider=false",))
     while api.prepare_study(name="load", limit=16):
         continue
     cookies = []
@@ -212,10 +258,18 @@ def serve(folder: str, people: int, told: Connection) -> None:
     place = PagePlace(port=0, behind_proxy=True, public_url=f"https://{HOST}")
     server = PageServing(api, keys=keys, place=place, limits=PageLimits(per_session=Rate(1_000, 1_000)))
     told.send((server.place.port, cookies))
-    told.recv()
+    while told.recv() == "cpu":
+        told.send(time.process_time())
     server.stop()
+    told.send(_counted(api))
     workspace.close()
-    told.send("stopped")
+
+
+def _counted(api: Api) -> tuple[list[int], int]:
+    """How many votes each question of each participant counts, and how many responses have ended."""
+    (study,) = api.studies()
+    votes = Counter((vote.rater, vote.trial_id, vote.question) for vote in api.votes(study_id=study.study_id))
+    return [*votes.values(), *[0] * (study.joined * study.trials - len(votes))], study.finished
 
 
 def _write_videos(folder: Path) -> tuple[str, ...]:
@@ -239,14 +293,13 @@ def _write_videos(folder: Path) -> tuple[str, ...]:
     return tuple(f"{system}={folder / system}" for system in SYSTEMS)
 
 
-def _kept(journal: Path) -> dict[tuple[str, int], int]:
-    """How often each vote's revision stands in the journal on the disk."""
+def _kept(journal: Path) -> set[tuple[str, int]]:
+    """Ids and revisions of the votes that stand in the journal on the disk."""
     connection = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
     try:
-        rows = connection.execute("select id, rev, count(*) from events where kind = 'vote' group by id, rev").fetchall()
+        return set(connection.execute("select id, rev from events where kind = 'vote'"))
     finally:
         connection.close()
-    return {(vote_id, rev): num for vote_id, rev, num in rows}
 
 
 def _row(name: str, value: float, unit: str, *, target: float | None = None, note: str = "") -> dict:
