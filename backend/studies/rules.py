@@ -75,7 +75,7 @@ def _rules(rules: Rules, *, five_points: bool) -> list[tuple[str, Denies]]:
     if rules.min_gold_accuracy > 0:
         found.append(("min_gold_accuracy", lambda one, _: _fails_gold(one, rules)))
     if rules.slider:
-        found.append(("slider", lambda one, _: _has_slider(one) and not one.slider))
+        found.append(("slider", lambda one, _: _is_timed(one) and not one.slider))
     if rules.one_per_login:
         found.append(("one_per_login", lambda one, kept: _repeats(one, kept, "login_hash")))
     if rules.one_per_ip:
@@ -84,13 +84,8 @@ def _rules(rules: Rules, *, five_points: bool) -> list[tuple[str, Denies]]:
 
 
 def _is_timed(response: Response) -> bool:
-    """Of votes that were read from a file nobody knows how long they took."""
+    """Whether they answered here: of votes that were read from a file nobody knows how long they took, and by what hand."""
     return response.participant.invited_by != IMPORTED
-
-
-def _has_slider(response: Response) -> bool:
-    """Whether they came by an invitation, to the page that has one."""
-    return response.participant.invited_by not in ("", IMPORTED)
 
 
 def extreme_share(response: Response) -> float:

@@ -1,16 +1,23 @@
 """Compare: a study's trials, blind; the rater is a participant."""
 
+import uuid
+
 from backend.api import PairRow
-from backend.domain import StudioError
-from backend.domain.studies import Participant, StudySummary
+from backend.domain import StudioError, Vote
+from backend.domain.studies import PageEvent, Participant, StudyDesign, StudyPass, StudySummary
 from studio.pages.judge import JudgePage
 from studio.pages.page import PageContext
 from studio.pages.study_gate import StudyGate
+from studio.prepare import Stills
 from studio.sessions.verify import Held, Phase
+from studio.texts import text
+
+PAST_THE_END = 1_000_000  # a position from which no trial is given out
 
 
 class ComparePage(JudgePage):
-    """A study is chosen and agreed to, then its trials come: the service chose the sides, nothing here tells which system made which."""
+    """A study is chosen, agreed to and explained, then its trials come: the service chose the sides, nothing here tells
+    which system made which. At the end stands the slider, as in the browser."""
 
     align = "index"
     max_edge_px = 1280
@@ -19,27 +26,36 @@ class ComparePage(JudgePage):
     def __init__(self, context: PageContext) -> None:
         super().__init__(context)
         self.person: Participant | None = None
-        self._study = ""
-        self._text = ""
+        """Who answers, once the trials have begun."""
+        self._joined: Participant | None = None
+        self._design: StudyDesign | None = None
+        self._practice: frozenset[str] = frozenset()
+        self._told = ""
+        self._is_done = False
         self.gate = StudyGate()
         self._stack.addWidget(self.gate)
         self.gate.chosen.connect(self._read)
         self.gate.agreed.connect(self._take_part)
+        self.gate.refused.connect(self.start)
+        self.gate.started.connect(self._begin)
         self.gate.ended.connect(self._end)
+        self.gate.withdrew.connect(self._withdraw)
 
     def start(self) -> None:
         if self.person is not None:
             super().start()
             return
-        self._tell("Looking for studies …", "")
+        self._tell(text("study.looking"), "")
         self.link.ask(lambda: self.link.api.studies(), self._offer, self._on_trouble)
 
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.hide()
-        self.about.setText("Names are hidden; judge what you see.")
+        note = text("study.practice" if held.trial.item_id in self._practice else "study.blind")
+        self.about.setText(" ".join(part for part in (self._told, note) if part))
+        self._told = ""
 
     def trouble_words(self) -> tuple[str, str]:
-        return "There is nothing to judge just now", f"{self.session.trouble}."
+        return text("study.nothing_now"), f"{self.session.trouble}."
 
     def _look_again(self) -> None:
         if self.person is None:
@@ -47,57 +63,123 @@ class ComparePage(JudgePage):
         else:
             super()._look_again()
 
+    def _write(self, vote: Vote) -> None:
+        self._told = self._most_say(vote) or self._told
+        super()._write(vote)
+
+    def _most_say(self, vote: Vote) -> str:
+        """After an answer to practice, the right one where there is one."""
+        held = self.session.current
+        question, _, choice = (held.trial.gold or "").partition("=") if held else ("", "", "")
+        if held is None or vote.choice is None or question != vote.question:
+            return ""
+        asked = next(one for one in held.form.questions if one.name == question)
+        return text("study.most", answer=next(one.label for one in asked.choices if one.value == choice))
+
     def _show_rest(self) -> None:
         super()._show_rest()
-        session = self.session
-        if session.phase is Phase.EMPTY and session.total and session.judged >= session.total:
+        session, person = self.session, self.person
+        if session.phase is not Phase.EMPTY or person is None:
+            return
+        if self.gate.is_end or self._is_done:
             self._retry.stop()
-            self.gate.offer_end(session.total)
-            self._stack.setCurrentWidget(self.gate)
+            self._stack.setCurrentWidget(self.gate)  # looking again must not move the slider
+        elif session.judged >= session.total:
+            self._retry.stop()
+            self.link.ask(lambda: self._state_of(person), self._offer_end, self._on_trouble)
+
+    def _state_of(self, person: Participant) -> StudyPass:
+        return self.link.api.study_trials(participant=person.id, start=PAST_THE_END, limit=1)
+
+    def _show_trial(self, held: Held, stills: Stills) -> None:
+        self.gate.is_end = False
+        super()._show_trial(held, stills)
+
+    def _offer_end(self, found: StudyPass) -> None:
+        if self.session.phase is not Phase.EMPTY or found.left:
+            return
+        assert self._design is not None, "read before anybody takes part"
+        self.gate.offer_end(found.total, is_closed=found.is_closed, asks_slider=self._design.rules.slider)
+        self._stack.setCurrentWidget(self.gate)
 
     def _offer(self, studies: tuple[StudySummary, ...]) -> None:
         self.gate.offer(studies)
         self._stack.setCurrentWidget(self.gate)
 
     def _read(self, name: str) -> None:
-        def read(text: str) -> None:
-            self._study, self._text = name, text
-            self.gate.ask_consent(name, text)
+        def read(design: StudyDesign) -> None:
+            self._design = design
+            self.gate.ask_consent(name, design.consent)
 
-        self.link.ask(lambda: self.link.api.study(name=name).consent, read, self._on_trouble)
+        self.link.ask(lambda: self.link.api.study(name=name), read, self._on_trouble)
 
     def _take_part(self) -> None:
-        api, study, text, login = self.link.api, self._study, self._text, self.context.rater
+        api, design, login = self.link.api, self._design, self.context.rater
+        assert design is not None, "read before it is agreed to"
 
-        def agree() -> Participant:
-            person = api.take_part(study=study, login=login)
-            return api.consent(participant=person.id, text=text)
+        def agree() -> tuple[Participant, StudyPass | None]:
+            person = api.take_part(study=design.id, login=login)
+            if person.state == "joined":
+                person = api.consent(participant=person.id, text=design.consent)
+            if person.state != "consented":
+                return person, None
+            return person, api.study_trials(participant=person.id, start=0, limit=max(1, design.practice))
 
-        self.link.ask(agree, self._begin, self._on_trouble)
+        self.link.ask(agree, self._explain, self._on_trouble)
 
-    def _begin(self, person: Participant) -> None:
-        if person.state != "consented":
+    def _explain(self, joined: tuple[Participant, StudyPass | None]) -> None:
+        """To somebody who begins; who goes on knows it."""
+        person, found = joined
+        if found is None:
             self._show_end(person)
             return
-        self.person = person
+        self._joined = person
+        self._practice = frozenset(one.trial.item_id for one in found.trials if one.practice)
+        if found.answered:
+            self._begin()
+        else:
+            self.gate.explain(len(self._practice))
+
+    def _begin(self) -> None:
+        person = self.person = self._joined
+        assert person is not None, "somebody agreed before they begin"
         self.study_id = self.session.study_id = person.study_id
         self.session.rater = person.id
         self.session.restore(self.link.outbox.unsent(10_000))
         super().start()
 
     def _end(self) -> None:
-        person = self.person
+        person, api, design = self._joined, self.link.api, self._design
         assert person is not None, "the end is offered to a participant"
-        self.link.ask(lambda: self.link.api.finish_study(participant=person.id), self._show_end, self._on_trouble)
+        assert design is not None, "of a study"
+        if any(vote.rater == person.id for vote in self.link.outbox.unsent(10_000)):
+            self.gate.closing.ask()
+            self.context.notify(text("study.on_their_way"))
+            return
+        passed = PageEvent(id=str(uuid.uuid4()), name="slider_passed")
+
+        def finish() -> Participant:
+            if design.rules.slider:
+                api.page_events(participant=person.id, events=(passed,))
+            return api.finish_study(participant=person.id)
+
+        self.link.ask(finish, self._show_end, self._on_trouble)
+
+    def _withdraw(self) -> None:
+        person = self._joined
+        assert person is not None, "only a participant can withdraw"
+        self.link.ask(lambda: self.link.api.withdraw(participant=person.id), self._show_end, self._on_trouble)
 
     def _show_end(self, person: Participant) -> None:
+        self._is_done = True
         if person.state == "withdrawn":
-            self._tell("You withdrew from this study", "Your answers are not counted.")
+            self._tell(text("study.withdrawn"), text("study.withdrawn_words"))
         else:
-            self._tell("Thank you", f"Your answers are handed in. Your code: {person.code}")
+            self._tell(text("study.thanks"), text("study.thanks_words", code=person.code))
 
     def _on_trouble(self, error: StudioError) -> None:
-        self._tell("That did not work", f"{error}. Press F5 to try again.")
+        self.gate.is_end = False
+        self._tell(text("study.trouble"), text("study.trouble_words", error=error))
 
     def _tell(self, head: str, words: str) -> None:
         self.gate.tell(head, words)

@@ -1,14 +1,18 @@
-"""What stands before and after a study's trials: which study, what one agrees to, and the end."""
+"""What stands before and after a study's trials: which study, what one agrees to, how it works, the slider, the end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.studies import StudySummary
+from studio.pages.closing_slider import ClosingSlider
+from studio.texts import text
 from studio.widgets import clear, label
 
 WORDS_WIDTH_PX = 620  # about 80 letters a line
+Buttons = dict[str, tuple[str, Callable[[], object]]]
+"""By a name for the code: what stands on the button, and what it does."""
 
 
 class StudyGate(QWidget):
@@ -16,7 +20,10 @@ class StudyGate(QWidget):
 
     chosen = Signal(str)
     agreed = Signal()
+    refused = Signal()
+    started = Signal()
     ended = Signal()
+    withdrew = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,51 +32,90 @@ class StudyGate(QWidget):
         self.words.setFixedWidth(WORDS_WIDTH_PX)
         self.head.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.buttons: dict[str, QPushButton] = {}
+        self.closing = ClosingSlider()
+        self.is_end = False
+        """Whether the end is offered."""
         self._row = QWidget()
         QVBoxLayout(self._row).setSpacing(8)
         column = QVBoxLayout(self)
         column.setSpacing(14)
         column.addStretch(4)
-        for widget in (self.head, self.words, self._row):
+        for widget in (self.head, self.words, self.closing, self._row):
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(5)
+        self.closing.hide()
 
     def tell(self, head: str, words: str) -> None:
         """Words alone."""
         self._show(head, words, {})
 
     def offer(self, studies: Sequence[StudySummary]) -> None:
-        """The studies that one may take part in."""
+        """The studies that one may take part in; of those that ended one can hand in what one has answered."""
+        if not studies:
+            self.tell(text("study.none"), text("study.none_words"))
+            return
+        names = {one.name: text("study.closed", name=one.name) if one.closed_at else one.name for one in studies}
         self._show(
-            "Which study?" if studies else "No study yet",
-            "Videos are shown without their makers' names. You may stop at any time and go on later."
-            if studies
-            else "Make one with: studio-backend study create NAME. Then press F5.",
-            {study.name: (study.name, lambda name=study.name: self.chosen.emit(name)) for study in studies},
+            text("study.which"),
+            text("study.which_words"),
+            {name: (words, lambda name=name: self.chosen.emit(name)) for name, words in names.items()},
         )
 
-    def ask_consent(self, name: str, text: str) -> None:
+    def ask_consent(self, name: str, words: str) -> None:
         """What one agrees to before the first trial."""
-        self._show(name, text, {"agree": ("I agree: start or go on", self.agreed.emit)})
+        agree = (text("study.agree"), self.agreed.emit)
+        self._show(name, words, {"agree": agree, "refuse": (text("study.refuse"), self.refused.emit)})
 
-    def offer_end(self, total: int) -> None:
-        """All is answered: answers can still be taken back, until the end is confirmed."""
-        self._show(
-            "All trials are answered",
-            f"You answered all {total}. Press Z to change the last one; after the end nothing can be changed.",
-            {"end": ("End and hand in", self.ended.emit)},
-        )
+    def explain(self, practice: int) -> None:
+        """How it works, with so many trials for practice."""
+        words = [text("study.how_words")]
+        if practice:
+            words.append(text("study.how_practice", count=practice))
+        start = {"start": (text("study.start"), self.started.emit)}
+        self._show(text("study.how"), "\n\n".join(words), start | self._way_out(lambda: self.explain(practice)))
 
-    def _show(self, head: str, words: str, buttons: dict) -> None:
+    def offer_end(self, total: int, *, is_closed: bool, asks_slider: bool) -> None:
+        """All is answered, or no more is asked: answers can still be taken back, until the end is confirmed."""
+        head, words = text("study.all"), text("study.all_words", count=total)
+        if is_closed:
+            head, words = text("study.ended"), text("study.ended_words")
+
+        def again() -> None:
+            self.offer_end(total, is_closed=is_closed, asks_slider=asks_slider)
+
+        self._show(head, words, {"end": (text("study.end"), self._confirm)} | self._way_out(again))
+        self.is_end = True
+        self.closing.setVisible(asks_slider)
+        if asks_slider:
+            self.closing.ask()
+            self.closing.slider.setFocus()
+
+    def _confirm(self) -> None:
+        if self.closing.isHidden() or self.closing.passed():
+            self.ended.emit()
+
+    def _way_out(self, back: Callable[[], object]) -> Buttons:
+        """A way out that asks once more."""
+
+        def ask() -> None:
+            buttons = {"yes": (text("study.withdraw_yes"), self.withdrew.emit), "back": (text("study.back"), back)}
+            self._show(text("study.withdraw"), text("study.withdraw_words"), buttons)
+            self.buttons["back"].setFocus()
+
+        return {"withdraw": (text("study.withdraw"), ask)}
+
+    def _show(self, head: str, words: str, buttons: Buttons) -> None:
         self.head.setText(head)
         self.words.setText(words)
-        self.words.setMinimumHeight(self.words.heightForWidth(WORDS_WIDTH_PX))  # centred, it would get two lines
+        self.words.setMinimumHeight(max(0, self.words.heightForWidth(WORDS_WIDTH_PX)))  # centred, it would get two lines
+        self.closing.hide()
+        self.is_end = False
         clear(self._row)
         self.buttons = {}
         layout = self._row.layout()
         assert layout is not None
-        for name, (text, press) in buttons.items():
-            button = QPushButton(text)
+        for name, (caption, press) in buttons.items():
+            button = QPushButton(caption)
             button.setObjectName("worded")
             button.setMinimumWidth(240)
             button.setAutoDefault(True)

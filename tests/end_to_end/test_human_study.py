@@ -193,7 +193,7 @@ def in_studio(qtbot: Any, tmp_path: Path, project: Path, raters: PlantedRaters) 
     window.open_page(next(name for name in PAGES if name.lower() == "compare"))
     page = window.page
     assert isinstance(page, ComparePage)
-    for button in ("taste", "agree"):
+    for button in ("taste", "agree", "start"):
         qtbot.waitUntil(lambda button=button: button in page.gate.buttons, timeout=WAIT_MS)
         page.gate.buttons[button].click()
     session = page.session
@@ -208,6 +208,8 @@ def in_studio(qtbot: Any, tmp_path: Path, project: Path, raters: PlantedRaters) 
             qtbot.waitUntil(lambda held=held, place=place: len(held.answers) == place + 1, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: not window.link.outbox.unsent(10), timeout=WAIT_MS)
+    for _ in range(page.gate.closing.target):  # the slider, as in the browser
+        QTest.keyClick(page.gate.closing.slider, Qt.Key.Key_Right, delay=8)
     page.gate.buttons["end"].click()
     qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=WAIT_MS)
     window.close()

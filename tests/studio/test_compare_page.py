@@ -45,7 +45,7 @@ def shown(qtbot, tmp_path: Path, workspace: Workspace, *, run: str) -> Window:
     return window
 
 
-def agree(qtbot, window: Window) -> ComparePage:
+def agree(qtbot, window: Window, *, is_new: bool = True) -> ComparePage:
     page = window.page
     assert isinstance(page, ComparePage)
     qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
@@ -53,7 +53,18 @@ def agree(qtbot, window: Window) -> ComparePage:
     qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=30_000)
     assert page.gate.words.text().startswith("You will watch")
     page.gate.buttons["agree"].click()
+    if is_new:
+        qtbot.waitUntil(lambda: "start" in page.gate.buttons, timeout=30_000)
+        assert "2 for practice" in page.gate.words.text()
+        page.gate.buttons["start"].click()
     return page
+
+
+def slide(page: ComparePage) -> None:
+    """Moves the slider to its target by keys, as a person does."""
+    closing = page.gate.closing
+    for k in range(closing.target):
+        QTest.keyClick(closing.slider, Qt.Key.Key_Right if k else Qt.Key.Key_Up, delay=8)
 
 
 def judge(qtbot, page: ComparePage, answered: int, key: Qt.Key) -> None:
@@ -79,15 +90,21 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     assert not [text for text in (one.text() for one in said) if any(name in text for name in SYSTEMS[1:])]
     window.close()
     again = shown(qtbot, tmp_path, workspace, run="two")
-    page = agree(qtbot, again)
+    page = agree(qtbot, again, is_new=False)
     for k in range(1, total):
         judge(qtbot, page, k, Qt.Key.Key_Left if k % 2 else Qt.Key.Key_Down)
     qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=30_000)
     qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2 * total, timeout=30_000)
     page.gate.buttons["end"].click()
+    assert page.gate.closing.problem.text() == "Not quite there. Here is another one."
+    assert workspace.studies()[0].finished == 0
+    slide(page)
+    page.gate.buttons["end"].click()
     qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
     again.close()
-    (participant,) = [row.participant for row in workspace.study_results(name="taste", bootstraps=20).raters]
+    results = workspace.study_results(name="taste", bootstraps=20)
+    assert [step.kept for step in results.funnel if step.rule == "slider"] == [1]
+    (participant,) = [row.participant for row in results.raters]
     person = workspace.participant(participant=participant)
     assert (person.state, person.group) == ("finished", "expert")
     assert person.code in page.gate.words.text()
@@ -114,3 +131,69 @@ def test_without_a_study_the_page_says_how_to_make_one(qtbot, tmp_path: Path) ->
         window.close()
     finally:
         opened.close()
+
+
+@pytest.mark.slow
+def test_practice_is_marked_and_told_what_most_people_say(qtbot, tmp_path: Path, workspace: Workspace) -> None:
+    window = shown(qtbot, tmp_path, workspace, run="one")
+    page = agree(qtbot, window)
+    seen = []
+    for k in range(3):
+        qtbot.waitUntil(lambda k=k: page.session.phase is Phase.JUDGING and page.session.judged == k, timeout=60_000)
+        seen.append(page.about.text())
+        judge(qtbot, page, k, Qt.Key.Key_Down)
+    assert seen[0] == "For practice; this one is not counted."
+    assert seen[1].endswith("For practice; this one is not counted.")
+    assert seen[2].endswith("Names are hidden; judge what you see.")
+    assert sum("In practice, most people say" in text for text in seen) == 1, "one of the two has a known answer"
+    window.close()
+
+
+@pytest.mark.slow
+def test_a_study_that_ends_meanwhile_is_told_and_what_was_answered_is_handed_in(
+    qtbot, tmp_path: Path, workspace: Workspace
+) -> None:
+    window = shown(qtbot, tmp_path, workspace, run="one")
+    page = agree(qtbot, window)
+    judge(qtbot, page, 0, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2, timeout=30_000)
+    workspace.close_study(name="taste", because="enough")
+    while "end" not in page.gate.buttons:  # what the page holds already may still be answered
+        judged = page.session.judged
+        qtbot.waitUntil(lambda: page.session.phase in (Phase.JUDGING, Phase.EMPTY), timeout=60_000)
+        if page.session.phase is Phase.JUDGING:
+            judge(qtbot, page, judged, Qt.Key.Key_Left)
+        else:
+            qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=30_000)
+    assert page.gate.head.text() == "The study has ended"
+    qtbot.waitUntil(lambda: not window.link.outbox.unsent(10), timeout=30_000)
+    slide(page)
+    page.gate.buttons["end"].click()
+    qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
+    assert workspace.studies()[0].finished == 1
+    window.close()
+    late = shown(qtbot, tmp_path, workspace, run="two")
+    page = late.page
+    assert isinstance(page, ComparePage)
+    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
+    assert page.gate.buttons["taste"].text() == "taste (ended)"
+    late.close()
+
+
+def test_withdrawing_asks_once_more(qtbot, tmp_path: Path, workspace: Workspace) -> None:
+    window = shown(qtbot, tmp_path, workspace, run="one")
+    page = window.page
+    assert isinstance(page, ComparePage)
+    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
+    page.gate.buttons["taste"].click()
+    qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=30_000)
+    page.gate.buttons["agree"].click()
+    qtbot.waitUntil(lambda: "withdraw" in page.gate.buttons, timeout=30_000)
+    page.gate.buttons["withdraw"].click()
+    page.gate.buttons["back"].click()
+    assert "start" in page.gate.buttons
+    page.gate.buttons["withdraw"].click()
+    page.gate.buttons["yes"].click()
+    qtbot.waitUntil(lambda: page.gate.head.text() == "You withdrew from this study", timeout=30_000)
+    assert workspace.studies()[0].withdrawn == 1
+    window.close()

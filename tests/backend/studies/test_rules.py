@@ -10,7 +10,7 @@ from backend.domain.studies import GOLD, IDENTICAL, MAIN, PRACTICE, REPEAT, Part
 from backend.measures.raters import Sitting, longest_run
 from backend.studies.design import Assigned, trials_of
 from backend.studies.rules import rules_with, sift
-from backend.studies.tally import Given, Response, Taken, responses
+from backend.studies.tally import IMPORTED, SLIDER, Given, Response, Taken, responses
 from tests.backend.studies.made import made_design
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -53,6 +53,7 @@ def answers(design: StudyDesign, name: str, choose, *, place: int = 0, each_s: f
         participant=person(name),
         roles={f"{name}-trial-{k}": trial.role for k, trial in enumerate(trials)},
         shown_at={f"{name}-trial-{k}": at(max(0, k - 2) * each_s) for k in range(len(trials))},
+        events=frozenset({SLIDER}),
     )
     return taken, given
 
@@ -105,8 +106,11 @@ def test_each_rule_removes_its_own_and_the_funnel_adds_up() -> None:
     open_ = replace(honest, participant=person("p05", state="consented", finished_at=""))
     twin = replace(honest, participant=person("p06", ip_hash="x"))
     same_ip = replace(honest, participant=person("p07", ip_hash="x"))
-    invited = replace(honest, participant=person("p08", invited_by="hash"))
-    sifted = sift([honest, clicking, hasty, gone, open_, same_ip, twin, invited], Rules(), five_points=False)
+    unslid = replace(honest, participant=person("p08", invited_by="hash"), slider=False)
+    in_studio = replace(honest, participant=person("p09"), slider=False)
+    imported = replace(honest, participant=person("p10", invited_by=IMPORTED), slider=False)
+    everybody = [honest, clicking, hasty, gone, open_, same_ip, twin, unslid, in_studio, imported]
+    sifted = sift(everybody, Rules(), five_points=False)
     assert sifted.removed_by == {
         "p02": "min_gold_accuracy",
         "p03": "min_seconds",
@@ -114,12 +118,13 @@ def test_each_rule_removes_its_own_and_the_funnel_adds_up() -> None:
         "p05": "unfinished",
         "p07": "one_per_ip",
         "p08": "slider",
+        "p09": "slider",
     }
-    assert [one.participant.id for one in sifted.kept] == ["p01", "p06"]
-    assert sifted.funnel[0].kept == 8
+    assert [one.participant.id for one in sifted.kept] == ["p01", "p06", "p10"]
+    assert sifted.funnel[0].kept == 10
     for before, after in zip(sifted.funnel, sifted.funnel[1:], strict=False):
         assert after.kept == before.kept - after.removed
-    assert sifted.funnel[-1].kept == 2
+    assert sifted.funnel[-1].kept == 3
 
 
 def test_extreme_answers_count_on_five_points_only() -> None:
@@ -128,11 +133,6 @@ def test_extreme_answers_count_on_five_points_only() -> None:
     assert sift([response], LENIENT, five_points=False).removed_by == {}
     half = replace(response, sitting=Sitting(keys=("1", "5", "3", "3")))
     assert sift([half], LENIENT, five_points=True).removed_by == {}
-
-
-def test_a_passed_slider_keeps_an_invited_participant() -> None:
-    response = replace(one_response(first_is_better, each_s=30), participant=person("p01", invited_by="h"), slider=True)
-    assert sift([response], Rules(), five_points=False).removed_by == {}
 
 
 def test_rules_are_set_by_name() -> None:
