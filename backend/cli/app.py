@@ -212,6 +212,7 @@ def export(
     project: ProjectOption = HERE,
     where: Annotated[str, typer.Option(help="Which pairs, as \"similarity >= .8 and verdict = 'same'\".")] = "",
     split: Annotated[str, typer.Option(help="train=.9,val=.05,test=.05")] = "",
+    selection: Annotated[str, typer.Option(help="Gates and condition that Studio saved under this name.")] = "",
     system: Annotated[str, typer.Option("--system", help="Whose scores.")] = "",
     benchmark: BenchmarkOption = "",
     as_json: JsonOption = False,
@@ -222,7 +223,12 @@ def export(
             written = api.export_scores(format=format, out=str(out.resolve()), system=system, benchmark=benchmark)
             _give(written, as_json, f"{written.scores} scores in {', '.join(written.files)}: {written.path}")
             return
-        done = api.export(format=format, out=str(out.resolve()), where=where, split=split)
+        if selection and where:
+            raise typer.BadParameter("--selection brings its own condition; leave --where out")
+        if selection:
+            done = api.export_selection(name=selection, format=format, out=str(out.resolve()), split=split)
+        else:
+            done = api.export(format=format, out=str(out.resolve()), where=where, split=split)
         _give(done, as_json, f"{done.pairs} pairs in {done.files} files: {done.out}")
 
 

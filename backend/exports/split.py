@@ -56,6 +56,13 @@ def split_of_nodes(
     split: Split,
 ) -> dict[str, str]:
     """The part of each node; nodes are those of `nodes_of` and `video_node`."""
+    return {node: split.of(key) for node, key in groups_of_nodes(pairs, videos, duplicates).items()}
+
+
+def groups_of_nodes(
+    pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], duplicates: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """The key of each node's connected component: what a split keeps together."""
     components = _Components()
     for video in videos:
         components.join((video_node(video.video_id), f"content:{video.content_hash}", f"source:{video.uri}"))
@@ -63,7 +70,7 @@ def split_of_nodes(
         components.join((video_node(one), video_node(other)))
     for pair in pairs:
         components.join(nodes_of(pair))
-    return {node: split.of(key) for node, key in components.keys().items()}
+    return components.keys()
 
 
 def identities(joined: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -27,6 +27,8 @@ class ProjectSettings:
     gates: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By gate: values for categories of subjects, and the `producers` whose scores they were fitted to (`calibrate thresholds`)."""
+    selections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Named selections for exports: values by gate, and `where`, a condition on pairs. They change nothing by themselves."""
     roles: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     """Where the weights of a role lie: a folder or file, or `hub:OWNER/NAME` of the hub's local cache."""
@@ -104,7 +106,7 @@ def _toml(settings: ProjectSettings) -> str:
         table: dict[str, Any] = getattr(settings, name)
         if table:
             lines += ["", f"[{name}]", *(f"{_value(key)} = {_value(value)}" for key, value in sorted(table.items()))]
-    for name in ("stages", "thresholds"):
+    for name in ("stages", "thresholds", "selections"):
         for key, fields in sorted(getattr(settings, name).items()):
             key = key if key.isidentifier() else _value(key)
             lines += [

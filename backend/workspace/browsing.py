@@ -29,6 +29,7 @@ from backend.workspace.layout import Layout
 from backend.workspace.library import Library, Reading
 from backend.workspace.library_detail import detail_of
 from backend.workspace.projection import Projection
+from backend.workspace.score_tables import ScoreTables
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.thumbnails import Thumbnails
 
@@ -54,6 +55,7 @@ class _Opened(Protocol):
     _copies: NearDuplicates
     _projection: Projection
     _library: Library
+    _scores: ScoreTables
     _thumbnails: Thumbnails
 
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
@@ -65,6 +67,7 @@ class LibraryOperations:
     def open_library(self: _Opened) -> None:
         """Called once, when the stores and the projection are open."""
         self._library = Library(self.catalog)
+        self._scores = ScoreTables()
         self._thumbnails = Thumbnails(self.catalog, self.artifacts, self.layout.previews / "thumbnails")
         self.catalog.let_go.append(self._library.forget)
 
@@ -98,7 +101,7 @@ class LibraryOperations:
     def ask_verification(self: _Opened, *, selection: Selection, rater: str) -> VerificationAsked:
         self._projection.refresh()
         with self._library.of(self.plan) as reading:
-            chosen, pairs = _pairs(reading, selection, across=True)
+            chosen, pairs = pairs_of(reading, selection, across=True)
         if not pairs:
             raise ProjectError(
                 f"the {len(chosen)} chosen items have no pairs across clips that the gates keep; choose others, or loosen the gates"
@@ -113,7 +116,7 @@ class LibraryOperations:
     def export_items(self: _Opened, *, selection: Selection, format: str, out: str, split: str = "") -> ExportSummary:
         self._projection.refresh()
         with self._library.of(self.plan) as reading:
-            chosen, pairs = _pairs(reading, selection, across=False)
+            chosen, pairs = pairs_of(reading, selection, across=False)
         if not pairs:
             raise ProjectError(
                 f"the {len(chosen)} chosen items have no pairs that the gates keep; choose others, or loosen the gates"
@@ -145,7 +148,7 @@ class LibraryOperations:
         return Excluded(items=len(chosen), excluded=excluded)
 
 
-def _pairs(reading: Reading, selection: Selection, *, across: bool) -> tuple[list[str], list[str]]:
+def pairs_of(reading: Reading, selection: Selection, *, across: bool) -> tuple[list[str], list[str]]:
     """Ids of the chosen items and of their pairs that the gates keep, in the order of the footage; `across` leaves those within a clip out."""
     chosen = reading.chosen(selection)
     reading.columns("pair")

@@ -64,12 +64,7 @@ def export(
     """Writes the pairs that `where` selects, with `only` those of these ids. Raises SettingsError for an unknown format, a wrong `where` or split."""
     if format not in EXPORTS:
         raise SettingsError(f"export format {format!r} does not exist{nearest(format, EXPORTS)}")
-    chosen = parse_where(where)
-    ids = [
-        row[0] for row in now.query(f"SELECT pair_id FROM export_ready WHERE {chosen.sql} ORDER BY 1", chosen.parameters)
-    ]
-    if only is not None:
-        ids = [name for name in ids if name in only]
+    ids = chosen_pairs(now, where, only)
     total = now.query("SELECT count(*) FROM export_ready")[0][0]
     about = ExportAbout(
         project=project,
@@ -95,6 +90,13 @@ def export(
         samples=export_samples(now, {pair.pair_id for pair in pairs if pair.verdict in (None, "same")}),
         clips=export_clips(now, artifacts),
     )
+
+
+def chosen_pairs(now: Snapshot, where: str, only: Collection[str] | None = None) -> list[str]:
+    """Ids of the pairs that `where` selects, with `only` those of these ids, in order. Raises SettingsError for a wrong `where`."""
+    chosen = parse_where(where)
+    rows = now.query(f"SELECT pair_id FROM export_ready WHERE {chosen.sql} ORDER BY 1", chosen.parameters)
+    return [name for (name,) in rows if only is None or name in only]
 
 
 def export_videos(now: Snapshot) -> list[ExportVideo]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.domain import MediaError, SettingsError
-from backend.domain.library import KINDS, Thumbnail
+from backend.domain.library import Thumbnail
 from backend.media.guard import run_guarded
 from backend.media.images import encode_jpeg
 from backend.media.index import FrameIndex
@@ -23,6 +23,8 @@ _CUT_OUTS = {
     "subject": """SELECT a.subject_id, arg_max(coalesce(m.crop, a.artifact), a.confidence) FROM appearance a
         LEFT JOIN (SELECT appearance_id, min(crop) AS crop FROM mask GROUP BY 1) m ON m.appearance_id = a.id
         WHERE a.subject_id IN (SELECT unnest(?::VARCHAR[])) AND coalesce(m.crop, a.artifact) NOTNULL GROUP BY 1""",
+    "appearance": """SELECT a.id, min(coalesce(m.crop, a.artifact)) FROM appearance a
+        LEFT JOIN mask m ON m.appearance_id = a.id WHERE a.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1""",
     "anchor": """SELECT n.id, min(coalesce(m.crop, a.artifact)) FROM anchor n JOIN appearance a ON a.id = n.appearance_id
         LEFT JOIN mask m ON m.appearance_id = a.id WHERE n.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1""",
     "pair": """SELECT p.id, min(coalesce(m.crop, a.artifact)) FROM pair p JOIN appearance a ON a.id = p.target_appearance_id
@@ -35,6 +37,7 @@ _FRAMES = {
     "video": """SELECT v.id, v.source_id, v.index, min(v.num_frames) // 2, min(s.uri) FROM video v JOIN source s ON s.id = v.source_id
         WHERE v.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""",
 }
+PICTURED = (*_FRAMES, *_CUT_OUTS)
 NO_PICTURE = "nothing was cut out for it yet"
 
 
@@ -49,8 +52,8 @@ class Thumbnails:
 
     def of(self, kind: str, ids: Sequence[str]) -> tuple[Thumbnail, ...]:
         """In the order of `ids`. Raises SettingsError for an unknown kind; what cannot be shown has a reason."""
-        if kind not in KINDS:
-            raise SettingsError(f"there are no items of kind {kind[:40]!r}; there are {', '.join(KINDS)}")
+        if kind not in PICTURED:
+            raise SettingsError(f"there are no pictures of {kind[:40]!r}; there are of {', '.join(PICTURED)}")
         found = self._frames(kind, ids) if kind in _FRAMES else self._cut_outs(kind, ids)
         return tuple(found.get(name) or Thumbnail(item_id=name, path=None, reason=NO_PICTURE) for name in ids)
 

@@ -1,0 +1,104 @@
+"""Spreads, cuts, selections and forecasts on both transports: pairs of .9, .6 and .3, a gate at .5, three clips of one video."""
+
+from pathlib import Path
+
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from backend.api import Api
+from backend.domain import VERIFY_STUDY, SettingsError
+from backend.domain.figures import Cut, StoredScore
+from backend.domain.library import Selection
+from backend.settings import read_settings
+from backend.workspace import Workspace
+from tests.backend.workspace.test_api import vote_on
+
+AT_HALF = Cut(comparison=">=", value=0.5)
+
+
+def test_scores_are_listed_with_the_gates_that_look_at_them(curated_api: Api) -> None:
+    found = curated_api.stored_scores()
+    assert StoredScore(kind="pair", name="similarity", measured=3, gates=("pair.similarity.min",)) in found
+    assert all(not each.gates for each in found if each.name != "similarity")
+
+
+def test_a_spread_counts_what_is_kept_and_what_a_gate_holds_back(curated_api: Api) -> None:
+    found = curated_api.score_spread(kind="pair", score="similarity", bins=3)
+    assert found.edges == pytest.approx((0.3, 0.5, 0.7, 0.9))
+    assert (found.counts, found.kept) == ((1, 1, 1), (0, 1, 1))
+    assert (found.measured, found.unmeasured, found.producers) == (3, 0, ("planted",))
+
+
+def test_a_score_of_one_value_has_one_bin_around_it(curated_api: Api) -> None:
+    trials = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann")
+    curated_api.submit_votes(votes=(vote_on(trials[0], "same"), vote_on(trials[1], "different")))
+    found = curated_api.score_spread(kind="pair", score="similarity", bins=1)
+    assert (found.counts, sum(found.right), sum(found.wrong)) == ((3,), 1, 1)
+
+
+def test_cuts_keep_what_lies_within_both(curated_api: Api) -> None:
+    def passing(*cuts: Cut) -> int:
+        return curated_api.try_cuts(kind="pair", score="similarity", cuts=cuts).passing
+
+    assert (passing(), passing(AT_HALF), passing(Cut(comparison=">", value=0.6))) == (3, 2, 1)
+    assert passing(AT_HALF, Cut(comparison="<", value=0.9)) == 1
+
+
+def test_the_nearest_items_stand_on_either_side_of_a_cut(curated_api: Api) -> None:
+    found = curated_api.try_cuts(kind="pair", score="similarity", cuts=(AT_HALF,), near=1)
+    assert [item.value for item in found.inside] == [0.6]
+    assert [item.value for item in found.outside] == [0.3]
+    assert found.outside[0].item_id == curated_api.items(kind="pair", where="state = 'held back'").ids[0]
+
+
+def test_precision_is_that_of_verdicts_above_the_cut_with_wilsons_interval(curated_api: Api) -> None:
+    high, low = sorted(
+        curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann"), key=lambda trial: -(dict(trial.scores)["similarity"] or 0)
+    )
+    curated_api.submit_votes(votes=(vote_on(high, "same"), vote_on(low, "different")))
+    found = curated_api.try_cuts(kind="pair", score="similarity", cuts=(AT_HALF,))
+    bounds = proportion_confint(1, 2, method="wilson")
+    assert (found.judged, found.right, found.precision) == (2, 1, 0.5)
+    assert (found.precision_low, found.precision_high) == pytest.approx(bounds, abs=1e-6)
+    assert curated_api.try_cuts(kind="pair", score="similarity", cuts=(Cut(comparison=">", value=0.7),)).precision == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda api: api.score_spread(kind="pair", score="similarty"), "did you mean similarity"),
+        (lambda api: api.score_spread(kind="pears", score="similarity"), "did you mean pair"),
+        (lambda api: api.score_spread(kind="pair", score="similarity", bins=0), "1 to 400"),
+        (lambda api: api.try_cuts(kind="pair", score="similarity", cuts=(Cut(comparison="OR", value=1),)), "none of"),
+        (lambda api: api.save_selection(name="a/b", gates={}), "names no selection"),
+        (lambda api: api.save_selection(name="strict", gates={"pair.similarty.min": 1}), "did you mean"),
+        (lambda api: api.save_selection(name="strict", gates={}, where="similarity >"), "column 13"),
+        (lambda api: api.forget_selection(name="strict"), "no selection 'strict'"),
+        (lambda api: api.export_selection(name="strict", format="manifest", out="x"), "no selection 'strict'"),
+    ],
+)
+def test_what_is_not_there_is_refused_with_what_there_is(curated_api: Api, call, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        call(curated_api)
+
+
+def test_a_selection_exports_what_its_gates_would_keep_and_moves_none(
+    curated_api: Api, workspace: Workspace, tmp_path: Path
+) -> None:
+    curated_api.save_selection(name="strict", gates={"pair.similarity.min": 0.7})
+    assert [each.gates for each in curated_api.selections()] == [{"pair.similarity.min": 0.7}]
+    assert read_settings(workspace.layout.settings).selections == {"strict": {"pair.similarity.min": 0.7}}
+    assert curated_api.forecast_export(name="strict").pairs == 1
+    written = curated_api.export_selection(name="strict", format="manifest", out=str(tmp_path / "out"))
+    assert (written.pairs, curated_api.status().counts["pairs"]) == (1, 2)
+    curated_api.forget_selection(name="strict")
+    assert curated_api.selections() == ()
+
+
+def test_a_forecast_says_what_a_split_can_tell_apart(curated_api: Api) -> None:
+    found = curated_api.forecast_export(split="train=.5,test=.5")
+    assert (found.pairs, found.videos, found.groups, found.largest) == (2, 1, 1, 2), "pairs of one video stay together"
+    assert sorted(found.parts.values()) == [0, 2]
+    assert (found.leaks, found.licences) == (0, {"CC0-1.0": 1})
+    (first, *_) = curated_api.items(kind="pair", order="-similarity").ids
+    assert curated_api.forecast_export(selection=Selection(kind="pair", ids=(first,))).pairs == 1
