@@ -13,25 +13,8 @@ import pytest
 
 from backend.client import connect
 from backend.domain import VERIFY_STUDY, ServiceError, Vote
-from backend.sampleworld import render_world
 
 COMMAND = [sys.executable, "-m", "backend.cli"]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    render_world(folder, seed=1, videos=1, duration_s=15.0)
-    return folder / "videos"
-
-
-@pytest.fixture(scope="module")
-def project(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project on which `demo` has run."""
-    folder = tmp_path_factory.mktemp("demo") / "demo-project"
-    done = run("demo", world, "--project", folder, "--no-open", "--json")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -39,32 +22,34 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_demo_finds_subjects_and_writes_an_offline_report(project: Path) -> None:
-    status = json.loads(run("status", "--project", project, "--json").stdout)
+def test_demo_finds_subjects_and_writes_an_offline_report(demo_project: Path) -> None:
+    status = json.loads(run("status", "--project", demo_project, "--json").stdout)
     assert status["counts"]["videos"] == 1
     assert status["counts"]["clips"] >= 3
     assert status["counts"]["masks"] > 0
     assert status["counts"]["pairs"] > 0
     assert all(row["pending"] == 0 for row in status["stages"])
-    page = (project / "report.html").read_text()
+    page = (demo_project / "report.html").read_text()
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
 @pytest.mark.slow
-def test_demo_again_works_on_nothing(project: Path, world: Path) -> None:
-    before = json.loads(run("verify", "--project", project, "--json").stdout)
-    seconds = [row["seconds"] for row in json.loads(run("status", "--project", project, "--json").stdout)["stages"]]
-    assert run("demo", world, "--project", project, "--no-open", "--json").returncode == 0
-    assert [row["seconds"] for row in json.loads(run("status", "--project", project, "--json").stdout)["stages"]] == seconds
-    after = json.loads(run("verify", "--project", project, "--json").stdout)
+def test_demo_again_works_on_nothing(demo_project: Path, demo_films: Path) -> None:
+    before = json.loads(run("verify", "--project", demo_project, "--json").stdout)
+    seconds = [row["seconds"] for row in json.loads(run("status", "--project", demo_project, "--json").stdout)["stages"]]
+    assert run("demo", demo_films, "--project", demo_project, "--no-open", "--json").returncode == 0
+    assert [
+        row["seconds"] for row in json.loads(run("status", "--project", demo_project, "--json").stdout)["stages"]
+    ] == seconds
+    after = json.loads(run("verify", "--project", demo_project, "--json").stdout)
     assert (after["ok"], after["catalog_hash"]) == (True, before["catalog_hash"])
 
 
 @pytest.mark.slow
 @pytest.mark.server
-def test_verdict_is_there_after_kill_minus_nine(project: Path) -> None:
-    api, service = served(project)
+def test_verdict_is_there_after_kill_minus_nine(demo_project: Path) -> None:
+    api, service = served(demo_project)
     trials = api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
     assert trials, "the demo gave no pair to verify"
     vote = Vote(
@@ -82,7 +67,7 @@ def test_verdict_is_there_after_kill_minus_nine(project: Path) -> None:
     service.send_signal(signal.SIGKILL)
     service.wait(10)
     api.close()
-    again, service = served(project)
+    again, service = served(demo_project)
     try:
         assert [found.id for found in again.votes(study_id=VERIFY_STUDY)] == [vote.id]
         assert again.pair(pair_id=vote.item_id).verdict == "same"

@@ -52,6 +52,7 @@ def test_sizes_and_rates_are_those_of_the_benchmark(vace: Path, tmp_path: Path) 
     assert (face.width, face.height, face.frames, face.fps) == (720, 480, 49, 8.0)
 
 
+@pytest.mark.slow
 def test_text_to_video_and_image_to_video_run(tmp_path: Path) -> None:
     (case,) = cases_in(tmp_path, count=1, first_frame="pictures/1.png")
     for kind in ("t2v", "i2v"):
