@@ -48,7 +48,7 @@ def test_who_is_in_the_middle_hands_in_what_they_answered_and_others_are_told(
     until(lambda: heading(late) == "This study has ended")
     page.reload()  # or going on until the next trials are asked for
     page.locator("#slider").wait_for()
-    assert "What you answered is kept and counts." in page.locator("[role=status]").first.inner_text()
+    assert "What you answered is kept and counts." in page.locator(".card [role=status]").inner_text()
     slide(page)
     code = page.locator("#code").inner_text()
     (row,) = api.study_results(name="ended", bootstraps=10).raters
