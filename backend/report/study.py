@@ -229,10 +229,12 @@ def _won(row: WinRow) -> str:
 
 def _tables(found: StudyResults) -> list[Block]:
     """Ranks and rates with both intervals, all people and then each group."""
+    several = len(found.groups) > 1
     rows = tuple(
         (
-            group.group or "all", readable(aspect.aspect), _rank(row), row.system, _text(row.davidson),
-            _text(row.bradley_terry), "–" if row.elo is None else f"{row.elo:.0f}", _text(row.rate), _text(row.majority),
+            *([group.group or "all"] if several else []), readable(aspect.aspect), _rank(row), readable(row.system),
+            _text(row.davidson, 2), _text(row.bradley_terry, 2), "–" if row.elo is None else f"{row.elo:.0f}",
+            _text(row.rate, 2), _text(row.majority, 2),
         )
         for group in found.groups
         for aspect in group.aspects
@@ -240,12 +242,11 @@ def _tables(found: StudyResults) -> list[Block]:
     )  # fmt: skip
     if not rows:
         return []
-    head = ("people", "aspect", "rank", "system", "Davidson", "Bradley-Terry", "Elo", "rate", "points by majority")
-    note = (
-        "In brackets the ranks that the intervals of differences allow. Rate: wins and half the ties of a system's votes."
-    )
-    numeric = frozenset({2, 4, 5, 6, 7, 8})
-    return [Table(head=head, rows=rows, numeric=numeric, folded=_fold(len(rows), "ranks in numbers"), note=note)]
+    head = ("aspect", "rank", "system", "Davidson", "Bradley-Terry", "Elo", "rate", "by majority")
+    note = "In brackets the ranks that the intervals of differences allow. Rate: wins and half the ties of a system's votes; by "
+    note += "majority: points by what most raters of an item said."
+    head, numeric = (("people", *head), {2, 4, 5, 6, 7, 8}) if several else (head, {1, 3, 4, 5, 6, 7})
+    return [Table(head=head, rows=rows, numeric=frozenset(numeric), folded=_fold(len(rows), "ranks in numbers"), note=note)]
 
 
 def _rank(row: StrengthRow) -> str:
@@ -261,7 +262,7 @@ def _metrics(calibrations: Sequence[MetricCalibration], figures: Sequence[Block]
     rows = tuple(
         (readable(one.aspect), weight.title, _text(weight.weight), _text(alone.ratio) if alone else "–")
         for one in calibrations
-        for weight in one.fits[0].weights
+        for weight in sorted(one.fits[0].weights, key=lambda weight: -(weight.weight.value or 0.0))
         for alone in [next((row for row in one.metrics if row.name == weight.metric), None)]
     )
     note = "Weights are not negative and sum to 1, with 95 % intervals over prompts; a metric's agreement is its own, without the others."
@@ -354,12 +355,12 @@ def _votes(group: GroupResults) -> int:
     return sum(aspect.votes for aspect in group.aspects)
 
 
-def _text(one: Estimate) -> str:
+def _text(one: Estimate, digits: int = 3) -> str:
     if one.value is None:
         return f"– ({one.reason})" if one.reason else "–"
     if one.low is None or one.high is None:
-        return f"{one.value:.3f}"
-    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+        return f"{one.value:.{digits}f}"
+    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
 
 
 def _listed(parts: Sequence[str]) -> str:

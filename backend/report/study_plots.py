@@ -73,7 +73,8 @@ def forest(
         ends = np.array([axes.get_xlim() for axes in panels])
         for axes in panels:  # the same scale, so that panels can be compared
             axes.set_xlim(*(limits or (float(ends[:, 0].min()), float(ends[:, 1].max()))))
-        _name_series(figure, panels[0], series, marks)
+        used = {number for facet in facets for _, of in facet.rows for number in _there(of)}
+        _name_series(figure, panels[0], series, marks, used)
         return themed_svg(figure, f"{label} with intervals: {', '.join(facet.title for facet in facets)}")
 
 
@@ -226,13 +227,13 @@ def _label_rows(axes: Axes, names: Sequence[str], title: str) -> None:
         axes.set_title(short(title, 40), loc="left", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _name_series(figure: Canvas, axes: Axes, series: Sequence[str], marks: Sequence[Mark]) -> None:
-    """What colours and lines mean; one series needs no name."""
-    named = series if len(series) > 1 else ()
-    handles = [axes.plot([], [], color=colour_of(k), marker="o", markersize=5, linewidth=1.8)[0] for k in range(len(named))]
+def _name_series(figure: Canvas, axes: Axes, series: Sequence[str], marks: Sequence[Mark], used: Collection[int]) -> None:
+    """What the colours and lines that are there mean; one series needs no name."""
+    named = {k: name for k, name in enumerate(series) if k in used and len(series) > 1}
+    handles = [axes.plot([], [], color=colour_of(k), marker="o", markersize=5, linewidth=1.8)[0] for k in named]
     handles += [axes.plot([], [], color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))[0] for _ in marks]
     if handles:
-        figure.legend(handles, [*(short(name) for name in named), *(mark.label for mark in marks)], **_BELOW)
+        figure.legend(handles, [*(short(name) for name in named.values()), *(mark.label for mark in marks)], **_BELOW)
 
 
 def _split(axes: Axes, row: int, split: Split, outcomes: Sequence[str], colours: Mapping[str, str]) -> None:
