@@ -32,7 +32,8 @@ from studio.widgets import Chip, clear, label
 WIDTH_PX, MIN_PX = 420, 340
 STATE_TONES = {"kept": "good", "held back": "warn", "excluded": "bad"}
 LAYERS = ("boxes", "masks", "points")
-HIDDEN = ("state", "gate")
+HIDDEN = ("state", "gate", "caption")
+"""Told above the facts."""
 
 
 class DetailPanel(QWidget):

@@ -113,24 +113,26 @@ def _view(
         return view
     _, start, width, height, caption = shown[0]
     which, about = ("a.subject_id = ?", subject) if subject else ("s.clip_id = ?", clip_id)
+    marks = tuple(
+        Marked(
+            frame=at,
+            label=label,
+            box=tuple(box),
+            counts="" if counts is None else counts.decode("ascii"),
+            height=high or 0,
+            width=wide or 0,
+        )
+        for at, label, box, counts, high, wide in now.query(_MARKS.format(which=which), [about])
+    )
     return dataclasses.replace(
         view,
         start_frame=start,
         width=width,
         height=height,
         caption=caption or "",
+        focus_frame=frame if frame is not None or not marks else marks[0].frame,
         trails=_trails(now, artifacts, clip_id),
-        marks=tuple(
-            Marked(
-                frame=at,
-                label=label,
-                box=tuple(box),
-                counts="" if counts is None else counts.decode("ascii"),
-                height=high or 0,
-                width=wide or 0,
-            )
-            for at, label, box, counts, high, wide in now.query(_MARKS.format(which=which), [about])
-        ),
+        marks=marks,
     )
 
 

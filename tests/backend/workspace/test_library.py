@@ -129,6 +129,12 @@ def test_a_subject_comes_with_its_box_and_mask_and_what_made_them(curated_api: A
     assert made[-2:] == [("clip", "plant_pairs"), ("video", "probe_source")]
 
 
+def test_a_clip_opens_on_the_first_frame_on_which_something_was_found(curated_api: Api) -> None:
+    detail = curated_api.item(kind="clip", item_id=curated_api.items(kind="clip").ids[2])
+    assert [(view.focus_frame, [mark.frame for mark in view.marks]) for view in detail.views] == [(25, [25])]
+    assert detail.views[0].caption == "A red mug, take 2."
+
+
 def test_a_pair_shows_both_sides(curated_api: Api) -> None:
     detail = curated_api.item(kind="pair", item_id=curated_api.items(kind="pair", order="-similarity").ids[0])
     assert [view.slot for view in detail.views] == ["target", "reference"]
