@@ -9,13 +9,14 @@ from pathlib import Path
 
 from backend.cli.opening import Overrides, opened
 from backend.cli.output import emit, follow, say, show_status, warn
-from backend.sampleworld import render_world
 
 
 def run(videos: Sequence[Path], project: Path, *, overrides: Overrides, as_json: bool, may_open: bool) -> bool:
     """Curates into the project and writes its report; gives whether anything failed."""
     with opened(project, create=True, overrides=overrides) as api:
         if not videos:
+            from backend.sampleworld import render_world  # not above: every command would wait for it
+
             world = project / "sample-world"
             warn(f"rendering the sample world into {world} (kept for the next time)")
             render_world(world)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from backend.domain.studies import Estimate
 from backend.measures.intervals import CONFIDENCE, wilson
@@ -59,7 +59,7 @@ class Spread:
         return Estimate(value=value, low=low, high=high, n=self.num, reason=self.remark)
 
     def _quantile(self, q: int) -> float:
-        return float(student.ppf((1 + CONFIDENCE) / 2, self.freedom[q]))
+        return float(stdtrit(self.freedom[q], (1 + CONFIDENCE) / 2))
 
 
 def clustered(

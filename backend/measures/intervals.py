@@ -1,6 +1,8 @@
-"""Wilson's interval of a share."""
+"""Wilson's interval of a share, and the exact test of a half."""
 
 import math
+
+from scipy.special import bdtr  # scipy.stats takes half a second of every command's start
 
 CONFIDENCE = 0.95
 Z95 = 1.959964  # of two sides
@@ -18,3 +20,8 @@ def wilson(share: float, num: float, *, z: float = Z95) -> tuple[float, float]:
     spread = z * math.sqrt(share * (1 - share) / num + square / (4 * num * num))
     scale = 1 + square / num
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def half_p(num: int, num_trials: int) -> float:
+    """Two-sided p of the exact binomial test that `num` of `num_trials` come of even chances."""
+    return min(1.0, 2 * float(bdtr(min(num, num_trials - num), num_trials, 0.5)))

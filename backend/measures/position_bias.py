@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.stats import binomtest
 
 from backend.domain import Absent
 from backend.domain.studies import Estimate
 from backend.measures.cluster_bootstrap import NUM_DRAWS, clustered
 from backend.measures.comparisons import BAD, LOSS, TIE, WIN, Comparisons, contests, one_hot
+from backend.measures.intervals import half_p
 from backend.measures.paired_models import fit_davidson, outcome_margins, pair_design
 from backend.measures.separation import is_separated
 
@@ -45,7 +45,7 @@ def position_bias(votes: Comparisons, *, rng: np.random.Generator, num_draws: in
     )
     return PositionBias(
         left=spread.share(0, num_clusters=len(np.unique(decided.item))),
-        p=float(binomtest(int(left_won.sum()), len(left_won)).pvalue),
+        p=half_p(int(left_won.sum()), len(left_won)),
         between_orders=_between_orders(kept, rng, num_draws),
         log_odds=_log_odds(kept, rng, num_draws),
     )

@@ -2,7 +2,7 @@
 
 import math
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 LEVEL = 0.05  # of the two-sided test
 ICC = 0.3  # of votes on one item; a guess to plan with until a study's own is known
@@ -18,4 +18,4 @@ def half_width(num_items: int, raters_per_item: int, *, icc: float = ICC) -> flo
     if num_items * raters_per_item == 0:
         return math.inf
     num = num_items * raters_per_item / design_effect(raters_per_item, icc)
-    return float(norm.ppf(1 - LEVEL / 2)) * math.sqrt(0.25 / num)
+    return float(ndtri(1 - LEVEL / 2)) * math.sqrt(0.25 / num)

@@ -6,10 +6,9 @@ from itertools import groupby
 from statistics import median
 
 import numpy as np
-from scipy.stats import binomtest
 
 from backend.domain.studies import Estimate
-from backend.measures.intervals import wilson
+from backend.measures.intervals import half_p, wilson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def rater_quality(sitting: Sitting) -> RaterQuality:
         consistency=_share(sitting.is_alike, "no repeated trial was answered"),
         median_s=median_s(sitting.seconds),
         left=_share(left, "no answer prefers a side"),
-        left_p=float(binomtest(sum(left), len(left)).pvalue) if left else None,
+        left_p=half_p(sum(left), len(left)) if left else None,
         longest_run=longest_run(sitting.keys),
         entropy_bits=entropy_bits(sitting.keys),
     )

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from backend.domain.statistics import AblationRow
 from backend.engine.plan import TOP, Gate, Plan
+from backend.measures.intervals import wilson
 from backend.workspace.snapshot import Snapshot
 
 LOWER = ("similarity", "appearance_cosine", "bank_margin", "made_similarity", "rival_margin")
@@ -16,7 +16,6 @@ UPPER = ("near_duplicate", "context_diversity")
 PRIOR = ("prior", "logo_match")
 TIME_GAPS_S = (10.0, 60.0, 600.0)
 """Second-level, within a minute, minute-level and beyond (Phantom-Data, Fig. 6a)."""
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def _row(
 ) -> AblationRow:
     verdicts = found.verdicts[kept]
     judged, same = int(np.isfinite(verdicts).sum()), int(np.nansum(verdicts))
-    interval = binomtest(same, judged).proportion_ci(CONFIDENCE, method="wilson") if judged else None
+    interval = wilson(same / judged, judged) if judged else None
     diversity = found.scores["context_diversity"][kept]
     diversity = diversity[np.isfinite(diversity)]
     return AblationRow(
@@ -163,7 +162,7 @@ def _row(
         judged=judged,
         same=same,
         precision=same / judged if judged else None,
-        precision_low=None if interval is None else float(interval.low),
-        precision_high=None if interval is None else float(interval.high),
+        precision_low=interval[0] if interval else None,
+        precision_high=interval[1] if interval else None,
         context_diversity=float(diversity.mean()) if len(diversity) else None,
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from backend.domain import SettingsError
+from backend.measures.intervals import half_p
 from backend.measures.thresholds import Thresholds, fit_thresholds, precision_curve, wilson_low
 
 
@@ -103,3 +104,9 @@ def test_json_gives_back_the_same() -> None:
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="fit them again"):
         Thresholds.from_json(text)
+
+
+@pytest.mark.parametrize("num", [1, 2, 5, 37])
+def test_the_test_of_a_half_agrees_with_scipy(num: int) -> None:
+    for left in range(num + 1):
+        assert half_p(left, num) == pytest.approx(binomtest(left, num).pvalue, rel=1e-9)
