@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 LEAST_EACH = 20
 """Pairs of each verdict below which nothing is fitted."""
@@ -158,6 +157,8 @@ def _minimised(vectors: np.ndarray, rows: np.ndarray, same: np.ndarray, basis: n
         return value, np.concatenate([gradient.ravel(), [pull @ cosines, pull.sum()]])
 
     first = np.concatenate([np.eye(size).ravel(), start])
+    from scipy.optimize import minimize  # not above: a third of a second of every command's start
+
     found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 60})
     return found.x[:-2].reshape(size, size)
 

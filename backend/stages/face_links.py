@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from backend.domain import SeenFace
 from backend.geometry import boxes
@@ -48,6 +47,8 @@ class Links:
         if not tracks or not faces:
             return {}
         gain = np.array([[self._gain(track[-1][1], face) for face in faces] for track in tracks])
+        from scipy.optimize import linear_sum_assignment  # not above: a third of a second of every command's start
+
         rows, columns = linear_sum_assignment(gain, maximize=True)
         return {int(c): tracks[r] for r, c in zip(rows, columns, strict=True) if gain[r, c] > 0}
 
