@@ -76,6 +76,42 @@ def test_votes_go_out_come_in_and_are_erased(project: Path, tmp_path: Path) -> N
         run("erase", "--participant", person.id, "--project", project)
 
 
+@pytest.mark.slow
+def test_a_study_is_looked_at_closed_and_reopened(project: Path) -> None:
+    rules = [w for rule in ("min_seconds=0", "min_item_seconds=0", "min_gold_accuracy=0") for w in ("--rule", rule)]
+    run("study", "create", "looked", "--form", "ab", "--trials", 5, *rules, "--project", project)
+    opened = Workspace(project)
+    api: Api = opened  # pyright: ignore[reportAssignmentType]
+    try:
+        finished(api, "looked", lambda *_: "left")
+    finally:
+        opened.close()
+    said = run("study", "status", "looked", "--project", project)
+    assert "1 responses count after the study's rules" in said
+    assert "as they came in, of 1 raters" in said
+    seen = json.loads(run("study", "list", "--project", project, "--json"))[-1]["trials"]
+    assert "study looked is closed: the deadline came" in run(
+        "study", "close", "looked", "--because", "the deadline came", "--project", project
+    )
+    assert "closed 20" in run("study", "list", "--project", project)
+    told = json.loads(run("study", "status", "looked", "--project", project, "--json"))
+    assert (told["is_open"], told["study"]["closed_because"]) == (False, "the deadline came")
+    assert told["stop"] == {"wanted": 0.0, "widest": None, "about": ""}
+    assert sum(row["wins"] + row["losses"] for row in told["came_in"]["pairs"]) == seen
+    with pytest.raises(ProjectError, match="was closed"):
+        run("study", "invite", "looked", "--project", project)
+    assert "takes answers again" in run("study", "reopen", "looked", "--project", project)
+    assert json.loads(run("study", "status", "looked", "--project", project, "--json"))["is_open"]
+
+
+def test_a_sequential_study_says_what_it_will_do(project: Path) -> None:
+    said = run("study", "create", "chosen", "--form", "ab", "--sequential", "--stop-at", 0.25, "--project", project)
+    assert "pairs are chosen where votes tell most" in said
+    assert "closes itself when every main figure is known to +-0.25" in said
+    said = run("study", "status", "chosen", "--project", project)
+    assert "to close at +-0.25: 0 responses count; the rule looks at 5 or more" in said
+
+
 def test_every_command_is_told_in_the_document() -> None:
     text = (Path(__file__).parents[3] / "docs" / "studies.md").read_text("utf-8")
     assert [

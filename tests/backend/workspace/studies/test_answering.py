@@ -163,6 +163,13 @@ def test_a_whole_study_over_http(workspace: Workspace, benchmark: Path) -> None:
         assert api.studies() == (replace(made, remarks=(), invited=1, joined=1, finished=1, votes=made.trials),)
         (row,) = api.study_results(name="taste", bootstraps=20).raters
         assert row.participant == person.id
+        seen = api.study_dashboard(name="taste")
+        assert ([one.rater for one in seen.busiest], seen.coverage) == (
+            [person.id],
+            workspace.study_dashboard(name="taste").coverage,
+        )
+        assert api.close_study(name="taste").closed_because == "closed by hand"
+        assert api.reopen_study(name="taste").closed_at == ""
         assert api.erase_participant(participant=person.id).votes == made.trials
         with pytest.raises(ProjectError, match="takes part in no study"):
             api.participant(participant=person.id)
