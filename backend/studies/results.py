@@ -71,7 +71,7 @@ def results_of(design: StudyDesign, responses: Sequence[Response], study: StudyS
         raters=tuple(_rater(one, sifted) for one in responses),
         funnel=sifted.funnel,
         stop=stop_state(design, {one.aspect: main_figures(one) for one in found[0].aspects}, people=found[0].participants),
-        remarks=_remarks(design, sifted),
+        remarks=_remarks(design, sifted, is_open=not study.closed_at),
     )
 
 
@@ -362,14 +362,14 @@ def _rater(response: Response, sifted: Sifted) -> RaterRow:
     )
 
 
-def _remarks(design: StudyDesign, sifted: Sifted) -> tuple[str, ...]:
+def _remarks(design: StudyDesign, sifted: Sifted, *, is_open: bool) -> tuple[str, ...]:
     told = []
     if not sifted.kept:
         told.append("no response counts yet; the funnel says why")
     answered = Counter(vote.item_id for one in sifted.kept for vote in one.votes if vote.role == MAIN)
     wanted = design.raters_per_item * len(design.aspects)
     short = sum(item.role == MAIN and answered[item.id] < wanted for item in design.items)
-    if sifted.kept and short:
+    if sifted.kept and short and is_open and not design.sequential:  # which asks some items less, as it should
         told.append(f"{short} items were answered by fewer than {design.raters_per_item} people; invite more")
     return tuple(told)
 

@@ -158,6 +158,9 @@ def test_items_with_too_few_answers_are_told() -> None:
         "40 items were answered by fewer than 5 people"
         in results(design, voted(design, 2, lambda *_: ("", 1.0))).remarks[0]
     )
+    closed = replace(SUMMARY, closed_at="2026-01-05T10:00:00")
+    assert results_of(design, voted(design, 2, lambda *_: ("", 1.0)), closed, num_draws=10).remarks == ()
+    assert results(replace(design, sequential=True), voted(design, 2, lambda *_: ("", 1.0))).remarks == ()
 
 
 def test_agreement_says_what_each_rater_does_to_it_and_what_votes_are_worth() -> None:
