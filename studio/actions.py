@@ -34,6 +34,7 @@ class Action:
 
 
 WINDOW, JUDGE, LIBRARY = ("window",), ("judge",), ("library",)
+THRESHOLDS = ("thresholds",)
 PLAYER = ("judge", "library")
 
 ACTIONS: tuple[Action, ...] = (
@@ -53,8 +54,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="save_view", keys=("Ctrl+S",), contexts=LIBRARY, menu="items"),
     Action(id="choose_all", keys=("Ctrl+A",), contexts=LIBRARY, menu="items"),
     Action(id="choose_none", keys=("Esc",), contexts=LIBRARY, menu="items"),
-    Action(id="send", keys=("V",), contexts=LIBRARY, menu="items", icon="send"),
-    Action(id="export_items", keys=("Ctrl+E",), contexts=LIBRARY, menu="items", icon="export"),
+    Action(id="send", keys=("V",), contexts=(*LIBRARY, *THRESHOLDS), menu="items", icon="send"),
+    Action(id="export_items", keys=("Ctrl+E",), contexts=(*LIBRARY, *THRESHOLDS), menu="items", icon="export"),
     Action(id="exclude", keys=("D", "Del"), contexts=LIBRARY, menu="items", icon="exclude"),
     Action(id="include", keys=("U",), contexts=LIBRARY, menu="items", icon="include"),
     *(Action(id=f"kind_{kind}", keys=(str(n),), contexts=LIBRARY, menu="view") for n, kind in enumerate(KINDS, start=1)),
@@ -63,9 +64,20 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="layer_boxes", keys=("Shift+B",), contexts=LIBRARY, menu="view", icon="overlay"),
     Action(id="layer_masks", keys=("Shift+M",), contexts=LIBRARY, menu="view"),
     Action(id="layer_points", keys=("Shift+K",), contexts=LIBRARY, menu="view"),
+    Action(id="cut_down", keys=("Left",), contexts=THRESHOLDS, menu="items", repeats=True),
+    Action(id="cut_up", keys=("Right",), contexts=THRESHOLDS, menu="items", repeats=True),
+    Action(id="cut_down_far", keys=("Shift+Left",), contexts=THRESHOLDS, menu="items", repeats=True),
+    Action(id="cut_up_far", keys=("Shift+Right",), contexts=THRESHOLDS, menu="items", repeats=True),
+    Action(id="other_cut", keys=("C",), contexts=THRESHOLDS, menu="items"),
+    Action(id="reset_cuts", keys=("Backspace",), contexts=THRESHOLDS, menu="items", icon="undo"),
+    Action(id="next_score", keys=("N", "Ctrl+Down"), contexts=THRESHOLDS, menu="items"),
+    Action(id="previous_score", keys=("P", "Ctrl+Up"), contexts=THRESHOLDS, menu="items"),
+    Action(id="save_selection", keys=("Ctrl+S",), contexts=THRESHOLDS, menu="items", icon="star"),
+    Action(id="take_selection", keys=("B",), contexts=THRESHOLDS, menu="items"),
+    Action(id="apply_cuts", keys=("Ctrl+Return",), contexts=THRESHOLDS, menu="items"),
     Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
     Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
-    Action(id="refresh", keys=("F5",), contexts=PLAYER, menu="view", icon="refresh"),
+    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS), menu="view", icon="refresh"),
     Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
     Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
     Action(id="step_on", keys=(".",), contexts=PLAYER, menu="playback", icon="forward", repeats=True),

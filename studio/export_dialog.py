@@ -1,8 +1,8 @@
-"""Asks how and where chosen items are exported, and exports them."""
+"""Asks what, how and where pairs are exported, shows what that would come to, and exports them."""
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -17,33 +17,64 @@ from PySide6.QtWidgets import (
 
 from backend.api import ExportSummary
 from backend.domain import StudioError
+from backend.domain.figures import ExportForecast, NamedSelection
 from backend.domain.library import Selection
 from studio.link import Link
 from studio.texts import text
 from studio.widgets import label
 
-WIDTH_PX = 520
+WIDTH_PX = 560
+ASK_MS = 350  # after the last letter of a split
 
 
 class ExportDialog(QDialog):
-    """Format, folder and split; `done_with` tells what was written. What is refused stays on the screen, to be mended."""
+    """Which pairs, format, folder and split, and before anything is written: parts, leaks and licences.
+
+    `chosen` are the items that somebody chose; without, everything that the gates keep, or a named selection. `done_with`
+    tells what was written. What is refused stays on the screen, to be mended.
+    """
 
     done_with = Signal(str)
 
-    def __init__(self, parent: QWidget, link: Link, chosen: Selection, *, out: Path) -> None:
+    def __init__(self, parent: QWidget, link: Link, chosen: Selection | None, *, out: Path) -> None:
         super().__init__(parent)
-        self.setWindowTitle(text("actions.export_items"))
+        self.setWindowTitle(text("export.title"))
         self.setMinimumWidth(WIDTH_PX)
-        self._link, self._chosen, self._open = link, chosen, True
-        self.format = QComboBox()
+        self._link, self._chosen, self._open, self._number = link, chosen, True, 0
+        self.what, self.format = QComboBox(), QComboBox()
+        self.what.addItem(text("export.chosen" if chosen else "export.everything"), "")
         self.out = QLineEdit(str(out / "selection"))
         self.split = QLineEdit()
         self.split.setPlaceholderText("train=.9,val=.05,test=.05")
-        self.words = label(text("library.export_words"), "muted")
-        self.words.setWordWrap(True)
+        self.forecast = label("", "fact")
+        self.forecast.setWordWrap(True)
+        self.forecast.setMinimumHeight(96)
+        self.forecast.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.forecast.setAccessibleName(text("export.before"))
         self.trouble = label("", "banner")
         self.trouble.setWordWrap(True)
         self.trouble.hide()
+        self._soon = QTimer(self, singleShot=True, interval=ASK_MS)
+        self._soon.timeout.connect(self._foresee)
+        self.split.textChanged.connect(lambda _: self._soon.start())
+        self.what.currentIndexChanged.connect(lambda _: self._soon.start())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(28, 24, 28, 22)
+        column.setSpacing(16)
+        column.addWidget(label(text("export.title"), "title"))
+        words = label(text("export.words"), "muted")
+        words.setWordWrap(True)
+        column.addWidget(words)
+        column.addLayout(self._build_fields())
+        column.addWidget(label(text("export.before"), "slot"))
+        column.addWidget(self.forecast)
+        column.addWidget(self.trouble)
+        column.addLayout(self._build_buttons())
+        self.finished.connect(self._leave)
+        self._tell_choices()
+        self._foresee()
+
+    def _build_fields(self) -> QGridLayout:
         browse = QPushButton(text("library.browse"))
         browse.setObjectName("worded")
         browse.clicked.connect(self._browse)
@@ -51,18 +82,26 @@ class ExportDialog(QDialog):
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(10)
         grid.setColumnStretch(1, 1)
-        for row, (key, field) in enumerate(
-            (("library.format", self.format), ("library.folder", self.out), ("library.split", self.split))
-        ):
+        fields = (
+            ("export.what", self.what),
+            ("library.format", self.format),
+            ("library.folder", self.out),
+            ("library.split", self.split),
+        )
+        for row, (key, field) in enumerate(fields):
             name = label(text(key), "fact_name")
             name.setBuddy(field)
             field.setAccessibleName(text(key))
             grid.addWidget(name, row, 0)
             grid.addWidget(field, row, 1)
-        grid.addWidget(browse, 1, 2)
+        grid.addWidget(browse, 2, 2)
+        return grid
+
+    def _build_buttons(self) -> QHBoxLayout:
         self.go = QPushButton(text("library.do_export_items"))
         self.go.setObjectName("primary")
         self.go.setDefault(True)
+        self.go.setEnabled(False)
         self.go.clicked.connect(self._export)
         cancel = QPushButton(text("library.cancel"))
         cancel.setObjectName("worded")
@@ -71,48 +110,69 @@ class ExportDialog(QDialog):
         buttons.addStretch(1)
         buttons.addWidget(cancel)
         buttons.addWidget(self.go)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(28, 24, 28, 22)
-        column.setSpacing(16)
-        column.addWidget(label(text("actions.export_items"), "title"))
-        column.addWidget(self.words)
-        column.addLayout(grid)
-        column.addWidget(self.trouble)
-        column.addLayout(buttons)
-        self.finished.connect(self._leave)
-        self._tell_formats()
+        return buttons
 
     def _leave(self) -> None:
         self._open = False
+        self._soon.stop()
 
-    def _tell_formats(self) -> None:
-        def known(names: tuple[str, ...]) -> None:
+    def _tell_choices(self) -> None:
+        def known(found: tuple[tuple[str, ...], tuple[NamedSelection, ...]]) -> None:
             if self._open:
-                self.format.addItems(list(names))
+                self.format.addItems(list(found[0]))
+                for each in found[1]:
+                    self.what.addItem(text("export.named", name=each.name), each.name)
                 self.format.setFocus(Qt.FocusReason.OtherFocusReason)
 
-        self._link.ask(lambda: self._link.api.export_formats(), known, self._refused)
+        api = self._link.api
+        self._link.ask(lambda: (api.export_formats(), api.selections()), known, self._refused)
 
     def _browse(self) -> None:
         found = QFileDialog.getExistingDirectory(self, text("library.folder"), self.out.text())
         if found:
             self.out.setText(found)
 
-    def _export(self) -> None:
-        chosen, form, out, split = (
-            self._chosen,
-            self.format.currentText(),
-            self.out.text().strip(),
-            self.split.text().strip(),
+    def _asked(self) -> tuple[str, Selection | None, str]:
+        """The named selection, the chosen items where it is not one, and the split."""
+        name = str(self.what.currentData() or "")
+        return name, None if name else self._chosen, self.split.text().strip()
+
+    def _foresee(self) -> None:
+        """Asks what the export would hold."""
+        self._number += 1
+        number = self._number
+        name, chosen, split = self._asked()
+        self.go.setEnabled(False)
+        self.forecast.setText(text("export.looking"))
+        self.trouble.hide()
+
+        def known(found: ExportForecast) -> None:
+            if self._open and number == self._number:
+                self.forecast.setText(forecast_words(found))
+                self.go.setEnabled(found.pairs > 0 and found.leaks == 0)
+
+        def refused(error: StudioError) -> None:
+            if number == self._number:
+                self.forecast.setText("")
+                self._refused(error)
+
+        self._link.ask(
+            lambda: self._link.api.forecast_export(selection=chosen, name=name, split=split), known, refused, slow=True
         )
+
+    def _export(self) -> None:
+        name, chosen, split = self._asked()
+        form, out = self.format.currentText(), self.out.text().strip()
         self.go.setEnabled(False)
         self.trouble.hide()
-        self._link.ask(
-            lambda: self._link.api.export_items(selection=chosen, format=form, out=out, split=split),
-            self._written,
-            self._refused,
-            slow=True,
-        )
+        api = self._link.api
+        if name:
+            work = lambda: api.export_selection(name=name, format=form, out=out, split=split)  # noqa: E731 - one of three
+        elif chosen is not None:
+            work = lambda: api.export_items(selection=chosen, format=form, out=out, split=split)  # noqa: E731
+        else:
+            work = lambda: api.export(format=form, out=out, split=split)  # noqa: E731
+        self._link.ask(work, self._written, self._refused, slow=True)
 
     def _written(self, summary: ExportSummary) -> None:
         self.done_with.emit(text("library.exported", count=summary.pairs, out=summary.out))
@@ -121,6 +181,22 @@ class ExportDialog(QDialog):
 
     def _refused(self, error: StudioError) -> None:
         if self._open:
-            self.go.setEnabled(True)
+            self.go.setEnabled(bool(self.forecast.text()))
             self.trouble.setText(str(error))
             self.trouble.show()
+
+
+def forecast_words(found: ExportForecast) -> str:
+    """What an export would hold, line by line: pairs, parts, leaks, licences."""
+    lines = [text("export.pairs", count=found.pairs, videos=found.videos)]
+    if found.parts:
+        parts = "   ".join(f"{name} {number:,}" for name, number in found.parts.items())
+        lines.append(text("export.parts", parts=parts))
+        lines.append(text("export.leaks", count=found.leaks) if found.leaks else text("export.no_leaks"))
+    lines.append(text("export.groups", count=found.groups, largest=f"{found.largest:,}"))
+    stated = [f"{name} ({number:,})" for name, number in found.licences.items() if name]
+    if stated:
+        lines.append(text("export.licences", licences=", ".join(stated)))
+    if unstated := found.licences.get("", 0):
+        lines.append(text("export.no_licence", count=unstated))
+    return "\n".join(lines)

@@ -16,4 +16,5 @@ PAGES: dict[str, PageEntry] = {
     "library": PageEntry(place="studio.pages.library:LibraryPage", icon="library", key="Alt+1"),
     "verify": PageEntry(place="studio.pages.verify:VerifyPage", icon="verify", key="Alt+2"),
     "compare": PageEntry(place="studio.pages.compare:ComparePage", icon="compare", key="Alt+3"),
+    "thresholds": PageEntry(place="studio.pages.thresholds:ThresholdsPage", icon="thresholds", key="Alt+4"),
 }
