@@ -118,6 +118,7 @@ def run_generate(
         opened = open_system(system, settings, working=working)
         if probe and not opened.can_be_probed:
             raise SettingsError(f"--probe {probe} looks into runs of our own; {system} is a pipeline of diffusers")
+        marks.require_room(opened.about["video"]["width"], opened.about["video"]["height"])
         maker = _Maker(
             system=opened,
             name=name,

@@ -19,6 +19,7 @@ from backend.provenance.watermark_keys import fingerprint, read_key
 from backend.settings import nearest
 
 WatermarkKind = Literal["none", "visible", "invisible"]
+LEAST_SIDE = 192  # pixels; smaller squares hold too little of a tile to be read back surely
 CRF = 18  # near lossless, so that scores do not measure the encoder; our choice
 
 
@@ -41,6 +42,14 @@ class Marking:
                 **({"key": fingerprint(self.key)} if self.watermark == "invisible" else {}),
             }
         }
+
+    def require_room(self, width: int, height: int) -> None:
+        """Raises SettingsError for videos that are too small for the watermark, before one is made."""
+        if self.watermark == "invisible" and width * height < LEAST_SIDE * LEAST_SIDE:
+            raise SettingsError(
+                f"videos of {width}x{height} are too small for an invisible watermark; make them of {LEAST_SIDE}x{LEAST_SIDE} or more "
+                "(--set video.width=...), or take --watermark visible or none"
+            )
 
     def write(
         self, frames: np.ndarray, folder: Path, stem: str, *, fps: float, told: Mapping[str, Any], message: int
@@ -75,7 +84,7 @@ class Marking:
         if found.message != message:
             raise MediaError(
                 f"an invisible watermark cannot be read back from {size} (z {found.z:.1f}, chance {found.p:.0e}, wanted {MAX_P:.0e}); "
-                "make videos of 128x128 or more, or take --watermark visible or none",
+                f"make videos of {LEAST_SIDE}x{LEAST_SIDE} or more, or take --watermark visible or none",
                 kind="watermark",
             )
 

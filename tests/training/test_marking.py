@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from backend.domain import SettingsError
+from backend.domain import MediaError, SettingsError
 from backend.domain.generation_settings import GenerationSettings
 from backend.measures.watermark import detect
 from backend.provenance import KeyRing, check_file
@@ -19,9 +19,12 @@ from tests.training.made_pipelines import made_pipeline
 from tests.training.made_run import trained
 from tests.training.test_generate import STEPS, frames_of, generated
 from training.generate import run_generate
+from training.marking import marking
 from training.probe import OWN
 
 LARGE = (*STEPS, "video.width=128", "video.height=128")
+ROOMY = (*STEPS, "video.width=192", "video.height=192", "video.frames=5")
+"""Enough for an invisible watermark."""
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +50,14 @@ def test_a_generated_video_is_signed_with_its_settings(run: Path, tmp_path: Path
 
 def test_an_invisible_watermark_is_found_by_its_message(run: Path, tmp_path: Path) -> None:
     cases = cases_in(tmp_path, count=1)
-    done = generated(run, cases, tmp_path / "out", settings=LARGE, watermark="invisible")
+    done = generated(run, cases, tmp_path / "out", settings=ROOMY, watermark="invisible")
     assert done.failures == ()
     found = check_file(tmp_path / "out" / "square_1.mp4", KeyRing())
     told = found.made["watermark"]
     assert told["kind"] == "invisible"
     assert found.watermark is not None
     assert found.watermark.message == int(told["message"], 16)
-    again = generated(run, cases, tmp_path / "out", settings=LARGE)
+    again = generated(run, cases, tmp_path / "out", settings=ROOMY)
     assert "was made with other settings" in again.failures[0], "with and without a watermark are two systems' videos"
 
 
@@ -62,7 +65,7 @@ def test_a_secret_watermark_is_found_with_its_key_alone(run: Path, tmp_path: Pat
     key = tmp_path / "key"
     key.write_bytes(bytes(range(32)))
     cases = cases_in(tmp_path, count=1)
-    generated(run, cases, tmp_path / "out", settings=LARGE, watermark="invisible", watermark_key=key)
+    generated(run, cases, tmp_path / "out", settings=ROOMY, watermark="invisible", watermark_key=key)
     path = tmp_path / "out" / "square_1.mp4"
     without = check_file(path, KeyRing())
     assert without.state == "intact"
@@ -72,13 +75,16 @@ def test_a_secret_watermark_is_found_with_its_key_alone(run: Path, tmp_path: Pat
     assert found.watermark.is_found
     key.write_bytes(b"short")
     with pytest.raises(SettingsError, match="can be guessed"):
-        generated(run, cases, tmp_path / "b", settings=LARGE, watermark="invisible", watermark_key=key)
+        generated(run, cases, tmp_path / "b", settings=ROOMY, watermark="invisible", watermark_key=key)
 
 
 def test_a_video_too_small_for_a_watermark_is_not_made(run: Path, tmp_path: Path) -> None:
-    done = generated(run, cases_in(tmp_path, count=1), tmp_path / "out", watermark="invisible")
-    assert "cannot be read back from 9 frames of 32x32" in done.failures[0]
-    assert list((tmp_path / "out").iterdir()) == []
+    with pytest.raises(SettingsError, match="videos of 32x32 are too small for an invisible watermark"):
+        generated(run, cases_in(tmp_path, count=1), tmp_path / "out", watermark="invisible")
+    marks = marking("invisible", None)
+    with pytest.raises(MediaError, match=r"cannot be read back from 3 frames of 64x64 \(z"):
+        noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+        marks.write(noise, tmp_path, "noise", fps=8, told={}, message=0xFFFFFFFF)
 
 
 def test_a_visible_watermark_is_seen(run: Path, tmp_path: Path) -> None:
