@@ -34,7 +34,7 @@ def test_the_window_brings_nothing_heavy_into_its_process(tmp_path: Path) -> Non
     # sqlite-utils takes pandas where it finds it, and pandas pyarrow: only these tests' oracles install it.
     code = (
         "import sys; sys.modules['pandas'] = None\n"
-        "import studio.window, studio.pages.verify, studio.pages.compare, studio.app, backend.client\n"
+        "import studio.window, studio.desk, studio.pages.library, studio.pages.verify, studio.pages.compare, studio.app, backend.client\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -97,7 +97,7 @@ def test_projects_of_the_same_name_keep_their_outboxes_apart(tmp_path: Path) -> 
 
 
 def test_the_window_opens_and_closes_with_its_project(qtbot, world: World, tmp_path: Path, monkeypatch) -> None:
-    from PySide6.QtCore import QTimer
+    from PySide6.QtCore import QSettings, QTimer
     from PySide6.QtWidgets import QApplication
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -108,7 +108,11 @@ def test_the_window_opens_and_closes_with_its_project(qtbot, world: World, tmp_p
         for window in QApplication.topLevelWidgets():
             window.close()
 
+    project = make_project(tmp_path / "p")
+    last_time = QSettings(str(state_folder(project) / "window.ini"), QSettings.Format.IniFormat)
+    last_time.setValue("page", "verify")
+    last_time.sync()
     QTimer.singleShot(800, close_all)
-    assert run(world.api, project=make_project(tmp_path / "p"), rater="ann", theme="dark") == 0
+    assert run(world.api, project=project, rater="ann", theme="dark") == 0
     assert world.calls[0] == "next_trials"
     assert list((tmp_path / "data" / "subject-studio").glob("*/outbox.sqlite"))
