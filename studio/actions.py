@@ -33,9 +33,9 @@ class Action:
         return text(f"actions.{self.id}")
 
 
-WINDOW, JUDGE, LIBRARY = ("window",), ("judge",), ("library",)
+WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), ("library",)
 THRESHOLDS = ("thresholds",)
-PLAYER = ("judge", "library")
+PLAYER = ("judge", "verify", "library")
 
 ACTIONS: tuple[Action, ...] = (
     Action(id="projects", keys=("Ctrl+O",), contexts=WINDOW, menu="file", icon="folder"),
@@ -77,6 +77,20 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="apply_cuts", keys=("Ctrl+Return",), contexts=THRESHOLDS, menu="items"),
     Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
     Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
+    *(
+        Action(id=f"mode_{mode}", keys=(f"Ctrl+{n}",), contexts=VERIFY, menu="judge")
+        for n, mode in enumerate(("pairs", "subjects", "anchors", "cases"), start=1)
+    ),
+    Action(id="correct", keys=("E",), contexts=VERIFY, menu="judge", icon="mend"),
+    Action(id="save_correction", keys=("Ctrl+S",), contexts=VERIFY, menu="judge"),
+    Action(id="leave_correction", keys=("Esc",), contexts=VERIFY, menu="judge"),
+    Action(id="tool_box", keys=("Shift+B",), contexts=VERIFY, menu="judge"),
+    Action(id="tool_points", keys=("Shift+P",), contexts=VERIFY, menu="judge"),
+    Action(id="tool_brush", keys=("Shift+R",), contexts=VERIFY, menu="judge"),
+    Action(id="other_side", keys=("Shift+S",), contexts=VERIFY, menu="judge"),
+    Action(id="take_back", keys=("Ctrl+Backspace",), contexts=VERIFY, menu="judge"),
+    Action(id="overlay", keys=("M",), contexts=VERIFY, menu="view", icon="overlay"),
+    Action(id="to_frame", keys=("T",), contexts=VERIFY, menu="playback"),
     Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS), menu="view", icon="refresh"),
     Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
     Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
@@ -86,6 +100,9 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="faster", keys=("]",), contexts=PLAYER, menu="playback"),
     Action(id="loop", keys=("L",), contexts=PLAYER, menu="playback", icon="loop"),
     Action(id="flicker", keys=("F",), contexts=JUDGE, menu="view", icon="flicker"),
+    Action(id="wipe", keys=("W",), contexts=JUDGE, menu="view", icon="wipe"),
+    Action(id="wipe_back", keys=("Shift+Left",), contexts=JUDGE, menu="view", repeats=True),
+    Action(id="wipe_on", keys=("Shift+Right",), contexts=JUDGE, menu="view", repeats=True),
     Action(id="zoom_link", keys=("G",), contexts=JUDGE, menu="view", icon="link"),
     Action(id="zoom_in", keys=("+", "="), contexts=PLAYER, menu="view", repeats=True),
     Action(id="zoom_out", keys=("-",), contexts=PLAYER, menu="view", repeats=True),

@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QStackedLayou
 from backend.domain import Choice, Form, Question, Trial
 from studio.panel_view import PanelView, layout_of
 from studio.player.pane import Look, Pane
+from studio.player.wipe_pane import STEP, WipePane
 from studio.prepare import Stills
+from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import ChoiceButton, KeyButton, clear, label
 
@@ -38,7 +40,8 @@ class FormView(QWidget):
         self._reason_keys: list[QShortcut] = []
         self._grid = QWidget()
         QGridLayout(self._grid).setContentsMargins(0, 0, 0, 0)
-        self._flick = Pane("flicker")
+        self._flick = Pane(text("judge.flicker"))
+        self._wipe = WipePane(text("judge.wipe"))
         self._flick_side = 0
         self._flick_timer = QTimer(self, interval=FLICKER_MS)
         self._flick_timer.timeout.connect(self._flick_on)
@@ -46,13 +49,14 @@ class FormView(QWidget):
         self._stack = QStackedLayout(top)
         self._stack.addWidget(self._grid)
         self._stack.addWidget(self._flick)
+        self._stack.addWidget(self._wipe)
         self._choices = QWidget()
         QHBoxLayout(self._choices).setContentsMargins(0, 0, 0, 0)
         self._chips = QWidget()
         QGridLayout(self._chips).setContentsMargins(0, 0, 0, 0)
         self.comment = QLineEdit()
-        self.comment.setPlaceholderText("Note (Tab to reach, Enter when done)")
-        self.comment.setAccessibleName("Note")
+        self.comment.setPlaceholderText(text("judge.note_hint"))
+        self.comment.setAccessibleName(text("judge.note"))
         self.comment.setMaxLength(500)
         self.comment.textEdited.connect(self.comment_changed)
         self.comment.returnPressed.connect(keys_of.setFocus)
@@ -60,7 +64,7 @@ class FormView(QWidget):
         row = QHBoxLayout(self._reasons)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
-        row.addWidget(label("Reasons", "slot"))
+        row.addWidget(label(text("judge.reasons"), "slot"))
         row.addWidget(self._chips)
         row.addWidget(self.comment, 1)
         column = QVBoxLayout(self)
@@ -80,7 +84,7 @@ class FormView(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Takes other colours."""
         self._theme = theme
-        for pane in (*self.panes, self._flick):
+        for pane in (*self.panes, self._flick, self._wipe):
             pane.set_colours(theme.colour("well"), theme.colour("muted"))
         if self._question is not None:
             self._build_question(self._question)
@@ -169,13 +173,30 @@ class FormView(QWidget):
         else:
             self._flick_timer.stop()
 
+    @property
+    def wiping(self) -> bool:
+        return self._stack.currentWidget() is self._wipe
+
+    def set_wipe(self, on: bool) -> None:
+        """Shows the first side left of a line and the second right of it."""
+        self._flick_timer.stop()
+        self._stack.setCurrentWidget(self._wipe if on and len(self._compared) > 1 else self._grid)
+        self.refresh_flicker()
+
+    def move_wipe(self, steps: int) -> None:
+        """Moves the line of the wipe to the right, or back."""
+        self._wipe.move_line(self._wipe.share + STEP * steps)
+
     def refresh_flicker(self) -> None:
-        """Shows the side of the moment as it is now."""
+        """Shows the sides of the moment in flicker and wipe as they are now."""
+        if self.wiping:
+            first, second, *_ = self._compared
+            self._wipe.show_pair(first.main.image.copy(), second.main.image.copy())
         if not self.flickering:
             return
         view = self._compared[self._flick_side % len(self._compared)]
         if view.main.image.isNull():
-            self._flick.show_sentence("This side has no picture.")
+            self._flick.show_sentence(text("judge.no_picture"))
         else:
             self._flick.show_image(view.main.image.copy())
         self._flick.set_badge(view.panel.label)
@@ -264,6 +285,7 @@ class FormView(QWidget):
                 if pane is not source:
                     pane.set_look(look)
             self._flick.set_look(look)
+            self._wipe.set_look(look)
 
     def _flick_on(self) -> None:
         self._flick_side = (self._flick_side + 1) % len(self._compared)

@@ -5,8 +5,10 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from backend.domain import Panel, Stimulus
+from studio.player.marked_pane import MarkedPane
 from studio.player.pane import Pane
 from studio.prepare import Stills, clip_of, still_of
+from studio.texts import text
 
 MOVIE_SHARE = 62  # per cent of the width; the words stand in the rest
 
@@ -20,8 +22,8 @@ class PanelView(QWidget):
         self.layout_of = layout_of(panel, stimulus)
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.still = Pane(f"{panel.label}: picture")
-        self.movie = Pane(f"{panel.label}: clip")
+        self.still = Pane(text("judge.picture_of", panel=panel.label))
+        self.movie = MarkedPane(text("judge.clip_of", panel=panel.label))
         self.words = QLabel()
         self.words.setObjectName("caption")
         self.words.setWordWrap(True)
@@ -66,13 +68,14 @@ class PanelView(QWidget):
     def show_stimulus(self, stimulus: Stimulus, stills: Stills) -> None:
         """Shows the still and the words; the page and its deck fill the movie pane."""
         self.words.setText(stimulus.text)
+        self.movie.set_view(None)
         self.words.setVisible(bool(stimulus.text) or self.layout_of == "words")
         if self.layout_of != "still":
             return
         self.movie.setVisible(clip_of(self.panel, stimulus) is not None)
         image = stills.images.get(self.panel.slot)
         if image is None:
-            self.still.show_sentence(stills.missing.get(self.panel.slot, "This side has no picture."))
+            self.still.show_sentence(stills.missing.get(self.panel.slot, text("judge.no_picture")))
         else:
             self.still.show_image(image)
 

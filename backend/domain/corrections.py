@@ -40,6 +40,8 @@ class Outline:
     subject_id: str
     clip_id: str
     clip_media: str
+    picture_media: str | None
+    """The cut-out."""
     frame: int
     """Of the source, on which box and mask lie."""
     start_frame: int

@@ -16,6 +16,9 @@ ANCHOR_FORM = "anchor_label"
 """Its questions are named like the kinds of anchors that they are about."""
 SUBJECT_FORM = "subject"
 """Its questions are what a subject must be to stay in pairs and exports."""
+UNNAMED_SUBJECT_FORM = f"{SUBJECT_FORM}_unnamed"
+"""The same of a subject that no phrase names."""
+PHRASE_QUESTION = "phrase"
 _CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?")
 
 
@@ -26,6 +29,9 @@ def load_form(name: str) -> Form:
         return _case_form(name, int(match[1]), has_clip=bool(match[2]))
     if name.startswith(f"{ANCHOR_FORM}_"):
         return _anchor_form(name, missing)
+    if name == UNNAMED_SUBJECT_FORM:
+        form = load_form(SUBJECT_FORM)
+        return replace(form, name=name, questions=tuple(q for q in form.questions if q.name != PHRASE_QUESTION))
     if not name.replace("_", "").isalnum():
         raise ProjectError(missing)
     try:

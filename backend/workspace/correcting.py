@@ -34,7 +34,7 @@ _APPEARANCES_OF = {
 """By study and slot: which appearance a panel shows."""
 
 _OUTLINE = """
-SELECT a.id, s.id, c.id, a.frame, c.start_frame, v.width, v.height, a.box, m.counts, s.phrase, s.category, w.text
+SELECT a.id, s.id, c.id, a.frame, c.start_frame, v.width, v.height, a.box, m.counts, m.crop, s.phrase, s.category, w.text
 FROM appearance a JOIN subject s ON s.id = a.subject_id JOIN clip c ON c.id = s.clip_id JOIN video v ON v.id = c.video_id
 LEFT JOIN mask m ON m.appearance_id = a.id LEFT JOIN clip_caption w ON w.clip_id = c.id
 WHERE a.id = ? AND a.frame NOTNULL ORDER BY m.id LIMIT 1
@@ -79,7 +79,7 @@ def _outline(now: Snapshot, appearance_id: str) -> Outline:
     rows = now.query(_OUTLINE, [appearance_id])
     if not rows:
         raise ProjectError(f"appearance {appearance_id[:80]} is no frame of this project's clips; look for what is new")
-    name, subject, clip, frame, start, width, height, box, counts, phrase, category, caption = rows[0]
+    name, subject, clip, frame, start, width, height, box, counts, crop, phrase, category, caption = rows[0]
     people = now.query(
         "SELECT DISTINCT what FROM correction_now WHERE item_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1",
         [[name, subject, clip]],
@@ -89,6 +89,7 @@ def _outline(now: Snapshot, appearance_id: str) -> Outline:
         subject_id=subject,
         clip_id=clip,
         clip_media=f"p-{clip}",
+        picture_media=f"a-{crop}" if crop else None,
         frame=frame,
         start_frame=start,
         width=width,

@@ -6,7 +6,7 @@ from backend.api import QueueState
 from backend.domain import SUBJECTS_STUDY, Stimulus, Trial
 from backend.store.journal import Journal
 from backend.store.leases import Leases
-from backend.studies.forms import SUBJECT_FORM, load_form
+from backend.studies.forms import SUBJECT_FORM, UNNAMED_SUBJECT_FORM, load_form
 from backend.workspace.snapshot import Snapshot
 
 BEST_APPEARANCE = """
@@ -38,7 +38,8 @@ ANTI JOIN mended m ON m.subject_id = o.item_id AND m.what = o.question
 """Subjects of which most people answered a question with no, unless somebody then put right what it asks about."""
 
 _ORDER = f"""
-SELECT b.subject_id, n.seq FROM ({BEST_APPEARANCE}) b
+SELECT b.subject_id, s.phrase NOTNULL FROM ({BEST_APPEARANCE}) b
+JOIN kept_subject k ON k.id = b.subject_id JOIN subject s ON s.id = k.id AND s.work_key = k.work_key
 LEFT JOIN (SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = '{SUBJECTS_STUDY}' GROUP BY 1) n ON n.item_id = b.subject_id
 ORDER BY n.seq DESC NULLS LAST, b.subject_id
 """
@@ -64,9 +65,9 @@ class SubjectQueue:
         wanted = [name for name in self._left(now, rater) if name not in set(skip)]
         taken = self._leases.acquire(SUBJECTS_STUDY, wanted, rater=rater, limit=limit)
         shown = {
-            name: (crop, clip, phrase, category)
-            for name, crop, clip, phrase, category in now.query(
-                f"""SELECT b.subject_id, b.crop, b.clip_id, s.phrase, s.category FROM ({BEST_APPEARANCE}) b
+            name: (crop, clip, phrase)
+            for name, crop, clip, phrase in now.query(
+                f"""SELECT b.subject_id, b.crop, b.clip_id, s.phrase FROM ({BEST_APPEARANCE}) b
                 JOIN kept_subject k ON k.id = b.subject_id JOIN subject s ON s.id = k.id AND s.work_key = k.work_key
                 WHERE b.subject_id IN (SELECT unnest(?::VARCHAR[]))""",
                 [list(taken)],
@@ -82,12 +83,15 @@ class SubjectQueue:
         return QueueState(study_id=SUBJECTS_STUDY, total=total, judged=total - left, left=left)
 
     def _left(self, now: Snapshot, rater: str) -> list[str]:
-        num_questions = len(load_form(SUBJECT_FORM).questions)
-        done = {name for name, answered in now.query(_JUDGED, [rater]) if answered >= num_questions}
-        return [name for name, _ in now.query(_ORDER) if name not in done]
+        answered = dict(now.query(_JUDGED, [rater]))
+        asked = {named: len(load_form(_form_name(named)).questions) for named in (True, False)}
+        return [name for name, is_named in now.query(_ORDER) if answered.get(name, 0) < asked[is_named]]
 
 
-def _trial(subject_id: str, crop: str, clip_id: str, phrase: str | None, category: str | None) -> Trial:
-    words = phrase or category or "no words"
-    stimulus = Stimulus(slot="subject", media=f"a-{crop}", clip_media=f"p-{clip_id}", text=words)
-    return Trial(study_id=SUBJECTS_STUDY, item_id=subject_id, form=SUBJECT_FORM, stimuli=(stimulus,))
+def _trial(subject_id: str, crop: str, clip_id: str, phrase: str | None) -> Trial:
+    stimulus = Stimulus(slot="subject", media=f"a-{crop}", clip_media=f"p-{clip_id}", text=phrase or "")
+    return Trial(study_id=SUBJECTS_STUDY, item_id=subject_id, form=_form_name(phrase is not None), stimuli=(stimulus,))
+
+
+def _form_name(is_named: bool) -> str:
+    return SUBJECT_FORM if is_named else UNNAMED_SUBJECT_FORM

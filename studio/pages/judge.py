@@ -24,15 +24,8 @@ from studio.widgets import Chip, KeyButton, label
 
 RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
 REST_WIDTH_PX = 560  # about 75 letters a line
-HINT_WORDS = (
-    ("reasons", "Reasons"),
-    ("undo", "Undo"),
-    ("play", "Play"),
-    ("step_back", "Frame back"),
-    ("step_on", "Frame on"),
-    ("flicker", "Flicker"),
-    ("zoom_link", "Zoom linked"),
-)
+HINTS = ("reasons", "undo", "play", "step_back", "step_on", "flicker", "wipe", "zoom_link")
+"""Actions in the quiet row under the choices; their words are the texts `judge.hint_NAME`."""
 EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
 
 
@@ -42,24 +35,19 @@ class JudgePage(Page):
     study_id = ""
     align = "time"
     max_edge_px = 960
-    hint_words = HINT_WORDS
+    hints_shown = HINTS
+    context_name = "judge"
+    """Of the table of actions."""
     watch_first = False
     """Whether verdicts wait until everything was played once."""
 
     def __init__(self, context: PageContext) -> None:
         super().__init__(context)
-        self.session = VerifySession(
-            study_id=self.study_id,
-            rater=context.rater,
-            clock=time.monotonic,
-            now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
-            new_id=lambda: uuid.uuid4().hex,
-        )
-        self.session.restore(self.link.outbox.unsent(10_000))
+        self.session = self.new_session(self.study_id)
         self.deck = Deck(align=self.align, max_edge_px=self.max_edge_px)
         self.transport = Transport(self.deck, self.run)
         self.form_view = FormView(self, context.theme, middle=self.transport, beside=self.side())
-        self.actions_ = ActionSet("judge", self, self._handlers())
+        self.actions_ = ActionSet(self.context_name, self, self.handlers())
         self.loader = TrialLoader(self.link)
         self._pairs: dict[str, PairRow] = {}
         self._shown: Held | None = None
@@ -67,6 +55,18 @@ class JudgePage(Page):
         self._build()
         self._connect()
         self.set_theme(context.theme)
+
+    def new_session(self, study_id: str) -> VerifySession:
+        """A rater at a study's queue, with what an earlier run left in the outbox."""
+        session = VerifySession(
+            study_id=study_id,
+            rater=self.context.rater,
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        session.restore(self.link.outbox.unsent(10_000))
+        return session
 
     def start(self) -> None:
         self._advance()
@@ -99,6 +99,10 @@ class JudgePage(Page):
         if self._shown is not None:
             self._show_current()
 
+    def header(self) -> QWidget | None:
+        """A widget above everything."""
+        return None
+
     def side(self) -> QWidget | None:
         """A widget to the right of the panels."""
         return None
@@ -120,14 +124,14 @@ class JudgePage(Page):
     def empty_words(self, *, total: int) -> tuple[str, str]:
         """A headline and what to do, for a queue with nothing to judge."""
         if total == 0:
-            return "Nothing to judge yet", f"The study {self.study_id} has no trials; this page looks again by itself."
-        return "All done", f"You have judged all {total} trials that were left for you. Thank you."
+            return text("judge.nothing_yet"), text("judge.nothing_yet_words", study=self.study_id)
+        return text("judge.all_done"), text("judge.all_done_words", count=total)
 
     def trouble_words(self) -> tuple[str, str]:
         """The same for a queue that cannot be had now."""
-        return "The queue cannot be opened", f"{self.session.trouble}. It is tried again by itself."
+        return text("judge.trouble"), text("judge.trouble_words", trouble=self.session.trouble)
 
-    def _handlers(self) -> dict[str, Callable[[], object]]:
+    def handlers(self) -> dict[str, Callable[[], object]]:
         return {
             "undo": self._undo,
             "reasons": self._toggle_reasons,
@@ -140,6 +144,9 @@ class JudgePage(Page):
             "faster": lambda: self.deck.change_rate(1),
             "loop": lambda: self.deck.set_loops(not self.deck.clock.loops),
             "flicker": lambda: self.form_view.set_flicker(not self.form_view.flickering),
+            "wipe": lambda: self.form_view.set_wipe(not self.form_view.wiping),
+            "wipe_back": lambda: self.form_view.move_wipe(-1),
+            "wipe_on": lambda: self.form_view.move_wipe(1),
             "zoom_link": self._toggle_zoom_link,
             "zoom_in": lambda: self.form_view.zoom(1.25),
             "zoom_out": lambda: self.form_view.zoom(0.8),
@@ -155,7 +162,7 @@ class JudgePage(Page):
         self.progress_text = label("", "progress_text")
         self.progress = QProgressBar(textVisible=False)
         self.progress.setFixedWidth(160)
-        self.progress.setAccessibleName("Progress")
+        self.progress.setAccessibleName(text("judge.progress"))
         head = QHBoxLayout()
         head.setSpacing(12)
         for widget in (self.title, self.category, self.about):
@@ -170,7 +177,14 @@ class JudgePage(Page):
         column.addLayout(head)
         column.addWidget(self.form_view, 1)
         column.addLayout(self._build_hints())
-        self._stack = QStackedLayout(self)
+        body = QWidget()
+        self._stack = QStackedLayout(body)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(0)
+        if (header := self.header()) is not None:
+            page.addWidget(header)
+        page.addWidget(body, 1)
         self._stack.addWidget(judging)
         self._stack.addWidget(self._build_rest())
         self._judging = judging
@@ -184,7 +198,8 @@ class JudgePage(Page):
         row = QHBoxLayout()
         row.setSpacing(4)
         self.hints = {
-            name: KeyButton(self.actions_.rows[name].keys[0], words, name="hint_button") for name, words in self.hint_words
+            name: KeyButton(self.actions_.rows[name].keys[0], text(f"judge.hint_{name}"), name="hint_button")
+            for name in self.hints_shown
         }
         for name, button in self.hints.items():
             button.clicked.connect(lambda _=False, name=name: self.run(name))
@@ -201,7 +216,7 @@ class JudgePage(Page):
         self.rest_words.setFixedWidth(REST_WIDTH_PX)
         for words in (self.rest_head, self.rest_words):
             words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.rest_button = QPushButton("Look again (F5)")
+        self.rest_button = QPushButton(text("judge.look_again"))
         self.rest_button.setObjectName("worded")
         self.rest_button.clicked.connect(lambda: self.run("refresh"))
         column = QVBoxLayout(rest)
@@ -220,16 +235,20 @@ class JudgePage(Page):
         self.form_view.comment_changed.connect(self._comment)
         self.link.vote_saved.connect(self._on_saved)
         self.link.vote_not_saved.connect(self._on_not_saved)
-        self.link.votes_sent.connect(lambda sent: self.session.synced(sent))
+        self.link.votes_sent.connect(self.on_sent)
         self.link.revived.connect(self._look_again)
         self.loader.stills_ready.connect(self._show_current)
         self.loader.clips_ready.connect(self._on_clips)
         self.loader.failed.connect(self._on_load_failed)
         self.deck.moved.connect(self.form_view.refresh_flicker)
 
+    def on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
+        """The service has these votes, as (id, rev)."""
+        self.session.synced(sent)
+
     def _choose(self, choice: str) -> None:
         if self.watch_first and not self.watched:
-            self.hint.setText("Watch to the end once, then judge")
+            self.hint.setText(text("judge.watch_first"))
             return
         vote = self.session.answer(choice)
         if vote is not None:
@@ -258,7 +277,7 @@ class JudgePage(Page):
         self._awaited = None
         self.session.not_saved()
         self._refresh_lock()
-        self.context.notify(f"Your verdict was not saved, please give it again. {reason}")
+        self.context.notify(text("judge.not_saved", reason=reason))
 
     def _toggle_reasons(self) -> None:
         self.form_view.open_reasons(not self.form_view.reasons_open)
@@ -267,12 +286,14 @@ class JudgePage(Page):
     def _toggle_reason(self, value: str) -> None:
         self.session.toggle_reason(value)
 
-    def _comment(self, text: str) -> None:
-        self.session.comment = text
+    def _comment(self, words: str) -> None:
+        self.session.comment = words
 
     def _toggle_zoom_link(self) -> None:
         self.form_view.link_zoom(not self.form_view.zoom_linked)
-        self.hints["zoom_link"].set_words("Zoom linked" if self.form_view.zoom_linked else "Zoom apart")
+        self.hints["zoom_link"].set_words(
+            text("judge.hint_zoom_link") if self.form_view.zoom_linked else text("judge.zoom_apart")
+        )
 
     def _look_again(self) -> None:
         self.session.ask_again()
@@ -289,7 +310,9 @@ class JudgePage(Page):
         if wanted is not None:
             study, rater = self.session.study_id, self.session.rater
             self.link.ask(
-                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted), self._on_batch, self._on_unreachable
+                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted),
+                lambda batch: self._on_batch(session, batch),
+                lambda error: self._on_unreachable(session, error),
             )
         recent = session.recent
         held = (*((session.current,) if session.current else ()), *session.upcoming)
@@ -298,13 +321,16 @@ class JudgePage(Page):
         self._pairs = {trial_id: pair for trial_id, pair in self._pairs.items() if trial_id in known}
         self._prefetch_clips()
 
-    def _on_batch(self, batch: Batch) -> None:
-        self._pairs.update(batch.pairs)
-        self.session.arrived(batch.trials, batch.forms, batch.state)
-        self._advance()
+    def _on_batch(self, session: VerifySession, batch: Batch) -> None:
+        session.arrived(batch.trials, batch.forms, batch.state)
+        if session is self.session:
+            self._pairs.update(batch.pairs)
+            self._advance()
 
-    def _on_unreachable(self, error: StudioError) -> None:
-        self.session.unreachable(str(error))
+    def _on_unreachable(self, session: VerifySession, error: StudioError) -> None:
+        session.unreachable(str(error))
+        if session is not self.session:
+            return
         self._show_current()
         self._retry.start(RETRY_MS if isinstance(error, ServiceError) else EMPTY_POLL_MS)
 
@@ -347,16 +373,17 @@ class JudgePage(Page):
         self._play(held)
         self.show_extras(held, self._pairs.get(held.id))
         recalled = self.session.taken_back
-        self.hint.setText(f"You said: {self._choice_label(held, recalled)}" if recalled else "")
+        said = self._choice_label(held, recalled) if recalled else ""
+        self.hint.setText(text("judge.you_said", choice=said) if said else "")
         self.session.shown()
 
     def _play(self, held: Held) -> None:
         clips = self.loader.clips.get(held.id)
         for slot, view in self.form_view.views.items():
             if clips is None or slot in clips.reels:
-                view.movie.show_sentence("Preparing the clip …" if clips is None else "Loading the clip …")
+                view.movie.show_sentence(text("judge.preparing") if clips is None else text("judge.loading_clip"))
             else:
-                view.movie.show_sentence(clips.missing.get(slot, "This side has no clip."))
+                view.movie.show_sentence(clips.missing.get(slot, text("judge.no_clip")))
         reels = clips.reels if clips else {}
         self.deck.load([(self.form_view.views[slot].movie, reel) for slot, reel in reels.items()], play=True)
 
@@ -368,8 +395,8 @@ class JudgePage(Page):
             self._rest(*self.trouble_words())
             return
         self._stack.setCurrentIndex(0)
-        self.form_view.blank("Loading …")
-        self.title.setText("Loading the next one …")
+        self.form_view.blank(text("judge.loading"))
+        self.title.setText(text("judge.loading_next"))
         self.category.hide()
         self.about.setText("")
         self.hint.setText("")
@@ -402,7 +429,9 @@ class JudgePage(Page):
         session = self.session
         self.progress.setMaximum(max(session.total, 1))
         self.progress.setValue(min(session.judged, session.total))
-        self.progress_text.setText(f"{session.position} of {session.total}" if session.total else "")
+        words = text("judge.position", position=session.position, total=session.total) if session.total else ""
+        pace = "" if session.pace is None else text("judge.pace", pace=round(session.pace))
+        self.progress_text.setText(" · ".join(part for part in (words, pace) if part))
 
     def _refresh_lock(self) -> None:
         self.form_view.set_locked(self.session.phase not in (Phase.JUDGING, Phase.SAVING))

@@ -1,32 +1,155 @@
-"""Verify: is the subject of the reference the subject of the target? One key a pair."""
+"""Verify: pairs, subjects, anchors and cases, one key an answer; and what machines got wrong put right on the spot."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from backend.api import PairRow
-from backend.domain import VERIFY_STUDY
-from studio.pages.judge import JudgePage
-from studio.sessions.verify import Held
-from studio.widgets import label
+from backend.domain import ANCHORS_STUDY, CASES_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, StudioError
+from backend.domain.corrections import Outline
+from backend.domain.library import ItemView, Marked
+from studio.correction_editor import CorrectionEditor
+from studio.pages.judge import HINTS, JudgePage
+from studio.pages.page import PageContext
+from studio.player.marked_pane import MarkedPane
+from studio.prompt_editor import PromptEditor
+from studio.sessions.verify import Held, Phase, VerifySession
+from studio.texts import text
+from studio.theme import Theme
+from studio.widgets import clear, label
 
+MODES = {"pairs": VERIFY_STUDY, "subjects": SUBJECTS_STUDY, "anchors": ANCHORS_STUDY, "cases": CASES_STUDY}
+"""The standing studies, in the order of their keys."""
 KINDS = {
-    "cross_video": "from another video",
-    "cross_frame": "from another shot",
-    "in_pair": "from the same clip",
-    "generated": "generated",
+    "cross_video": "verify.cross_video",
+    "cross_frame": "verify.cross_frame",
+    "in_pair": "verify.in_pair",
+    "generated": "verify.generated",
 }
 
 
+@dataclass(slots=True)
+class _Outlines:
+    """What lies where on the panels of one trial."""
+
+    trial_id: str
+    by_slot: dict[str, Outline]
+
+
 class VerifyPage(JudgePage):
-    """The standing queue of candidate pairs, with what machines measured beside it."""
+    """Each mode has its own queue and session, which goes on where it was left."""
 
     study_id = VERIFY_STUDY
-    hint_words = (*JudgePage.hint_words, ("scores", "Scores"))
+    context_name = "verify"
+    hints_shown = (*HINTS, "overlay", "to_frame", "correct", "scores")
+
+    def __init__(self, context: PageContext) -> None:
+        self.mode = "pairs"
+        self._sessions: dict[str, VerifySession] = {}
+        self._outlines: _Outlines | None = None
+        self._overlay = False
+        self._framed = ""
+        self._categories: tuple[str, ...] = ()
+        self.editor = CorrectionEditor(context.link, context.rater)
+        self.prompt = PromptEditor()
+        super().__init__(context)
+        self._sessions["pairs"] = self.session
+        for widget in (self.editor, self.prompt):
+            self._stack.addWidget(widget)
+        self.editor.saved.connect(self._on_corrected)
+        self.editor.left.connect(self._leave)
+        self.editor.failed.connect(context.notify)
+        self.prompt.wanted.connect(self._on_prompt)
+        self.prompt.left.connect(self._leave)
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        shared = super().handlers()
+
+        def either(editing: Callable[[], object], name: str) -> Callable[[], object]:
+            return lambda: editing() if self._stack.currentWidget() is self.editor else shared[name]()
+
+        return {
+            **shared,
+            **{f"mode_{mode}": lambda mode=mode: self.use_mode(mode) for mode in MODES},
+            "correct": self._correct,
+            "save_correction": self._save,
+            "leave_correction": self._leave_editing,
+            "tool_box": lambda: self._use_tool("box"),
+            "tool_points": lambda: self._use_tool("points"),
+            "tool_brush": lambda: self._use_tool("brush"),
+            "other_side": lambda: self.editor.other_side() if self.is_editing else None,
+            "take_back": lambda: self.editor.take_back() if self._stack.currentWidget() is self.editor else None,
+            "overlay": self._toggle_overlay,
+            "to_frame": self._go_to_frame,
+            "undo": either(lambda: self.editor.undo(), "undo"),
+            "slower": either(lambda: self.editor.resize_brush(0.8), "slower"),
+            "faster": either(lambda: self.editor.resize_brush(1.25), "faster"),
+            "zoom_in": either(lambda: self.editor.pane.zoom_by(1.25), "zoom_in"),
+            "zoom_out": either(lambda: self.editor.pane.zoom_by(0.8), "zoom_out"),
+        }
+
+    def header(self) -> QWidget:
+        """The modes, as segments that a click or Ctrl and a digit chooses."""
+        bar = QWidget()
+        bar.setAccessibleName(text("verify.modes"))
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(24, 12, 24, 0)
+        row.setSpacing(4)
+        group = QButtonGroup(bar)
+        self.modes: dict[str, QPushButton] = {}
+        for mode in MODES:
+            words, key = text(f"verify.mode_{mode}"), self.actions_.rows[f"mode_{mode}"].keys[0]
+            button = QPushButton(words)
+            button.setObjectName("segment")
+            button.setCheckable(True)
+            button.setChecked(mode == self.mode)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.setToolTip(f"{words} ({key})")
+            button.setAccessibleName(f"{words}, {key}")
+            button.clicked.connect(lambda _=False, mode=mode: self.use_mode(mode))
+            group.addButton(button)
+            row.addWidget(button)
+            self.modes[mode] = button
+        row.addStretch(1)
+        return bar
+
+    def use_mode(self, mode: str) -> None:
+        """Another queue; each keeps its place and what can be undone in it."""
+        if mode != self.mode and self.session.phase is Phase.SAVING:
+            self.context.notify(text("verify.busy"))
+        elif mode != self.mode:
+            self.mode, self.study_id = mode, MODES[mode]
+            if mode not in self._sessions:
+                self._sessions[mode] = self.new_session(self.study_id)
+            self._retry.stop()
+            self.session = self._sessions[mode]
+            self._shown = None
+            self._look_again()
+        for name, button in self.modes.items():
+            button.setChecked(name == self.mode)
+        self.setFocus()
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether something is being put right, so that keys are not verdicts."""
+        return self._stack.currentWidget() in (self.editor, self.prompt)
+
+    def set_theme(self, theme: Theme) -> None:
+        super().set_theme(theme)
+        self.editor.set_theme(theme)
+
+    def on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
+        for session in self._sessions.values():
+            session.synced(sent)
 
     def side(self) -> QWidget:
         self.scores = QFrame()
         self.scores.setObjectName("scores")
         self.scores.setFixedWidth(232)
+        self.suggestion = label("", "caption")
+        self.suggestion.setWordWrap(True)
         self._rows = QWidget()
         self._grid = QGridLayout(self._rows)
         self._grid.setContentsMargins(0, 0, 8, 0)
@@ -40,7 +163,8 @@ class VerifyPage(JudgePage):
         column = QVBoxLayout(self.scores)
         column.setContentsMargins(16, 10, 8, 14)
         column.setSpacing(10)
-        column.addWidget(label("Scores", "slot"))
+        column.addWidget(label(text("verify.scores"), "slot"))
+        column.addWidget(self.suggestion)
         column.addWidget(area, 1)
         return self.scores
 
@@ -50,33 +174,47 @@ class VerifyPage(JudgePage):
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.setText((pair.category if pair else None) or "")
         self.category.setVisible(bool(pair and pair.category))
-        words = [pair.phrase or "", KINDS.get(pair.kind, pair.kind)] if pair else []
+        kind = text(KINDS[pair.kind]) if pair and pair.kind in KINDS else ""
+        words = [pair.phrase or "", kind] if pair else []
         self.about.setText(" · ".join(word for word in words if word))
+        self._show_suggestion(held, pair)
         self._show_scores(held.trial.scores)
+        self._framed = ""
+        if self._overlay:
+            self._with_outlines(self._draw_marks)
 
     def clear_extras(self) -> None:
-        self._clear_scores()
+        clear(self._rows)
 
     def empty_words(self, *, total: int) -> tuple[str, str]:
         if total == 0:
-            return (
-                "No pairs to verify yet",
-                "Pairs appear here while curation runs: studio-backend curate --project DIR. "
-                "This page looks again every ten seconds.",
-            )
+            return text(f"verify.empty_{self.mode}"), text(f"verify.empty_{self.mode}_words")
         left = max(0, total - self.session.judged)
         if left:
-            return "Nothing for you just now", f"{left} of {total} pairs are with other people or were judged by them."
-        return "All pairs are judged", f"You have judged all {total} pairs. New ones appear here by themselves."
+            return text("verify.with_others"), text("verify.with_others_words", left=left, total=total)
+        return text(f"verify.done_{self.mode}"), text("verify.done_words", total=total)
 
-    def _clear_scores(self) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+    def _show_current(self) -> None:
+        if not self.is_editing:  # what comes in meanwhile is shown when the editor is left
+            super()._show_current()
+
+    def _choose(self, choice: str) -> None:
+        if not self.is_editing:
+            super()._choose(choice)
+
+    def _undo(self) -> None:
+        if not self.is_editing:
+            super()._undo()
+
+    def _show_suggestion(self, held: Held, pair: PairRow | None) -> None:
+        """What the recipe's gates make of a pair; hidden with the scores."""
+        likely = next((c.label for q in held.form.questions for c in q.choices if c.value == "same"), "")
+        shown = bool(pair and pair.accepted and likely)
+        self.suggestion.setText(text("verify.suggestion", words=likely) if shown else "")
+        self.suggestion.setVisible(shown)
 
     def _show_scores(self, scores: tuple[tuple[str, float | None], ...]) -> None:
-        self._clear_scores()
+        clear(self._rows)
         measured = [(name, value) for name, value in scores if value is not None]
         for row, (name, value) in enumerate(measured):
             words = label(name.replace("_", " "), "score_name")
@@ -86,5 +224,190 @@ class VerifyPage(JudgePage):
             self._grid.addWidget(words, row, 0)
             self._grid.addWidget(number, row, 1)
         if not measured:
-            self._grid.addWidget(label("No scores for this pair", "score_name"), 0, 0)
+            self._grid.addWidget(label(text("verify.no_scores"), "score_name"), 0, 0)
         self._grid.setRowStretch(max(len(measured), 1), 1)
+
+    def _with_outlines(self, act: Callable[[dict[str, Outline]], None]) -> None:
+        """Does something with what lies on the panels of the trial on the screen, once it is known."""
+        held = self._shown
+        if held is None or self.mode == "cases":
+            return
+        if self._outlines is not None and self._outlines.trial_id == held.id:
+            act(self._outlines.by_slot)
+            return
+        api, study, item = self.link.api, held.trial.study_id, held.trial.item_id
+        slots = [stimulus.slot for stimulus in held.trial.stimuli]
+
+        def read() -> dict[str, Outline]:
+            found = {}
+            for slot in slots:
+                try:
+                    found[slot] = api.outline(study_id=study, item_id=item, slot=slot)
+                except ProjectError:
+                    continue  # a picture from outside lies on no frame
+            return found
+
+        def known(found: dict[str, Outline]) -> None:
+            if self._shown is not None and self._shown.id == held.id:
+                self._outlines = _Outlines(held.id, found)
+                act(found)
+
+        self.link.ask(read, known, lambda error: self.context.notify(str(error)))
+
+    def _toggle_overlay(self) -> None:
+        if self.is_editing:
+            return
+        self._overlay = not self._overlay
+        if self._overlay:
+            self._with_outlines(self._draw_marks)
+            return
+        for view in self.form_view.views.values():
+            view.movie.set_view(None)
+
+    def _draw_marks(self, outlines: dict[str, Outline]) -> None:
+        for slot, outline in outlines.items():
+            if slot in self.form_view.views:
+                self.form_view.views[slot].movie.set_view(view_of(outline))
+        if not self._framed:
+            self._seek_frame(outlines)
+
+    def _go_to_frame(self) -> None:
+        if not self.is_editing:
+            self._with_outlines(self._seek_frame)
+
+    def _seek_frame(self, outlines: dict[str, Outline]) -> None:
+        """Rests the clips where a side's picture was cut from; again, where the next side's was."""
+        slots = [slot for slot in self.form_view.views if slot in outlines]
+        if not slots:
+            return
+        self._framed = slots[(slots.index(self._framed) + 1) % len(slots)] if self._framed in slots else slots[0]
+        outline, pane = outlines[self._framed], self.form_view.views[self._framed].movie
+        assert isinstance(pane, MarkedPane), "panels play clips in panes that can be drawn on"
+        index = self.deck.place_of(pane, outline.frame - outline.start_frame)
+        if index is not None:
+            self.deck.seek(index)
+
+    def _correct(self) -> None:
+        held = self._shown
+        if held is None or self.session.phase is not Phase.JUDGING or self.is_editing:
+            if not self.is_editing:
+                self.context.notify(text("verify.nothing_shown"))
+            return
+        self.deck.pause()
+        if self.mode == "cases":
+            prompt = next((one.text for one in held.trial.stimuli if one.slot == "prompt"), "")
+            self._stack.setCurrentWidget(self.prompt)
+            self.prompt.open(prompt)
+            return
+        titles = {panel.slot: panel.label for panel in held.form.panels}
+        slots = [(one.slot, titles[one.slot]) for one in held.trial.stimuli]
+        self._stack.setCurrentWidget(self.editor)
+        self.actions_.qt["undo"].setEnabled(True)  # of what is done in the editor
+
+        def opened(categories: tuple[str, ...]) -> None:
+            self._categories = categories
+            if self._stack.currentWidget() is self.editor:
+                self.editor.open(held.trial.study_id, held.trial.item_id, slots, categories)
+
+        if self._categories:
+            opened(self._categories)
+        else:
+            self.link.ask(lambda: self.link.api.categories(), opened, self._on_refused)
+        self.editor.pane.setFocus()
+
+    def _save(self) -> None:
+        if self._stack.currentWidget() is self.editor:
+            self.editor.save()
+        elif self._stack.currentWidget() is self.prompt:
+            self.prompt.save()
+
+    def _use_tool(self, tool: str) -> None:
+        if self._stack.currentWidget() is self.editor:
+            self.editor.use_tool(tool)
+
+    def _leave_editing(self) -> None:
+        if self._stack.currentWidget() is self.editor:
+            self.editor.close_editor()
+        elif self._stack.currentWidget() is self.prompt:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._stack.setCurrentIndex(0)
+        self._show_current()
+        self.setFocus()
+
+    def _on_refused(self, error: StudioError) -> None:
+        self.context.notify(str(error))
+        self._leave()
+
+    def _on_corrected(self, outlines: dict[str, Outline]) -> None:
+        """Shows the trial as it is now; the verdict is still open."""
+        held, self._outlines = self._shown, None
+        if held is not None:
+            stimuli = []
+            for one in held.trial.stimuli:
+                outline = outlines.get(one.slot)
+                if outline is not None:
+                    words = {"pairs": outline.caption, "subjects": outline.phrase}
+                    one = replace(one, media=outline.picture_media or one.media, text=words.get(self.mode, one.text))
+                stimuli.append(one)
+            held.trial = replace(held.trial, stimuli=tuple(stimuli))
+            self._refresh_pair(held)
+            self.loader.stills.pop(held.id, None)
+            self.loader.keep((held, *self.session.upcoming))
+            self._shown = None
+            self.session.look_again()
+        self.editor.close_editor()
+
+    def _refresh_pair(self, held: Held) -> None:
+        if held.trial.study_id != VERIFY_STUDY:
+            return
+
+        def known(row: PairRow) -> None:
+            self._pairs[held.id] = row
+            if self._shown is held and not self.is_editing:
+                self.show_extras(held, row)
+
+        self.link.ask(lambda: self.link.api.pair(pair_id=held.trial.item_id), known, lambda error: None)
+
+    def _on_prompt(self, prompt: str) -> None:
+        held = self._shown
+        assert held is not None, "a prompt is changed of the case on the screen"
+        content, rater = held.trial.item_id, self.context.rater
+
+        def saved(_: str) -> None:
+            self.context.notify(text("verify.prompt_saved"))
+            self.session.drop_current()
+            self._shown = None
+            self._stack.setCurrentIndex(0)
+            self._look_again()
+            self.setFocus()
+
+        self.link.ask(
+            lambda: self.link.api.edit_case(content=content, prompt=prompt, rater=rater),
+            saved,
+            lambda error: self.context.notify(str(error)),
+        )
+
+
+def view_of(outline: Outline) -> ItemView:
+    """An outline as a pane draws it over its clip."""
+    name = outline.phrase or outline.category
+    mark = Marked(
+        frame=outline.frame,
+        label=name,
+        box=outline.box,
+        counts=outline.counts,
+        height=outline.height,
+        width=outline.width,
+    )
+    return ItemView(
+        slot="",
+        clip_id=outline.clip_id,
+        clip_media=outline.clip_media,
+        picture_media=outline.picture_media,
+        start_frame=outline.start_frame,
+        width=outline.width,
+        height=outline.height,
+        marks=(mark,),
+    )

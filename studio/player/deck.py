@@ -1,5 +1,6 @@
 """The deck: one clock, one decoder, any number of panes that always show the same moment."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -104,6 +105,13 @@ class Deck(QObject):
         self._want()
         self._tick()
         self.changed.emit()
+
+    def place_of(self, pane: Pane, frame: int) -> int | None:
+        """The index of the clock at which a pane shows a frame of its clip; None while it plays none."""
+        reel = next((reel for each, reel in self._sides if each is pane), None)
+        if reel is None or self.align == "index":
+            return None if reel is None else frame
+        return math.ceil(frame * self.clock.fps / reel.fps - 1e-6)
 
     def set_loops(self, loops: bool) -> None:
         self.clock.loops = loops

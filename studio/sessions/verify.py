@@ -89,6 +89,7 @@ class VerifySession:
     _before_saving: Phase = Phase.WAITING
     _counted: bool = False
     _looked_ms: float = 0.0
+    _looked: dict[str, int] = field(default_factory=dict)
     _looking_since_s: float | None = None
 
     def restore(self, unsent: Iterable[Vote]) -> None:
@@ -140,6 +141,12 @@ class VerifySession:
             self.phase = Phase.JUDGING
             self._looking_since_s = self.clock()
 
+    def look_again(self) -> None:
+        """The current trial is shown anew, since what it shows was changed: no verdict until its pictures are back."""
+        if self.phase is Phase.JUDGING:
+            self.look_away()
+            self.phase = Phase.OPENING
+
     def look_away(self) -> None:
         """The window was left: the time stands still."""
         if self._looking_since_s is not None:
@@ -160,6 +167,12 @@ class VerifySession:
             raise ValueError(f"reason {value!r} is not one of the open question's")
         ticked = set(self.reasons) ^ {value}
         self.reasons = tuple(reason.value for reason in question.reasons if reason.value in ticked)
+
+    def drop_current(self) -> None:
+        """The trial on the screen is no longer asked, since its item was changed: the next one is opened."""
+        if self.phase in (Phase.OPENING, Phase.JUDGING):
+            self._clear_ticks()
+            self._open_next()
 
     def answer(self, choice: str) -> Vote | None:
         """Answers the open question: the vote to write, or None while no verdict is taken. Raises ValueError."""
@@ -229,6 +242,12 @@ class VerifySession:
         return tuple({held.id: held for held, _ in reversed(self._history)}.values())
 
     @property
+    def pace(self) -> float | None:
+        """Items judged in a minute of looking, over the last twenty; None before the fifth."""
+        recent = list(self._looked.values())[-20:]
+        return None if len(recent) < 5 else 60_000 * len(recent) / max(1, sum(recent))
+
+    @property
     def position(self) -> int:
         """Number of the current trial for people, from 1."""
         return min(self.judged + 1, max(self.total, 1))
@@ -247,6 +266,8 @@ class VerifySession:
             self.phase = Phase.JUDGING
             return
         self.judged += 1
+        self._looked.pop(held.id, None)
+        self._looked[held.id] = vote.visible_ms
         self._open_next()
 
     def _undone(self, held: Held, last: Vote, withdrawal: Vote) -> None:
