@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMenu
 
 from backend.domain import StudioError
-from backend.domain.library import EXCLUDED, KEPT, KINDS, ItemColumn, ItemKind, Selection
+from backend.domain.library import EXCLUDED, KEPT, KINDS, ItemColumn, ItemKind, ItemPage, Selection
 from studio.actions import ActionSet
 from studio.export_dialog import ExportDialog
 from studio.item_model import GridModel, ItemModel, column_title, fetch
@@ -30,6 +30,7 @@ from studio.thumbnails import ThumbnailStore
 
 SEARCH_MS = 180  # after the last letter, so that not every one of a word is asked
 EMPTY_POLL_MS = 3000  # how often an empty library is looked at; curation may be filling it
+WATCH_MS = 5000  # how often the number of items is looked at while the page is shown
 FOLLOW_MS = 120  # a row that is only passed on the way is not opened
 HIDDEN = frozenset(
     [
@@ -79,6 +80,7 @@ class LibraryPage(Page):
         self._search_soon = QTimer(self, singleShot=True, interval=SEARCH_MS)
         self._follow_soon = QTimer(self, singleShot=True, interval=FOLLOW_MS)
         self._poll = QTimer(self, singleShot=True, interval=EMPTY_POLL_MS)
+        self._watch = QTimer(self, interval=WATCH_MS)
         self._connect()
         self.set_theme(context.theme)
         last = views_of_json(str(context.prefs.value("look") or "")).get("last")
@@ -96,15 +98,17 @@ class LibraryPage(Page):
 
     def start(self) -> None:
         self._ask_kind()
+        self._watch.start()
         self._focus()
 
     def leave(self) -> None:
         self.layout_of.detail.deck.pause()
         self._poll.stop()
+        self._watch.stop()
 
     def close_page(self) -> None:
         self._closed = True
-        for timer in (self._search_soon, self._follow_soon, self._poll):
+        for timer in (self._search_soon, self._follow_soon, self._poll, self._watch):
             timer.stop()
         self.context.prefs.setValue("look", views_as_json({"last": self.session.look}))
         self.model.close()
@@ -182,6 +186,7 @@ class LibraryPage(Page):
             view.selectionModel().currentChanged.connect(lambda *_: self._follow_soon.start())
         self._follow_soon.timeout.connect(self._follow)
         self._poll.timeout.connect(self._refresh)
+        self._watch.timeout.connect(self._count_again)
         self.link.revived.connect(self._refresh)
 
     def _ask_kind(self) -> None:
@@ -228,6 +233,26 @@ class LibraryPage(Page):
                     self.list.set_current(current)
 
         self._after_rows = back
+
+    def _count_again(self) -> None:
+        """Shows what curation or other people added or took away, unless somebody is choosing."""
+        look, number = self.session.look, self.session.number
+
+        def counted(page: ItemPage) -> None:
+            stale = self._closed or number != self.session.number or not self.session.is_known
+            if stale or page.total == self.session.total:
+                return
+            if self._num_chosen() > 1:
+                self.layout_of.say(text("library.changed"))
+                self._tell()
+            else:
+                self._refresh()
+
+        self.link.ask(
+            lambda: self.link.api.items(kind=look.kind, where=look.where, search=look.words, order=look.order, limit=1),
+            counted,
+            lambda _: None,  # what cannot be reached is told by what is asked for next
+        )
 
     _after_rows: Callable[[], None] | None = None
 

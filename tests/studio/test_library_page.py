@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -14,6 +15,7 @@ from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
 from backend.domain import VERIFY_STUDY
 from backend.geometry.rle import decode
+from backend.media.writer import write_video
 from backend.sampleworld import render_world
 from backend.service import serving
 from backend.workspace import Workspace
@@ -401,6 +403,20 @@ def test_the_library_says_when_the_service_is_away_and_comes_back(
         wait_total(qtbot, page, "clip", 3)  # by itself
     finally:
         window.close()
+
+
+def test_what_is_curated_meanwhile_appears_by_itself(
+    qtbot, page: LibraryPage, workspace: Workspace, tmp_path: Path
+) -> None:
+    frames = np.full((30, 48, 64, 3), 90, np.uint8)
+    for n, frame in enumerate(frames):
+        frame[10:30, n : n + 20] = (20, 60, 220)
+    write_video(tmp_path / "other.mp4", frames, fps=25)
+    page.list.set_current(2)
+    workspace.ingest(paths=(str(tmp_path / "other.mp4"),))
+    curated(cast(Api, workspace))
+    wait_total(qtbot, page, "clip", 6)
+    qtbot.waitUntil(lambda: page.list.current() == 2, timeout=10_000)
 
 
 def test_every_action_of_the_library_can_be_pressed(qtbot, page: LibraryPage) -> None:
