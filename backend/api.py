@@ -156,6 +156,9 @@ class QueueState:
     total: int
     judged: int
     left: int
+    gold_seen: int = 0
+    """Items that they judged and of which others agree what is right."""
+    gold_right: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

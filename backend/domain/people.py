@@ -25,6 +25,8 @@ class Question:
     text: str
     choices: tuple[Choice, ...]
     reasons: tuple[Choice, ...] = ()
+    after: tuple[str, ...] = ()
+    """Answers to the question before, only after which this one is asked; empty for always."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ def _question(raw: dict) -> Question:
         text=raw["text"],
         choices=tuple(Choice(**choice) for choice in raw["choices"]),
         reasons=tuple(Choice(**choice) for choice in raw.get("reasons", ())),
+        after=tuple(raw.get("after", ())),
     )
 
 

@@ -46,6 +46,9 @@ EXPORT_COLUMNS: dict[str, Column] = {
     "status": Column("text", "machine, one, agreed, disputed or adjudicated: how far people have judged it"),
     "verdict": Column("text", "same, different, near_duplicate or unsure; null while nobody has judged it"),
     "num_votes": Column("number", "how many people have judged it"),
+    "other_context": Column(
+        "text", "yes, no or unsure: whether people who say same see another context; null without a word"
+    ),
     "accepted": Column("bool", "whether the recipe's gates accept it"),
     "category": Column("text", "taxonomy id of the target"),
     "phrase": Column("text", "noun phrase of the target"),

@@ -9,6 +9,8 @@ from backend.domain import Form, Panel, ProjectError, SettingsError, form_from_j
 IDENTITY_FORM = "identity"
 IDENTITY_QUESTION = "same"
 """The question of the identity form whose answer is a pair's verdict."""
+CONTEXT_QUESTION = "context"
+"""Asked after `same`: whether the surroundings differ."""
 CASE_FORM = "case"
 CASE_QUESTION = "fit"
 """The question of the case form whose answer approves or rejects a case."""

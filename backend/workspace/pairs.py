@@ -7,7 +7,7 @@ from backend.domain import VERIFY_STUDY, SettingsError, Stimulus
 from backend.exports.where import EXPORT_COLUMNS, parse_where
 from backend.settings import nearest
 from backend.store.schema import SOURCE_NOW
-from backend.studies.forms import IDENTITY_QUESTION
+from backend.studies.forms import CONTEXT_QUESTION, IDENTITY_QUESTION
 from backend.workspace.anchor_statistics import create_anchor_views
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.subject_queue import create_subject_views
@@ -27,6 +27,20 @@ SELECT item_id AS pair_id, count(*) AS num_votes,
 FROM opinions GROUP BY 1
 """
 """One row per judged pair: votes counted once per rater, the latest of each."""
+
+_CONTEXT = f"""
+CREATE OR REPLACE TEMP VIEW pair_context AS
+WITH answers AS (
+    SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{CONTEXT_QUESTION}'
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1
+), opinions AS (
+    SELECT item_id, rater, choice FROM answers WHERE choice NOTNULL
+    QUALIFY row_number() OVER (PARTITION BY item_id, rater ORDER BY seq DESC) = 1
+)
+SELECT item_id AS pair_id, CASE WHEN count(DISTINCT choice) = 1 THEN min(choice) ELSE 'unsure' END AS other_context
+FROM opinions GROUP BY 1
+"""
+"""One row per pair of which somebody said whether its contexts differ; unsure where people disagree."""
 
 _CAPTION = """
 CREATE OR REPLACE TEMP TABLE clip_caption AS
@@ -64,15 +78,18 @@ LEFT JOIN clip_caption c ON c.clip_id = k.clip_id LEFT JOIN wide w ON w.pair_id 
 """
 """Pairs that the gates accept, with what people sort and filter by."""
 
+LIVE = ("status", "verdict", "num_votes", "other_context")
+"""Columns that change with every vote."""
+
 NOT_REFUSED = """target_subject_id NOT IN (SELECT subject_id FROM subject_refused)
     AND (reference_subject_id IS NULL OR reference_subject_id NOT IN (SELECT subject_id FROM subject_refused))"""
 """What pairs are to be judged and exported: those of subjects that people did not refuse."""
 
 _READY = f"""
 CREATE OR REPLACE TEMP VIEW export_ready AS
-SELECT {", ".join(name for name in EXPORT_COLUMNS if name not in ("status", "verdict", "num_votes"))},
-    coalesce(v.status, 'machine') AS status, v.verdict, coalesce(v.num_votes, 0) AS num_votes
-FROM pair_shown LEFT JOIN pair_status v USING (pair_id) WHERE {NOT_REFUSED}
+SELECT {", ".join(name for name in EXPORT_COLUMNS if name not in LIVE)},
+    coalesce(v.status, 'machine') AS status, v.verdict, coalesce(v.num_votes, 0) AS num_votes, x.other_context
+FROM pair_shown LEFT JOIN pair_status v USING (pair_id) LEFT JOIN pair_context x USING (pair_id) WHERE {NOT_REFUSED}
 """
 """The documented columns that `--where` may name (`backend.exports.where.EXPORT_COLUMNS`)."""
 
@@ -95,8 +112,8 @@ def create_pair_tables(now: Snapshot) -> None:
 
 
 def create_pair_views(now: Snapshot) -> None:
-    """Makes `source_now` and `pair_status` (views) and `clip_caption`."""
-    for statement in (_SOURCES, _STATUS, _CAPTION):
+    """Makes `source_now`, `pair_status` and `pair_context` (views) and `clip_caption`."""
+    for statement in (_SOURCES, _STATUS, _CONTEXT, _CAPTION):
         now.query(statement)
 
 

@@ -78,9 +78,9 @@ class Snapshot:
             self._opened.__exit__(None, None, None)
             self._opened, self._state = None, None
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
+    def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple]:
         """Rows of a SELECT over the catalog and the plan's `kept_KIND`, `item_STAGE`, `gated` and `live_score`."""
-        return self._connection.execute(sql, list(parameters)).fetchall()
+        return self._connection.execute(sql, parameters if isinstance(parameters, dict) else list(parameters)).fetchall()
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         return self._connection.sql(sql, params=list(parameters)).to_arrow_table()

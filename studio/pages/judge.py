@@ -26,6 +26,7 @@ RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
 REST_WIDTH_PX = 560  # about 75 letters a line
 HINTS = ("reasons", "undo", "play", "step_back", "step_on", "flicker", "wipe", "zoom_link")
 """Actions in the quiet row under the choices; their words are the texts `judge.hint_NAME`."""
+LEAST_GOLD = 5  # known answers after which their share is told: never of a single one
 EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
 
 
@@ -431,7 +432,10 @@ class JudgePage(Page):
         self.progress.setValue(min(session.judged, session.total))
         words = text("judge.position", position=session.position, total=session.total) if session.total else ""
         pace = "" if session.pace is None else text("judge.pace", pace=round(session.pace))
-        self.progress_text.setText(" · ".join(part for part in (words, pace) if part))
+        gold = ""
+        if session.gold_seen >= LEAST_GOLD:
+            gold = text("judge.gold", right=session.gold_right, seen=session.gold_seen)
+        self.progress_text.setText(" · ".join(part for part in (words, pace, gold) if part))
 
     def _refresh_lock(self) -> None:
         self.form_view.set_locked(self.session.phase not in (Phase.JUDGING, Phase.SAVING))

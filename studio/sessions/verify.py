@@ -50,11 +50,14 @@ class Held:
 
     @property
     def open_question(self) -> Question | None:
-        """The first question without an answer."""
+        """The first question without an answer, of those that the answers before them call for."""
+        before = None
         for question in self.form.questions:
             vote = self.answers.get(question.name)
-            if vote is None or vote.choice is None:
+            choice = vote.choice if vote is not None else None
+            if choice is None and (not question.after or before in question.after):
                 return question
+            before = choice
         return None
 
 
@@ -81,6 +84,9 @@ class VerifySession:
     """The answer that undo withdrew from the open question, for the page to recall it."""
     total: int = 0
     judged: int = 0
+    gold_seen: int = 0
+    gold_right: int = 0
+    """Of items whose answer others agree on."""
     _asking: bool = False
     _spent: bool = False
     _unsynced: dict[str, Vote] = field(default_factory=dict)
@@ -317,6 +323,7 @@ class VerifySession:
 
     def _count(self, state: QueueState) -> None:
         self.total = state.total
+        self.gold_seen, self.gold_right = state.gold_seen, state.gold_right
         if not self._counted:
             self._counted = True
             self.judged = state.judged + len(self._unsynced_items())

@@ -85,6 +85,8 @@ def save(qtbot, page: VerifyPage) -> None:
 def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, service: Api) -> None:
     first = page.session
     QTest.keyClicks(page, "1")
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and "surroundings" in page.title.text(), timeout=9000)
+    QTest.keyClicks(page, "2")
     wait_open(qtbot, page, 1)
     change_mode(qtbot, page, Qt.Key.Key_2)
     assert page.modes["subjects"].isChecked()
@@ -110,7 +112,7 @@ def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, se
     answers = {vote.question: vote.choice for vote in service.votes(study_id=SUBJECTS_STUDY)}
     assert answers == {"complete": "yes", "specific": "yes", "phrase": "yes", "mask": "unsure"}
     assert [vote.choice for vote in service.votes(study_id=ANCHORS_STUDY)] == ["left"]
-    assert [vote.choice for vote in service.votes(study_id=VERIFY_STUDY)] == ["same"]
+    assert [vote.choice for vote in service.votes(study_id=VERIFY_STUDY)] == ["same", "no"]
 
 
 def test_a_box_is_moved_by_keys_and_dragged_by_its_handle(qtbot, page: VerifyPage, service: Api) -> None:
@@ -141,7 +143,7 @@ def test_a_box_is_moved_by_keys_and_dragged_by_its_handle(qtbot, page: VerifyPag
     assert after.picture_media != before.picture_media
     assert page.session.current is held
     assert held.trial.stimuli[0].media == after.picture_media
-    QTest.keyClicks(page, "1")
+    QTest.keyClicks(page, "2")  # no question follows another verdict than same
     wait_open(qtbot, page, 1)
 
 

@@ -1,6 +1,7 @@
 """What people put right wins over the machine in queues, exports and the library, on both transports; taking it back gives the machine's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,24 @@ def test_what_cannot_be_is_refused_with_the_value_and_stores_nothing(curated_api
     with pytest.raises(ProjectError, match="is no subject"):
         curated_api.correct(corrections=(said("phrase", "subject_none", text="a cup"),))
     assert curated_api.pair(pair_id=pair_id).phrase == "a red mug"
+
+
+def test_context_is_exported_by_what_people_say_of_it(curated_api: Api, tmp_path: Path) -> None:
+    pair_id, _ = target(curated_api)
+
+    def say(choice: str, rater: str) -> None:
+        said = vote(pair_id, "context", choice, rater=rater)
+        curated_api.submit_votes(votes=(replace(said, study_id=VERIFY_STUDY),))
+
+    def chosen(where: str) -> int:
+        return curated_api.pairs(where=where).total
+
+    assert chosen("other_context is null") == 2
+    say("yes", "ann")
+    assert chosen("other_context = 'yes'") == 1
+    say("no", "bob")
+    assert (chosen("other_context = 'yes'"), chosen("other_context = 'unsure'")) == (0, 1)
+    assert curated_api.pair(pair_id=pair_id).status == "machine"
 
 
 def vote(subject_id: str, question: str, choice: str | None, *, rater: str = "ann", rev: int = 1) -> Vote:
