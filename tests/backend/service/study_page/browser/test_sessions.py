@@ -230,6 +230,16 @@ def test_a_phone_shows_everything_without_scrolling_sideways(opened: Callable[..
     assert page.locator(".choice[aria-pressed=true]").count() == 1
 
 
+@pytest.mark.parametrize(("touch", "told"), [(False, True), (True, False)])
+def test_fingers_are_told_of_no_keys(opened: Callable[..., Page], touch: bool, told: bool) -> None:
+    page = opened(has_touch=touch, is_mobile=touch)
+    for name in ("Begin", "I agree"):
+        page.get_by_role("button", name=name).click()
+    page.get_by_role("button", name="Start").wait_for()
+    assert page.get_by_role("heading", name="Keys").is_visible() is told
+    assert page.locator(".keys").is_visible() is told
+
+
 def test_nothing_moves_by_itself_for_those_who_ask_for_that(opened: Callable[..., Page]) -> None:
     page = opened(reduced_motion="reduce")
     begin(page)
