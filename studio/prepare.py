@@ -1,14 +1,26 @@
 """What a page needs before it can show a trial, fetched and decoded away from the GUI thread."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QImageReader
 
 from backend.api import Api, PairRow, QueueState
-from backend.domain import VERIFY_STUDY, Form, MediaError, Panel, ServiceError, Stimulus, StudioError, Trial
+from backend.domain import (
+    VERIFY_STUDY,
+    Form,
+    MediaError,
+    Panel,
+    ProjectError,
+    ServiceError,
+    SettingsError,
+    Stimulus,
+    StudioError,
+    Trial,
+)
 from studio.player.decoder import Reel
 from studio.sessions.verify import Wanted
+from studio.texts import language
 
 LARGEST_STILL_PX = 2048
 """Long edge to which stills are scaled when loaded: more than a 4K pane shows of half a window."""
@@ -44,11 +56,21 @@ class Clips:
 def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted) -> Batch:
     """Leases the next trials and gathers what goes with them. Raises StudioError."""
     trials = api.next_trials(study_id=study_id, rater=rater, limit=wanted.limit, skip=wanted.skip)
-    forms = {name: api.form(name=name) for name in sorted({trial.form for trial in trials})}
+    forms = {name: form_in_language(api, name) for name in sorted({trial.form for trial in trials})}
     pairs = {}
     if study_id == VERIFY_STUDY:
         pairs = {trial.id: api.pair(pair_id=trial.item_id) for trial in trials}
     return Batch(trials=trials, forms=forms, state=api.queue_state(study_id=study_id, rater=rater), pairs=pairs)
+
+
+def form_in_language(api: Api, name: str) -> Form:
+    """A form in the window's language where it is shipped in that, else as the trial names it. Raises StudioError."""
+    if language() != "en":
+        try:
+            return replace(api.form(name=f"{name}_{language()}"), name=name)
+        except (ProjectError, SettingsError):
+            pass  # a study's form has the study's language
+    return api.form(name=name)
 
 
 def still_of(panel: Panel, stimulus: Stimulus) -> str | None:

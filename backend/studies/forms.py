@@ -21,18 +21,18 @@ SUBJECT_FORM = "subject"
 UNNAMED_SUBJECT_FORM = f"{SUBJECT_FORM}_unnamed"
 """The same of a subject that no phrase names."""
 PHRASE_QUESTION = "phrase"
-_CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?")
+_CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?(_zh)?")
 
 
 def load_form(name: str) -> Form:
     """A shipped form by name. Raises ProjectError for a name that is none."""
     missing = f"form {name[:80]!r} does not exist; the shipped ones are {IDENTITY_FORM} and ab"
     if match := _CASE_VARIANT.fullmatch(name):
-        return _case_form(name, int(match[1]), has_clip=bool(match[2]))
-    if name.startswith(f"{ANCHOR_FORM}_"):
+        return _case_form(name, int(match[1]), has_clip=bool(match[2]), suffix=match[3] or "")
+    if name.startswith(f"{ANCHOR_FORM}_") and name != f"{ANCHOR_FORM}_zh":
         return _anchor_form(name, missing)
-    if name == UNNAMED_SUBJECT_FORM:
-        form = load_form(SUBJECT_FORM)
+    if name in (UNNAMED_SUBJECT_FORM, f"{UNNAMED_SUBJECT_FORM}_zh"):
+        form = load_form(SUBJECT_FORM + name.removeprefix(UNNAMED_SUBJECT_FORM))
         return replace(form, name=name, questions=tuple(q for q in form.questions if q.name != PHRASE_QUESTION))
     if not name.replace("_", "").isalnum():
         raise ProjectError(missing)
@@ -81,16 +81,17 @@ def anchor_form_name(kind: str) -> str:
 
 
 def _anchor_form(name: str, missing: str) -> Form:
-    form = load_form(ANCHOR_FORM)
-    questions = tuple(question for question in form.questions if anchor_form_name(question.name) == name)
+    suffix = "_zh" if name.endswith("_zh") else ""
+    form = load_form(f"{ANCHOR_FORM}{suffix}")
+    questions = tuple(question for question in form.questions if anchor_form_name(question.name) + suffix == name)
     if not questions:
         raise ProjectError(missing)
     return replace(form, name=name, questions=questions)
 
 
-def _case_form(name: str, num_references: int, *, has_clip: bool) -> Form:
+def _case_form(name: str, num_references: int, *, has_clip: bool, suffix: str) -> Form:
     """The case form with its reference panel as often as a case has references: `reference_1`, `reference_2` ..."""
-    form = load_form(CASE_FORM)
+    form = load_form(f"{CASE_FORM}{suffix}")
     panels: list[Panel] = []
     for panel in form.panels:
         if panel.slot == "reference":
