@@ -173,13 +173,14 @@ def test_a_study_that_ends_meanwhile_is_told_and_what_was_answered_is_handed_in(
     assert workspace.studies()[0].finished == 1
     window.close()
     late = shown(qtbot, tmp_path, workspace, run="two")
-    page = late.page
-    assert isinstance(page, ComparePage)
-    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
-    assert page.gate.buttons["taste"].text() == "taste (ended)"
+    listed = late.page
+    assert isinstance(listed, ComparePage)
+    qtbot.waitUntil(lambda: "taste" in listed.gate.buttons, timeout=30_000)
+    assert listed.gate.buttons["taste"].text() == "taste (ended)"
     late.close()
 
 
+@pytest.mark.slow
 def test_withdrawing_asks_once_more(qtbot, tmp_path: Path, workspace: Workspace) -> None:
     window = shown(qtbot, tmp_path, workspace, run="one")
     page = window.page
