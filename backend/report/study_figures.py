@@ -149,7 +149,7 @@ def _held_out(aspects: Sequence[AspectResults]) -> StudyFigure | None:
     return StudyFigure(
         name="held_out",
         section="results",
-        caption="Davidson's strengths by all votes, of which most were asked where the systems are close, and by the "
+        caption="Davidson's strengths by all votes, of which most were asked where they tell most, and by the "
         "hold-out alone, which came evenly and is a fair sample, with 95 % intervals over items and raters.",
         svg=forest(
             facets, ("all votes", "hold-out"), label="log strength", marks=(Mark(label="mean of systems", value=0.0),)

@@ -170,7 +170,7 @@ def _pairs(
 def _with_hold_out(
     found: AspectResults, design: StudyDesign, own: Sequence[CodedVote], rng: np.random.Generator, num_draws: int
 ) -> AspectResults:
-    """The fair sample's own figures beside those of all votes, of which most were asked where it was close."""
+    """The fair sample's own figures beside those of all votes, of which most were chosen."""
     kept = [vote for vote in own if vote.held_out]
     votes = comparisons_of(design, kept)
     davidson = rank_davidson(votes, design.systems, rng=rng, num_draws=num_draws)
@@ -179,7 +179,7 @@ def _with_hold_out(
         HeldOutRow(system=system, davidson=_strength(davidson, k), rate=rates[k]) for k, system in enumerate(design.systems)
     )
     told = (
-        f"pairs were chosen where votes tell most: rates, ties and agreement are of closer pairs than the benchmark's; "
+        f"pairs were chosen where votes tell most: rates, ties and agreement are of the chosen ones; "
         f"the {len(kept)} votes of the hold-out are a fair sample"
     )
     return replace(found, held_out=rows, held_out_votes=len(kept), remarks=(*found.remarks, told))

@@ -84,7 +84,7 @@ class MetricCalibrationOperations:
 
 
 def _fits(vote: CodedVote, aspect: str) -> bool:
-    """Pairs that a sequential study chose are close ones: metrics are fitted to the hold-out alone."""
+    """What a sequential study chose is no fair sample of pairs: metrics are fitted to the hold-out alone."""
     return vote.role == MAIN and vote.question == aspect and vote.held_out
 
 
