@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-MAX_TOGETHER = 64  # answers in one call: half a megabyte when every one has the longest reason
+MAX_TOGETHER = 256  # answers in one call; where long reasons make it too large for a service apart, the halves are tried
 
 T = TypeVar("T")
 R = TypeVar("R")
