@@ -2,12 +2,22 @@
 
 from typing import Protocol
 
-from backend.domain.figures import Cut, CutOutcome, ExportForecast, NamedSelection, ScoreSpread, StoredScore
+from backend.domain.calibration import MetricCalibration
+from backend.domain.figures import (
+    Cut,
+    CutOutcome,
+    EmbeddingMap,
+    ExportForecast,
+    FrameValues,
+    NamedSelection,
+    ScoreSpread,
+    StoredScore,
+)
 from backend.domain.library import ExportSummary, Selection
 
 
 class FigureApi(Protocol):
-    """Operations on scores. Nothing here runs a model."""
+    """Operations on what is stored. Nothing here runs a model."""
 
     def stored_scores(self) -> tuple[StoredScore, ...]:
         """Scores that items of the current plan have, by kind and name."""
@@ -42,4 +52,23 @@ class FigureApi(Protocol):
 
     def forecast_export(self, *, selection: Selection | None = None, name: str = "", split: str = "") -> ExportForecast:
         """What an export of chosen items, of the named selection `name`, or of everything would hold; writes nothing."""
+        ...
+
+    def presets(self) -> tuple[str, ...]:
+        """Names that `leaderboard` takes as `preset`: the published ones, then the project's calibrations."""
+        ...
+
+    def calibrations(self) -> tuple[MetricCalibration, ...]:
+        """What `calibrate_metrics` wrote into the project, by name."""
+        ...
+
+    def frame_values(self, *, generation_id: str, metric: str) -> FrameValues:
+        """A metric along a video's frames. Raises ProjectError where it was not measured."""
+        ...
+
+    def embedding_map(self, *, space: str = "appearance", method: str = "pca", limit: int = 4000) -> EmbeddingMap:
+        """The kept vectors of a space on a plane: `pca`, or `umap` where umap-learn is installed.
+
+        Of more than `limit` a fixed sample is shown. Raises SettingsError for an unknown method or an empty space.
+        """
         ...

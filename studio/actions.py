@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from backend.domain.library import KINDS
 from studio.pages import PAGES
+from studio.sessions.results import VIEWS as RESULT_VIEWS
 from studio.texts import text
 
 
@@ -34,7 +35,7 @@ class Action:
 
 
 WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), ("library",)
-THRESHOLDS = ("thresholds",)
+THRESHOLDS, RESULTS = ("thresholds",), ("results",)
 PLAYER = ("judge", "verify", "library")
 
 ACTIONS: tuple[Action, ...] = (
@@ -75,6 +76,13 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="save_selection", keys=("Ctrl+S",), contexts=THRESHOLDS, menu="items", icon="star"),
     Action(id="take_selection", keys=("B",), contexts=THRESHOLDS, menu="items"),
     Action(id="apply_cuts", keys=("Ctrl+Return",), contexts=THRESHOLDS, menu="items"),
+    *(
+        Action(id=f"view_{name}", keys=(str(n),), contexts=RESULTS, menu="view")
+        for n, name in enumerate(RESULT_VIEWS, start=1)
+    ),
+    Action(id="save_picture", keys=("Ctrl+Shift+S",), contexts=RESULTS, menu="items", icon="export"),
+    Action(id="save_table", keys=("Ctrl+S",), contexts=RESULTS, menu="items", icon="table"),
+    Action(id="make_sheets", keys=("Ctrl+G",), contexts=RESULTS, menu="items"),
     Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
     Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
     *(
@@ -91,7 +99,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="take_back", keys=("Ctrl+Backspace",), contexts=VERIFY, menu="judge"),
     Action(id="overlay", keys=("M",), contexts=VERIFY, menu="view", icon="overlay"),
     Action(id="to_frame", keys=("T",), contexts=VERIFY, menu="playback"),
-    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS), menu="view", icon="refresh"),
+    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS, *RESULTS), menu="view", icon="refresh"),
     Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
     Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
     Action(id="step_on", keys=(".",), contexts=PLAYER, menu="playback", icon="forward", repeats=True),

@@ -96,3 +96,33 @@ class ExportForecast:
     """Sources, copies, subjects and identities that lie in two parts."""
     licences: dict[str, int] = field(default_factory=dict)
     """Videos by licence; "" where none is stated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameValues:
+    """One metric of one video, frame by frame. Empty where its evidence holds no number for each frame."""
+
+    generation_id: str
+    metric: str
+    frames: tuple[int, ...] = ()
+    values: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingMap:
+    """Vectors of one space and model on a plane; entry i of every tuple is of one appearance."""
+
+    space: str
+    model: str
+    method: str
+    total: int
+    """Vectors that there are; more than the entries where they were sampled."""
+    explained: tuple[float, ...]
+    """Share of the variance along each axis; empty for a method without axes."""
+    appearance_ids: tuple[str, ...] = ()
+    subject_ids: tuple[str, ...] = ()
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    identities: tuple[int, ...] = ()
+    """Number of the identity component, those of most appearances first: subjects that accepted pairs join are one."""

@@ -40,7 +40,7 @@ LEFT JOIN mask_shown m ON m.appearance_id = k.id
 WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """
 
-_JOINED = """
+JOINED = """
 SELECT target_subject_id, reference_subject_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
 WHERE kind <> 'in_pair' AND reference_subject_id NOTNULL AND v.verdict IS DISTINCT FROM 'different'
 """
@@ -119,7 +119,7 @@ def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str
         [list(pair_ids)],
     )
     sides = _sides(now, sorted({name for row in pairs for name in row[8:10]}))
-    identity = identities(now.query(_JOINED))
+    identity = identities(now.query(JOINED))
     scores: dict[str, list[ExportScore]] = {}
     for target, name, value, producer, reason in now.query(
         """SELECT target, name, value, producer, reason FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))

@@ -1,24 +1,38 @@
 """The part of a workspace that draws from stored numbers: spreads of scores, cuts tried, named selections, forecasts of exports."""
 
 import dataclasses
+import math
 import re
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from backend.api import GateChange
-from backend.domain import SettingsError
-from backend.domain.figures import Cut, CutOutcome, ExportForecast, NamedSelection, ScoreSpread, StoredScore
+from backend.api import EvaluationRow, GateChange
+from backend.domain import ProjectError, SettingsError, resource
+from backend.domain.calibration import MetricCalibration
+from backend.domain.figures import (
+    Cut,
+    CutOutcome,
+    EmbeddingMap,
+    ExportForecast,
+    FrameValues,
+    NamedSelection,
+    ScoreSpread,
+    StoredScore,
+)
 from backend.domain.library import ExportSummary, Selection
+from backend.engine.context import load
 from backend.engine.plan import Plan
 from backend.exports.split import Split, groups_of_nodes, nodes_of
 from backend.exports.where import parse_where
+from backend.jobs import CALLS
 from backend.settings import ProjectSettings, nearest, write_settings
 from backend.store.artifacts import Artifacts
-from backend.workspace import exporting
+from backend.workspace import exporting, ranking
 from backend.workspace.browsing import LibraryOperations, pairs_of
 from backend.workspace.copies import NearDuplicates, copied_videos
+from backend.workspace.embedding_maps import embedding_map
 from backend.workspace.layout import Layout
 from backend.workspace.library import Library
 from backend.workspace.projection import Projection
@@ -41,6 +55,8 @@ class _Opened(Protocol):
     _scores: ScoreTables
 
     def selections(self) -> tuple[NamedSelection, ...]: ...
+
+    def evaluation(self, *, systems: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> tuple[EvaluationRow, ...]: ...
 
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
 
@@ -102,6 +118,28 @@ class FigureOperations(LibraryOperations):
                 split=split,
             )
 
+    def presets(self: _Opened) -> tuple[str, ...]:
+        published = sorted(file.name.removesuffix(".toml") for file in resource("presets").iterdir())
+        return (*published, *_calibration_names(self.layout))
+
+    def calibrations(self: _Opened) -> tuple[MetricCalibration, ...]:
+        read = load(CALLS["read_calibration"])
+        return tuple(read(ranking.calibration_file(self.layout, name)) for name in _calibration_names(self.layout))
+
+    def frame_values(self: _Opened, *, generation_id: str, metric: str) -> FrameValues:
+        rows = [row for row in self.evaluation(metrics=(metric,)) if row.generation_id == generation_id]
+        if not rows:
+            raise ProjectError(f"{metric} was not measured on {generation_id[:80]}; run `studio-backend evaluate` first")
+        line = ranking.timeline(self.artifacts, rows[0])
+        if line is None:
+            return FrameValues(generation_id=generation_id, metric=metric)
+        values = tuple(float(v) if math.isfinite(v) else None for v in line[1])
+        return FrameValues(generation_id=generation_id, metric=metric, frames=tuple(int(n) for n in line[0]), values=values)
+
+    def embedding_map(self: _Opened, *, space: str = "appearance", method: str = "pca", limit: int = 4000) -> EmbeddingMap:
+        with self._apart(self.plan) as now:
+            return embedding_map(now, space=space, method=method, limit=limit)
+
     def forecast_export(
         self: _Opened, *, selection: Selection | None = None, name: str = "", split: str = ""
     ) -> ExportForecast:
@@ -145,6 +183,10 @@ def _keep(opened: _Opened, selections: dict[str, dict]) -> None:
     settings = dataclasses.replace(opened.settings, selections=selections)
     write_settings(opened.layout.settings, settings)
     opened.settings = settings
+
+
+def _calibration_names(layout: Layout) -> list[str]:
+    return sorted(file.stem for file in ranking.calibration_file(layout, "any").parent.glob("*.json"))
 
 
 def _changes(gates: dict[str, float]) -> tuple[GateChange, ...]:

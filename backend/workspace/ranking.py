@@ -131,7 +131,7 @@ def timelines(rows: Sequence[EvaluationRow], artifacts: Artifacts) -> dict[str, 
         own = [row for row in rows if row.metric == metric and row.evidence]
         systems = len({row.system for row in own})
         for row in sorted(own, key=lambda row: (row.case_id, row.seed, row.system)):
-            line = _timeline(artifacts, row)
+            line = timeline(artifacts, row)
             if line and len(found.get(metric, ())) < max(1, MAX_TIMELINES // max(1, systems)) * systems:
                 found.setdefault(metric, []).append((f"{row.system}, {row.case_id}", *line))
     return found
@@ -227,7 +227,7 @@ def _told(name: str, cases: Sequence[Case]) -> str:
     return f"{name} of {len(cases)} cases{below}"
 
 
-def _timeline(artifacts: Artifacts, row: EvaluationRow) -> tuple[np.ndarray, np.ndarray] | None:
+def timeline(artifacts: Artifacts, row: EvaluationRow) -> tuple[np.ndarray, np.ndarray] | None:
     """Frames and the one array that has a number for each of them."""
     arrays = _arrays(artifacts, row)
     frames = arrays.pop("frame", None)

@@ -28,6 +28,8 @@ class Chart(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.hideButtons()
         self.setAntialiasing(True)
+        for side in ("left", "bottom"):
+            self.getAxis(side).enableAutoSIPrefix(False)
         self.theme: Theme | None = None
 
     def set_theme(self, theme: Theme) -> None:

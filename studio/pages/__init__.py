@@ -17,4 +17,5 @@ PAGES: dict[str, PageEntry] = {
     "verify": PageEntry(place="studio.pages.verify:VerifyPage", icon="verify", key="Alt+2"),
     "compare": PageEntry(place="studio.pages.compare:ComparePage", icon="compare", key="Alt+3"),
     "thresholds": PageEntry(place="studio.pages.thresholds:ThresholdsPage", icon="thresholds", key="Alt+4"),
+    "results": PageEntry(place="studio.pages.results:ResultsPage", icon="results", key="Alt+5"),
 }

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from statsmodels.stats.proportion import proportion_confint
 
 from backend.api import Api
-from backend.domain import VERIFY_STUDY, SettingsError
+from backend.domain import VERIFY_STUDY, SettingsError, StudioError
 from backend.domain.figures import Cut, StoredScore
 from backend.domain.library import Selection
 from backend.settings import read_settings
 from backend.workspace import Workspace
+from backend.workspace.embedding_maps import principal_plane
 from tests.backend.workspace.test_api import vote_on
 
 AT_HALF = Cut(comparison=">=", value=0.5)
@@ -53,7 +56,8 @@ def test_the_nearest_items_stand_on_either_side_of_a_cut(curated_api: Api) -> No
 
 def test_precision_is_that_of_verdicts_above_the_cut_with_wilsons_interval(curated_api: Api) -> None:
     high, low = sorted(
-        curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann"), key=lambda trial: -(dict(trial.scores)["similarity"] or 0)
+        curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann"),
+        key=lambda trial: -(dict(trial.scores)["similarity"] or 0),
     )
     curated_api.submit_votes(votes=(vote_on(high, "same"), vote_on(low, "different")))
     found = curated_api.try_cuts(kind="pair", score="similarity", cuts=(AT_HALF,))
@@ -102,3 +106,26 @@ def test_a_forecast_says_what_a_split_can_tell_apart(curated_api: Api) -> None:
     assert (found.leaks, found.licences) == (0, {"CC0-1.0": 1})
     (first, *_) = curated_api.items(kind="pair", order="-similarity").ids
     assert curated_api.forecast_export(selection=Selection(kind="pair", ids=(first,))).pairs == 1
+
+
+def test_presets_are_the_published_ones_and_nothing_is_calibrated_yet(curated_api: Api) -> None:
+    assert "opens2v-v1.1-open" in curated_api.presets()
+    assert curated_api.calibrations() == ()
+
+
+def test_an_empty_space_and_an_unmeasured_video_are_refused(curated_api: Api) -> None:
+    with pytest.raises(SettingsError, match="none yet"):
+        curated_api.embedding_map()
+    with pytest.raises(SettingsError, match="pca, umap"):
+        curated_api.embedding_map(method="tsne")
+    with pytest.raises(StudioError, match="gme_score"):
+        curated_api.frame_values(generation_id="none", metric="gme_score")
+
+
+def test_the_principal_plane_is_sklearns_up_to_signs() -> None:
+    rows = np.random.default_rng(3).normal(size=(40, 7)).astype(np.float32)
+    rows[:, 2] *= 4
+    places, explained = principal_plane(rows)
+    fitted = PCA(2).fit(rows)
+    assert np.abs(places) == pytest.approx(np.abs(fitted.transform(rows)), abs=1e-4)
+    assert explained == pytest.approx(fitted.explained_variance_ratio_, abs=1e-6)

@@ -1,0 +1,354 @@
+"""Results: what was measured and what people said, as pictures and tables that can be kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox
+
+from backend.api import EvaluationRow
+from backend.domain import StudioError
+from backend.domain.calibration import MetricCalibration
+from backend.domain.evaluations import ComparisonFiles
+from backend.domain.figures import FrameValues
+from backend.domain.ranking import Leaderboard
+from backend.domain.studies import AspectResults, StudyResults
+from studio.actions import ActionSet
+from studio.charts.chart import save_picture
+from studio.charts.figures import Bar
+from studio.pages.page import Page, PageContext
+from studio.pages.results_layout import ResultsLayout
+from studio.sessions import results
+from studio.sessions.results import VIEWS, Sheet, as_csv
+from studio.texts import text
+from studio.theme import Theme
+
+BOOTSTRAPS = 400
+"""Draws of an interval on the screen; `study results` takes 1,000."""
+MAX_RATERS = 24  # of the picture; the table has all
+MAX_LINES = 6  # of a timeline: systems that are told apart
+
+
+class ResultsPage(Page):
+    """Asks the service once for each choice, shows what came, and keeps it as files."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context)
+        self.view = VIEWS[0]
+        self.sheet = Sheet()
+        self.board: Leaderboard | None = None
+        self.rows: tuple[EvaluationRow, ...] = ()
+        self.calibrations: tuple[MetricCalibration, ...] = ()
+        self.studies: dict[str, StudyResults] = {}
+        self._trouble = {"board": "", "studies": ""}
+        self._closed, self._filling = False, False
+        self.actions_ = ActionSet("results", self, self._handlers())
+        self.layout_of = ResultsLayout(self, self.actions_, self.run)
+        for box in self.layout_of.boxes.values():
+            box.currentIndexChanged.connect(lambda _=0, box=box: self._chosen(box))
+        self.link.revived.connect(self._refresh)
+        self.set_theme(context.theme)
+
+    def start(self) -> None:
+        self._refresh()
+
+    def close_page(self) -> None:
+        self._closed = True
+
+    def set_theme(self, theme: Theme) -> None:
+        self.layout_of.set_theme(theme)
+
+    def describe(self) -> str:
+        return f"{self.view}, {', '.join(box.currentText() for box in self.layout_of.boxes.values() if box.isVisible())}"
+
+    def look_at(self, view: str) -> None:
+        """Shows another view."""
+        self.view = view
+        self.show_view()
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        return {
+            "refresh": self._refresh,
+            **{f"view_{view}": lambda view=view: self.look_at(view) for view in VIEWS},
+            "save_picture": self._keep_picture,
+            "save_table": self._keep_table,
+            "make_sheets": self._make_sheets,
+        }
+
+    def _refresh(self) -> None:
+        """Asks for everything that the views choose from."""
+        if self._closed:
+            return
+        self.studies.clear()
+        api = self.link.api
+
+        def known(found: tuple) -> None:
+            if self._closed:
+                return
+            presets, self.calibrations, studies, self.rows = found
+            self._fill("preset", [("", text("results.no_preset")), *((name, name) for name in presets)])
+            self._fill("study", [(one.name, one.name) for one in studies])
+            self._fill("calibration", [(one.name, one.name) for one in self.calibrations])
+            self._ask_board()
+            self._ask_study()
+
+        work = lambda: (api.presets(), api.calibrations(), api.studies(), api.evaluation())  # noqa: E731 - asked as one
+        self.link.ask(work, known, self._refused, slow=True)
+
+    def _ask_board(self) -> None:
+        preset = self._value("preset")
+
+        def known(found: Leaderboard) -> None:
+            if self._closed:
+                return
+            self.board, self._trouble["board"] = found, ""
+            groups = [(f"{k}={g}" if k else "", g or text("results.all_cases")) for k, g in results.groups_of(found)]
+            self._fill("group", groups)
+            titles = {column.metric: column.title for column in found.columns}
+            self._fill("metric", [(name, titles.get(name, name)) for name in results.metrics_of(found)])
+            self.show_view()
+
+        def failed(error: StudioError) -> None:
+            self.board, self._trouble["board"] = None, str(error)
+            if not self._closed:
+                self.show_view()
+
+        self.link.ask(lambda: self.link.api.leaderboard(preset=preset), known, failed, slow=True)
+
+    def _ask_study(self) -> None:
+        name = self._value("study")
+        if not name or name in self.studies:
+            self.show_view()
+            return
+
+        def known(found: StudyResults) -> None:
+            if not self._closed:
+                self.studies[name], self._trouble["studies"] = found, ""
+                self._fill("aspect", [(one.aspect, one.aspect) for one in found.groups[0].aspects] if found.groups else [])
+                self.show_view()
+
+        def failed(error: StudioError) -> None:
+            self._trouble["studies"] = str(error)
+            if not self._closed:
+                self.show_view()
+
+        self.link.ask(lambda: self.link.api.study_results(name=name, bootstraps=BOOTSTRAPS), known, failed, slow=True)
+
+    def _chosen(self, box: QComboBox) -> None:
+        if self._filling:
+            return
+        match box.objectName():
+            case "preset":
+                self._ask_board()
+            case "study":
+                self._ask_study()
+            case _:
+                self.show_view()
+
+    def show_view(self) -> None:
+        """Draws the view from what is at hand, or says what to do where nothing is."""
+        self.layout_of.show_view(self.view)
+        self.sheet = Sheet()
+        getattr(self, f"_show_{self.view}")()
+        self.layout_of.table.show_sheet(self.sheet)
+
+    def _show_leaderboard(self) -> None:
+        board = self.board
+        if board is None:
+            return self._nothing("board", "results.nothing_measured")
+        kind, _, group = self._value("group").partition("=")
+        self.sheet = results.board_sheet(board, (kind, group))
+        metric = self._value("metric")
+        bars = [
+            Bar(name=o.system, value=o.value, low=o.low, high=o.high)
+            for o in results.standings_of(board, metric, (kind, group))
+        ]
+        self.layout_of.chart.show_bars(bars, axis=self._title("metric"))
+        named = board.preset or text("results.no_preset")
+        self.layout_of.say_about(
+            text("results.about_board", benchmark=board.benchmark, preset=named, count=board.cases), board.remarks
+        )
+        return None
+
+    def _show_wins(self) -> None:
+        aspect = self._aspect()
+        if aspect is None:
+            return self._nothing("studies", "results.no_study")
+        self.sheet = results.wins_sheet(aspect)
+        bars = [
+            Bar(name=o.system, value=o.bradley_terry.value, low=o.bradley_terry.low, high=o.bradley_terry.high)
+            for o in aspect.strengths
+        ]
+        bars += [
+            Bar(name=o.system, value=o.share.value, low=o.share.low, high=o.share.high, series=1) for o in aspect.shares
+        ]
+        bars += [Bar(name=o.system, value=o.mean.value, low=o.mean.low, high=o.mean.high, series=2) for o in aspect.points]
+        self.layout_of.chart.show_bars(
+            bars, axis=text("results.axis_strength"), reference=0.0 if aspect.strengths else None
+        )
+        self.layout_of.say_about(
+            text("results.about_study", study=self._value("study"), count=aspect.votes), aspect.remarks
+        )
+        return None
+
+    def _show_scatter(self) -> None:
+        aspect, board, metric = self._aspect(), self.board, self._value("metric")
+        if aspect is None or board is None:
+            return self._nothing("studies" if aspect is None else "board", "results.no_scatter")
+        points = results.points_of(board, aspect, metric)
+        self.sheet = Sheet(head=("system", f"={self._title('metric')}", "win_rate"), rows=points)
+        self.layout_of.chart.show_points(points, x=self._title("metric"), y=text("results.head_win_rate"))
+        self.layout_of.say_about(text("results.about_scatter", count=len(points)), ())
+        return None
+
+    def _show_agreement(self) -> None:
+        study = self.studies.get(self._value("study"))
+        if study is None:
+            return self._nothing("studies", "results.no_study")
+        self.sheet = results.agreement_sheet(study)
+        aspects, measures, values = results.agreement_rows(study)
+        names = [name.replace("_", " ") for name in measures]
+        self.layout_of.chart.show_matrix(aspects, names, [[one.value for one in row] for row in values])
+        self.layout_of.say_about(text("results.about_agreement", study=self._value("study")), study.remarks)
+        return None
+
+    def _show_calibration(self) -> None:
+        found = next((one for one in self.calibrations if one.name == self._value("calibration")), None)
+        if found is None:
+            return self._nothing("", "results.no_calibration")
+        self.sheet = results.calibration_sheet(found)
+        weights = found.fits[0].weights if found.fits else ()
+        lines = {one.title or one.metric: (one.raw, one.scaled) for one in weights if one.raw}
+        self.layout_of.chart.show_lines(lines, x=text("results.axis_raw"), y=text("results.axis_scaled"))
+        self.layout_of.say_about(text("results.about_calibration", name=found.id), found.remarks)
+        return None
+
+    def _show_frames(self) -> None:
+        metrics = tuple(dict.fromkeys(row.metric for row in self.rows if row.evidence))
+        if not metrics:
+            return self._nothing("", "results.no_frames")
+        metric = self._value("metric") if self._value("metric") in metrics else metrics[0]
+        self._fill("case", [(name, name) for name in results.cases_of(self.rows, metric)])
+        case = self._value("case")
+        own = [row for row in self.rows if (row.metric, row.case_id) == (metric, case) and row.evidence][:MAX_LINES]
+
+        def known(found: list[FrameValues]) -> None:
+            if self._closed or self.view != "frames" or case != self._value("case"):
+                return
+            lines = {
+                row.system: (one.frames, [float("nan") if v is None else v for v in one.values])
+                for row, one in zip(own, found, strict=True)
+                if one.frames
+            }
+            self.layout_of.chart.show_lines(lines, x=text("results.axis_frame"), y=metric)
+            cells = [
+                (row.system, f, v)
+                for row, one in zip(own, found, strict=True)
+                for f, v in zip(one.frames, one.values, strict=True)
+            ]
+            self.sheet = Sheet(head=("system", "frame", "value"), rows=tuple(cells))
+            self.layout_of.table.show_sheet(self.sheet)
+            key = "results.about_frames" if lines else "results.no_line"
+            self.layout_of.say_about(text(key, metric=metric, case=case), ())
+
+        api = self.link.api
+        self.layout_of.say_about(text("results.looking"), ())
+        self.link.ask(
+            lambda: [api.frame_values(generation_id=row.generation_id, metric=metric) for row in own],
+            known,
+            self._refused,
+            slow=True,
+        )
+        return None
+
+    def _show_raters(self) -> None:
+        study = self.studies.get(self._value("study"))
+        if study is None:
+            return self._nothing("studies", "results.no_study")
+        self.sheet = results.raters_sheet(study)
+        repeats = any(one.consistency.value is not None for one in study.raters)
+        bars = []
+        for one in study.raters[:MAX_RATERS]:
+            name, series = f"{'✕ ' if one.removed_by else ''}{one.participant}", 1 if one.removed_by else 0
+            said = one.consistency
+            bars.append(
+                Bar(name=name, value=said.value, low=said.low, high=said.high, series=series)
+                if repeats
+                else Bar(name=name, value=one.left_share, series=series)
+            )
+        axis = "results.head_consistency" if repeats else "results.head_left_share"
+        self.layout_of.chart.show_bars(bars, axis=text(axis), reference=None if repeats else 0.5)
+        funnel = "   ".join(f"{step.rule} −{step.removed}" for step in study.funnel if step.removed)
+        kept = study.funnel[-1].kept if study.funnel else len(study.raters)
+        self.layout_of.say_about(text("results.about_raters", count=kept, funnel=funnel or "–"), ())
+        return None
+
+    def _show_sheets(self) -> None:
+        if not self.rows:
+            return self._nothing("board", "results.nothing_measured")
+        self.sheet = results.cases_sheet(self.rows)
+        self.layout_of.say_about(text("results.about_sheets"), ())
+        return None
+
+    def _nothing(self, about: str, key: str) -> None:
+        self.layout_of.rest(text("results.nothing"), "\n\n".join(p for p in (text(key), self._trouble.get(about, "")) if p))
+
+    def _make_sheets(self) -> None:
+        """Side-by-side sheets of the chosen cases, the first of which is shown."""
+        if self.view != "sheets":
+            self.look_at("sheets")
+        cases = self.layout_of.table.chosen()
+        out = self.context.project / "exports" / "comparison"
+        self.layout_of.say(text("results.drawing"))
+
+        def known(found: ComparisonFiles) -> None:
+            if not self._closed:
+                pictures = [name for name in found.files if name.endswith(".png")]
+                self.layout_of.show_picture(Path(found.out) / pictures[0] if pictures else None)
+                self.layout_of.say(text("results.sheets_made", count=len(found.cases), out=found.out))
+
+        self.link.ask(lambda: self.link.api.compare(out=str(out), cases=cases), known, self._refused, slow=True)
+
+    def _keep_picture(self) -> None:
+        self._keep(("svg", "png"), lambda path: save_picture(self.layout_of.chart, path))
+
+    def _keep_table(self) -> None:
+        self._keep(("csv",), lambda path: path.write_text(as_csv(self.sheet), encoding="utf-8"))
+
+    def _keep(self, endings: tuple[str, ...], write: Callable[[Path], object]) -> None:
+        folder = self.context.project / "exports" / "results"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for ending in endings:
+                write(folder / f"{self.view}.{ending}")
+        except (OSError, StudioError) as error:
+            self.context.notify(text("results.not_kept", reason=str(error)))
+            return
+        self.layout_of.say(text("results.kept", place=str(folder / f"{self.view}.{endings[-1]}")))
+
+    def _aspect(self) -> AspectResults | None:
+        study = self.studies.get(self._value("study"))
+        aspects = study.groups[0].aspects if study is not None and study.groups else ()
+        return next((one for one in aspects if one.aspect == self._value("aspect")), aspects[0] if aspects else None)
+
+    def _value(self, name: str) -> str:
+        return str(self.layout_of.boxes[name].currentData() or "")
+
+    def _title(self, name: str) -> str:
+        return self.layout_of.boxes[name].currentText()
+
+    def _fill(self, name: str, choices: list[tuple[str, str]]) -> None:
+        """Other choices; the chosen one stays where it is among them."""
+        box = self.layout_of.boxes[name]
+        if [box.itemData(n) for n in range(box.count())] == [value for value, _ in choices]:
+            return
+        self._filling, before = True, box.currentData()
+        box.clear()
+        for value, said in choices:
+            box.addItem(said, value)
+        box.setCurrentIndex(max(0, box.findData(before, Qt.ItemDataRole.UserRole)) if choices else -1)
+        self._filling = False
+
+    def _refused(self, error: StudioError) -> None:
+        if not self._closed:
+            self.context.notify(str(error))

@@ -1,0 +1,220 @@
+"""How the results page looks: views at the left; choices, the picture and its table at the right."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.actions import ActionSet
+from studio.charts.figures import ResultChart
+from studio.sessions.results import VIEWS, Cell, Sheet
+from studio.texts import text
+from studio.theme import Theme
+from studio.widgets import KeyButton, label
+
+BOXES = ("preset", "group", "study", "aspect", "metric", "calibration", "case")
+SHOWN: dict[str, tuple[str, ...]] = {
+    "leaderboard": ("preset", "group", "metric"),
+    "wins": ("study", "aspect"),
+    "scatter": ("preset", "study", "aspect", "metric"),
+    "agreement": ("study",),
+    "calibration": ("calibration",),
+    "frames": ("metric", "case"),
+    "raters": ("study",),
+    "sheets": (),
+}
+"""What is chosen in each view."""
+HINTS = ("save_picture", "save_table", "make_sheets")
+REST_PX = 460
+MOST_LETTERS = 40  # of a cell; the rest is its tip
+
+
+class SheetTable(QTableWidget):
+    """A sheet; rows can be chosen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("items")
+        self.setAccessibleName(text("results.table"))
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.verticalHeader().hide()
+
+    def keyboardSearch(self, search: str) -> None:
+        """Letters are actions here."""
+
+    def show_sheet(self, sheet: Sheet) -> None:
+        self.clear()
+        self.setRowCount(len(sheet.rows))
+        self.setColumnCount(len(sheet.head))
+        self.setHorizontalHeaderLabels([n[1:] if n.startswith("=") else text(f"results.head_{n}") for n in sheet.head])
+        for row, cells in enumerate(sheet.rows):
+            for place, cell in enumerate(cells):
+                said = _said(cell)
+                item = QTableWidgetItem(said if len(said) <= MOST_LETTERS else f"{said[: MOST_LETTERS - 1]}…")
+                item.setToolTip(said if len(said) > MOST_LETTERS else "")
+                if isinstance(cell, int | float):
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.setItem(row, place, item)
+        self.resizeColumnsToContents()
+
+    def chosen(self) -> tuple[str, ...]:
+        """First cells of the chosen rows, of all without a choice."""
+        rows = sorted({index.row() for index in self.selectedIndexes()})
+        found = [self.item(row, 0) for row in rows]
+        return tuple(item.text() for item in found if item is not None)
+
+
+class ResultsLayout:
+    """The widgets of the page; it fills and connects them."""
+
+    def __init__(self, page: QWidget, actions: ActionSet, run: Callable[[str], object]) -> None:
+        self.chart = ResultChart(text("results.chart"))
+        self.table = SheetTable()
+        self.boxes: dict[str, QComboBox] = {}
+        self._captions: dict[str, QLabel] = {}
+        self._tabs: dict[str, QPushButton] = {}
+        column = QVBoxLayout(page)
+        column.setContentsMargins(24, 16, 24, 12)
+        column.setSpacing(12)
+        column.addLayout(self._build_tabs(actions, run))
+        column.addLayout(self._build_boxes())
+        self.about = label("", "muted")
+        self.about.setWordWrap(True)
+        column.addWidget(self.about)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self._build_body())
+        self.stack.addWidget(self._build_rest())
+        column.addWidget(self.stack, 1)
+        row = QHBoxLayout()
+        self.status = label("", "progress_text")
+        row.addWidget(self.status)
+        row.addStretch(1)
+        for name in HINTS:
+            button = KeyButton(actions.rows[name].keys[0], text(f"results.do_{name}"), name="hint_button")
+            button.clicked.connect(lambda _=False, name=name: run(name))
+            row.addWidget(button)
+        column.addLayout(row)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.chart.set_theme(theme)
+
+    def show_view(self, view: str) -> None:
+        """Makes room for a view: its choices, and a picture or a chart."""
+        self._tabs[view].setChecked(True)
+        for name, box in self.boxes.items():
+            for widget in (box, self._captions[name]):
+                widget.setVisible(name in SHOWN[view])
+        self.stack.setCurrentIndex(0)
+        self.pictures.setCurrentIndex(1 if view == "sheets" else 0)
+        self.about.setText("")
+        self.chart.show_nothing()
+        self.chart.setAccessibleDescription(text(f"results.view_{view}"))
+
+    def say_about(self, sentence: str, remarks: Sequence[str]) -> None:
+        self.about.setText("   ·   ".join((sentence, *remarks[:3])))
+
+    def say(self, sentence: str) -> None:
+        """What was done last."""
+        self.status.setText(sentence)
+
+    def rest(self, head: str, words: str) -> None:
+        """A sentence in place of picture and table."""
+        self.rest_head.setText(head)
+        self.rest_words.setText(words)
+        self.stack.setCurrentIndex(1)
+
+    def show_picture(self, path: Path | None) -> None:
+        """A drawn sheet, as wide as there is room for."""
+        picture = QPixmap() if path is None else QPixmap(str(path))
+        wide = max(200, self.pictures.width() - 24)
+        self.picture.setPixmap(
+            picture.scaledToWidth(wide, Qt.TransformationMode.SmoothTransformation) if wide < picture.width() else picture
+        )
+        self.picture.setAccessibleName("" if path is None else path.stem)
+
+    def _build_tabs(self, actions: ActionSet, run: Callable[[str], object]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for view in VIEWS:
+            tab = QPushButton(text(f"results.view_{view}"))
+            tab.setObjectName("segment")
+            tab.setCheckable(True)
+            tab.setAutoExclusive(True)
+            tab.setToolTip(f"{text(f'actions.view_{view}')} ({actions.rows[f'view_{view}'].keys[0]})")
+            tab.clicked.connect(lambda _=False, view=view: run(f"view_{view}"))
+            row.addWidget(tab)
+            self._tabs[view] = tab
+        row.addStretch(1)
+        return row
+
+    def _build_boxes(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for name in BOXES:
+            box = QComboBox()
+            box.setObjectName(name)
+            box.setMinimumWidth(150)
+            box.setAccessibleName(text(f"results.box_{name}"))
+            caption = label(text(f"results.box_{name}"), "fact_name")
+            caption.setBuddy(box)
+            row.addWidget(caption)
+            row.addWidget(box)
+            self.boxes[name], self._captions[name] = box, caption
+        row.addStretch(1)
+        return row
+
+    def _build_body(self) -> QWidget:
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        self.picture = QLabel(text("results.no_picture"))
+        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        around = QScrollArea()
+        around.setWidgetResizable(True)
+        around.setWidget(self.picture)
+        self.pictures = QStackedWidget()
+        self.pictures.addWidget(self.chart)
+        self.pictures.addWidget(around)
+        column.addWidget(self.pictures, 3)
+        column.addWidget(self.table, 2)
+        return body
+
+    def _build_rest(self) -> QWidget:
+        rest = QWidget()
+        rest.setObjectName("rest")
+        rest.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
+        self.rest_words.setWordWrap(True)
+        self.rest_words.setFixedWidth(REST_PX)
+        column = QVBoxLayout(rest)
+        column.setSpacing(10)
+        column.addStretch(4)
+        for widget in (self.rest_head, self.rest_words):
+            widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(5)
+        return rest
+
+
+def _said(cell: Cell) -> str:
+    if cell is None:
+        return "–"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

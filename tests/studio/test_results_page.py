@@ -1,0 +1,119 @@
+"""Results over the real service: three systems on twenty cases, two imported metrics, votes that follow one of them."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from backend.api import Api
+from backend.workspace import Workspace
+from studio.pages.results import ResultsPage
+from studio.sessions.results import Sheet, as_csv, metrics_of
+from tests.backend.workspace.study_project import write_benchmark
+from tests.backend.workspace.test_metric_calibrating import prepare
+from tests.studio.served import served_window
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once: no test writes anything but files."""
+    folder = tmp_path_factory.mktemp("results")
+    opened = Workspace(folder / "project", create=True)
+    api = cast(Api, opened)
+    prepare(api, write_benchmark(folder / "benchmark", cases=20, frames=2), folder)
+    api.calibrate_metrics(study="taste", bootstraps=20, by="none")
+    opened.close()
+    return folder
+
+
+@pytest.fixture
+def page(qtbot, project: Path, tmp_path: Path) -> Iterator[ResultsPage]:
+    opened = Workspace(project / "project")
+    with served_window(opened, tmp_path, "results") as window:
+        found = window.page
+        assert isinstance(found, ResultsPage)
+        qtbot.waitUntil(lambda: found.board is not None and bool(found.studies), timeout=40_000)
+        yield found
+    opened.close()
+
+
+def press(page: ResultsPage, key: str | Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    page.window().activateWindow()
+    QApplication.processEvents()
+    page.layout_of.chart.setFocus()
+    if isinstance(key, str):
+        QTest.keyClicks(page.layout_of.chart, key)
+    else:
+        QTest.keyClick(page.layout_of.chart, key, modifier)
+
+
+def shown(page: ResultsPage) -> list[list[str]]:
+    table = page.layout_of.table
+    cells = [[table.item(r, c) for c in range(table.columnCount())] for r in range(table.rowCount())]
+    return [["" if cell is None else cell.text() for cell in row] for row in cells]
+
+
+def test_every_view_shows_the_services_figures_by_its_digit(qtbot, page: ResultsPage) -> None:
+    press(page, "1")
+    board = page.board
+    assert board is not None
+    values = {(one.system, one.metric): one.value for one in board.standings if not one.kind}
+    first = shown(page)[0]
+    assert first[1].startswith(f"{values[first[0], metrics_of(board)[0]]:.4g}")
+    press(page, "2")
+    aspect = page._aspect()
+    assert aspect is not None
+    rates = {(row.system, row.rival): f"{row.rate.value:.3f}" for row in aspect.wins}
+    assert {(r[0], r[2]): r[6][:5] for r in shown(page) if r[2]} == rates
+    press(page, "3")
+    assert len(shown(page)) == 3
+    press(page, "4")
+    assert ["krippendorff alpha" in row[1] for row in shown(page)].count(True) == 1
+    press(page, "5")
+    assert {row[0] for row in shown(page)} >= {"gmescore"}
+    press(page, "6")
+    assert page.layout_of.stack.currentIndex() == 1, "imported scores have no values by frame"
+    press(page, "7")
+    assert len(shown(page)) == 8
+    press(page, "8")
+    assert len(shown(page)) == 20
+
+
+def test_a_calibration_totals_the_leaderboard_and_is_named(qtbot, page: ResultsPage) -> None:
+    box = page.layout_of.boxes["preset"]
+    box.setCurrentIndex(box.findData("taste"))
+    qtbot.waitUntil(lambda: page.board is not None and "taste" in page.board.preset, timeout=20_000)
+    assert page.board is not None
+    assert page.board.preset in page.layout_of.about.text()
+
+
+def test_pictures_and_tables_are_kept_as_files(qtbot, page: ResultsPage, project: Path) -> None:
+    folder = project / "project" / "exports" / "results"
+    press(page, "2")
+    press(page, Qt.Key.Key_S, CTRL | SHIFT)
+    assert (folder / "wins.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in (folder / "wins.svg").read_bytes()[:400]
+    press(page, Qt.Key.Key_S, CTRL)
+    rows = list(csv.reader((folder / "wins.csv").open(encoding="utf-8")))
+    assert (rows[0][0], len(rows) - 1) == ("system", len(page.sheet.rows))
+
+
+def test_a_table_runs_no_formula_in_a_spreadsheet() -> None:
+    said = as_csv(Sheet(head=("system", "=Name"), rows=(("=1+1", -0.5), ("@x", None))))
+    assert list(csv.reader(said.splitlines())) == [["system", "Name"], ["'=1+1", "-0.5"], ["'@x", ""]]
+
+
+def test_chosen_cases_are_drawn_side_by_side(qtbot, page: ResultsPage, project: Path) -> None:
+    press(page, "8")
+    page.layout_of.table.selectRow(0)
+    press(page, Qt.Key.Key_G, CTRL)
+    qtbot.waitUntil(lambda: "1 sheet" in page.layout_of.status.text(), timeout=40_000)
+    assert not page.layout_of.picture.pixmap().isNull()
