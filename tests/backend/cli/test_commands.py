@@ -54,7 +54,7 @@ COMMANDS = {
     "doctor": {"--project", "--json"},
     "eval": EVALUATE,
     "evaluate": EVALUATE,
-    "export": {"--project", "--out", "--where", "--split", "--system", "--benchmark", "--json"},
+    "export": {"--project", "--out", "--where", "--selection", "--split", "--system", "--benchmark", "--json"},
     "import": {
         "--project",
         "--videos",
