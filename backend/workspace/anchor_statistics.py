@@ -32,28 +32,44 @@ SELECT v.question, a.appearance_id, v.choice FROM (
 JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question WHERE v.choice NOTNULL
 """
 
-_SAID = f"""
-CREATE OR REPLACE TEMP VIEW anchor_said AS
+_WORD = f"""
+CREATE OR REPLACE TEMP VIEW anchor_word AS
 WITH told AS (
     SELECT a.appearance_id, a.kind, v.choice, count(*) AS votes FROM (
         SELECT * FROM vote WHERE study_id = '{ANCHORS_STUDY}' AND rater_kind = 'person'
         QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) v
-    JOIN (SELECT DISTINCT id, appearance_id, kind FROM anchor) a ON a.id = v.item_id AND a.kind = v.question
+    JOIN (SELECT DISTINCT id, appearance_id, kind FROM {{table}}) a ON a.id = v.item_id AND a.kind = v.question
     WHERE v.choice NOTNULL GROUP BY ALL
-), word AS (
-    SELECT appearance_id, kind, arg_max(choice, votes) AS choice FROM told
-    WHERE votes = (SELECT max(votes) FROM told o WHERE o.appearance_id = told.appearance_id AND o.kind = told.kind)
-    GROUP BY 1, 2 HAVING count(*) = 1
 )
-SELECT n.* REPLACE (CASE WHEN w.choice IS NULL OR w.choice = '{UNSURE}' THEN n.label ELSE w.choice END AS label)
-FROM anchor n LEFT JOIN word w ON w.appearance_id = n.appearance_id AND w.kind = n.kind WHERE w.choice IS DISTINCT FROM '{NONE}'
+SELECT appearance_id, kind, min(choice) AS choice FROM told
+WHERE votes = (SELECT max(votes) FROM told o WHERE o.appearance_id = told.appearance_id AND o.kind = told.kind)
+GROUP BY 1, 2 HAVING count(*) = 1 AND min(choice) <> '{UNSURE}'
 """
-"""Anchors as exports and samples see them: with the label that most people gave, without those that show none."""
+"""The choice that most people made of a picture; nothing where two are even or most cannot tell."""
+_NAMED = """
+CREATE OR REPLACE TEMP VIEW {name} AS SELECT n.* REPLACE (coalesce(w.choice, n.label) AS label), n.rowid AS rowid
+FROM {table} n LEFT JOIN anchor_word w ON w.appearance_id = n.appearance_id AND w.kind = n.kind {where}
+"""
 
 
 def create_anchor_views(now: Snapshot) -> None:
-    """Makes `anchor_said`."""
-    now.query(_SAID)
+    """Makes `anchor_said`: anchors as exports and samples see them, with people's labels, without those that show none."""
+    table = _make_words(now)
+    now.query(_NAMED.format(name="anchor_said", table=table, where=f"WHERE w.choice IS DISTINCT FROM '{NONE}'"))
+
+
+def show_named_anchors(now: Snapshot) -> None:
+    """Gives every anchor that this snapshot reads the label of people; one that shows none is called that."""
+    table = _make_words(now)
+    now.query(_NAMED.format(name="anchor", table=table, where=""))
+
+
+def _make_words(now: Snapshot) -> str:
+    """The name of the catalog's own table of anchors, once `anchor_word` is made."""
+    ((catalog,),) = now.query("SELECT current_database()")
+    table = f'"{catalog}".main.anchor'
+    now.query(_WORD.format(table=table))
+    return table
 
 
 def anchor_balance(now: Snapshot) -> tuple[AnchorBalance, ...]:

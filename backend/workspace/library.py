@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backend.domain import SettingsError
+from backend.domain import ANCHORS_STUDY, SettingsError
 from backend.domain.library import EXCLUDED, HELD_BACK, KEPT, KINDS, ItemColumn, ItemKind, ItemPage, Selection, Value
 from backend.engine.plan import Plan
 from backend.exports.where import Column, Where, parse_where
 from backend.settings import nearest
 from backend.store.catalog import Catalog
+from backend.workspace.anchor_statistics import show_named_anchors
 from backend.workspace.corrections import apply_corrections
 from backend.workspace.exclusions import create_exclusion_views
 from backend.workspace.library_tables import LIVE, PAIR_LIVE, make_table
@@ -54,6 +55,8 @@ class _Evaluated:
     """What was made from one moment of the snapshot."""
 
     moment: int
+    named: int | None = None
+    """The last event that names an anchor."""
     columns: dict[str, dict[str, Column]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     lists: OrderedDict[tuple, np.ndarray] = field(default_factory=OrderedDict)
@@ -75,8 +78,9 @@ class Library:
     def of(self, plan: Plan) -> Iterator["Reading"]:
         """The items of a plan, locked while they are read."""
         with self._lock, self._snapshot.of(plan, patience=PATIENCE) as now:
-            if self._made.moment != now.moment:
-                self._made = _Evaluated(now.moment)
+            named = now.query("SELECT max(seq) FROM vote WHERE study_id = ?", [ANCHORS_STUDY])[0][0]
+            if (self._made.moment, self._made.named) != (now.moment, named):
+                self._made = _Evaluated(now.moment, named)
             yield Reading(now, self._made, self._catalog.watermark()[0])
 
     def forget(self) -> None:
@@ -261,5 +265,6 @@ class Reading:
 
 def _prepare(now: Snapshot) -> None:
     apply_corrections(now)
+    show_named_anchors(now)
     create_exclusion_views(now)
     create_pair_views(now)

@@ -122,12 +122,15 @@ def test_labels_of_people_replace_the_machines_and_what_they_drop_is_no_anchor(p
     say(5, "left")
     assert [found[1] for found in exported(project, tmp_path / "left")[0]] == ["", "back", "left"]
     assert {row.label for row in project.statistics().anchor_balance} == {"front", "back", "left"}
+    assert project.items(kind="anchor", where="label = 'left'").total == 1
     say(5, "right", rater="bob")
     assert [found[1] for found in exported(project, tmp_path / "even")[0]] == ["", "back", "front"]
     say(15, "none")
     found = exported(project, tmp_path / "dropped")
     assert [row[1] for row in found[0]] == ["", "front"]
     assert [row[1] for row in found[10]] == [""]
+    assert project.items(kind="anchor", where="label = 'left'").total == 0
+    assert project.items(kind="anchor", where="label = 'none'").total == 2
 
 
 def test_the_figures_say_how_often_each_label_is_drawn(project: Workspace) -> None:
