@@ -43,7 +43,7 @@ class LibraryApi(Protocol):
         ...
 
     def ask_verification(self, *, selection: Selection, rater: str) -> VerificationAsked:
-        """Puts the pairs of the chosen items (themselves, or those of a subject, clip, video or anchor) first in everybody's queue."""
+        """Puts the pairs of the chosen items (themselves, or those of a subject, clip, video or anchor) first in everybody's queue; chosen subjects also in that of subjects."""
         ...
 
     def export_formats(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from backend.domain import VERIFY_STUDY, ProjectError, SettingsError
+from backend.domain import SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, SettingsError
 from backend.domain.library import (
     Excluded,
     ExportSummary,
@@ -102,12 +102,18 @@ class LibraryOperations:
         self._projection.refresh()
         with self._library.of(self.plan) as reading:
             chosen, pairs = pairs_of(reading, selection, across=True)
-        if not pairs:
+        asked = {VERIFY_STUDY: pairs, SUBJECTS_STUDY: chosen if selection.kind == "subject" else []}
+        if not any(asked.values()):
             raise ProjectError(
                 f"the {len(chosen)} chosen items have no pairs across clips that the gates keep; choose others, or loosen the gates"
             )
-        parts = [pairs[start : start + IDS_PER_EVENT] for start in range(0, len(pairs), IDS_PER_EVENT)]
-        self.journal.append([asked_event(VERIFY_STUDY, part, rater=rater) for part in parts])
+        self.journal.append(
+            [
+                asked_event(study_id, ids[start : start + IDS_PER_EVENT], rater=rater)
+                for study_id, ids in asked.items()
+                for start in range(0, len(ids), IDS_PER_EVENT)
+            ]
+        )
         return VerificationAsked(items=len(chosen), pairs=len(pairs))
 
     def export_formats(self: _Opened) -> tuple[str, ...]:

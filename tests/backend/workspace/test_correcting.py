@@ -10,6 +10,7 @@ import pytest
 from backend.api import Api
 from backend.domain import SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, SettingsError, Vote
 from backend.domain.corrections import Correction, Outline
+from backend.domain.library import Selection
 from backend.geometry import rle
 from backend.media.images import read_rgba
 from backend.workspace import Workspace
@@ -190,6 +191,15 @@ def test_a_subject_with_every_question_answered_leaves_its_raters_queue(curated_
     curated_api.submit_votes(votes=(vote(first, last, "yes"),))
     assert curated_api.queue_state(study_id=SUBJECTS_STUDY, rater="ann").judged == 1
     assert curated_api.queue_state(study_id=SUBJECTS_STUDY, rater="bob").left == 3
+
+
+def test_subjects_that_are_sent_to_verification_come_first(curated_api: Api) -> None:
+    def order() -> list[str]:
+        return [trial.item_id for trial in curated_api.next_trials(study_id=SUBJECTS_STUDY, rater="ann", limit=10)]
+
+    *others, last = order()
+    curated_api.ask_verification(selection=Selection(kind="subject", ids=(last,)), rater="bob")
+    assert order() == [last, *others]
 
 
 def test_pairs_of_a_refused_subject_leave_queue_and_export_until_it_is_put_right(curated_api: Api, tmp_path: Path) -> None:
