@@ -56,7 +56,10 @@ def test_model_has_an_id_and_a_sentence(role: str, name: str, path: str) -> None
     assert inspect.getdoc(model)
 
 
-@pytest.mark.parametrize("path", [*EXPORTS.values(), *JOBS.values(), *CALLS.values(), *(page.place for page in PAGES.values()), *STUDIES.values()])
+@pytest.mark.parametrize(
+    "path",
+    [*EXPORTS.values(), *JOBS.values(), *CALLS.values(), *(page.place for page in PAGES.values()), *STUDIES.values()],
+)
 def test_path_resolves(path: str) -> None:
     assert callable(load(path))
 
