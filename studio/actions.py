@@ -35,7 +35,7 @@ class Action:
 
 
 WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), ("library",)
-THRESHOLDS, RESULTS = ("thresholds",), ("results",)
+THRESHOLDS, RESULTS, EMBEDDINGS = ("thresholds",), ("results",), ("embeddings",)
 PLAYER = ("judge", "verify", "library")
 
 ACTIONS: tuple[Action, ...] = (
@@ -54,8 +54,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="views", keys=("B",), contexts=LIBRARY, menu="items", icon="star"),
     Action(id="save_view", keys=("Ctrl+S",), contexts=LIBRARY, menu="items"),
     Action(id="choose_all", keys=("Ctrl+A",), contexts=LIBRARY, menu="items"),
-    Action(id="choose_none", keys=("Esc",), contexts=LIBRARY, menu="items"),
-    Action(id="send", keys=("V",), contexts=(*LIBRARY, *THRESHOLDS), menu="items", icon="send"),
+    Action(id="choose_none", keys=("Esc",), contexts=(*LIBRARY, *EMBEDDINGS), menu="items"),
+    Action(id="send", keys=("V",), contexts=(*LIBRARY, *THRESHOLDS, *EMBEDDINGS), menu="items", icon="send"),
     Action(id="export_items", keys=("Ctrl+E",), contexts=(*LIBRARY, *THRESHOLDS), menu="items", icon="export"),
     Action(id="exclude", keys=("D", "Del"), contexts=LIBRARY, menu="items", icon="exclude"),
     Action(id="include", keys=("U",), contexts=LIBRARY, menu="items", icon="include"),
@@ -83,6 +83,14 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="save_picture", keys=("Ctrl+Shift+S",), contexts=RESULTS, menu="items", icon="export"),
     Action(id="save_table", keys=("Ctrl+S",), contexts=RESULTS, menu="items", icon="table"),
     Action(id="make_sheets", keys=("Ctrl+G",), contexts=RESULTS, menu="items"),
+    *(
+        Action(id=f"circle_{side.lower()}", keys=(side,), contexts=EMBEDDINGS, menu="items", repeats=True)
+        for side in ("Left", "Right", "Up", "Down")
+    ),
+    Action(id="circle_larger", keys=("+", "="), contexts=EMBEDDINGS, menu="items", repeats=True),
+    Action(id="circle_smaller", keys=("-",), contexts=EMBEDDINGS, menu="items", repeats=True),
+    Action(id="choose_circle", keys=("Space",), contexts=EMBEDDINGS, menu="items"),
+    Action(id="other_colours", keys=("C",), contexts=EMBEDDINGS, menu="items"),
     Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
     Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
     *(
@@ -99,7 +107,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="take_back", keys=("Ctrl+Backspace",), contexts=VERIFY, menu="judge"),
     Action(id="overlay", keys=("M",), contexts=VERIFY, menu="view", icon="overlay"),
     Action(id="to_frame", keys=("T",), contexts=VERIFY, menu="playback"),
-    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS, *RESULTS), menu="view", icon="refresh"),
+    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS, *RESULTS, *EMBEDDINGS), menu="view", icon="refresh"),
     Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
     Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
     Action(id="step_on", keys=(".",), contexts=PLAYER, menu="playback", icon="forward", repeats=True),

@@ -20,8 +20,8 @@ SCALE = 2
 class Chart(pg.PlotWidget):
     """An empty plot; `name` is what screen readers say."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(enableMenu=False)
+    def __init__(self, name: str, *, box: pg.ViewBox | None = None) -> None:
+        super().__init__(enableMenu=False, viewBox=box)
         self.setObjectName("chart")
         self.setAccessibleName(name)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -18,4 +18,5 @@ PAGES: dict[str, PageEntry] = {
     "compare": PageEntry(place="studio.pages.compare:ComparePage", icon="compare", key="Alt+3"),
     "thresholds": PageEntry(place="studio.pages.thresholds:ThresholdsPage", icon="thresholds", key="Alt+4"),
     "results": PageEntry(place="studio.pages.results:ResultsPage", icon="results", key="Alt+5"),
+    "embeddings": PageEntry(place="studio.pages.embeddings:EmbeddingsPage", icon="embeddings", key="Alt+6"),
 }

@@ -110,7 +110,8 @@ class NearStrip(QListWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self._store, self._kind, self._near = store, "", ()
+        self._store, self._kind = store, ""
+        self._shown: tuple[tuple[str, str], ...] = ()
         store.arrived.connect(self._fill_pictures)
 
     def keyboardSearch(self, search: str) -> None:
@@ -127,14 +128,20 @@ class NearStrip(QListWidget):
         return super().event(event)
 
     def show_near(self, kind: str, near: Sequence[NearItem]) -> None:
-        if (kind, tuple(near)) == (self._kind, self._near):
+        """Items with their values and verdicts."""
+        words = [text(f"library.verdict_{each.verdict}") if each.verdict else "" for each in near]
+        said = [f"{each.value:.4g}\n{word}".rstrip() for each, word in zip(near, words, strict=True)]
+        self.show_items(kind, [(each.item_id, caption) for each, caption in zip(near, said, strict=True)])
+
+    def show_items(self, kind: str, items: Sequence[tuple[str, str]]) -> None:
+        """Ids with what stands below their pictures."""
+        if (kind, tuple(items)) == (self._kind, self._shown):
             return
-        self._kind, self._near = kind, tuple(near)
+        self._kind, self._shown = kind, tuple(items)
         self.clear()
-        for each in near:
-            said = text(f"library.verdict_{each.verdict}") if each.verdict else ""
-            item = QListWidgetItem(f"{each.value:.4g}" + (f"\n{said}" if said else ""))
-            item.setData(Qt.ItemDataRole.UserRole, each.item_id)
+        for item_id, caption in items:
+            item = QListWidgetItem(caption)
+            item.setData(Qt.ItemDataRole.UserRole, item_id)
             item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
             self.addItem(item)
         self._fill_pictures()

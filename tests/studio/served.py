@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
+from backend.engine.plan import Step
 from backend.service import serving
 from backend.workspace import Workspace
 from studio.app import open_window
@@ -16,10 +18,10 @@ from tests.backend.workspace.toy_project import plan, write_toy_video
 
 
 @contextmanager
-def toy_workspace(folder: Path) -> Iterator[Workspace]:
-    """The project, curated."""
+def toy_workspace(folder: Path, *more: Step) -> Iterator[Workspace]:
+    """The project, curated, with `more` steps behind those of the toy plan."""
     opened = Workspace(folder / "project", create=True)
-    opened.plan = plan()
+    opened.plan = replace(plan(), steps=(*plan().steps, *more))
     opened.ingest(paths=(str(write_toy_video(folder / "mug.mp4")),), licence="CC0-1.0")
     curated(cast(Api, opened))
     yield opened

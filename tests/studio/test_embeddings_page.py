@@ -1,0 +1,116 @@
+"""A map of three planted vectors by keys alone, over the real service."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from matplotlib.path import Path as Outline
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from backend.domain import Appearance, Context, Embedding, Item, Ok, Resources, Result
+from backend.engine.plan import Step
+from studio.pages.embeddings import EmbeddingsPage
+from studio.sessions.embeddings import enclosed
+from tests.studio.served import served_window, toy_workspace
+
+PLACES = ((1.0, 0.0), (0.0, 1.0), (-0.6, -0.8))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantVectors:
+    """A unit vector for each of the three appearances, by its frame."""
+
+    name: ClassVar[str] = "plant_vectors"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Appearance
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Embedding,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        found: list[Result] = []
+        for item in items:
+            (appearance,) = item.records[Appearance]
+            vector = np.array(PLACES[appearance.frame // 10], np.float32)
+            found.append(
+                Ok(item.id, (Embedding(appearance_id=item.id, space="appearance", model="planted", vector=vector),))
+            )
+        return found
+
+
+@pytest.fixture
+def page(qtbot, tmp_path: Path) -> Iterator[EmbeddingsPage]:
+    with (
+        toy_workspace(tmp_path, Step(PlantVectors())) as workspace,
+        served_window(workspace, tmp_path, "embeddings") as window,
+    ):
+        found = window.page
+        assert isinstance(found, EmbeddingsPage)
+        qtbot.waitUntil(lambda: found.session.found is not None, timeout=20_000)
+        yield found
+
+
+def press(page: EmbeddingsPage, *keys: Qt.Key) -> None:
+    page.window().activateWindow()
+    QApplication.processEvents()
+    page.plot.setFocus()
+    for key in keys:
+        QTest.keyClick(page.plot, key)
+
+
+def test_points_are_chosen_by_keys_and_their_pairs_are_sent(qtbot, page: EmbeddingsPage) -> None:
+    found = page.session.found
+    assert found is not None
+    assert (found.total, len(found.x), sum(found.explained)) == (3, 3, pytest.approx(1.0))
+    press(page, Qt.Key.Key_V)
+    assert "first" in page.status.text()
+    centre, radius = page.session.centre, page.session.radius
+    press(page, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Plus)
+    assert page.session.centre == pytest.approx((centre[0] + radius / 4, centre[1] + radius / 4))
+    assert page.session.radius == pytest.approx(radius * 1.25)
+    press(page, Qt.Key.Key_Left, Qt.Key.Key_Down, Qt.Key.Key_Minus)
+    for _ in range(20):
+        press(page, Qt.Key.Key_Plus)
+    press(page, Qt.Key.Key_Space)
+    assert page.status.text().startswith("3 subjects chosen (3 points)")
+    assert page.strip.count() == 3
+    press(page, Qt.Key.Key_V)
+    qtbot.waitUntil(lambda: "2 pairs are first in the queue" in page.status.text(), timeout=10_000)
+    press(page, Qt.Key.Key_Escape)
+    assert page.session.selection() is None
+
+
+def test_shapes_go_by_category_or_by_who_pairs_hold_for_one(qtbot, page: EmbeddingsPage) -> None:
+    assert [page.legend.item(n).text() for n in range(page.legend.count())] == ["●  mug  3"]
+    press(page, Qt.Key.Key_C)
+    assert [page.legend.item(n).text() for n in range(page.legend.count())] == ["●  #1  3"], ".9 and .6 join all three"
+
+
+def test_a_lasso_chooses_what_it_encloses(page: EmbeddingsPage) -> None:
+    found = page.session.found
+    assert found is not None
+    x, y = found.x[0], found.y[0]
+    page._lassoed([(x - 0.1, y - 0.1), (x + 0.1, y - 0.1), (x, y + 0.1)])
+    assert page.session.chosen == {0}
+
+
+def test_a_space_without_vectors_says_what_to_do(qtbot, page: EmbeddingsPage) -> None:
+    page.boxes["space"].setCurrentIndex(1)
+    qtbot.waitUntil(lambda: page.stack.currentIndex() == 1, timeout=10_000)
+    assert "there are appearance" in page.rest_words.text()
+
+
+def test_enclosed_agrees_with_matplotlib_on_a_star() -> None:
+    turn = np.arange(10) * np.pi / 5
+    reach = np.where(np.arange(10) % 2, 0.4, 1.0)
+    star = np.column_stack([reach * np.cos(turn), reach * np.sin(turn)])
+    points = np.random.default_rng(1).uniform(-1, 1, (500, 2))
+    inside = enclosed(points[:, 0], points[:, 1], star)
+    assert inside.tolist() == Outline(star).contains_points(points).tolist()
+    assert 50 < inside.sum() < 250
