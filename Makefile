@@ -21,8 +21,8 @@ check:  ## ruff, pyright, import contracts, fast tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/pyright
-	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu and not chaos"
+	.venv/bin/pyright --threads
+	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu and not chaos" --durations=25
 
 bench:  ## benchmarks: prints the table, writes bench/results
 	@sh packaging/setup.sh dev
