@@ -295,7 +295,6 @@ class ThresholdsLayout:
             field = CutField()
             step = 0.01 if spread is None else (spread.edges[-1] - spread.edges[0]) / 100
             field.setDecimals(6)
-            field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             field.setRange(-1e12, 1e12)
             field.setStepType(QDoubleSpinBox.StepType.DefaultStepType)
             field.setSingleStep(float(f"{step:.1g}") or 0.01)
