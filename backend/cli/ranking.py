@@ -134,7 +134,8 @@ def show_board(board: Leaderboard) -> None:
     _show_metrics(console, board, [TOTAL, *(c.metric for c in ranked)], f"{board.benchmark}, {board.preset}")
     embedded = [column.metric for column in board.columns if column.embedded]
     if embedded:
-        _show_metrics(console, board, embedded, "Embedded: classical scores, not ranked, in no total")
+        place = f"in the total as {board.preset} weighs them" if board.totals_embedded else "in no total"
+        _show_metrics(console, board, embedded, f"Embedded: classical scores, not ranked, {place}")
     if board.comparisons:
         _show_comparisons(console, board.comparisons)
     show_distances(board.distances)

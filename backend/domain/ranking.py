@@ -170,3 +170,8 @@ class Leaderboard:
     distances: tuple[SetDistance, ...] = ()
     guide: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    @property
+    def totals_embedded(self) -> bool:
+        """Whether the total is of classical scores: a calibration may weigh them, no published preset does."""
+        return any(column.embedded and column.low is not None for column in self.columns)

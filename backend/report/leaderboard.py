@@ -65,7 +65,8 @@ def _embedded(board: Leaderboard) -> list[Section]:
         return []
     placed = {(s.system, s.metric): s for s in board.standings if not s.kind}
     titles = [_titled(c.title, c.higher_is_better) for c in columns]
-    note = "Classical scores without weights: a first impression, not ranked and in no total."
+    place = f"in the total as {board.preset} weighs them" if board.totals_embedded else "in no total"
+    note = f"Classical scores without weights: a first impression, not ranked, {place}."
     table = _matrix([one.system for one in board.answered], [c.metric for c in columns], titles, placed, note)
     return [Section(anchor="embedded", title="Embedded scores", blocks=[table])]
 

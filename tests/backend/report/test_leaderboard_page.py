@@ -1,5 +1,6 @@
 """The page of a leaderboard: radars, groups, spreads and distances stand on it, and say what they rest on."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,14 @@ def test_best_is_outside_on_every_axis() -> None:
     mirrored = _radar_of(found, dict.fromkeys(columns, (1.0, 0.0)), "x")
     low = Leaderboard(**{**_fields(found), "standings": tuple(_flipped(s) for s in found.standings)})
     assert _radar_of(low, dict.fromkeys(columns, (1.0, 0.0)), "x") == rising != mirrored
+
+
+def test_classical_scores_that_a_calibration_weighs_are_said_to_be_in_the_total() -> None:
+    alone = str(render(leaderboard_report(board((column("a"),)), {})))
+    weighed = str(render(leaderboard_report(board((replace(column("a"), low=0.0, high=1.0),)), {})))
+    assert "in no total" in alone
+    assert "in no total" not in weighed
+    assert "in the total as" in weighed
 
 
 def test_groups_are_a_row_each_with_systems_side_by_side() -> None:
