@@ -1,5 +1,6 @@
 """What every test may use: real media when present, and single-threaded numerics."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,6 +34,15 @@ def real_media() -> Path:
     if not REAL_MEDIA.is_dir():
         pytest.skip("real media folder ../shared/data is absent")
     return REAL_MEDIA
+
+
+@pytest.fixture
+def frozen_heap():
+    """Leaves what other tests left in memory out of collections: code that collects often then takes no longer beside them."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
