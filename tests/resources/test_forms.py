@@ -43,9 +43,10 @@ def test_slots_values_and_kinds_are_distinct_and_known(name: str) -> None:
 
 
 def test_identity_asks_for_the_verdicts_that_pairs_have() -> None:
-    (question,) = form("identity").questions
-    assert tuple(choice.value for choice in question.choices) == IDENTITY_CHOICES
-    assert [choice.key for choice in question.choices] == ["1", "2", "3", "4"]
+    identity, contexts = form("identity").questions
+    assert tuple(choice.value for choice in identity.choices) == IDENTITY_CHOICES
+    assert [choice.key for choice in identity.choices] == ["1", "2", "3", "4"]
+    assert contexts.after == ("same",), "whether contexts differ is asked of one and the same subject alone"
     assert [panel.slot for panel in form("identity").panels] == ["target", "reference"]
 
 
