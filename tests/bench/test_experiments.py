@@ -66,6 +66,7 @@ def test_nobody_and_no_place_of_the_test_was_learned_from(name: str) -> None:
             )
 
 
+@pytest.mark.slow
 def test_the_true_video_is_without_error_and_the_reference_itself_leaks(ruler: Ruler) -> None:
     asked = Scene(place="beach", variant=TEST_FROM, figures=(MAN,))
     shown = Scene(place="library", variant=TEST_FROM + 1, figures=(replace(MAN, cell="right"),))

@@ -376,6 +376,7 @@ def test_pictures_arrive_for_rows_in_sight(qtbot, page: LibraryPage) -> None:
         qtbot.waitUntil(lambda row=row: page.thumbnails.get("clip", row[0]) is not None, timeout=30_000)
 
 
+@pytest.mark.slow
 def test_the_library_says_when_the_service_is_away_and_comes_back(
     qtbot, service: Api, tmp_path: Path, workspace: Workspace
 ) -> None:
@@ -405,6 +406,7 @@ def test_the_library_says_when_the_service_is_away_and_comes_back(
         window.close()
 
 
+@pytest.mark.slow
 def test_what_is_curated_meanwhile_appears_by_itself(
     qtbot, page: LibraryPage, workspace: Workspace, tmp_path: Path
 ) -> None:

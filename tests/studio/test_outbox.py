@@ -212,6 +212,7 @@ def test_a_locked_outbox_is_one_sentence_within_five_seconds(tmp_path: Path):
     other.close()
 
 
+@pytest.mark.slow
 def test_no_put_vote_is_lost_when_studio_is_killed(tmp_path: Path):
     put = 0
     for round_number in range(6):

@@ -157,6 +157,7 @@ def test_both_sides_show_the_same_frame_at_every_step_and_seek(qtbot, two_sides)
     assert (seen(left), seen(right)) == (46, 46)
 
 
+@pytest.mark.slow
 def test_both_sides_show_the_same_frame_while_playing(qtbot, two_sides) -> None:
     deck, left, right = two_sides
     pairs: list[tuple[int, int]] = []

@@ -246,6 +246,7 @@ def test_json_is_one_document_also_on_failure(
     assert json.loads(out)["error"]["kind"] == "project"
 
 
+@pytest.mark.slow
 def test_project_with_a_broken_file_lists_it_and_keeps_the_rest(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -287,6 +288,7 @@ def test_doctor_names_every_bound_role(
     assert found["roles"]["Segmenter"]["implementation"] == "embedded"
 
 
+@pytest.mark.slow
 def test_backup_restores_votes_and_rows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

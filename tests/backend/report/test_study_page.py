@@ -146,6 +146,7 @@ def test_equal_results_give_equal_pages() -> None:
     assert page(*made()) == page(*made())
 
 
+@pytest.mark.slow
 def test_a_sequential_study_shows_its_fair_sample_beside_all_votes() -> None:
     design, _ = made()
     chosen = replace(design, sequential=True, hold_out=0.25, stop_half_width=0.3)

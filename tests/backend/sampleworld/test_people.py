@@ -103,6 +103,7 @@ def test_cast_has_people_animals_products_and_mutual_twins():
         assert by_id[i.twin or ""].look != i.look
 
 
+@pytest.mark.slow
 def test_every_identity_can_be_drawn_from_all_sides():
     for identity in draw_cast(1):
         wide, tall = size_of(identity.look)

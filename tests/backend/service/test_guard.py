@@ -95,6 +95,7 @@ def test_socket_lies_where_nobody_else_can_go(place: ServicePlace) -> None:
     assert place.token.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_every_operation_has_a_route(place: ServicePlace) -> None:
     assert all(call(place, path=f"/api/{name}", content=b'{"?": 1}').status_code == 422 for name in operations())
 

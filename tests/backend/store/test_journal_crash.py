@@ -80,6 +80,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_thirty_kills_lose_and_double_nothing(tmp_path: Path):
     seen = run(KILLING, tmp_path / "journal.sqlite", 30)
     assert (seen["lost"], seen["doubled"], seen["sound"]) == (0, 0, True)
