@@ -160,6 +160,7 @@ class FourThings:
         ]
 
 
+@pytest.mark.slow
 def test_duplicates_are_found_behind_surer_boxes_that_are_compared_with_references(
     entry_of: MakeEntry, tmp_path: Path
 ) -> None:

@@ -421,6 +421,7 @@ def test_what_is_curated_meanwhile_appears_by_itself(
     qtbot.waitUntil(lambda: page.list.current() == 2, timeout=10_000)
 
 
+@pytest.mark.slow
 def test_every_action_of_the_library_can_be_pressed(qtbot, page: LibraryPage) -> None:
     for name in page.actions_.qt:
         if name in ("export_items", "save_view", "quit"):

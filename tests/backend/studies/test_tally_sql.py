@@ -44,6 +44,7 @@ def counted(votes: list[dict], *, raters: int = 10) -> Dashboard:
         return dashboard(opened.execute(DASHBOARD, ["s", raters]).fetchall())
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
 def test_counts_are_those_of_the_last_revisions(seed: int) -> None:

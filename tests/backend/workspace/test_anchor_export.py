@@ -87,6 +87,7 @@ def exported(project: Workspace, out: Path) -> dict[int, list[tuple[str, str, bo
     return found
 
 
+@pytest.mark.slow
 def test_samples_carry_the_anchors_of_their_clip_with_weights(project: Workspace, tmp_path: Path) -> None:
     assert exported(project, tmp_path / "out") == {
         0: [
@@ -99,6 +100,7 @@ def test_samples_carry_the_anchors_of_their_clip_with_weights(project: Workspace
     }
 
 
+@pytest.mark.slow
 def test_a_picture_of_another_one_is_no_anchor(project: Workspace, tmp_path: Path) -> None:
     (trial,) = [
         trial
@@ -111,6 +113,7 @@ def test_a_picture_of_another_one_is_no_anchor(project: Workspace, tmp_path: Pat
     assert [label for _, label, *_ in found[0]] == ["", "front"]
 
 
+@pytest.mark.slow
 def test_labels_of_people_replace_the_machines_and_what_they_drop_is_no_anchor(project: Workspace, tmp_path: Path) -> None:
     """The second view is the back of the first clip and the front of its own: one picture, judged once."""
     frame = dict(project.catalog.query("SELECT n.id, a.frame FROM anchor n JOIN appearance a ON a.id = n.appearance_id"))

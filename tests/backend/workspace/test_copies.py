@@ -45,6 +45,7 @@ def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_near_duplicates_are_counted_and_listed_in_the_report(hashed: Workspace) -> None:
     assert hashed.status().counts["near_duplicates"] == 3 * NUM_FILMS
     page = Path(hashed.report()).read_text(encoding="utf-8")
