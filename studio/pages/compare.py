@@ -5,7 +5,7 @@ import uuid
 from backend.api import PairRow
 from backend.domain import StudioError, Vote
 from backend.domain.studies import PageEvent, Participant, StudyDesign, StudyPass, StudySummary
-from studio.pages.judge import JudgePage
+from studio.pages.judge import RETRY_MS, JudgePage
 from studio.pages.page import PageContext
 from studio.pages.study_gate import StudyGate
 from studio.prepare import Stills
@@ -96,7 +96,10 @@ class ComparePage(JudgePage):
         super()._show_trial(held, stills)
 
     def _offer_end(self, found: StudyPass) -> None:
-        if self.session.phase is not Phase.EMPTY or found.left:
+        if self.session.phase is not Phase.EMPTY:
+            return
+        if found.left:
+            self._retry.start(RETRY_MS)  # the last answers are still on their way
             return
         assert self._design is not None, "read before anybody takes part"
         self.gate.offer_end(found.total, is_closed=found.is_closed, asks_slider=self._design.rules.slider)
