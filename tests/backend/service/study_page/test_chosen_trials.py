@@ -25,7 +25,7 @@ def test_chosen_trials_are_answered_gone_back_to_and_tell_nothing(tmp_path: Path
     assert [one["questions"][0]["choice"] for one in back] == ["left"] * 3
     assert visitor.answer(back[0], back[0]["questions"][0], "right").status_code == 200
     assert visitor.slide()["passed"]
-    assert visitor.post("/s/finish", {}).status_code == 200
+    assert visitor.say("/s/finish", {}).status_code == 200
     told = b"".join(
         answer.content for answer in visitor.answers if "json" in answer.headers.get("content-type", "")
     ).decode()

@@ -62,8 +62,14 @@ class Visitor:
         assert self.post("/s/consent", {"agreed": True}).status_code == 200
         return self
 
+    def say(self, path: str, body: dict[str, Any]) -> Response:
+        """Posts; told to slow down it waits and says it again, as the page does."""
+        while (answer := self.post(path, body)).status_code == 429:
+            time.sleep(0.2)
+        return answer
+
     def trials(self, start: int | None = None) -> list[dict[str, Any]]:
-        return self.post("/s/trials", {"start": start}).json()["trials"]
+        return self.say("/s/trials", {"start": start}).json()["trials"]
 
     def answer(self, trial: dict, question: dict, choice: str | None, **changes: Any) -> Response:
         body = {
@@ -74,7 +80,7 @@ class Visitor:
             "choice": choice,
             "made_at": "2026-01-02T03:04:05.678Z",
         }
-        return self.post("/s/vote", {**body, **changes})
+        return self.say("/s/vote", {**body, **changes})
 
     def answer_all(self, choose: Callable[[dict, dict], str] = lambda trial, question: "left") -> None:
         while found := self.trials():
@@ -84,10 +90,10 @@ class Visitor:
 
     def slide(self, *, after_s: float = 0.4) -> dict[str, Any]:
         """Moves the slider as a hand does; the service's own clock has to agree."""
-        asked = self.post("/s/slider", {}).json()
+        asked = self.say("/s/slider", {}).json()
         time.sleep(after_s)
         trace = [[k * 40.0, asked["target"] * (k / 20) ** 2] for k in range(21)]
-        return self.post("/s/slid", {"nonce": asked["nonce"], "value": asked["target"], "trace": trace}).json()
+        return self.say("/s/slid", {"nonce": asked["nonce"], "value": asked["target"], "trace": trace}).json()
 
     def _in_process(self, api: Api, address: str, keys: PageKeys, ask_login: bool) -> TestClient:
         page: Any = make_page(api, keys=keys, place=PLACE, ask_login=ask_login)
