@@ -310,4 +310,4 @@ def test_one_sample_is_learnt_by_heart(tmp_path):
     )
     found = losses(tmp_path / "run")
     assert np.mean(found[-20:]) < 0.25 * np.mean(found[:5])
-    assert read_metrics(tmp_path / "run")[-1]["validation/loss"] < 0.3
+    assert read_metrics(tmp_path / "run")[-1]["validation/loss"] < 0.4
