@@ -21,7 +21,7 @@ check:  ## ruff, pyright, import contracts, fast tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/pyright --threads
+	.venv/bin/pyright --threads 2
 	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu and not chaos" --durations=25
 
 bench:  ## benchmarks: prints the table, writes bench/results
