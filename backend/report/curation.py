@@ -1,6 +1,7 @@
 """The report of a curation: what was found, kept and dropped, with pictures to judge it by."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -149,6 +150,9 @@ class CurationData:
 def curation_report(data: CurationData) -> Report:
     """The report's sections; empty ones say what is missing instead of being left out."""
     status = data.status
+    with ThreadPoolExecutor(1) as aside:  # plots are Python's work, pictures are encoded outside of its lock
+        scores = aside.submit(_scores, data)
+        pairs, subjects, anchors, shots = _pairs(data), _subjects(data), _anchors(data), _shots(data)
     return Report(
         kicker="Curation report",
         title=data.project,
@@ -165,25 +169,25 @@ def curation_report(data: CurationData) -> Report:
                 title="Pairs",
                 lead="A target and a reference that should show the same one in different surroundings. "
                 "A mark on a bar is the gate; a red bar does not pass it.",
-                blocks=_pairs(data),
+                blocks=pairs,
             ),
             Section(
                 anchor="subjects",
                 title="Subjects",
                 lead="Who and what was found. What the mask leaves out is dimmed.",
-                blocks=[_subjects(data)],
+                blocks=[subjects],
             ),
             Section(
                 anchor="anchors",
                 title="Anchors",
                 lead="Frames that stand for a subject: drawn at random, or as its sides and expressions, the surest first.",
-                blocks=_anchors(data),
+                blocks=anchors,
             ),
             Section(
                 anchor="shots",
                 title="Shots",
                 lead="One frame of each clip, in the order of the video. Faded ones are held back by a gate.",
-                blocks=_shots(data),
+                blocks=shots,
             ),
             Section(
                 anchor="near-duplicates",
@@ -195,7 +199,7 @@ def curation_report(data: CurationData) -> Report:
                 anchor="scores",
                 title="Scores and gates",
                 lead="Gates are applied when rows are chosen: moving one runs no model again.",
-                blocks=_scores(data),
+                blocks=scores.result(),
             ),
             Section(anchor="stages", title="Stages", blocks=[_stages(status.stages)]),
             Section(

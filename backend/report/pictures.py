@@ -94,5 +94,5 @@ def _fitted(image: Image.Image, long_side: int) -> Image.Image:
 
 def _encoded(image: Image.Image, quality: int) -> str:
     data = io.BytesIO()
-    image.save(data, "WEBP", quality=quality, method=4)
+    image.save(data, "WEBP", quality=quality, method=2)
     return f"data:image/webp;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
