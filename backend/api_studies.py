@@ -14,6 +14,7 @@ from backend.domain.studies import (
     StudySummary,
     VoteFiles,
 )
+from backend.domain.study_plans import PageNotice, StudyDraft, StudyOptions, StudyReport, WidthPoint
 
 
 class StudyApi(Protocol):
@@ -22,6 +23,20 @@ class StudyApi(Protocol):
     Trials that are given out name slots and opaque ids only. Votes on them go through `Api.submit_votes`, with the
     participant as `rater` and the trial's `item_id` as it came; they may be changed until `finish_study`.
     """
+
+    def study_options(self, *, language: str = "en") -> StudyOptions:
+        """What a study can be made of here: kinds with their forms and questions, benchmarks with their systems, presets, rules.
+
+        Questions are in `language`. Raises SettingsError for one that no form has.
+        """
+        ...
+
+    def plan_study(self, *, draft: StudyDraft) -> StudySummary:
+        """What `create_study` would decide, with what that can tell; nothing is kept. The name may still be empty.
+
+        Raises as `create_study` does.
+        """
+        ...
 
     def create_study(
         self,
@@ -78,6 +93,27 @@ class StudyApi(Protocol):
         """What the votes come to, after the study's rules: rankings, rates, agreement, raters, and the funnel."""
         ...
 
+    def study_widths(self, *, name: str, points: int = 12) -> tuple[WidthPoint, ...]:
+        """How narrow a study's intervals became as responses came in, at up to `points` numbers of them, after its rules.
+
+        Empty while fewer are handed in than the rule that closes a study looks at.
+        """
+        ...
+
+    def write_study_report(
+        self, *, name: str, html: str = "", figures: str = "", calibrations: tuple[str, ...] = (), bootstraps: int = 1000
+    ) -> StudyReport:
+        """Writes a study's report as one offline page, its figures as SVG and CSV into a folder, or both.
+
+        Metrics stand beside the votes as the files `calibrations` tell, else those that the project keeps of this study.
+        Raises SettingsError for a file that is none or rests on another study, ProjectError for a place that cannot be written.
+        """
+        ...
+
+    def study_page(self) -> PageNotice:
+        """Whether `study serve` serves the page of this project's studies now, and where."""
+        ...
+
     def close_study(self, *, name: str, because: str = "") -> StudySummary:
         """Ends a study: nobody joins, nothing more is given out, and who has begun hands in what they answered.
 
@@ -103,6 +139,10 @@ class StudyApi(Protocol):
 
     def participant(self, *, participant: str) -> Participant:
         """A participant as they stand now. Raises ProjectError for an id that is none."""
+        ...
+
+    def participants(self, *, study: str) -> tuple[Participant, ...]:
+        """Everybody who joined a study, in that order, those who withdrew among them; not those who were erased."""
         ...
 
     def consent(self, *, participant: str, text: str) -> Participant:

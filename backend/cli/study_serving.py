@@ -12,6 +12,7 @@ from backend.cli.options import HERE, ProjectOption
 from backend.cli.output import say, warn
 from backend.service.study_page import PageLimits, PagePlace, Rate, serving_page
 from backend.workspace import Layout
+from backend.workspace.page_notice import telling
 
 
 def serve(
@@ -41,8 +42,11 @@ def serve(
     limits = PageLimits(per_address=Rate(calls, 4 * calls), joins_per_address=Rate(joins / 60, joins))
     with opened(project, linger=False) as api:
         _prepare(api, names or [one.name for one in api.studies()])
-        secret = Layout(project.resolve()).page_key
-        with serving_page(api, secret=secret, place=place, limits=limits, ask_login=ask_login) as server:
+        layout = Layout(project.resolve())
+        with (
+            serving_page(api, secret=layout.page_key, place=place, limits=limits, ask_login=ask_login) as server,
+            telling(layout, server.place.url),
+        ):
             say(f"study page: {server.place.url}/s/")
             say(f"invite people with `studio-backend study invite NAME --url {server.place.url} --project {project}`")
             wait_for_signal()

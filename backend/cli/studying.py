@@ -1,5 +1,6 @@
 """Commands that ask people about systems' videos, and say what they answered."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,10 @@ import typer
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
-from backend.cli.study_reporting import write_report
 from backend.cli.study_serving import serve
 from backend.domain.dashboards import Dashboard
 from backend.domain.studies import AspectResults, Estimate, StopState, StudyResults, StudySummary
+from backend.domain.study_plans import StudyDraft
 
 study_app = typer.Typer(help="Make studies, invite people, and see what they answered.", no_args_is_help=True)
 study_app.command()(serve)
@@ -52,37 +53,34 @@ def create(
     ] = 0.0,
     language: Annotated[str, typer.Option("--language", help="en or zh.")] = "en",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds draw equal items.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would be, and decide nothing.")] = False,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Decide a study and print what it can tell."""
+    draft = StudyDraft(
+        name=name,
+        kind=kind,
+        form=form,
+        aspects=tuple(part.strip() for part in aspects.split(",") if part.strip()),
+        systems=tuple(_absolute(system) for system in systems or ()),
+        cases=str(cases.absolute()) if cases else None,
+        references=str(references.absolute()) if references else None,
+        benchmark=benchmark,
+        preset=preset,
+        pairs=pairs,
+        raters=raters,
+        trials=trials,
+        rules=tuple(rules or ()),
+        sequential=sequential,
+        hold_out=hold_out,
+        stop_half_width=stop_at,
+        language=language,
+        seed=seed,
+    )
     with opened(project) as api:
-        made = api.create_study(
-            name=name,
-            kind=kind,
-            form=form,
-            aspects=tuple(part.strip() for part in aspects.split(",") if part.strip()),
-            systems=tuple(_absolute(system) for system in systems or ()),
-            cases=str(cases.absolute()) if cases else None,
-            references=str(references.absolute()) if references else None,
-            benchmark=benchmark,
-            preset=preset,
-            pairs=pairs,
-            raters=raters,
-            trials=trials,
-            rules=tuple(rules or ()),
-            sequential=sequential,
-            hold_out=hold_out,
-            stop_half_width=stop_at,
-            language=language,
-            seed=seed,
-        )
-    if as_json:
-        emit(made)
-        return
-    _describe(made)
-    for remark in made.remarks:
-        warn(remark)
+        made = api.plan_study(draft=draft) if dry_run else api.create_study(**dataclasses.asdict(draft))
+    _told(made, dry_run=dry_run, as_json=as_json)
 
 
 @study_app.command("list")
@@ -160,7 +158,7 @@ def invite(
         emit(list(made))
         return
     for one in made:
-        say(f"{base.rstrip('/')}/s/join/{one.token}" if base else one.token)
+        say(one.link(base) if base else one.token)
 
 
 @study_app.command()
@@ -178,11 +176,17 @@ def results(
 ) -> None:
     """Rankings, rates, agreement and raters after the study's rules, with what each rule left out."""
     with opened(project) as api:
-        found = api.study_results(name=name, bootstraps=bootstraps)
-        design = api.study(name=name)
-    written = ()
-    if html or figures:
-        written = write_report(found, design, html=html, figures=figures, calibrations=calibrations, project=project)
+        if html or figures:
+            report = api.write_study_report(
+                name=name,
+                html=str(html.absolute()) if html else "",
+                figures=str(figures.absolute()) if figures else "",
+                calibrations=tuple(str(path.absolute()) for path in calibrations or ()),
+                bootstraps=bootstraps,
+            )
+            found, written = report.results, report.files
+        else:
+            found, written = api.study_results(name=name, bootstraps=bootstraps), ()
     if as_json:
         emit(found)
         return
@@ -243,6 +247,17 @@ def erase(
 def _absolute(system: str) -> str:
     name, equals, folder = system.partition("=")
     return f"{name}={Path(folder).absolute()}" if equals else name
+
+
+def _told(made: StudySummary, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        emit(made)
+        return
+    _describe(made)
+    if dry_run:
+        say("nothing was decided: the same without --dry-run does it, and then nothing of it changes")
+    for remark in made.remarks:
+        warn(remark)
 
 
 def _describe(made: StudySummary) -> None:

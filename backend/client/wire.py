@@ -11,11 +11,14 @@ import backend.api
 import backend.domain.library
 import backend.domain.people
 import backend.domain.studies
+import backend.domain.study_plans
 from backend.api import Api
 from backend.domain import errors
 
 MEDIA_PATH = "/media/"
 API_PATH = "/api/"
+STRICT = (backend.api, backend.domain.library, backend.domain.people, backend.domain.studies, backend.domain.study_plans)
+"""Modules whose records refuse fields that they do not have."""
 NOT_OURS = (401, 421)  # another service answered than the one whose token was read: look for it again
 
 
@@ -32,7 +35,7 @@ class Operation:
 @cache
 def operations() -> dict[str, Operation]:
     """Every operation of `Api` by name."""
-    for module in (backend.api, backend.domain.library, backend.domain.people, backend.domain.studies):
+    for module in STRICT:
         for found in vars(module).values():
             if dataclasses.is_dataclass(found):
                 found.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]

@@ -120,6 +120,15 @@ class Invitation:
     expires_at: str
     """ISO 8601 UTC."""
 
+    def link(self, url: str) -> str:
+        """What the one person opens, of a page that is served at `url`."""
+        return invitation_link(url, self.token)
+
+
+def invitation_link(url: str, token: str) -> str:
+    """The address that uses a token up, of a page that is served at `url`."""
+    return f"{url.rstrip('/')}/s/join/{token}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:

@@ -26,6 +26,7 @@ from backend.domain.studies import (
     StudySummary,
     WinRow,
 )
+from backend.domain.study_plans import WidthPoint
 from backend.measures.agreement import (
     NOMINAL,
     ORDINAL,
@@ -48,7 +49,7 @@ from backend.measures.raters import rater_quality
 from backend.measures.win_rates import best_of_shares, head_to_heads, majority_points, win_rates
 from backend.studies.kinds import kind_of
 from backend.studies.rules import Sifted, sift
-from backend.studies.stopping import NUM_DRAWS, main_figures, stop_state
+from backend.studies.stopping import MIN_PEOPLE, NUM_DRAWS, main_figures, stop_state, width_state
 from backend.studies.tally import Response
 
 PAIRS, BEST, YES, POINTS = ("preference", "comparative"), ("best_of",), ("identity",), ("rating",)
@@ -76,7 +77,7 @@ def results_of(design: StudyDesign, responses: Sequence[Response], study: StudyS
 
 
 def stop_now(design: StudyDesign, responses: Sequence[Response]) -> StopState:
-    """What the rule that closes a study says of these responses, by its main figures alone."""
+    """How well these responses tell the main figures alone: what the rule that closes a study looks at, if it has one."""
     kept = sift(responses, design.rules, five_points=kind_of(design.kind).five_points).kept
     votes = [vote for one in kept for vote in one.votes if vote.role == MAIN]
     figures: dict[str, list[tuple[str, Estimate]]] = {}
@@ -88,7 +89,20 @@ def stop_now(design: StudyDesign, responses: Sequence[Response]) -> StopState:
         else:
             rows = AspectResults(aspect=aspect, votes=len(own))
             figures[aspect] = main_figures(_with_figures(rows, design, own, rng, NUM_DRAWS))
-    return stop_state(design, figures, people=len(kept))
+    return width_state(design, figures, people=len(kept))
+
+
+def widths_over(design: StudyDesign, responses: Sequence[Response], *, points: int) -> tuple[WidthPoint, ...]:
+    """`stop_now` after so many handed-in responses, at up to `points` numbers of them, the last of which is all."""
+    done = sorted((one for one in responses if one.participant.finished_at), key=lambda one: one.participant.finished_at)
+    if len(done) < MIN_PEOPLE:
+        return ()
+    found = []
+    for num in sorted({round(float(n)) for n in np.linspace(MIN_PEOPLE, len(done), points)} | {len(done)}):
+        state = stop_now(design, done[:num])
+        at = done[num - 1].participant.finished_at
+        found.append(WidthPoint(responses=num, at=at, widest=state.widest, about=state.about))
+    return tuple(found)
 
 
 def comparisons_of(design: StudyDesign, votes: Sequence[CodedVote]) -> Comparisons:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from backend.domain import SettingsError
 from backend.domain.studies import FunnelStep, Rules
+from backend.domain.study_plans import RuleOption
 from backend.measures.raters import longest_run, median_s
 from backend.studies.tally import IMPORTED, Response
 
@@ -35,6 +36,16 @@ def sift(responses: Sequence[Response], rules: Rules, *, five_points: bool) -> S
         funnel.append(FunnelStep(rule=rule, removed=len(kept) - len(left), kept=len(left)))
         kept = left
     return Sifted(tuple(kept), tuple(funnel), removed_by)
+
+
+def rule_options() -> tuple[RuleOption, ...]:
+    """Every rule with its default, in the order of the record."""
+    defaults = Rules()
+    found = [(field.name, getattr(defaults, field.name)) for field in fields(Rules)]
+    return tuple(
+        RuleOption(name=name, value=float(value), is_switch=isinstance(value, bool), is_whole=type(value) is int)
+        for name, value in found
+    )
 
 
 def rules_with(rules: Rules, assignments: Sequence[str]) -> Rules:

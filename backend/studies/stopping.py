@@ -17,8 +17,11 @@ Figures = Mapping[str, Sequence[tuple[str, Estimate]]]
 
 def stop_state(design: StudyDesign, figures: Figures, *, people: int) -> StopState:
     """How near the rule is, by the main figures of all who count, `people` of them."""
-    if not design.stop_half_width:
-        return StopState()
+    return width_state(design, figures, people=people) if design.stop_half_width else StopState()
+
+
+def width_state(design: StudyDesign, figures: Figures, *, people: int) -> StopState:
+    """The widest of the main figures, whether or not the study has a rule."""
     wanted = design.stop_half_width
     if people < MIN_PEOPLE:
         return StopState(wanted=wanted, about=f"{people} responses count; the rule looks at {MIN_PEOPLE} or more")

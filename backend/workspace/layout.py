@@ -47,6 +47,11 @@ class Layout:
         return self.root / "study_page.key"
 
     @property
+    def page_notice(self) -> Path:
+        """Where the study page is served; locked while it is."""
+        return self.root / "study_page.notice"
+
+    @property
     def study_key(self) -> Path:
         """What logins and addresses of participants are hashed with; in no backup."""
         return self.root / "studies.key"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.domain import Case, Generation, ProjectError, SettingsError, digest, resource
 from backend.domain.studies import LANGUAGES, MAIN, PRACTICE, Rules, StudyDesign, StudyItem
+from backend.domain.study_plans import StudyDraft
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.settings import nearest
@@ -27,155 +28,156 @@ FEW = 100  # main items below which the summary says how wide intervals will be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What `create_study` was asked for; None and empty take the default or the preset's."""
+class Decided:
+    """A design, what is worth knowing of it, and the cases and videos that it was made of and that were named with it."""
 
-    name: str
-    kind: str
-    form: str
-    aspects: tuple[str, ...]
-    systems: tuple[str, ...]
-    cases: str | None
-    references: str | None
-    benchmark: str
-    preset: str
-    pairs: int | None
-    raters: int | None
-    trials: int | None
-    rules: tuple[str, ...]
-    sequential: bool
-    hold_out: float
-    stop_half_width: float
-    language: str
-    seed: int
+    design: StudyDesign
+    remarks: tuple[str, ...]
+    cases: tuple[Case, ...]
+    videos: tuple[Generation, ...]
 
 
-def decide(catalog: Catalog, asked: Asked) -> tuple[StudyDesign, tuple[str, ...]]:
-    """The design, and what is worth knowing of it. Raises SettingsError and ProjectError in one sentence."""
-    kind = kind_of(asked.kind)
-    form = _checked(asked, kind)
-    cases, generations, systems = _listed(catalog, asked)
-    preset = designs.PRESETS[asked.preset] if asked.preset else None
+def decide(catalog: Catalog, draft: StudyDraft) -> Decided:
+    """Reads alone: what was named is kept by `list_named`. Raises SettingsError and ProjectError in one sentence."""
+    kind = kind_of(draft.kind)
+    form = _checked(draft, kind)
+    told, videos = _named(draft)
+    unlisted(catalog, told)  # refuses cases that are listed with other content
+    cases: Sequence[Case] = told or cases_of(catalog, draft.benchmark)
+    generations, systems = _known(catalog, draft, cases, videos)
+    preset = designs.PRESETS[draft.preset] if draft.preset else None
     pool, lacking = designs.candidates(kind, cases, generations, systems)
     if not pool:
         raise ProjectError(
             f"no case has videos of {', '.join(systems)} to compare; give other systems or list their videos first"
         )
-    num = asked.pairs or (preset.pairs if preset else designs.DEFAULT_PAIRS)
-    items = designs.sample(pool, num, seed=asked.seed, one_per_case=bool(preset and preset.one_per_case))
+    num = draft.pairs or (preset.pairs if preset else designs.DEFAULT_PAIRS)
+    items = designs.sample(pool, num, seed=draft.seed, one_per_case=bool(preset and preset.one_per_case))
     shown = study_form(
         form,
-        language=asked.language,
-        aspects=asked.aspects,
+        language=draft.language,
+        aspects=draft.aspects,
         slots=kind.slots(len(items[0].systems)),
         num_references=1,
         name=form,
     )
     aspects = tuple(question.name for question in shown.questions)
-    gold = designs.checks(kind, items, aspects, num=GOLD_POOL + 1, seed=asked.seed)
-    taught = [_as_practice(gold[-1])] if len(gold) > 1 else []
     decided = StudyDesign(
-        name=asked.name.strip(),
+        name=draft.name.strip(),
         kind=kind.name,
         form=form,
         aspects=aspects,
         systems=tuple(systems),
         benchmark=cases[0].benchmark,
         cases_hash=digest(tuple(sorted(case.content for case in cases))),
-        items=(
-            *items,
-            *(gold[:-1] if taught else gold),
-            *designs.identical_pairs(kind, items, aspects, num=IDENTICAL_POOL, seed=asked.seed),
-            *taught,
-            *designs.practice_items(items, pool, num=1),
-        ),
-        seed=asked.seed,
-        preset=asked.preset,
-        raters_per_item=asked.raters or (preset.raters if preset else designs.DEFAULT_RATERS),
-        trials=asked.trials or (preset.trials if preset else designs.DEFAULT_TRIALS),
-        rules=rules_with(Rules(), asked.rules),
-        sequential=asked.sequential,
-        hold_out=asked.hold_out,
-        stop_half_width=asked.stop_half_width,
-        language=asked.language,
-        consent=json.loads(resource(TEXTS).read_text("utf-8"))[asked.language]["consent"],
+        items=_with_checks(kind, items, pool, aspects, seed=draft.seed),
+        seed=draft.seed,
+        preset=draft.preset,
+        raters_per_item=draft.raters or (preset.raters if preset else designs.DEFAULT_RATERS),
+        trials=draft.trials or (preset.trials if preset else designs.DEFAULT_TRIALS),
+        rules=rules_with(Rules(), draft.rules),
+        sequential=draft.sequential,
+        hold_out=draft.hold_out,
+        stop_half_width=draft.stop_half_width,
+        language=draft.language,
+        consent=json.loads(resource(TEXTS).read_text("utf-8"))[draft.language]["consent"],
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _require_media(decided.items)
-    if asked.sequential:
+    if draft.sequential:
         designs.require_sequential(decided)
-    return decided, _remarks(items, num, len(pool), lacking, decided)
+    remarks = _remarks(items, num, len(pool), lacking, decided)
+    return Decided(design=decided, remarks=remarks, cases=told, videos=videos)
 
 
-def _checked(asked: Asked, kind: StudyKind) -> str:
+def list_named(catalog: Catalog, decided: Decided) -> None:
+    """Lists cases and videos that the catalog does not know as they are now."""
+    with catalog.session():  # held over look and add
+        places = {(row[0], row[1]) for row in catalog.query(f"SELECT id, path FROM ({LATEST_GENERATIONS})")}
+        others = [row for row in decided.videos if (row.id, row.path) not in places]
+        fresh = [*unlisted(catalog, decided.cases), *others]
+        if fresh:
+            catalog.add_records(fresh, work_key=f"{LISTED}:{uuid.uuid4().hex}")
+
+
+def require_name(name: str) -> None:
+    """Raises SettingsError for a name that no study can have."""
+    if not name.strip() or len(name) > 100 or not name.isprintable():
+        raise SettingsError(f"name is {name[:100]!r}; give the study a name of 1 to 100 letters")
+
+
+def _checked(draft: StudyDraft, kind: StudyKind) -> str:
     """The form that fits. Refuses what cannot be before anything is listed."""
-    if not asked.name.strip() or len(asked.name) > 100 or not asked.name.isprintable():
-        raise SettingsError(f"name is {asked.name[:100]!r}; give the study a name of 1 to 100 letters")
-    if asked.language not in LANGUAGES:
-        raise SettingsError(f"language {asked.language[:40]!r} is none of {', '.join(LANGUAGES)}")
-    form = asked.form or kind.forms[0]
+    if draft.language not in LANGUAGES:
+        raise SettingsError(f"language {draft.language[:40]!r} is none of {', '.join(LANGUAGES)}")
+    form = draft.form or kind.forms[0]
     if form not in kind.forms:
         raise SettingsError(f"form {form[:80]!r} does not fit kind {kind.name}; take one of {', '.join(kind.forms)}")
-    if asked.preset and asked.preset not in designs.PRESETS:
-        raise SettingsError(f"preset {asked.preset[:80]!r} is none of {', '.join(designs.PRESETS)}")
-    for name, value in (("pairs", asked.pairs), ("raters", asked.raters), ("trials", asked.trials)):
+    if draft.preset and draft.preset not in designs.PRESETS:
+        raise SettingsError(f"preset {draft.preset[:80]!r} is none of {', '.join(designs.PRESETS)}")
+    for name, value in (("pairs", draft.pairs), ("raters", draft.raters), ("trials", draft.trials)):
         if value is not None and not 1 <= value <= 100_000:
             raise SettingsError(f"{name} is {value}; give 1 to 100000")
-    if not 0 <= asked.hold_out <= 1:
-        raise SettingsError(f"hold_out is {asked.hold_out:g}; give a share of 0 to 1")
-    if not 0 <= asked.stop_half_width < 100:  # NaN too is refused here
-        raise SettingsError(f"stop_half_width is {asked.stop_half_width:g}; give half of an interval, as .2, or 0 for none")
-    if not 0 <= asked.seed < 2**32:
-        raise SettingsError(f"seed is {asked.seed}; give 0 to {2**32 - 1}")
+    if not 0 <= draft.hold_out <= 1:
+        raise SettingsError(f"hold_out is {draft.hold_out:g}; give a share of 0 to 1")
+    if not 0 <= draft.stop_half_width < 100:  # NaN too is refused here
+        raise SettingsError(f"stop_half_width is {draft.stop_half_width:g}; give half of an interval, as .2, or 0 for none")
+    if not 0 <= draft.seed < 2**32:
+        raise SettingsError(f"seed is {draft.seed}; give 0 to {2**32 - 1}")
     return form
 
 
-def _listed(catalog: Catalog, asked: Asked) -> tuple[Sequence[Case], dict[tuple[str, str], Generation], list[str]]:
-    """Cases, the first seed's generation of each case and system, and the systems in the order asked for."""
-    named = [text.partition("=") for text in asked.systems]
+def _named(draft: StudyDraft) -> tuple[tuple[Case, ...], tuple[Generation, ...]]:
+    """Cases of the file, and videos of the folders, that a draft names."""
+    named = [text.partition("=") for text in draft.systems]
     designs.require_distinct([name.strip() for name, *_ in named])
     folders = {name.strip(): folder for name, equals, folder in named if equals}
-    if folders and not asked.cases:
+    if folders and not draft.cases:
         raise SettingsError(f"system {next(iter(folders))} is given with a folder; give its cases file too, by --cases")
-    if asked.cases:
-        told = load(CALLS["read_cases"])(Path(asked.cases), references=Path(asked.references) if asked.references else None)
-        cases: Sequence[Case] = told.cases
-        if not cases:
-            raise ProjectError(f"{asked.cases} holds no cases; a study needs at least one")
-        _add(catalog, cases, folders)
-    else:
-        cases = cases_of(catalog, asked.benchmark)
-    rows = catalog.records(Generation, f"SELECT * FROM ({LATEST_GENERATIONS}) WHERE path <> '' ORDER BY seed DESC, id")
+    if not draft.cases:
+        return (), ()
+    references = Path(draft.references) if draft.references else None
+    cases = load(CALLS["read_cases"])(Path(draft.cases), references=references).cases
+    if not cases:
+        raise ProjectError(f"{draft.cases} holds no cases; a study needs at least one")
+    find = load(CALLS["find_generations"])
+    videos = [row for system, folder in folders.items() for row in find(Path(folder), system, cases).generations]
+    return tuple(cases), tuple(videos)
+
+
+def _known(
+    catalog: Catalog, draft: StudyDraft, cases: Sequence[Case], videos: Sequence[Generation]
+) -> tuple[dict[tuple[str, str], Generation], list[str]]:
+    """The first seed's generation of each case and system, those named now before listed ones, and the systems asked for."""
+    listed = catalog.records(Generation, f"SELECT * FROM ({LATEST_GENERATIONS}) WHERE path <> ''")
+    latest = {(row.case_id, row.system, row.seed): row for row in (*listed, *videos)}
     ids = {case.id for case in cases}
-    generations = {(row.case_id, row.system): row for row in rows if row.case_id in ids}
+    rows = sorted((row for row in latest.values() if row.case_id in ids), key=lambda row: (-row.seed, row.id))
+    generations = {(row.case_id, row.system): row for row in rows}
     known = sorted({system for _, system in generations})
-    systems = [name.strip() for name, *_ in named] or known
+    systems = [text.partition("=")[0].strip() for text in draft.systems] or known
     unknown = [system for system in systems if system not in known]
     if unknown:
         raise SettingsError(
             f"system {unknown[0][:80]!r} has no video of {cases[0].benchmark}{nearest(unknown[0], known)}; "
             "list it as NAME=FOLDER with --cases, or evaluate it first"
         )
-    return cases, generations, systems
+    return generations, systems
 
 
-def _add(catalog: Catalog, cases: Sequence[Case], folders: dict[str, str]) -> None:
-    """Lists cases and videos that the catalog does not know as they are now."""
-    found = [
-        row
-        for system, folder in folders.items()
-        for row in load(CALLS["find_generations"])(Path(folder), system, cases).generations
-    ]
-    with catalog.session():  # held over look and add
-        places = {(row[0], row[1]) for row in catalog.query(f"SELECT id, path FROM ({LATEST_GENERATIONS})")}
-        fresh = [*unlisted(catalog, cases), *(row for row in found if (row.id, row.path) not in places)]
-        if fresh:
-            catalog.add_records(fresh, work_key=f"{LISTED}:{uuid.uuid4().hex}")
-
-
-def _as_practice(item: StudyItem) -> StudyItem:
-    """A check whose answer is told: what a participant learns on."""
-    return replace(item, role=PRACTICE)
+def _with_checks(
+    kind: StudyKind, items: Sequence[StudyItem], pool: Sequence[StudyItem], aspects: tuple[str, ...], *, seed: int
+) -> tuple[StudyItem, ...]:
+    """The main items, then gold, identical and practice ones; one gold item becomes practice, on which its answer is told."""
+    gold = designs.checks(kind, items, aspects, num=GOLD_POOL + 1, seed=seed)
+    taught = [replace(gold[-1], role=PRACTICE)] if len(gold) > 1 else []
+    return (
+        *items,
+        *(gold[:-1] if taught else gold),
+        *designs.identical_pairs(kind, items, aspects, num=IDENTICAL_POOL, seed=seed),
+        *taught,
+        *designs.practice_items(items, pool, num=1),
+    )
 
 
 def _require_media(items: Sequence[StudyItem]) -> None:

@@ -19,28 +19,33 @@ from backend.domain.studies import (
     StudySummary,
     VoteFiles,
 )
+from backend.domain.study_plans import PageNotice, StudyDraft, StudyOptions, StudyReport, WidthPoint
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
 from backend.studies.book import StudyBook
 from backend.studies.design import participants_needed, power_table, trials_of
 from backend.studies.forms import load_form
-from backend.studies.results import PAIRS, results_of
+from backend.studies.results import PAIRS, results_of, widths_over
 from backend.studies.tally_sql import DASHBOARD, dashboard
 from backend.workspace.layout import Layout
+from backend.workspace.page_notice import read_notice
 from backend.workspace.projection import Projection
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.study_answering import Answering
 from backend.workspace.study_closing import Closing
 from backend.workspace.study_course import Course
-from backend.workspace.study_creating import Asked, decide
+from backend.workspace.study_creating import decide, list_named, require_name
 from backend.workspace.study_enrolling import Enrolling
 from backend.workspace.study_erasing import erase
 from backend.workspace.study_media import StudyMediaLibrary
+from backend.workspace.study_planning import options_of
+from backend.workspace.study_reporting import write_report
 from backend.workspace.study_shelf import StudyShelf
 from backend.workspace.study_votes import import_votes, write_votes
 
 MAX_LIMIT = 1000
 MAX_BOOTSTRAPS = 100_000
+MAX_POINTS = 100  # each takes a bootstrap
 
 
 class _Opened(Protocol):
@@ -91,7 +96,7 @@ class StudyOperations:
         language: str = "en",
         seed: int = 0,
     ) -> StudySummary:
-        asked = Asked(
+        draft = StudyDraft(
             name=name,
             kind=kind,
             form=form,
@@ -111,9 +116,21 @@ class StudyOperations:
             language=language,
             seed=seed,
         )
+        require_name(name)
         self._shelf.require_free(name.strip())
-        design, remarks = decide(self.catalog, asked)
-        return _summary(self._shelf.create(design), num_votes=0, remarks=remarks)
+        decided = decide(self.catalog, draft)
+        list_named(self.catalog, decided)
+        return _summary(self._shelf.create(decided.design), num_votes=0, remarks=decided.remarks)
+
+    def plan_study(self: _Opened, *, draft: StudyDraft) -> StudySummary:
+        if draft.name:
+            require_name(draft.name)
+            self._shelf.require_free(draft.name.strip())
+        decided = decide(self.catalog, draft)
+        return _summary(StudyBook(decided.design), num_votes=0, remarks=decided.remarks)
+
+    def study_options(self: _Opened, *, language: str = "en") -> StudyOptions:
+        return options_of(self.catalog, language=language)
 
     def studies(self: _Opened) -> tuple[StudySummary, ...]:
         counts = self._shelf.vote_counts()
@@ -136,12 +153,29 @@ class StudyOperations:
         return found if book.design.kind in PAIRS else replace(found, pairs=())
 
     def study_results(self: _Opened, *, name: str, bootstraps: int = 1000) -> StudyResults:
-        if not 10 <= bootstraps <= MAX_BOOTSTRAPS:
-            raise SettingsError(f"bootstraps is {bootstraps}; give 10 to {MAX_BOOTSTRAPS}")
+        return _results(self, name, num_draws=bootstraps)
+
+    def study_widths(self: _Opened, *, name: str, points: int = 12) -> tuple[WidthPoint, ...]:
+        if not 1 <= points <= MAX_POINTS:
+            raise SettingsError(f"points is {points}; ask for 1 to {MAX_POINTS}")
         book = self._shelf.book(name)
-        found = self._answering.responses(book)
-        summary = _summary(book, num_votes=sum(len(one.votes) for one in found))
-        return results_of(book.design, found, summary, num_draws=bootstraps)
+        return widths_over(book.design, self._answering.responses(book), points=points)
+
+    def write_study_report(
+        self: _Opened,
+        *,
+        name: str,
+        html: str = "",
+        figures: str = "",
+        calibrations: tuple[str, ...] = (),
+        bootstraps: int = 1000,
+    ) -> StudyReport:
+        found, design = _results(self, name, num_draws=bootstraps), self._shelf.book(name).design
+        written = write_report(found, design, self.layout, html=html, figures=figures, calibrations=calibrations)
+        return StudyReport(results=found, files=written)
+
+    def study_page(self: _Opened) -> PageNotice:
+        return read_notice(self.layout)
 
     def close_study(self: _Opened, *, name: str, because: str = "") -> StudySummary:
         return _summary(self._closing.close(name, because=because), num_votes=self._shelf.vote_count(name))
@@ -162,6 +196,9 @@ class StudyOperations:
 
     def participant(self: _Opened, *, participant: str) -> Participant:
         return self._enrolling.participant(participant)
+
+    def participants(self: _Opened, *, study: str) -> tuple[Participant, ...]:
+        return tuple(one.participant for one in tuple(self._shelf.book(study).enrolled.values()))
 
     def consent(self: _Opened, *, participant: str, text: str) -> Participant:
         return self._enrolling.consent(participant, text=text)
@@ -233,6 +270,15 @@ class StudyOperations:
         stored = iter(self._answering.submit([votes[k] for k in sorted(mine)]))
         rest = iter(others([vote for k, vote in enumerate(votes) if k not in mine]))
         return tuple(next(stored if k in mine else rest) for k in range(len(votes)))
+
+
+def _results(opened: _Opened, name: str, *, num_draws: int) -> StudyResults:
+    if not 10 <= num_draws <= MAX_BOOTSTRAPS:
+        raise SettingsError(f"bootstraps is {num_draws}; give 10 to {MAX_BOOTSTRAPS}")
+    book = opened._shelf.book(name)
+    found = opened._answering.responses(book)
+    summary = _summary(book, num_votes=sum(len(one.votes) for one in found))
+    return results_of(book.design, found, summary, num_draws=num_draws)
 
 
 def _summary(book: StudyBook, *, num_votes: int, remarks: tuple[str, ...] = ()) -> StudySummary:

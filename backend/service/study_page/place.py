@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from backend.domain import SettingsError
+from backend.domain.studies import invitation_link
 
 WILDCARDS = ("0.0.0.0", "::")
 UNKNOWN = "unknown"
@@ -73,7 +74,7 @@ class PagePlace:
 
     def invitation(self, token: str) -> str:
         """The link that is sent to one person."""
-        return f"{self.url}/s/join/{token}"
+        return invitation_link(self.url, token)
 
     def address_of(self, scope: dict[str, Any]) -> str:
         """The participant's network address: of IPv6 the /64 network, which is what one household has."""

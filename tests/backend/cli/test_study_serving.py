@@ -5,12 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
+from backend.api import Api
 from backend.cli.app import app
+from backend.client import RemoteApi, ServicePlace
 from tests.backend.workspace.study_project import named, write_benchmark
 
 COMMAND = (sys.executable, "-m", "backend.cli")
@@ -52,6 +55,9 @@ def test_the_page_is_served_until_a_signal(served: tuple[subprocess.Popen, str],
     assert len(copies) >= 6  # before anybody asked
     assert "<main" in httpx.get(url).text
     origin = url.removesuffix("/s/")
+    remote = RemoteApi(ServicePlace(project))
+    assert cast(Api, remote).study_page().url == origin
+    remote.close()
     invited = subprocess.run(
         [*COMMAND, "study", "invite", "taste", "--url", origin, "--project", str(project)],
         capture_output=True,

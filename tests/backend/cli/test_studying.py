@@ -112,6 +112,15 @@ def test_a_sequential_study_says_what_it_will_do(project: Path) -> None:
     assert "to close at +-0.25: 0 responses count; the rule looks at 5 or more" in said
 
 
+def test_a_study_is_planned_without_being_made(project: Path) -> None:
+    about = ("study", "create", "planned", "--form", "ab", "--pairs", 6, "--raters", 3, "--dry-run", "--project", project)
+    said = run(*about)
+    assert "6 items of fair, good, poor" in said
+    assert "nothing was decided" in said
+    assert [row["pairs"] for row in json.loads(run(*about, "--json"))["power"] if row["chosen"]] == [6]
+    assert "planned" not in run("study", "list", "--project", project)
+
+
 def test_every_command_is_told_in_the_document() -> None:
     text = (Path(__file__).parents[3] / "docs" / "studies.md").read_text("utf-8")
     assert [

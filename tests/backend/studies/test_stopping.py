@@ -1,9 +1,11 @@
 """The rule that closes a study: reached when the widest main figure is narrow enough, and what it waits for until then."""
 
+from dataclasses import replace
+
 import pytest
 
 from backend.domain.studies import Estimate, StopState
-from backend.studies.results import stop_now
+from backend.studies.results import stop_now, widths_over
 from backend.studies.stopping import MIN_PEOPLE, stop_state
 from tests.backend.studies.made import made_design
 from tests.backend.studies.test_results import OPEN, results, voted
@@ -56,3 +58,23 @@ def test_every_kind_is_judged_by_its_main_figures_as_results_are(kind: str, abou
     assert now.is_reached
     assert told.is_reached
     assert now.widest == pytest.approx(told.widest, rel=0.35)  # other draws of the same bootstrap
+
+
+def test_intervals_are_told_after_so_many_responses_and_last_after_all() -> None:
+    design = made_design(rules=OPEN)
+
+    def choose(case: str, systems: tuple[str, ...], rater: int) -> tuple[str, float]:
+        return "", (1.0, 0.5, 0.0)[(int(case[-1]) + rater * 5 + sum(map(len, systems))) % 3]
+
+    given = [
+        replace(one, participant=replace(one.participant, finished_at=f"2026-01-{k + 1:02}"))
+        for k, one in enumerate(voted(design, 24, choose))
+    ]
+    assert widths_over(design, given[: MIN_PEOPLE - 1], points=4) == ()
+    found = widths_over(design, given, points=4)
+    assert [(point.responses, point.at[-2:]) for point in found] == [(5, "05"), (11, "11"), (18, "18"), (24, "24")]
+    assert found[-1].widest == stop_now(design, given).widest
+    assert found[0].widest is not None
+    assert found[-1].widest is not None
+    assert found[-1].widest < found[0].widest, "five times as many people know more"
+    assert len(widths_over(design, given[:MIN_PEOPLE], points=9)) == 1
