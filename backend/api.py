@@ -12,6 +12,7 @@ from typing import Protocol
 from backend.api_corrections import CorrectionApi
 from backend.api_figures import FigureApi
 from backend.api_library import LibraryApi
+from backend.api_settings import SettingsApi
 from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
 from backend.domain.calibration import CalibratedMetrics, CalibratedThresholds, FittedEmbedder
@@ -183,30 +184,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoleRow:
-    """How a role is bound: `available` with `model_id`, else `reason`, which says what to do. `num_bytes` is of the weights that lie at
-    its place, `published_bytes` about that of those which the papers take; 0 for none."""
-
-    role: str
-    implementation: str
-    model_id: str
-    available: bool
-    licence: str = ""
-    num_bytes: int = 0
-    published_bytes: int = 0
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doctor:
-    """Which roles are bound and what is missing on this machine."""
-
-    roles: dict[str, RoleRow]
-    missing: tuple[str, ...]
-    models: tuple[ModelWorkerRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationJob:
     """An evaluation that was asked for: what it is about, what is odd, and the job that measures."""
 
@@ -220,7 +197,7 @@ class EvaluationJob:
     remarks: tuple[str, ...] = ()
 
 
-class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, Protocol):
+class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, SettingsApi, Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
     def about(self) -> About: ...
@@ -229,18 +206,12 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, Protocol):
         """Counts, states, failures, stages and gates of the current plan."""
         ...
 
-    def doctor(self) -> Doctor: ...
-
     def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         """The status there would be with other gate values; saves nothing and runs no model."""
         ...
 
     def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         """Saves gate values in project.toml. Raises SettingsError for an unknown gate."""
-        ...
-
-    def settings_schema(self) -> dict:
-        """JSON Schema of project.toml with current values as defaults."""
         ...
 
     def ingest(

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from backend.api import Api
 from backend.cli.output import warn
-from backend.domain import ProjectError, SettingsError
+from backend.domain import ProjectError
 from backend.service import Serving, serving
-from backend.settings import ProjectSettings, assign, parse_assignment, read_settings
+from backend.settings import ProjectSettings, assign, drafted, read_settings
 from backend.workspace import Layout, Workspace, open_api
 
 LINGER_S = 0.5
@@ -33,9 +33,7 @@ class Overrides:
         """Raises SettingsError for an unknown name or a wrong value."""
         named = {"profile": self.profile, "recipe": self.recipe, "engine": self.engine, "workers": self.workers}
         settings = assign(settings, {name: value for name, value in named.items() if value is not None}, where="options")
-        for text in self.assignments:
-            settings = _set(settings, *parse_assignment(text))
-        return settings
+        return drafted(settings, self.assignments, ())
 
 
 @contextmanager
@@ -75,23 +73,6 @@ def _linger(server: Serving) -> None:
         warn(f"{server.connections} connected; serving them until they leave (Ctrl-C ends it)")
     while server.connections:
         time.sleep(LINGER_S)
-
-
-def _set(settings: ProjectSettings, name: str, value: Any) -> ProjectSettings:
-    table, _, rest = name.partition(".")
-    if table == "stages" and rest.count(".") == 1:
-        stage, field = rest.split(".")
-        stages = {**settings.stages, stage: {**settings.stages.get(stage, {}), field: value}}
-        return dataclasses.replace(settings, stages=stages)
-    if table == "gates" and rest:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise SettingsError(f"{name} is {value!r}; a gate needs a number")
-        return dataclasses.replace(settings, gates={**settings.gates, rest: float(value)})
-    if table == "roles" and rest:
-        return dataclasses.replace(settings, roles={**settings.roles, rest: str(value)})
-    if table == "models" and rest:
-        return dataclasses.replace(settings, models={**settings.models, rest: str(value)})
-    return assign(settings, {name: value}, where="--set")
 
 
 def wait_for_signal() -> None:

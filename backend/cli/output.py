@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from backend.api import Api, Doctor, RoleRow, Status
+from backend.api import Api, Status
 from backend.api import Progress as JobProgress
+from backend.domain.doctor import Doctor, RoleRow
 from backend.domain.model_work import ModelWorkerRow
 
 POLL_S = 0.1

@@ -8,8 +8,10 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 import backend.api
+import backend.domain.doctor
 import backend.domain.library
 import backend.domain.people
+import backend.domain.project_care
 import backend.domain.studies
 import backend.domain.study_plans
 from backend.api import Api
@@ -17,7 +19,15 @@ from backend.domain import errors
 
 MEDIA_PATH = "/media/"
 API_PATH = "/api/"
-STRICT = (backend.api, backend.domain.library, backend.domain.people, backend.domain.studies, backend.domain.study_plans)
+STRICT = (
+    backend.api,
+    backend.domain.doctor,
+    backend.domain.library,
+    backend.domain.people,
+    backend.domain.project_care,
+    backend.domain.studies,
+    backend.domain.study_plans,
+)
 """Modules whose records refuse fields that they do not have."""
 NOT_OURS = (401, 421)  # another service answered than the one whose token was read: look for it again
 

@@ -1,29 +1,36 @@
-"""What doctor and settings forms show of a project: its roles with their weights, and its settings with their meaning."""
+"""What doctor shows of a project: its roles, and where their weights lie."""
 
-import dataclasses
-import inspect
-from typing import Any
+import urllib.parse
 
-from backend.api import Doctor, RoleRow
 from backend.domain import ModelUnavailable
+from backend.domain.doctor import Doctor, RoleRow
+from backend.domain.project_care import FarRole
 from backend.engine.context import load
 from backend.models import MODELS
-from backend.models.places import REMOTE, model_id_of, place_of
+from backend.models.places import LOOPBACK, REMOTE, model_id_of, place_of
 from backend.recipes.binding import bindings, plan_for
-from backend.recipes.table import RECIPES
 from backend.settings import ProjectSettings
 
 
 def doctor_of(settings: ProjectSettings) -> Doctor:
     """Each role of the profile: whether it is bound, and whether its weights are there."""
-    bound = bindings(settings)
+    bound, asked_by = bindings(settings), _asked_by(settings)
     rows = {}
     for role in MODELS:
         name = settings.roles.get(role, settings.profile)
         if role not in bound:
             names = " or ".join(MODELS[role])
             reason = f"not bound by profile {settings.profile}; roles.{role} = {names} in project.toml binds it"
-            rows[role] = RoleRow(role=role, implementation="", model_id="", available=False, reason=reason)
+            rows[role] = RoleRow(
+                role=role,
+                implementation="",
+                model_id="",
+                available=False,
+                reason=reason,
+                choices=tuple(MODELS[role]),
+                location=settings.models.get(role, ""),
+                asked_by=asked_by.get(role, ()),
+            )
             continue
         implementation = load(bound[role])
         place, reason = place_of(role, implementation, settings.models), ""
@@ -45,51 +52,38 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
             licence=getattr(implementation, "licence", "Apache-2.0"),
             num_bytes=place.weight_bytes() if place is not None and place.is_held else 0,
             published_bytes=round(getattr(implementation, "published_gb", 0.0) * 1e9),
+            choices=tuple(MODELS[role]),
+            takes_weights=place is not None,
+            location=settings.models.get(role, ""),
+            suggested=place.suggested if place is not None else "",
+            asked_by=asked_by.get(role, ()),
         )
     return Doctor(roles=rows, missing=tuple(role for role, row in rows.items() if row.implementation and not row.available))
 
 
-def settings_schema(settings: ProjectSettings) -> dict[str, Any]:
-    """JSON Schema of project.toml, with the project's values as defaults."""
-    plan = plan_for(settings)
-    stages = {
-        step.stage.name: {
-            "type": "object",
-            "description": inspect.getdoc(type(step.stage)) or "",
-            "properties": {
-                field.name: {
-                    "type": _json_type(getattr(step.stage, field.name)),
-                    "default": getattr(step.stage, field.name),
-                }
-                for field in dataclasses.fields(step.stage)  # pyright: ignore[reportArgumentType]
-            },
-        }
-        for step in plan.steps
-    }
-    gates = {
-        gate.name: {"type": "number", "default": gate.value, "description": f"{gate.comparison} ({gate.source})"}
-        for gate in plan.gates()
-    }
-    properties: dict[str, Any] = {
-        "profile": {"enum": sorted({name for found in MODELS.values() for name in found}), "default": settings.profile},
-        "recipe": {"enum": sorted(RECIPES), "default": settings.recipe},
-        "seed": {"type": "integer", "default": settings.seed},
-        "engine": {"enum": ["inline", "process"], "default": settings.engine},
-        "workers": {"type": "integer", "minimum": 0, "default": settings.workers},
-        "model_service": {"enum": ["auto", "on", "off"], "default": settings.model_service},
-        "model_memory_gib": {"type": "number", "minimum": 0, "default": settings.model_memory_gib},
-        "model_on_cpu": {"type": "boolean", "default": settings.model_on_cpu},
-        "stages": {"type": "object", "properties": stages, "additionalProperties": False},
-        "gates": {"type": "object", "properties": gates, "additionalProperties": False},
-        "roles": {
-            "type": "object",
-            "properties": {role: {"enum": sorted(found)} for role, found in MODELS.items()},
-            "additionalProperties": False,
-        },
-    }
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+def far_roles(settings: ProjectSettings) -> tuple[FarRole, ...]:
+    """Roles whose bound implementation asks an endpoint; a place that names none asks nobody."""
+    asked_by = _asked_by(settings)
+    found = []
+    for role, path in bindings(settings).items():
+        place = place_of(role, load(path), settings.models)
+        if place is None or not place.location.startswith(REMOTE):
+            continue
+        try:
+            model, url = place.endpoint()
+        except ModelUnavailable:
+            continue
+        host = urllib.parse.urlsplit(url).hostname or ""
+        found.append(
+            FarRole(role=role, model=model, url=url, on_this_machine=host in LOOPBACK, asked_by=asked_by.get(role, ()))
+        )
+    return tuple(found)
 
 
-def _json_type(value: object) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    return names.get(type(value), "array")
+def _asked_by(settings: ProjectSettings) -> dict[str, tuple[str, ...]]:
+    """Stages of the plan by the role that they ask."""
+    found: dict[str, tuple[str, ...]] = {}
+    for step in plan_for(settings).steps:
+        for role in step.stage.roles:
+            found[role] = (*found.get(role, ()), step.stage.name)
+    return found

@@ -1,6 +1,18 @@
 """project.toml: reading, checking, changing. Every unknown key is an error that names the nearest known one."""
 
+from backend.settings.dotted import drafted, spelled
 from backend.settings.fields import assign, nearest, parse_assignment
+from backend.settings.meanings import meanings
 from backend.settings.project import ProjectSettings, read_settings, write_settings
 
-__all__ = ["ProjectSettings", "assign", "nearest", "parse_assignment", "read_settings", "write_settings"]
+__all__ = [
+    "ProjectSettings",
+    "assign",
+    "drafted",
+    "meanings",
+    "nearest",
+    "parse_assignment",
+    "read_settings",
+    "spelled",
+    "write_settings",
+]

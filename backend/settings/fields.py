@@ -50,8 +50,32 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
+def as_toml(value: Any) -> str:
+    """A value as TOML writes it. Raises SettingsError for what no setting holds."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str():
+            if any("\ud800" <= c <= "\udfff" for c in value):
+                raise SettingsError(f"{value!r} is no text that a file can keep; give the file or folder another name")
+            escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value)
+            return f'"{escaped}"'
+        case list() | tuple():
+            return "[" + ", ".join(as_toml(v) for v in value) + "]"
+    raise SettingsError(f"a setting cannot hold {value!r}; use text, numbers, true/false or lists")
+
+
 def _fit(value: Any, hint: Any, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{where} is {value!r}; it is a table, write [{where}] and a line for each entry")
+        return {
+            name: each if arguments[1] is Any else _fit(each, arguments[1], f"{where}.{name}")
+            for name, each in value.items()
+        }
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None

@@ -1,15 +1,19 @@
 """The project's own file, `project.toml`."""
 
+import math
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backend.domain import ProjectError, SettingsError
-from backend.settings.fields import assign
+from backend.settings.fields import as_toml, assign
 
 FORMAT_VERSION = 1
+ENGINES, DTYPES, MODEL_SERVICES = ("inline", "process"), ("float32", "bfloat16", "float16"), ("auto", "on", "off")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +46,22 @@ class ProjectSettings:
     """What shared models may take on one device; 0 is 80 % of a GPU's memory, half of the machine's."""
     model_on_cpu: bool = False
     """Whether a model that finds no memory on a GPU goes on on the CPU."""
+    preview_gib: float = 2.0
+    """What previews of clips may take on the disk; those least recently shown go first, and are made again when asked for."""
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}; give 0 (all cores) or more")
-        if self.dtype not in ("float32", "bfloat16", "float16"):
-            raise ValueError(f"dtype is {self.dtype!r}; choose float32, bfloat16 or float16")
-        if self.model_service not in ("auto", "on", "off"):
-            raise ValueError(f"model_service is {self.model_service!r}; choose auto, on or off")
-        if self.model_memory_gib < 0:
+        for name, choices in (("dtype", DTYPES), ("model_service", MODEL_SERVICES), ("engine", ENGINES)):
+            if getattr(self, name) not in choices:
+                *most, last = choices
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose {', '.join(most)} or {last}")
+        if not _DEVICE.fullmatch(self.device):
+            raise ValueError(f"device is {self.device!r}; choose auto, cpu, mps, cuda or cuda:1")
+        if not 0 <= self.model_memory_gib < math.inf:
             raise ValueError(f"model_memory_gib is {self.model_memory_gib}; give 0 (a share of the memory) or more")
-        if self.engine not in ("inline", "process"):
-            raise ValueError(f"engine is {self.engine!r}; choose inline or process")
+        if not 0 <= self.preview_gib < math.inf:
+            raise ValueError(f"preview_gib is {self.preview_gib}; give 0 (one preview at a time) or more")
 
 
 def read_settings(path: Path) -> ProjectSettings:
@@ -91,41 +99,28 @@ def write_settings(path: Path, settings: ProjectSettings) -> None:
 def _toml(settings: ProjectSettings) -> str:
     lines = [
         f"format_version = {settings.format_version}",
-        f"profile = {_value(settings.profile)}",
-        f"recipe = {_value(settings.recipe)}",
+        f"profile = {as_toml(settings.profile)}",
+        f"recipe = {as_toml(settings.recipe)}",
         f"seed = {settings.seed}",
-        f"engine = {_value(settings.engine)}",
+        f"engine = {as_toml(settings.engine)}",
         f"workers = {settings.workers}",
-        f"device = {_value(settings.device)}",
-        f"dtype = {_value(settings.dtype)}",
-        f"model_service = {_value(settings.model_service)}",
-        f"model_memory_gib = {_value(settings.model_memory_gib)}",
-        f"model_on_cpu = {_value(settings.model_on_cpu)}",
+        f"device = {as_toml(settings.device)}",
+        f"dtype = {as_toml(settings.dtype)}",
+        f"model_service = {as_toml(settings.model_service)}",
+        f"model_memory_gib = {as_toml(settings.model_memory_gib)}",
+        f"model_on_cpu = {as_toml(settings.model_on_cpu)}",
+        f"preview_gib = {as_toml(settings.preview_gib)}",
     ]
     for name in ("gates", "roles", "models"):
         table: dict[str, Any] = getattr(settings, name)
         if table:
-            lines += ["", f"[{name}]", *(f"{_value(key)} = {_value(value)}" for key, value in sorted(table.items()))]
+            lines += ["", f"[{name}]", *(f"{as_toml(key)} = {as_toml(value)}" for key, value in sorted(table.items()))]
     for name in ("stages", "thresholds", "selections"):
         for key, fields in sorted(getattr(settings, name).items()):
-            key = key if key.isidentifier() else _value(key)
+            key = key if key.isidentifier() else as_toml(key)
             lines += [
                 "",
                 f"[{name}.{key}]",
-                *(f"{_value(field)} = {_value(value)}" for field, value in sorted(fields.items())),
+                *(f"{as_toml(field)} = {as_toml(value)}" for field, value in sorted(fields.items())),
             ]
     return "\n".join(lines) + "\n"
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
-        case str():
-            escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in value)
-            return f'"{escaped}"'
-        case list() | tuple():
-            return "[" + ", ".join(_value(v) for v in value) + "]"
-    raise SettingsError(f"a setting cannot hold {value!r}; use text, numbers, true/false or lists")

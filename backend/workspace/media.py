@@ -6,14 +6,15 @@ from pathlib import Path
 
 from backend.api import MediaFile
 from backend.domain import Clip, ProjectError, Source, Video
+from backend.domain.project_care import StorageCleared
 from backend.media.guard import run_guarded
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.media.writer import write_preview
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
+from backend.workspace.disk_use import clear_files
 
-PREVIEW_BYTES = 2 * 2**30  # all previews together; the least recently used go first
 PREVIEW_WALL_S = 120.0
 _ARTIFACT = re.compile(r"a-([0-9a-f]{64}\.[a-z0-9]{1,8})")
 _PREVIEW = re.compile(r"p-(clip_[0-9a-f]{20})")
@@ -23,10 +24,11 @@ _MIME = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "mp4": "
 class MediaLibrary:
     """Finds and makes what may be shown. Never gives a path that a client named."""
 
-    def __init__(self, catalog: Catalog, artifacts: Artifacts, previews: Path) -> None:
+    def __init__(self, catalog: Catalog, artifacts: Artifacts, previews: Path, *, limit_bytes: int) -> None:
         self._catalog = catalog
         self._artifacts = artifacts
         self._previews = previews
+        self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
 
     def find(self, media_id: str) -> MediaFile:
@@ -38,6 +40,17 @@ class MediaLibrary:
         if match := _PREVIEW.fullmatch(media_id):
             return self._preview(match[1])
         raise ProjectError(f"media {media_id[:80]!r} does not exist in this project; ask for the pair again")
+
+    def limit(self, limit_bytes: int) -> None:
+        """What previews may take together, from now on; those least recently shown go at once."""
+        with self._lock:
+            self._limit_bytes = limit_bytes
+            self._make_room()
+
+    def clear(self) -> StorageCleared:
+        """Deletes every preview; one is made again when it is asked for."""
+        with self._lock:
+            return clear_files(list(self._previews.glob("*.mp4")))
 
     def _preview(self, clip_id: str) -> MediaFile:
         clips = self._catalog.records(Clip, "SELECT * FROM clip WHERE id = ? LIMIT 1", [clip_id])
@@ -56,12 +69,12 @@ class MediaLibrary:
                 self._make_room(path)
         return MediaFile(path=str(path), mime="video/mp4", num_frames=clip.stop_frame - clip.start_frame, fps=video.fps)
 
-    def _make_room(self, newest: Path) -> None:
+    def _make_room(self, newest: Path | None = None) -> None:
         files = sorted(self._previews.glob("*.mp4"), key=lambda file: file.stat().st_mtime, reverse=True)
         total = 0
         for file in files:
             total += file.stat().st_size
-            if total > PREVIEW_BYTES and file != newest:
+            if total > self._limit_bytes and file != newest:
                 file.unlink()
 
 

@@ -31,6 +31,11 @@ class ModelOperations:
         self._segmenter.close()
         self.model_service.close()
 
+    def renew_models(self) -> None:
+        """Lets go of what is held, and goes by the settings as they are now. Nothing may be at work."""
+        before, self.model_service = self.model_service, model_service(self.settings)
+        before.close()
+
     def models(self) -> tuple[ModelWorkerRow, ...]:
         return self.model_service.rows()
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from backend.api import MediaFile
 from backend.domain import ProjectError
+from backend.domain.project_care import StorageCleared
 from backend.domain.studies import StudyDesign, StudyItem
 from backend.media.guard import guarded_probe, run_guarded
 from backend.media.study_copies import StudyClass, StudyVideo, class_for, write_study_copy, write_study_picture
 from backend.studies.design import Assigned
 from backend.studies.kinds import kind_of
+from backend.workspace.disk_use import clear_files
 from backend.workspace.study_shelf import StudyShelf
 
 NOISE = 45.0  # of 255: a gold copy that nobody takes for the better one
@@ -50,6 +52,11 @@ class StudyMediaLibrary:
         for path, treatment in missing[:limit]:
             self._clip(design, path, treatment)
         return len(missing[limit:])
+
+    def clear(self) -> StorageCleared:
+        """Deletes every copy; one is made again when it is asked for, in the class that its study was shown in."""
+        with self._lock:
+            return clear_files([path for path in self._folder.rglob("*") if path.suffix in (".mp4", ".jpg")])
 
     def _picture(self, design: StudyDesign, path: str) -> MediaFile:
         out = self._place(design, path, "").with_suffix(".jpg")

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from backend.domain import MediaError, SettingsError
 from backend.domain.library import Thumbnail
+from backend.domain.project_care import StorageCleared
 from backend.media.guard import run_guarded
 from backend.media.images import encode_jpeg
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
+from backend.workspace.disk_use import clear_files
 
 EDGE_PX = 320
 QUALITY = 85
@@ -56,6 +58,11 @@ class Thumbnails:
             raise SettingsError(f"there are no pictures of {kind[:40]!r}; there are of {', '.join(PICTURED)}")
         found = self._frames(kind, ids) if kind in _FRAMES else self._cut_outs(kind, ids)
         return tuple(found.get(name) or Thumbnail(item_id=name, path=None, reason=NO_PICTURE) for name in ids)
+
+    def clear(self) -> StorageCleared:
+        """Deletes every frame that was kept; one is read again when it is asked for."""
+        with self._lock:
+            return clear_files(list(self._folder.glob("*.jpg")))
 
     def _cut_outs(self, kind: str, ids: Sequence[str]) -> dict[str, Thumbnail]:
         rows = self._catalog.query(_CUT_OUTS[kind], [list(ids)])

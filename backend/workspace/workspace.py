@@ -12,7 +12,6 @@ from backend.api import (
     Check,
     ComparisonFiles,
     CostForecast,
-    Doctor,
     EvaluationJob,
     EvaluationRow,
     ExportSummary,
@@ -31,7 +30,8 @@ from backend.domain.case_sets import CaseReview
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.plan import Plan
 from backend.jobs.board import JobBoard
-from backend.recipes import doctor_of, plan_for, settings_schema, worker_settings
+from backend.models.residency import GIB
+from backend.recipes import plan_for, worker_settings
 from backend.settings import ProjectSettings, nearest, read_settings, write_settings
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
@@ -60,6 +60,7 @@ from backend.workspace.media import MediaLibrary
 from backend.workspace.metric_calibrating import MetricCalibrationOperations
 from backend.workspace.model_work import ModelOperations
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
+from backend.workspace.project_care import ProjectCareOperations
 from backend.workspace.projection import Projection
 from backend.workspace.queue import VerifyQueue
 from backend.workspace.reporting import write_report
@@ -79,6 +80,7 @@ class Workspace(
     StudyOperations,
     FigureOperations,
     CorrectionOperations,
+    ProjectCareOperations,
 ):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
@@ -110,7 +112,8 @@ class Workspace(
         self._copies = NearDuplicates(self.artifacts)
         self._projection = Projection(self.journal, self.catalog)
         self._snapshot = Snapshot(self.catalog, prepare=_prepare)
-        self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews)
+        previews_bytes = round(self.settings.preview_gib * GIB)
+        self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews, limit_bytes=previews_bytes)
         self._jobs = JobBoard(self.journal)
         self.open_models(self.catalog, self.artifacts, self.layout.artifacts)
         self._queue = VerifyQueue(self.journal)
@@ -139,9 +142,6 @@ class Workspace(
     def status(self) -> Status:
         return self._status(self._now(), self.plan)
 
-    def doctor(self) -> Doctor:
-        return dataclasses.replace(doctor_of(self.settings), models=self.models())
-
     def try_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
         plan = self._plan_with(changes)
         return self._status(self._apart(plan), plan)
@@ -152,15 +152,6 @@ class Workspace(
         self.use(dataclasses.replace(self.settings, gates=gates))
         assert self.plan == plan, "saved gates give the plan that was tried"
         return self.status()
-
-    def use(self, settings: ProjectSettings) -> None:
-        """Takes and saves other settings. Raises SettingsError, changing nothing, when they are wrong."""
-        plan = plan_for(settings)
-        write_settings(self.layout.settings, settings)
-        self.settings, self.plan = settings, plan
-
-    def settings_schema(self) -> dict:
-        return settings_schema(self.settings)
 
     def ingest(
         self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
