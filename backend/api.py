@@ -11,6 +11,7 @@ from typing import Protocol
 
 from backend.api_corrections import CorrectionApi
 from backend.api_figures import FigureApi
+from backend.api_jobs import JobApi
 from backend.api_library import LibraryApi
 from backend.api_settings import SettingsApi
 from backend.api_studies import StudyApi
@@ -105,7 +106,7 @@ class Progress:
     job_id: str
     kind: str
     state: str
-    """queued, running, done, failed or cancelled."""
+    """queued, running, done, failed, cancelled or interrupted (its owner ended before it did)."""
     stage: str = ""
     done: int = 0
     total: int = 0
@@ -197,7 +198,7 @@ class EvaluationJob:
     remarks: tuple[str, ...] = ()
 
 
-class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, SettingsApi, Protocol):
+class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
     def about(self) -> About: ...
@@ -224,7 +225,7 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, SettingsApi, Protocol)
         ...
 
     def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:
-        """Starts (or joins) a job that works on everything pending; `progress` follows it."""
+        """Starts a job that works on everything pending, or joins the one that the owner's workers do; `progress` follows it."""
         ...
 
     def progress(self, *, job_id: str) -> Progress: ...

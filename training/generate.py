@@ -79,11 +79,6 @@ class GenerateSummary:
         )
 
 
-def generate(ticket: JobTicket, **arguments: Any) -> str:
-    """The job: one line saying what it did. Arguments as of `run_generate`."""
-    return run_generate(ticket, **arguments).text
-
-
 def run_generate(
     ticket: JobTicket,
     *,

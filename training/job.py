@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -67,19 +67,29 @@ class TrainSummary:
         return f"{self.recipe} {went} {self.step} of {self.steps} steps on {self.examples} examples: {self.run}"
 
 
-def train(
-    ticket: JobTicket, *, recipe: str, data: Path, out: Path, assignments: Sequence[str] = (), resume: bool = False
-) -> str:
-    """The job: one line saying what it did."""
-    return run_training(ticket, recipe=recipe, data=data, out=out, assignments=assignments, resume=resume).text
+@dataclass(frozen=True, slots=True)
+class LatentsSummary:
+    """What encoding left."""
+
+    cache: str
+    items: int
+    failed: int
+    """Items that could not be encoded."""
+    remarks: tuple[str, ...]
+    """What could not be encoded, in words."""
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return f"{self.items} items in {self.cache}, {self.failed} failed"
 
 
-def encode_latents(ticket: JobTicket, *, export: Path, settings: Mapping[str, Any]) -> str:
-    """The job of `latents` alone: settings by dotted name, as `clips.fps`. One line saying what it did."""
-    wanted = TrainConfig()
-    wanted = with_settings(wanted, {f"data.latents.{name}": value for name, value in settings.items()})
-    found = encode(ticket, export=export, settings=wanted.data.latents)
-    return f"{len(found.cache)} items in {found.cache.folder}, {found.failed} failed"
+def run_latents(ticket: JobTicket, *, data: Path, assignments: Sequence[str] = ()) -> LatentsSummary:
+    """Encodes what an export needs, with settings as `clips.fps=8`. Raises what `encode` raises, SettingsError for a wrong setting."""
+    values = dict(parse_assignment(text) for text in assignments)
+    wanted = with_settings(TrainConfig(), {f"data.latents.{name}": value for name, value in values.items()})
+    found = encode(ticket, export=data, settings=wanted.data.latents)
+    return LatentsSummary(str(found.cache.folder), len(found.cache), found.failed, found.remarks)
 
 
 def run_training(

@@ -30,7 +30,7 @@ from backend.cli.output import emit, follow, say, show_doctor, show_models, show
 from backend.cli.provenance import provenance
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
 from backend.cli.studying import erase, study_app
-from backend.cli.training import train
+from backend.cli.training import latents, recipes, train
 from backend.domain import StudioError
 
 app = typer.Typer(
@@ -55,6 +55,8 @@ app.command()(evaluate)
 app.command("eval", hidden=True)(evaluate)
 app.command()(leaderboard)
 app.command()(total)
+app.command()(latents)
+app.command()(recipes)
 app.command()(train)
 app.command()(generate)
 app.command()(provenance)
@@ -146,6 +148,7 @@ def curate(
     workers: WorkersOption = None,
     assignments: SetOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed items again.")] = False,
+    retry: Annotated[list[str] | None, typer.Option("--retry", help="Try the failed item of this work key again.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Work on everything that is pending; what is done is never done again."""
@@ -153,7 +156,11 @@ def curate(
         if paths:
             for remark in api.ingest(paths=tuple(str(path.absolute()) for path in paths)).remarks:
                 warn(remark)
-        job = follow(api, api.curate(retry_failed=retry_failed), as_json=as_json)
+        if retry and not retry_failed:
+            asked = api.progress(job_id=api.retry(work_keys=tuple(retry)).job_id)
+        else:
+            asked = api.curate(retry_failed=retry_failed)
+        job = follow(api, asked, as_json=as_json)
         status = api.status()
         if job.state == "done" and any(row.pending for row in status.stages):  # a job of somebody else's was joined
             job = follow(api, api.curate(), as_json=as_json)
@@ -208,7 +215,7 @@ def report(
 @app.command()
 def export(
     format: Annotated[str, typer.Argument(help="manifest or opens2v; opens2v-scores or vbench for scores of a system.")],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="NEW_FOLDER", help="Folder to write.")],
     project: ProjectOption = HERE,
     where: Annotated[str, typer.Option(help="Which pairs, as \"similarity >= .8 and verdict = 'same'\".")] = "",
     split: Annotated[str, typer.Option(help="train=.9,val=.05,test=.05")] = "",

@@ -31,14 +31,16 @@ SHOWN_PROBLEMS = 20
 
 
 def evaluate(
-    cases: Annotated[Path, typer.Option("--cases", help="Cases in OpenS2V-Eval's JSON.")],
-    videos: Annotated[Path, typer.Option("--videos", help="Folder of <case id>.mp4 or <case id>_seed<k>.mp4.")],
+    cases: Annotated[Path, typer.Option("--cases", metavar="FILE", help="Cases in OpenS2V-Eval's JSON.")],
+    videos: Annotated[
+        Path, typer.Option("--videos", metavar="FOLDER", help="Folder of <case id>.mp4 or <case id>_seed<k>.mp4.")
+    ],
     system: Annotated[str, typer.Option("--system", help="Who made the videos.")],
     metrics: Annotated[
         str, typer.Option("--metrics", help="Metrics and sets, by commas; all that can run without it.")
     ] = "",
     references: Annotated[
-        Path | None, typer.Option("--references", help="Where image paths start; the cases' folder.")
+        Path | None, typer.Option("--references", metavar="FOLDER", help="Where image paths start; the cases' folder.")
     ] = None,
     preset: Annotated[
         str, typer.Option("--preset", help="Of the total: a published one's or a calibration's name; the cases' domain's.")
@@ -53,9 +55,14 @@ def evaluate(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", help="What judges may spend in this project in all.")
     ] = None,
-    prices: Annotated[Path | None, typer.Option("--prices", help="What the judge charges, as TOML.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="What the judge charges, as TOML.")
+    ] = None,
     real: Annotated[
-        Path | None, typer.Option("--real", help="Folder of real videos, which FID and FVD are to; kept until another.")
+        Path | None,
+        typer.Option(
+            "--real", metavar="FOLDER", help="Folder of real videos, which FID and FVD are to; kept until another."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

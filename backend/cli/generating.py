@@ -1,6 +1,7 @@
 """Commands that make videos of cases."""
 
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,19 +18,23 @@ from backend.jobs.board import JobTicket
 
 def generate(
     system: Annotated[str, typer.Option("--system", help="run:DIR of a training run, or diffusers:FOLDER of a pipeline.")],
-    cases: Annotated[Path, typer.Option("--cases", help="Cases in OpenS2V-Eval's JSON.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the videos; what is there is not made again.")],
+    cases: Annotated[Path, typer.Option("--cases", metavar="FILE", help="Cases in OpenS2V-Eval's JSON.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="NEW_FOLDER", help="Folder of the videos; what is there is not made again.")
+    ],
     name: Annotated[str, typer.Option("--name", help="The system's name; its folder's by default.")] = "",
     seeds: Annotated[str, typer.Option("--seeds", help="Several videos a case, as 0,1; one from seed 42 without it.")] = "",
     references: Annotated[
-        Path | None, typer.Option("--references", help="Where image paths start; the cases' folder.")
+        Path | None, typer.Option("--references", metavar="FOLDER", help="Where image paths start; the cases' folder.")
     ] = None,
     watermark: Annotated[
         str, typer.Option("--watermark", help="none, visible (a label) or invisible (found by `provenance`).")
     ] = "none",
     watermark_key: Annotated[
         Path | None,
-        typer.Option("--watermark-key", help="File with a secret for an invisible watermark; a public one without."),
+        typer.Option(
+            "--watermark-key", metavar="FILE", help="File with a secret for an invisible watermark; a public one without."
+        ),
     ] = None,
     probe: Annotated[
         str, typer.Option("--probe", help="attention: where generated tokens look, with plots, beside each video.")
@@ -61,7 +66,7 @@ def generate(
     for sentence in done.failures:
         warn(sentence)
     if as_json:
-        emit(done)
+        emit({**asdict(done), "text": done.text})
     else:
         say(done.text)
     raise SystemExit(1 if done.failures else 0)

@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,15 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from backend.cli.options import JsonOption, SetOption
 from backend.cli.output import emit, say, warn
+from backend.domain import SettingsError
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.jobs.board import JobTicket
+from backend.settings import nearest
 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A training recipe, as tiny or phantom_1_3b (docs/training.md).")],
-    data: Annotated[Path, typer.Option("--data", help="A folder that `export manifest` wrote.")],
-    out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="A folder that `export manifest` wrote.")],
+    out: Annotated[Path, typer.Option("--out", metavar="NEW_FOLDER", help="The run's folder.")],
     assignments: SetOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     as_json: JsonOption = False,
@@ -39,12 +43,55 @@ def train(
         for remark in done.remarks:
             warn(remark)
         if as_json:
-            emit(done)
+            emit({**asdict(done), "text": done.text})
         else:
             say(done.text)
     if done.state == "stopped":
         raise SystemExit(128 + signal.SIGTERM)
     raise SystemExit(1 if done.failed else 0)
+
+
+def latents(
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="A folder that `export manifest` wrote.")],
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Encode what training on an export needs, before any run; --set clips.fps=8 as data.latents.clips.fps of a recipe."""
+    with reporting(True, as_json=as_json) as report:
+        ticket = JobTicket(report, threading.Event())
+        done = load(CALLS["encode_latents"])(  # pyright: ignore[reportCallIssue]
+            ticket, data=data.absolute(), assignments=tuple(assignments or ())
+        )
+    for remark in done.remarks:
+        warn(remark)
+    if as_json:
+        emit({**asdict(done), "text": done.text})
+    else:
+        say(done.text)
+    raise SystemExit(1 if done.failed else 0)
+
+
+def recipes(
+    name: Annotated[str, typer.Argument(help="A training recipe, or latents or generate; all recipes without it.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Training recipes, and what `--set` changes of each, of `latents` and of `generate`: defaults and meanings."""
+    told = load(CALLS["training_settings"])()  # pyright: ignore[reportCallIssue]
+    if not name:
+        if as_json:
+            emit(told)
+        for recipe, found in told["recipes"].items() if not as_json else ():
+            say(f"{recipe:<24} {found['words']}")
+        return
+    known = {**{recipe: found["settings"] for recipe, found in told["recipes"].items()}, **told}
+    if name == "recipes" or name not in known:
+        raise SettingsError(f"there is no recipe {name[:80]!r}{nearest(name, known.keys() - {'recipes'})}")
+    if as_json:
+        emit({name: known[name]})
+        return
+    for field in known[name]:
+        choices = f" ({', '.join(field.choices)})" if field.choices else ""
+        say(f"{field.name} = {field.default}{choices}" + (f"\n    {field.words}" if field.words else ""))
 
 
 class reporting:  # noqa: N801 - it reads as a statement
@@ -73,7 +120,8 @@ class reporting:  # noqa: N801 - it reads as a statement
                 task = self._tasks[stage] = self._bars.add_task(stage.replace("_", " "), total=total)
             self._bars.update(task, completed=done)
         elif self._as_json:
-            warn(json.dumps({"stage": stage, "done": done, "total": total}))
+            with suppress(BrokenPipeError):  # whoever followed is gone, and a run is not to be lost with them
+                warn(json.dumps({"stage": stage, "done": done, "total": total}))
         elif stage not in self._tasks:
             self._tasks[stage] = TaskID(len(self._tasks))
             warn(f"{stage.replace('_', ' ')}: {total} to do")

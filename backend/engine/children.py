@@ -32,16 +32,21 @@ def death_of(exitcode: int | None) -> str:
 
 
 def become_child(owner: int, stderr: str) -> None:
-    """To be called first in a child: Ctrl-C is the owner's, stderr goes to a file, and the owner's end is its own.
+    """To be called first in a child: Ctrl-C is the owner's, stderr goes to a file, and the owner's end is its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(owner, signal.SIGKILL)
+    os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
 
-    The last by PR_SET_PDEATHSIG on Linux, which also fires when the thread ends that spawned the child.
+
+def end_with(owner: int, number: signal.Signals) -> None:
+    """Has this process sent a signal when its owner ends, however that ends; it keeps that over `exec`.
+
+    By PR_SET_PDEATHSIG on Linux, which also fires when the thread ends that made the child.
     """
     import ctypes
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     libc = ctypes.CDLL(None)
     if hasattr(libc, "prctl"):
-        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        libc.prctl(1, number)  # PR_SET_PDEATHSIG
     if os.getppid() != owner:
         os._exit(1)
-    os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)

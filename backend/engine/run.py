@@ -2,13 +2,16 @@
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event
 
 import pyarrow as pa
 
-from backend.domain import Clip, Failed, Filtered, Item, Ok, SurveyingStage
+from backend.domain import Clip, Failed, Filtered, Item, Ok, Source, SurveyingStage
 from backend.engine.chain import Feed, Follower, chain_from
 from backend.engine.crews import Crew
 from backend.engine.plan import Plan, Step
@@ -36,10 +39,10 @@ class RunSummary:
 
 @dataclass(slots=True, kw_only=True)
 class PlanRun:
-    """One run of a plan. `progress(stage, done, total)` is called after each commit.
+    """One run of a plan. `progress(stage, done, total)` is called after each commit, `say` told of stages and failures.
 
     Each batch is committed whole, in one transaction with its work keys; what a killed run had not committed is
-    pending again. Items that failed before stay failed unless `retry_failed`.
+    pending again. Items that failed before stay failed unless `retry_failed`, or their work keys are in `retry`.
     """
 
     catalog: Catalog
@@ -48,7 +51,9 @@ class PlanRun:
     crew: Crew
     cancelled: Event = field(default_factory=Event)
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None
+    say: Callable[[str], None] = lambda text: None
     retry_failed: bool = False
+    retry: Collection[str] = ()
     summary: RunSummary = field(default_factory=lambda: RunSummary(run_id=uuid.uuid4().hex))
 
     def __call__(self) -> RunSummary:
@@ -57,7 +62,7 @@ class PlanRun:
             tables = PlanTables(connection, self.plan)
             for step in self.plan.steps:
                 tables.enter(step)
-                pending = tables.pending(step, run_id=self.summary.run_id, retry_failed=self.retry_failed)
+                pending = tables.pending(step, run_id=self.summary.run_id, retry_failed=self.retry_failed, retry=self.retry)
                 if pending:
                     self._run_step(step, tables, pending)
                 if self.cancelled.is_set():
@@ -72,13 +77,18 @@ class PlanRun:
         chain = chain_from(self.plan, step)
         follower = Follower(plan=self.plan, chain=chain, is_done=tables.finished)
         label = step.stage.name if len(chain) == 1 else f"{step.stage.name} to {chain[-1].stage.name}"
-        total, done, last = len(pending) * len(chain), 0, time.monotonic()
+        total, done, started_s = len(pending) * len(chain), 0, time.monotonic()
+        last = started_s
         waiting: list[tuple[Batch, Outcome]] = []
         listed = {kind for link in chain for kind in link.stage.gathers if kind in LISTED}
         feed = Feed(_batches(step, pending, self._loader(step, tables, listed)))
         self.progress(label, 0, total)
+        self.say(f"{label}: {len(pending)} to do")
+        states: Counter[str] = Counter()
         for batch, outcome in self.crew.work(feed, self.cancelled):
             waiting.append((batch, outcome))
+            states.update(_describe(note)[0] for note in outcome.notes)
+            self._tell_failures(batch, outcome)
             following = follower.after(batch, outcome)
             if following is not None:
                 feed.follow(following)
@@ -90,6 +100,14 @@ class PlanRun:
                 waiting, last = [], time.monotonic()
         self._commit(waiting, attempts)
         self.progress(label, done, total)
+        ended = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "nothing done"
+        self.say(f"{label}: {ended}, in {time.monotonic() - started_s:.1f} s")
+
+    def _tell_failures(self, batch: Batch, outcome: Outcome) -> None:
+        for item, note in zip(batch.items, outcome.notes, strict=True):
+            if isinstance(note, Failed):
+                name = " ".join(dict.fromkeys([*(Path(source.uri).name for source in item.all(Source)), item.id]))
+                self.say(f"{batch.stage.name} failed({note.kind}) on {name}: {note.message}")
 
     def _loader(
         self, step: Step, tables: PlanTables, listed: Collection[type]
@@ -118,6 +136,7 @@ class PlanRun:
 
     def _work(self, batch: Batch, outcome: Outcome, attempts: dict[str, int]) -> Iterator[Work]:
         name, stage_key = batch.stage.name, self.plan.stage_key(batch.stage)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         self.summary.worked[name] = self.summary.worked.get(name, 0) + len(outcome.notes)
         for note, key in zip(outcome.notes, batch.work_keys, strict=True):
             state, kind, message = _describe(note)
@@ -133,6 +152,7 @@ class PlanRun:
                 attempt=attempts.get(key, -1) + 1,
                 seconds=outcome.seconds / len(outcome.notes),
                 run_id=self.summary.run_id,
+                ended_at=now,
             )
 
 

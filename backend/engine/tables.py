@@ -145,21 +145,24 @@ class PlanTables:
             whole = f"WHERE k.{PARENTS[stage.over][1].KIND}_id NOTNULL"
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE item_{stage.name} AS {source} {whole}")
 
-    def pending(self, step: Step, *, run_id: str = "", retry_failed: bool = False) -> list[Pending]:
+    def pending(
+        self, step: Step, *, run_id: str = "", retry_failed: bool = False, retry: Collection[str] = ()
+    ) -> list[Pending]:
         """Items without finished work, ordered by group and id.
 
-        What failed is finished, unless `retry_failed`; what was unavailable, as a judge without budget, never is. The
-        run of `run_id` tries neither a second time.
+        What failed is finished, unless `retry_failed` or its work key is in `retry`; what was unavailable, as a judge without
+        budget, never is. The run of `run_id` tries neither a second time.
         """
         stage = step.stage
         columns = _columns(stage.over)
         group = next((f"k.{name}" for name in ("clip_id", "video_id") if name in columns), "k.id")
-        done = "state <> 'failed'" if retry_failed else "state <> 'failed' OR kind <> 'unavailable'"
+        again = "true" if retry_failed else "kind = 'unavailable' OR work_key IN (SELECT unnest(?::VARCHAR[]))"
         rows = self._connection.execute(
             f"""SELECT i.item_id, i.work_key, {group} FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
-            WHERE i.work_key NOT IN (SELECT work_key FROM work WHERE stage = ? AND ({done} OR run_id = ?))
+            WHERE i.work_key NOT IN (
+                SELECT work_key FROM work WHERE stage = ? AND (state <> 'failed' OR NOT ({again}) OR run_id = ?))
             ORDER BY 3, 1""",
-            [stage.name, run_id],
+            [stage.name, *([] if retry_failed else [list(retry)]), run_id],
         ).fetchall()
         return [Pending(*row) for row in rows]
 

@@ -6,15 +6,31 @@ A job is called with a `JobTicket` and its own keyword arguments, and gives one 
 JOBS: dict[str, str] = {
     "curate": "backend.jobs.plans:work_through",
     "evaluate": "backend.jobs.plans:work_through",
-    "generate": "training.generate:generate",
-    "latents": "training.job:encode_latents",
-    "train": "training.job:train",
+    "export": "backend.workspace.exporting:run_export",
+    "generate": "backend.jobs.commands:run_command",
+    "latents": "backend.jobs.commands:run_command",
+    "train": "backend.jobs.commands:run_command",
 }
+
+LANES: dict[str, str] = {
+    "curate": "crew",
+    "evaluate": "crew",
+    "export": "export",
+    "generate": "command",
+    "latents": "command",
+    "train": "command",
+}
+"""Of the kinds that share a lane, one runs at a time: the owner's workers, its writing of files, commands as its children."""
+
+WHOLE = frozenset({"export"})
+"""Kinds that nobody can stop: half an export is none."""
 
 CALLS: dict[str, str] = {
     "calibrate_metrics": "metrics.calibrating:calibrate_metrics",
     "case_stats": "metrics.case_sets:stats",
     "check_cases": "metrics.case_sets:check",
+    "command_line": "backend.cli.forms:command_line",
+    "command_fields": "backend.cli.forms:fields_of",
     "evaluation_plan": "metrics.evaluation:plan_of",
     "find_generations": "metrics.benchmark:find_generations",
     "forecast": "metrics.evaluation:forecast_of",
@@ -26,6 +42,7 @@ CALLS: dict[str, str] = {
     "preset": "metrics.presets:preset",
     "purse": "metrics.evaluation:purse_of",
     "read_calibration": "metrics.calibration_file:read_calibration",
+    "encode_latents": "training.job:run_latents",
     "read_cases": "metrics.benchmark:read_cases",
     "read_scores": "metrics.score_files:read_scores",
     "read_systems": "metrics.systems:read_systems",
@@ -34,6 +51,7 @@ CALLS: dict[str, str] = {
     "set_metrics": "metrics.distribution_sets:set_metrics",
     "total": "metrics.total:totals_of_file",
     "train": "training.job:run_training",
+    "training_settings": "training.describing:training_settings",
     "unapproved_cases": "metrics.case_sets:unapproved",
     "write_calibration": "metrics.calibration_file:write_calibration",
     "write_scores": "metrics.score_files:write_scores",

@@ -1,6 +1,7 @@
 """Working through a plan as a job: curation, evaluation."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 
 from backend.engine.context import WorkerSettings
@@ -23,6 +24,7 @@ def work_through(
     engine: str,
     num_workers: int,
     retry_failed: bool,
+    retry: Collection[str] = (),
     before: tuple[Plan, ...] = (),
     models: ModelService | None = None,
 ) -> str:
@@ -45,7 +47,9 @@ def work_through(
                 crew=crew,
                 cancelled=ticket.cancelled,
                 progress=ticket.report,
+                say=ticket.say,
                 retry_failed=retry_failed,
+                retry=retry,
             )
             summary = run()
             worked, failed = worked + sum(summary.worked.values()), failed + summary.failed

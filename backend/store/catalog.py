@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from backend.domain import ProjectError, Record, StoreError
 from backend.store.schema import (
+    JOBS_SINCE,
     KINDS,
     PEOPLE,
     SCHEMA_VERSION,
@@ -43,6 +44,7 @@ class Work:
     attempt: int = 0
     seconds: float = 0.0
     run_id: str = ""
+    ended_at: str = ""
 
 
 class Catalog:
@@ -230,6 +232,8 @@ class Catalog:
                 connection.begin()
                 for statement in create_statements(tables):
                     connection.execute(statement)
+                for table in (*PEOPLE, "watermark") if 0 < version < JOBS_SINCE else ():
+                    connection.execute(f"TRUNCATE {table}")
                 connection.commit()
                 connection.execute("CHECKPOINT")
         except duckdb.Error as error:

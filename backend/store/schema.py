@@ -14,9 +14,13 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
-7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings, 11 `correction`."""
+7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings, 11 `correction`,
+12 `job` and when work ended."""
+
+JOBS_SINCE = 12
+"""The version from which jobs are projected; people's part of an older catalog is read anew from the journal."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -43,6 +47,7 @@ WORK_SCHEMA = pa.schema(
         ("attempt", pa.int32()),
         ("seconds", pa.float64()),
         ("run_id", pa.string()),
+        ("ended_at", pa.string()),  # UTC; NULL before version 12
     ]
 )
 
@@ -148,6 +153,18 @@ CORRECTION_SCHEMA = pa.schema(
 )
 """Values by people in place of machines'; of each item and `what` the last that was not withdrawn counts."""
 
+JOB_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("job_id", pa.string()),
+        ("event", pa.string()),  # of backend.store.job_events.JOB_EVENTS
+        ("actor", pa.string()),
+        ("at", pa.string()),  # by the server's clock
+        ("body", pa.string()),
+    ]
+)
+"""Long work that was asked for, and how it ended; `body` is JSON."""
+
 PEOPLE: dict[str, pa.Schema] = {
     "vote": VOTE_SCHEMA,
     "rights": RIGHTS_SCHEMA,
@@ -158,6 +175,7 @@ PEOPLE: dict[str, pa.Schema] = {
     "exclusion": EXCLUSION_SCHEMA,
     "asked": ASKED_SCHEMA,
     "correction": CORRECTION_SCHEMA,
+    "job": JOB_SCHEMA,
 }
 """The tables that are projected from the journal."""
 

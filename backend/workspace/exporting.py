@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from backend.api import ExportSummary
@@ -22,6 +22,7 @@ from backend.exports.rows import (
 )
 from backend.exports.split import identities
 from backend.exports.where import parse_where
+from backend.jobs.board import JobTicket
 from backend.settings import ProjectSettings, nearest
 from backend.store.artifacts import Artifacts
 from backend.workspace.anchor_rows import export_anchors
@@ -90,6 +91,15 @@ def export(
         samples=export_samples(now, {pair.pair_id for pair in pairs if pair.verdict in (None, "same")}),
         clips=export_clips(now, artifacts),
     )
+
+
+def run_export(ticket: JobTicket, *, write: Callable[[], ExportSummary]) -> str:
+    """The job: one line saying what was written."""
+    ticket.report("export", 0, 0)
+    done = write()
+    for reason, count in done.left_out.items():
+        ticket.say(f"{count} pairs are left out: {reason}")
+    return f"{done.pairs} pairs in {done.files} files: {done.out}"
 
 
 def chosen_pairs(now: Snapshot, where: str, only: Collection[str] | None = None) -> list[str]:

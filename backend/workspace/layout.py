@@ -65,6 +65,11 @@ class Layout:
         return self.root / "index" / "judge-costs.jsonl"
 
     @property
+    def job_logs(self) -> Path:
+        """A folder a job, with what it said."""
+        return self.root / "jobs"
+
+    @property
     def backups(self) -> Path:
         return self.root / "backups"
 

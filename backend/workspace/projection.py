@@ -7,6 +7,7 @@ from backend.domain import StoreError
 from backend.store.case_events import edits_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.correction_events import CORRECTED, corrections_of
+from backend.store.job_events import JOB_EVENTS, job_rows
 from backend.store.journal import Journal
 from backend.store.journal_schema import rights_of
 from backend.store.library_events import ASKED, EXCLUDED, asked_of, exclusions_of
@@ -21,6 +22,7 @@ TABLES = {
     EXCLUDED: ("exclusion", exclusions_of),
     ASKED: ("asked", asked_of),
     CORRECTED: ("correction", corrections_of),
+    **dict.fromkeys(JOB_EVENTS, ("job", job_rows)),
     **dict.fromkeys((CREATED, ITEMS), ("study", design_rows)),
     **dict.fromkeys(HAPPENINGS, ("study_event", happening_rows)),
 }

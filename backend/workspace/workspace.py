@@ -12,7 +12,6 @@ from backend.api import (
     Check,
     ComparisonFiles,
     CostForecast,
-    EvaluationJob,
     EvaluationRow,
     ExportSummary,
     GateChange,
@@ -20,7 +19,6 @@ from backend.api import (
     MediaFile,
     PairPage,
     PairRow,
-    Progress,
     QueueState,
     ScoreFiles,
     Status,
@@ -29,7 +27,6 @@ from backend.domain import CASES_STUDY, ProjectError, Receipt, SettingsError, Tr
 from backend.domain.case_sets import CaseReview
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.plan import Plan
-from backend.jobs.board import JobBoard
 from backend.models.residency import GIB
 from backend.recipes import plan_for, worker_settings
 from backend.settings import ProjectSettings, nearest, read_settings, write_settings
@@ -55,6 +52,7 @@ from backend.workspace.corrections import apply_corrections
 from backend.workspace.dataset_operations import DatasetOperations
 from backend.workspace.exclusions import apply_exclusions
 from backend.workspace.figures import FigureOperations
+from backend.workspace.job_operations import JobOperations
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
 from backend.workspace.metric_calibrating import MetricCalibrationOperations
@@ -67,6 +65,7 @@ from backend.workspace.reporting import write_report
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
 from backend.workspace.studying import StudyOperations
+from backend.workspace.training_operations import TrainingOperations
 
 MAX_LIMIT = 1000  # rows of one page
 MAX_FRAMES = 12  # of a video on a sheet
@@ -80,6 +79,8 @@ class Workspace(
     StudyOperations,
     FigureOperations,
     CorrectionOperations,
+    JobOperations,
+    TrainingOperations,
     ProjectCareOperations,
 ):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
@@ -114,7 +115,8 @@ class Workspace(
         self._snapshot = Snapshot(self.catalog, prepare=_prepare)
         previews_bytes = round(self.settings.preview_gib * GIB)
         self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews, limit_bytes=previews_bytes)
-        self._jobs = JobBoard(self.journal)
+        self.open_jobs()
+        self.open_training()
         self.open_models(self.catalog, self.artifacts, self.layout.artifacts)
         self._queue = VerifyQueue(self.journal)
         self._case_queue = CaseQueue(self.journal, self.artifacts)
@@ -165,63 +167,6 @@ class Workspace(
             attribution=attribution,
             project=self.layout.root,
         )
-
-    def curate(self, *, workers: int | None = None, engine: str | None = None, retry_failed: bool = False) -> Progress:
-        engine = engine or self.settings.engine
-        num_workers = self.settings.workers if workers is None else workers
-        return self._jobs.submit(
-            "curate",
-            actor="user",
-            about={"engine": engine, "workers": num_workers, "stages": [s.stage.name for s in self.plan.steps]},
-            catalog=self.catalog,
-            artifacts=self.artifacts,
-            plan=self.plan,
-            workers=worker_settings(self.settings, self.layout.artifacts),
-            engine=engine,
-            num_workers=num_workers,
-            retry_failed=retry_failed,
-            models=self.model_service,
-        )
-
-    def evaluate(
-        self,
-        *,
-        cases: str,
-        videos: str,
-        system: str,
-        references: str | None = None,
-        metrics: tuple[str, ...] = (),
-        workers: int | None = None,
-        engine: str | None = None,
-        retry_failed: bool = False,
-        max_cost: float | None = None,
-        prices: str | None = None,
-        real: str | None = None,
-    ) -> EvaluationJob:
-        made_by = worker_settings(self.settings, self.layout.artifacts)
-        evaluating.plan((), made_by, self.layout, max_cost=max_cost, prices=prices)  # refuses before anything is listed
-        asked = evaluating.listed(self.catalog, cases, videos, system, references, metrics, made_by)
-        asked, before = distances.with_real(self.catalog, asked, real, made_by, self.layout)
-        engine = engine or self.settings.engine
-        job = self._jobs.submit(
-            "evaluate",
-            actor="user",
-            about={"engine": engine, "system": system, "cases": cases, "metrics": list(asked.metrics)},
-            catalog=self.catalog,
-            artifacts=self.artifacts,
-            plan=evaluating.plan(
-                asked.metrics, made_by, self.layout, only=asked.generations, max_cost=max_cost, prices=prices
-            ),
-            workers=made_by,
-            engine=engine,
-            num_workers=self.settings.workers if workers is None else workers,
-            retry_failed=retry_failed,
-            before=before,
-            models=self.model_service,
-        )
-        if job.kind != "evaluate":
-            raise ProjectError(f"a {job.kind} job is running in this project; evaluate when it has ended")
-        return evaluating.described(asked, job)
 
     def forecast(
         self,
@@ -351,12 +296,6 @@ class Workspace(
         with self._now() as now:
             return self._case_queue.edit(now, content=content, prompt=prompt, rater=rater)
 
-    def progress(self, *, job_id: str) -> Progress:
-        return self._jobs.progress(job_id)
-
-    def cancel(self, *, job_id: str) -> Progress:
-        return self._jobs.cancel(job_id)
-
     def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
         _check_limit(limit)
         with self._now() as now:
@@ -394,7 +333,7 @@ class Workspace(
             return self._queue.votes(now, study_id=study_id, item_id=item_id)
 
     def media(self, *, media_id: str) -> MediaFile:
-        return self.study_medium(media_id) or self._media.find(media_id)
+        return self.study_medium(media_id) or self.training_medium(media_id) or self._media.find(media_id)
 
     def verify(self) -> Check:
         with self._apart(self.plan) as now:
