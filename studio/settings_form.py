@@ -1,0 +1,288 @@
+"""A form made from a job's fields: what is changed is marked and can be put back; further settings are folded away, with a search."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backend.domain.jobs import JobField
+from studio.fields import ChoiceField
+from studio.sessions.job_form import PATHS, FormSession, group_of, title_of
+from studio.texts import text
+from studio.widgets import clear, label, tool_button
+
+SEARCH_MS = 150
+NAME_PX = 190
+PLACEHOLDERS = {"integer": "12", "number": "0.5", "list": '["a", "b"]'}
+
+
+class SettingsForm(QWidget):
+    """Shows a `FormSession` and keeps it up to date. `changed` carries the name of the field that changed."""
+
+    changed = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session: FormSession | None = None
+        self.rows: dict[str, FieldRow] = {}
+        self.more = QPushButton()
+        self.more.setObjectName("toggle")
+        self.more.setCheckable(True)
+        self.more.clicked.connect(self.show_more)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(text("jobs.more_search"))
+        self.search.setAccessibleName(text("jobs.more_search"))
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(lambda _: self._soon.start())
+        self.found = label("", "hint")
+        self._soon = QTimer(self, singleShot=True, interval=SEARCH_MS)
+        self._soon.timeout.connect(self._search)
+        self._main, self._further = QWidget(), QWidget()
+        for holder in (self._main, self._further):
+            column = QVBoxLayout(holder)
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(10)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(2, 2, 14, 12)
+        column.setSpacing(14)
+        column.addWidget(self._main)
+        fold = QHBoxLayout()
+        fold.setSpacing(10)
+        fold.addWidget(self.more)
+        fold.addWidget(self.search, 1)
+        fold.addWidget(self.found)
+        column.addLayout(fold)
+        column.addWidget(self._further)
+        column.addStretch(1)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setWidget(inner)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(self.area)
+
+    def show_form(self, session: FormSession) -> None:
+        """Another form, or the same with other values."""
+        self.session = session
+        clear(self._main)
+        self.rows = {}
+        layout = self._main.layout()
+        assert layout is not None
+        for field in session.form.main:
+            layout.addWidget(self._row(field))
+        self.more.setVisible(bool(session.form.more))
+        with QSignalBlocker(self.search):
+            self.search.setText(session.search)
+        self._show_further()
+
+    def show_more(self, on: bool) -> None:
+        """Unfolds the further settings, or folds them away."""
+        if self.session is not None and self.session.form.more:
+            self.session.with_more = on
+            self._show_further()
+            if on:
+                self.search.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_values(self) -> None:
+        """Brings every field in line with the session."""
+        for row in self.rows.values():
+            row.show_value()
+
+    def show_problems(self, problems: dict[str, str]) -> None:
+        """Says beside fields why they cannot be right, and goes to the first."""
+        if self.session is not None and any(
+            name in problems and name not in self.rows for name in (one.name for one in self.session.form.more)
+        ):
+            self.session.with_more, self.session.search = True, ""
+            self.show_form(self.session)
+        for name, row in self.rows.items():
+            row.show_problem(problems.get(name, ""))
+        first = next((row for name, row in self.rows.items() if name in problems), None)
+        if first is not None:
+            first.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+            QTimer.singleShot(0, first, lambda: self.area.ensureWidgetVisible(first))
+
+    def reset(self) -> None:
+        """Every field has its default again."""
+        if self.session is not None and self.session.reset_all():
+            self.show_values()
+            self.changed.emit("")
+
+    def focus_first(self) -> None:
+        """To the first field that must be given and is not, else to the first."""
+        rows = list(self.rows.values())
+        if not rows or self.session is None:
+            return
+        problems = self.session.problems()
+        next((row for row in rows if row.asked.name in problems), rows[0]).editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _search(self) -> None:
+        if self.session is not None:
+            self.session.search = self.search.text()
+            self.session.with_more |= bool(self.search.text())
+            self._show_further()
+
+    def _show_further(self) -> None:
+        session = self.session
+        assert session is not None, "a form is shown before it is searched"
+        number, shown = len(session.form.more), session.shown_more()
+        changed = sum(session.is_changed(one.name) for one in session.form.more)
+        words = text("jobs.more", count=number)
+        self.more.setText(f"{'▾' if session.with_more else '▸'}  {words}{f'   ● {changed}' if changed else ''}")
+        self.more.setChecked(session.with_more)
+        self.search.setVisible(bool(number) and session.with_more)
+        narrowed = session.with_more and session.search
+        self.found.setText(text("jobs.more_found", count=len(shown), total=number) if narrowed else "")
+        for one in session.form.more:
+            self.rows.pop(one.name, None)
+        clear(self._further)
+        layout = self._further.layout()
+        assert layout is not None
+        group = ""
+        for field in shown:
+            if group_of(field.name) != group:
+                group = group_of(field.name)
+                layout.addWidget(label(group.replace("_", " ").replace(".", " · "), "slot"))
+            layout.addWidget(self._row(field))
+
+    def _row(self, field: JobField) -> "FieldRow":
+        assert self.session is not None, "rows are of a session"
+        self.rows[field.name] = row = FieldRow(field, self.session, self._told)
+        return row
+
+    def _told(self, name: str) -> None:
+        """A field has another value: those that a choice of this form depends on are the page's business."""
+        session = self.session
+        if session is not None and name in {one.name for one in session.form.more}:
+            changed = sum(session.is_changed(one.name) for one in session.form.more)
+            words = text("jobs.more", count=len(session.form.more))
+            self.more.setText(f"▾  {words}{f'   ● {changed}' if changed else ''}")
+        self.changed.emit(name)
+
+
+class FieldRow(QWidget):
+    """One field: its name, an editor for its type, what it means, why it cannot be right, and a way back to its default."""
+
+    def __init__(self, asked: JobField, session: FormSession, told: Callable[[str], object]) -> None:
+        super().__init__()
+        self.asked, self._session, self._told = asked, session, told
+        self.title = label("", "fact_name")
+        self.title.setFixedWidth(NAME_PX)
+        self.title.setWordWrap(True)
+        self.title.setToolTip(asked.name)
+        self.editor = self._build_editor()
+        self.editor.setAccessibleName(title_of(asked.name))
+        self.editor.setToolTip(asked.words)
+        self.title.setBuddy(self.editor)
+        self.back = tool_button("reset_field", text("jobs.reset_field", default=asked.default or "–"))
+        self.back.setText("↺")
+        self.back.clicked.connect(self._reset)
+        keep = self.back.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)
+        self.back.setSizePolicy(keep)
+        self.about, self.trouble = label(asked.words, "hint"), label("", "field_problem")
+        for words in (self.about, self.trouble):
+            words.setWordWrap(True)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(self.title, 0, 0)
+        grid.addLayout(self._beside_editor(), 0, 1)
+        grid.addWidget(self.back, 0, 2)
+        grid.addWidget(self.about, 1, 1)
+        grid.addWidget(self.trouble, 2, 1)
+        self.about.setVisible(bool(asked.words))
+        self.show_value()
+        self.show_problem(session.refused.get(asked.name, ""))
+
+    def show_value(self) -> None:
+        """What the session says of this field."""
+        value = self._session.value(self.asked.name)
+        with QSignalBlocker(self.editor):
+            if isinstance(self.editor, QComboBox):
+                self.editor.setCurrentIndex(self.editor.findData(value))
+            elif isinstance(self.editor, QLineEdit) and self.editor.text() != value:
+                self.editor.setText(value)
+        changed = self._session.is_changed(self.asked.name)
+        mark, must = "● " if changed else "", " *" if self.asked.required else ""
+        self.title.setText(f"{mark}{title_of(self.asked.name)}{must}")
+        said = [self.asked.words]
+        said += [text("jobs.is_required")] if self.asked.required else []
+        said += [text("jobs.is_changed", default=self.asked.default or "–")] if changed else []
+        self.editor.setAccessibleDescription(". ".join(part for part in said if part))
+        self.back.setVisible(changed)
+
+    def show_problem(self, sentence: str) -> None:
+        """Why it cannot be right; empty where it can."""
+        self.trouble.setText(f"✕ {sentence}" if sentence else "")
+        self.trouble.setVisible(bool(sentence))
+        if sentence:
+            self.editor.setAccessibleDescription(sentence)
+
+    def take(self, value: str) -> None:
+        """Another value, by typing, choosing or browsing."""
+        if self._session.fill(self.asked.name, value):
+            self.show_problem("")
+            self.show_value()
+            self._told(self.asked.name)
+
+    def _reset(self) -> None:
+        self.take(self.asked.default)
+        self.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _build_editor(self) -> QWidget:
+        asked = self.asked
+        if asked.type in ("choice", "boolean"):
+            box = ChoiceField()
+            box.offer(_choices(asked), asked.default)
+            box.currentIndexChanged.connect(lambda place: self.take(str(box.itemData(place) or "")))
+            return box
+        field = QLineEdit()
+        field.setPlaceholderText(PLACEHOLDERS.get(asked.type, ""))
+        field.textChanged.connect(self.take)
+        return field
+
+    def _beside_editor(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.editor, 1)
+        if self.asked.type in PATHS:
+            browse = QPushButton(text("library.browse"))
+            browse.setObjectName("worded")
+            browse.setAccessibleName(f"{text('library.browse')} {title_of(self.asked.name)}")
+            browse.clicked.connect(self._browse)
+            row.addWidget(browse)
+        return row
+
+    def _browse(self) -> None:
+        """A picker that holds nothing up; what it gives stands in the field, where it can be typed as well."""
+        dialog = QFileDialog(self, title_of(self.asked.name), self._session.value(self.asked.name))
+        if self.asked.type != "file":
+            dialog.setFileMode(QFileDialog.FileMode.Directory)
+            dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.take)
+        dialog.open()
+
+
+def _choices(asked: JobField) -> list[tuple[str, str]]:
+    """What there is to choose from, with its words; none of them where the field may stay empty."""
+    if asked.type == "boolean":
+        return [("true", text("library.yes")), ("false", text("library.no"))]
+    may_be_none = not asked.required and not asked.default and "" not in asked.choices
+    return [(choice, choice or "–") for choice in (*(("",) if may_be_none else ()), *asked.choices)]
