@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database, Migrations
-
 from backend.domain import ProjectError, Receipt, ServiceError, StoreError, StudioError, Vote
+from backend.sqlite import Database, Migrations
 
 Send = Callable[[tuple[Vote, ...]], tuple[Receipt, ...]]
 """`Api.submit_votes` as a function of the votes."""

@@ -18,10 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from sqlite_utils import Database, Migrations
-from sqlite_utils.db import Table
-
 from backend.domain import StudioError, Trial, Vote
+from backend.sqlite import Database, Migrations, Table
 
 SCHEMA_VERSION = 1
 """Version of the canonical row; part of every row, so that old rows keep the hash that they were given."""
