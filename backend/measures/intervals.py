@@ -2,8 +2,6 @@
 
 import math
 
-from scipy.special import bdtr  # scipy.stats takes half a second of every command's start
-
 CONFIDENCE = 0.95
 Z95 = 1.959964  # of two sides
 
@@ -24,4 +22,6 @@ def wilson(share: float, num: float, *, z: float = Z95) -> tuple[float, float]:
 
 def half_p(num: int, num_trials: int) -> float:
     """Two-sided p of the exact binomial test that `num` of `num_trials` come of even chances."""
+    from scipy.special import bdtr  # not above: a fifth of a second of every command's start
+
     return min(1.0, 2 * float(bdtr(min(num, num_trials - num), num_trials, 0.5)))

@@ -1,8 +1,7 @@
 """How many votes a study needs, and how narrow its intervals will be."""
 
 import math
-
-from scipy.special import ndtri
+from statistics import NormalDist
 
 LEVEL = 0.05  # of the two-sided test
 ICC = 0.3  # of votes on one item; a guess to plan with until a study's own is known
@@ -18,4 +17,4 @@ def half_width(num_items: int, raters_per_item: int, *, icc: float = ICC) -> flo
     if num_items * raters_per_item == 0:
         return math.inf
     num = num_items * raters_per_item / design_effect(raters_per_item, icc)
-    return float(ndtri(1 - LEVEL / 2)) * math.sqrt(0.25 / num)
+    return NormalDist().inv_cdf(1 - LEVEL / 2) * math.sqrt(0.25 / num)

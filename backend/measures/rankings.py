@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from backend.domain import Absent
 from backend.domain.studies import Estimate
@@ -120,22 +118,29 @@ def _unrankable(model: str, seen: np.ndarray, pairs: np.ndarray, systems: Sequen
     if not len(pairs):
         return "no votes"
     num = len(systems)
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(num, num))
-    num_groups, group = connected_components(links, directed=False)
+    num_groups, group = _groups(pairs, num, connection="weak")
     if num_groups > 1:
         return f"never compared with each other: {_grouped(group, systems)}"
     if not seen[:, [WIN, LOSS]].any():
         return "every vote is a tie: nothing ranks the systems"
     ahead = (seen[:, WIN] + seen[:, TIE] > 0), (seen[:, LOSS] + seen[:, TIE] > 0)
     rows = np.concatenate([pairs[ahead[0]], pairs[ahead[1]][:, ::-1]])
-    beaten = coo_array((np.ones(len(rows)), (rows[:, 0], rows[:, 1])), shape=(num, num))
-    num_groups, group = connected_components(beaten, directed=True, connection="strong")
+    num_groups, group = _groups(rows, num, connection="strong")
     if num_groups > 1:
         return f"votes separate the systems, and one that always wins has no finite strength: {_grouped(group, systems)}"
     with_ties = model == DAVIDSON and bool(seen[:, TIE].any())
     if is_separated(outcome_margins(seen, pair_design(pairs, num), with_ties=with_ties)):
         return "wins on both sides are too few beside the ties: no finite strengths fit best; gather more votes"
     return ""
+
+
+def _groups(arrows: np.ndarray, num: int, *, connection: str) -> tuple[int, np.ndarray]:
+    """How many components arrows `(A, 2)` make of `num` systems, and the component of each."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components  # not above: a fifth of a second of every command's start
+
+    graph = coo_array((np.ones(len(arrows)), (arrows[:, 0], arrows[:, 1])), shape=(num, num))
+    return connected_components(graph, directed=True, connection=connection)
 
 
 def _grouped(group: np.ndarray, systems: Sequence[str]) -> str:

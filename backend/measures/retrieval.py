@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
 
 MAX_SCORES_AT_ONCE = 4_000_000
 """Cosines held in memory at once, 16 MB of float32."""
@@ -77,6 +76,8 @@ def chance_bound(num_vectors: int, dimension: float, *, false_per_query: float =
     The cosine of two is `2 Beta((d-1)/2, (d-1)/2) - 1`, so that the lower bound of a bank grows with its size:
     `lo(N) = max(lo_identity, chance_bound(N, d))`.
     """
+    from scipy.special import betaincinv  # not above: a fifth of a second of every command's start
+
     half = (dimension - 1.0) / 2.0
     tail = min(1.0, false_per_query / num_vectors)
     return float(1.0 - 2.0 * betaincinv(half, half, tail))

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.figure import Figure as Canvas
 
-from backend.report.plots import BAD, MUTED, RULE, STYLE, themed_svg
+from backend.report.plots import BAD, MUTED, RULE, canvas, themed_svg
 
 PALETTE = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#9c755f", "#c9a227")
 """Told apart on light and dark pages; what has more systems repeats them with other line styles."""
@@ -20,8 +18,7 @@ def radar(axes_of: Sequence[str], values: Mapping[str, Sequence[float | None]], 
     """Systems over several scores in 0..1; a score that a system lacks is drawn as 0. Deterministic SVG."""
     angles = np.linspace(0, 2 * math.pi, len(axes_of), endpoint=False)
     closed = np.append(angles, angles[0])
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(6.4, 4.2), layout="constrained")
+    with canvas(label, 6.4, 4.2, layout="constrained") as figure:
         axes = figure.add_subplot(projection="polar")
         for number, (system, scores) in enumerate(values.items()):
             drawn = np.clip([0.0 if score is None else score for score in scores], 0, 1)
@@ -46,10 +43,8 @@ def group_bars(
 ) -> Markup:
     """Bars `(value, low, high)` of systems side by side in each group, with their intervals. Deterministic SVG."""
     width = 0.82 / max(1, len(values))
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(
-            figsize=(min(11.0, 2.2 + 0.5 * len(groups) * max(1, len(values)) ** 0.7), 2.6), layout="constrained"
-        )
+    across = min(11.0, 2.2 + 0.5 * len(groups) * max(1, len(values)) ** 0.7)
+    with canvas(label, across, 2.6, layout="constrained") as figure:
         axes = figure.add_subplot()
         for number, (system, bars) in enumerate(values.items()):
             colour, _ = _look(number)
@@ -70,8 +65,7 @@ def group_bars(
 
 def timeline(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], *, label: str) -> Markup:
     """Values along videos: `(name, frames (N,), values (N,))`. Deterministic SVG."""
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(7.2, 2.6), layout="constrained")
+    with canvas(label, 7.2, 2.6, layout="constrained") as figure:
         axes = figure.add_subplot()
         for number, (name, frames, values) in enumerate(lines):
             colour, dash = _look(number)
@@ -89,8 +83,7 @@ def spread(values: Mapping[str, np.ndarray], scale: tuple[float, float] | None, 
     pooled = np.concatenate([v[np.isfinite(v)] for v in values.values()]) if values else np.empty(0)
     low, high = (float(pooled.min()), float(pooled.max())) if len(pooled) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, NUM_BINS + 1)
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(5.6, 2.4), layout="constrained")
+    with canvas(label, 5.6, 2.4, layout="constrained") as figure:
         axes = figure.add_subplot()
         for number, (system, own) in enumerate(values.items()):
             colour, dash = _look(number)

@@ -2,12 +2,10 @@
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.figure import Figure as Canvas
 
 from backend.measures.thresholds import Threshold, Thresholds
 from backend.report.page import Figure, Plot, Report, Section, Table
-from backend.report.plots import ACCENT, BAD, FADED, RULE, STYLE, themed_svg
+from backend.report.plots import ACCENT, BAD, FADED, RULE, canvas, themed_svg
 
 
 def calibration_report(found: Thresholds, *, title: str) -> Report:
@@ -55,8 +53,7 @@ def curve(threshold: Threshold, wanted: float, *, label: str) -> Markup:
     """Precision, its lower end and recall against the score. Deterministic SVG."""
     points = sorted(threshold.curve, key=lambda point: point.score)
     scores = np.array([point.score for point in points])
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(5.6, 2.4), layout="constrained")
+    with canvas(label, 5.6, 2.4, layout="constrained") as figure:
         axes = figure.add_subplot()
         axes.plot(scores, [point.precision for point in points], color=ACCENT, linewidth=1.3, label="precision")
         axes.plot(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
 from PIL import Image, ImageDraw, ImageFont
@@ -269,4 +268,6 @@ def _jpeg_uri(image: Image.Image) -> Markup:
 
 @lru_cache(maxsize=1)
 def _font() -> ImageFont.FreeTypeFont:
+    import matplotlib  # not above: a third of a second of every command's start
+
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", TEXT_PX)

@@ -2,17 +2,17 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:  # matplotlib takes a third of a second of every command's start, and reports alone need it
+    from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure as Canvas
 
 # Stand-ins that no plot uses by chance; in the SVG they become the page's custom properties.
 THEME = {
@@ -81,8 +81,7 @@ def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num
     """A histogram of float `(N,)` with gates; the bins that a gate drops are faded. Deterministic SVG."""
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(4.6, 1.9))
+    with canvas(label, 4.6, 1.9) as figure:
         edges = _edges(values, lines, num_bins)
         counts, _ = np.histogram(values, bins=edges)
         centres = (edges[:-1] + edges[1:]) / 2
@@ -109,16 +108,28 @@ def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num
             )
         axes.set_ylim(0, top * 1.22)
         axes.set_xlabel(label)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+        axes.locator_params(axis="y", nbins=3, integer=True)
         axes.grid(axis="y", color=RULE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
         return themed_svg(figure, f"Histogram of {label}, {len(values)} values")
 
 
-def themed_svg(figure: Canvas, label: str) -> Markup:
+@contextmanager
+def canvas(label: str, width: float, height: float, **options: Any) -> Iterator["Canvas"]:
+    """A figure of so many inches in the page's style; equal drawings with equal labels give equal bytes."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({**STYLE, "svg.hashsalt": label}):
+        yield Figure(figsize=(width, height), **options)
+
+
+def themed_svg(figure: "Canvas", label: str) -> Markup:
     """A figure as SVG for a page: `label` tells it to who cannot see it."""
     text = io.StringIO()
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -136,7 +147,7 @@ def printed_svg(svg: str) -> str:
     return svg.replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
 
 
-def _bars(edges: np.ndarray, counts: np.ndarray, colours: np.ndarray) -> PolyCollection:
+def _bars(edges: np.ndarray, counts: np.ndarray, colours: np.ndarray) -> "PolyCollection":
     """The filled bins as one artist."""
     gap = 0.07 * (edges[1] - edges[0])
     filled = np.flatnonzero(counts)
@@ -144,6 +155,8 @@ def _bars(edges: np.ndarray, counts: np.ndarray, colours: np.ndarray) -> PolyCol
         [(edges[k] + gap, 0), (edges[k] + gap, counts[k]), (edges[k + 1] - gap, counts[k]), (edges[k + 1] - gap, 0)]
         for k in filled
     ]
+    from matplotlib.collections import PolyCollection
+
     return PolyCollection(corners, facecolors=colours[filled].tolist(), linewidths=0)
 
 

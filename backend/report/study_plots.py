@@ -4,18 +4,18 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import MaxNLocator
 
 from backend.domain.studies import Estimate
 from backend.report.board_plots import PALETTE
-from backend.report.plots import ACCENT, BAD, FADED, INK, MUTED, RULE, STYLE, themed_svg
+from backend.report.plots import ACCENT, BAD, FADED, INK, MUTED, RULE, canvas, themed_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 WIDTH = 8.6  # inches, at 9 point: the page's column
 ROW = 0.27  # inches of one row of a plot
@@ -133,8 +133,7 @@ def funnel(steps: Sequence[tuple[str, int, int]], *, label: str) -> Markup:
 
 def spreads(of: Mapping[str, tuple[np.ndarray, np.ndarray]], *, label: str, shares: Collection[str] = ()) -> Markup:
     """Histograms side by side, each of values kept `(N,)` and left out `(M,)` over the same bins; `shares` from 0 to 1."""
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(WIDTH, 2.2), layout="constrained")
+    with canvas(label, WIDTH, 2.2, layout="constrained") as figure:
         panels = [figure.add_subplot(1, len(of), place + 1) for place in range(len(of))]
         for axes, (name, (kept, lost)) in zip(panels, of.items(), strict=True):
             pooled = np.concatenate([kept, lost])
@@ -152,8 +151,8 @@ def spreads(of: Mapping[str, tuple[np.ndarray, np.ndarray]], *, label: str, shar
             axes.grid(axis="y", color=RULE, linewidth=0.6)
             axes.set_axisbelow(True)
             axes.tick_params(length=0)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
-            axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+            axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="y", nbins=4, integer=True)
         panels[0].set_ylabel(label)
         _distinct_legend(figure, panels)
         return themed_svg(figure, f"{label} by {', '.join(of)}")
@@ -161,8 +160,7 @@ def spreads(of: Mapping[str, tuple[np.ndarray, np.ndarray]], *, label: str, shar
 
 def curve(lines: Mapping[str, Sequence[tuple[float, float]]], chosen: tuple[float, float], *, x: str, y: str) -> Markup:
     """Lines through points `(x, y)`, and the point that was chosen."""
-    with rc_context({**STYLE, "svg.hashsalt": y}):
-        figure = Canvas(figsize=(5.2, 2.5), layout="constrained")
+    with canvas(y, 5.2, 2.5, layout="constrained") as figure:
         axes = figure.add_subplot()
         for number, (name, points) in enumerate(lines.items()):
             xs, ys = zip(*points, strict=True)
@@ -191,13 +189,12 @@ _BELOW: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "font
 
 
 @contextmanager
-def _panels(rows: Sequence[float], label: str) -> Iterator[tuple[Canvas, tuple[Axes, ...]]]:
+def _panels(rows: Sequence[float], label: str) -> Iterator[tuple["Canvas", tuple["Axes", ...]]]:
     """Panels in two columns (one panel is wide), each line as high as the longest panel in it has rows."""
     columns = 1 if len(rows) == 1 else 2
     lines = [max(rows[k : k + columns]) for k in range(0, len(rows), columns)]
     heights = [0.75 + ROW * max(1.0, line) for line in lines]
-    with rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Canvas(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
+    with canvas(label, WIDTH, sum(heights) + 0.3, layout="constrained") as figure:
         grid = figure.add_gridspec(len(lines), columns, height_ratios=heights)
         panels = tuple(figure.add_subplot(grid[k // columns, k % columns]) for k in range(len(rows)))
         for axes in panels:
@@ -211,14 +208,14 @@ def _there(of: Sequence[Estimate | None]) -> list[int]:
     return [number for number, one in enumerate(of) if one is not None and one.value is not None]
 
 
-def _dot(axes: Axes, y: float, one: Estimate, colour: str) -> None:
+def _dot(axes: "Axes", y: float, one: Estimate, colour: str) -> None:
     assert one.value is not None, "only estimates with a value are drawn"
     if one.low is not None and one.high is not None and math.isfinite(one.low) and math.isfinite(one.high):
         axes.plot([one.low, one.high], [y, y], color=colour, linewidth=1.8, alpha=0.75, solid_capstyle="round", zorder=2)
     axes.plot(one.value, y, color=colour, marker="o", markersize=5, zorder=3)
 
 
-def _label_rows(axes: Axes, names: Sequence[str], title: str) -> None:
+def _label_rows(axes: "Axes", names: Sequence[str], title: str) -> None:
     """Rows from the top down."""
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.tick_params(axis="y", labelcolor=INK)
@@ -227,7 +224,9 @@ def _label_rows(axes: Axes, names: Sequence[str], title: str) -> None:
         axes.set_title(short(title, 40), loc="left", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _name_series(figure: Canvas, axes: Axes, series: Sequence[str], marks: Sequence[Mark], used: Collection[int]) -> None:
+def _name_series(
+    figure: "Canvas", axes: "Axes", series: Sequence[str], marks: Sequence[Mark], used: Collection[int]
+) -> None:
     """What the colours and lines that are there mean; one series needs no name."""
     named = {k: name for k, name in enumerate(series) if k in used and len(series) > 1}
     handles = [axes.plot([], [], color=colour_of(k), marker="o", markersize=5, linewidth=1.8)[0] for k in named]
@@ -236,7 +235,7 @@ def _name_series(figure: Canvas, axes: Axes, series: Sequence[str], marks: Seque
         figure.legend(handles, [*(short(name) for name in named.values()), *(mark.label for mark in marks)], **_BELOW)
 
 
-def _split(axes: Axes, row: int, split: Split, outcomes: Sequence[str], colours: Mapping[str, str]) -> None:
+def _split(axes: "Axes", row: int, split: Split, outcomes: Sequence[str], colours: Mapping[str, str]) -> None:
     total = sum(split.counts)
     start = 0.0
     for name, count in zip(outcomes, split.counts, strict=True):
@@ -252,7 +251,7 @@ def _split(axes: Axes, row: int, split: Split, outcomes: Sequence[str], colours:
         axes.plot(rate.value, row + 0.41, color=INK, marker="o", markersize=3.4)
 
 
-def _distinct_legend(figure: Canvas, panels: Sequence[Axes]) -> None:
+def _distinct_legend(figure: "Canvas", panels: Sequence["Axes"]) -> None:
     named = {}
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
