@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
@@ -34,14 +34,33 @@ STRICT = (
 NOT_OURS = (401, 421)  # another service answered than the one whose token was read: look for it again
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Operation:
-    """One operation: `arguments` validates its JSON body, `result` writes and reads its answer."""
+    """One operation of `Api`. What checks its values is made when it is first used: a client uses few of them."""
 
     name: str
-    arguments: type[BaseModel]
-    result: TypeAdapter[Any]
-    summary: str
+    function: Any
+
+    @cached_property
+    def arguments(self) -> type[BaseModel]:
+        """Validates its JSON body."""
+        hints = get_type_hints(self.function)
+        fields: dict[str, Any] = {}
+        for parameter in list(inspect.signature(self.function).parameters.values())[1:]:
+            assert parameter.kind is parameter.KEYWORD_ONLY, f"Api.{self.name}: {parameter.name} must be keyword-only"
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (hints[parameter.name], default)
+        return create_model(f"{self.name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+
+    @cached_property
+    def result(self) -> TypeAdapter[Any]:
+        """Writes and reads its answer."""
+        return TypeAdapter(get_type_hints(self.function)["return"])
+
+    @property
+    def summary(self) -> str:
+        """The first line of what its declaration says."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
 @cache
@@ -52,7 +71,7 @@ def operations() -> dict[str, Operation]:
             if dataclasses.is_dataclass(found):
                 found.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
     return {
-        name: _operation(name, function)
+        name: Operation(name, function)
         for name, function in inspect.getmembers(Api, inspect.isfunction)  # those that it inherits among them
         if name[0] != "_"
     }
@@ -75,15 +94,3 @@ def error_of(body: Any, *, status: int) -> errors.StudioError:
     error = known(str(body["message"]))
     error.kind = str(body.get("kind", known.kind))
     return error
-
-
-def _operation(name: str, function: Any) -> Operation:
-    hints = get_type_hints(function)
-    fields: dict[str, Any] = {}
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
-        assert parameter.kind is parameter.KEYWORD_ONLY, f"Api.{name}: {parameter.name} must be keyword-only"
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (hints[parameter.name], default)
-    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
-    doc = inspect.getdoc(function) or ""
-    return Operation(name, arguments, TypeAdapter(hints["return"]), doc.partition("\n")[0])
