@@ -2,12 +2,14 @@
 
 import argparse
 import getpass
+import importlib
 import os
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
@@ -38,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         from backend.client import connect
 
         reach = partial(connect, start=True)
-        api = reach(project) if project else None
+        api = reach_while_loading(project, reach) if project else None
         return run(api, project=project, rater=args.rater, theme=args.theme, language=args.language, reach=reach)
     except StudioError as error:
         sys.stderr.write(f"studio: {error}\n")
@@ -58,6 +60,14 @@ def find_project(given: str | None) -> Path | None:
     raise ProjectError(
         f"{given} holds no project.toml, so it is no project; make one with: studio-backend init --project {given}"
     )
+
+
+def reach_while_loading(project: Path, reach: Callable[[Path], Api]) -> Api:
+    """Connects to a project while the window's modules are loaded: a service that must start takes longer than they do."""
+    with ThreadPoolExecutor(1) as aside:
+        reached = aside.submit(reach, project)
+        importlib.import_module("studio.window")
+        return reached.result()
 
 
 def require_display(environ: Mapping[str, str]) -> None:
