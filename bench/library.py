@@ -3,7 +3,6 @@
 The catalog is made of rows alone (no videos, no pictures); everything that reads it is the product's own.
 """
 
-import os
 import statistics
 import tempfile
 import time
@@ -11,9 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from backend.api import Api
@@ -22,6 +18,7 @@ from backend.engine.plan import Gate, Plan, Step
 from backend.service import serving
 from backend.workspace import Workspace
 from bench.plan import FIND, PROBE, SPLIT
+from bench.qt import application, pause, wait
 from studio.app import open_window
 from studio.pages.library import LibraryPage
 from studio.sessions.library import Look
@@ -162,8 +159,7 @@ def _filtered(api: Api, where: str) -> list[float]:
 
 
 def _window(api: Api, root: Path) -> list[dict]:
-    app = QApplication.instance() or QApplication(["bench"])
-    assert isinstance(app, QApplication)
+    app = application()
     window = open_window(api, project=root, rater="bench", theme="light", state=root / "state" / "p", page="library")
     window.resize(1440, 900)
     window.show()
@@ -171,7 +167,7 @@ def _window(api: Api, root: Path) -> list[dict]:
     assert isinstance(page, LibraryPage)
     try:
         page.look_at(Look(kind="subject"))
-        _wait(lambda: page.session.is_known and page.session.row(0) is not None)
+        wait(lambda: page.session.is_known and page.session.row(0) is not None)
         scrolled = _scroll(page, app)
         jump = statistics.median(_jump(page, n * 131_071 % SUBJECTS) for n in range(1, ROUNDS + 1))
         page.look_at(Look(kind="subject", layout="grid"))
@@ -197,14 +193,14 @@ def _scroll(page: LibraryPage, app: QApplication) -> list[float]:
         page.list.viewport().repaint()
         app.processEvents()
         took.append(1000 * (time.perf_counter() - started))
-        _pause(0.008)
+        pause(0.008)
     return sorted(took)
 
 
 def _jump(page: LibraryPage, row: int) -> float:
     started = time.perf_counter()
     page.list.scrollTo(page.model.index(row, 0))
-    _wait(lambda: page.session.row(row) is not None)
+    wait(lambda: page.session.row(row) is not None)
     page.list.viewport().repaint()
     return 1000 * (time.perf_counter() - started)
 
@@ -213,19 +209,6 @@ def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def _wait(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not claim():
-        assert time.monotonic() < deadline, "not reached within 120 s"
-        _pause(0.002)
-
-
-def _pause(seconds: float) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(max(1, round(seconds * 1000)), loop.quit)
-    loop.exec()
 
 
 def _row(name: str, value: float, unit: str, target: float | None) -> dict:

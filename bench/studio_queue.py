@@ -1,0 +1,135 @@
+"""A project with 100,128 pairs, served by a process of its own: `python -m bench.studio_queue FOLDER` until its input ends.
+
+One stage plants everything: 28 clips of a real video with 16 subjects each, and every pair of the 448 subjects. The rest
+is the product's own: catalog, queue, previews, journal, HTTP.
+"""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, cast
+
+import numpy as np
+
+from backend.api import Api
+from backend.domain import Appearance, Clip, Context, Item, Mask, Ok, Pair, Record, Resources, Result, Score, Subject, Video
+from backend.engine.plan import Plan, Step
+from backend.geometry.rle import encode
+from backend.media.images import encode_png
+from backend.media.writer import write_video
+from backend.service import serving
+from backend.stages.ingest import ProbeSource
+from backend.workspace import Workspace
+from tests.backend.workspace.conftest import curated
+
+CLIPS, CLIP_FRAMES, SUBJECTS_OF_CLIP = 28, 24, 16
+WIDTH, HEIGHT, CROP_PX = 640, 360, 240
+READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantQueue:
+    """Every clip, subject and pair of the video at once."""
+
+    name: ClassVar[str] = "plant_queue"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Video
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Pair, Score)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [Ok(item.id, tuple(_rows(item, context))) for item in items]
+
+
+def _rows(video: Item, context: Context) -> Iterator[Record]:
+    draw = np.random.default_rng(0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[60:300, 200:440] = True
+    counts = encode(mask)
+    seen: list[tuple[Subject, Appearance]] = []
+    for number in range(CLIPS):
+        start = number * CLIP_FRAMES
+        clip = Clip(
+            video_id=video.id,
+            start_frame=start,
+            stop_frame=start + CLIP_FRAMES,
+            start_s=float(number),
+            stop_s=number + 1.0,
+            opens_with="cut",
+        )
+        yield clip
+        for track in range(SUBJECTS_OF_CLIP):
+            subject = Subject(
+                clip_id=clip.id, track_id=f"track_{track}", phrase="a red mug", category="mug", is_living=False
+            )
+            box = (200.0, 60.0, 440.0, 300.0)
+            appearance = Appearance(subject_id=subject.id, frame=start + track, box=box, confidence=0.8, origin="video")
+            small = draw.integers(0, 256, (12, 12, 4), dtype=np.uint8)
+            small[..., 3] = 255
+            crop = np.kron(small, np.ones((CROP_PX // 12, CROP_PX // 12, 1), np.uint8))
+            kept = context.artifacts.put(encode_png(crop), "png")
+            yield subject
+            yield appearance
+            yield Mask(appearance_id=appearance.id, author="planted", height=HEIGHT, width=WIDTH, counts=counts, crop=kept)
+            seen.append((subject, appearance))
+    for (subject, target), (other, reference) in itertools.combinations(seen, 2):
+        pair = Pair(
+            target_subject_id=subject.id,
+            target_appearance_id=target.id,
+            reference_subject_id=other.id,
+            reference_appearance_id=reference.id,
+            kind="cross_frame",
+        )
+        yield pair
+        yield Score(target=pair.id, name="similarity", value=float(draw.random()), producer="planted")
+
+
+def _video(path: Path) -> Path:
+    """A brighter square that moves over soft noise."""
+    rows = np.random.default_rng(1).integers(40, 120, (HEIGHT // 20, WIDTH // 20, 3), dtype=np.uint8)
+    ground = np.kron(rows, np.ones((20, 20, 1), np.uint8))
+
+    def frames() -> Iterator[np.ndarray]:
+        for number in range(CLIPS * CLIP_FRAMES):
+            frame = ground.copy()
+            x = number * 3 % (WIDTH - 120)
+            frame[120:240, x : x + 120] = (220, 180, 40)
+            yield frame
+
+    write_video(path, frames(), fps=24, preset="ultrafast")
+    return path
+
+
+def main() -> None:
+    """Makes the project in the folder and serves it."""
+    folder = Path(sys.argv[1])
+    workspace = Workspace(folder, create=True)
+    workspace.plan = Plan(steps=(Step(ProbeSource()), Step(PlantQueue())))
+    workspace.ingest(paths=(str(_video(folder.parent / "queue.mp4")),), licence="CC0-1.0")
+    curated(cast(Api, workspace))
+    with serving(cast(Api, workspace), workspace.layout.root):
+        sys.stdout.write(f"{READY}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    workspace.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Path]:
+    """The project's folder while another process serves it."""
+    command = [sys.executable, "-m", "bench.studio_queue", str(folder / "queue")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == READY, "the service of the queue did not start"
+        yield folder / "queue"
+        process.communicate()
+
+
+if __name__ == "__main__":
+    main()

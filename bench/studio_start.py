@@ -1,0 +1,58 @@
+"""Opens a project's window once and says how long that took: `python -m bench.studio_start PROJECT STATE PAGE`.
+
+Imports what Studio itself imports, so that its figures are Studio's.
+"""
+
+import os
+import sys
+import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.client import connect
+from bench.qt import application, resident_mib, wait
+from studio.app import open_window, reach_while_loading
+
+if TYPE_CHECKING:
+    from studio.window import Window
+
+
+def main() -> None:
+    """Writes the seconds from the process's start to a page in use, and its resident memory in MiB then."""
+    started = time.perf_counter() - _age_s()
+    project, state, page = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    app = application()
+    with closing(opened(project, state, page)) as window:
+        if page == "verify":
+            wait(lambda: _shows_a_pair(window))
+        app.processEvents()
+        sys.stdout.write(f"{time.perf_counter() - started:.3f} {resident_mib():.0f}\n")
+        sys.stdout.flush()
+
+
+def opened(project: Path, state: Path, page: str) -> "Window":
+    """A window that is shown, over the service that runs or else over one that it starts."""
+    api = reach_while_loading(project, partial(connect, start=True))
+    window = open_window(api, project=project, rater="bench", theme="light", state=state / "p", page=page)
+    window.show()
+    return window
+
+
+def _shows_a_pair(window: "Window") -> bool:
+    from studio.pages.judge import JudgePage
+    from studio.sessions.verify import Phase
+
+    assert isinstance(window.page, JudgePage)
+    return window.page.session.phase is Phase.JUDGING
+
+
+def _age_s() -> float:
+    """Seconds since this process was started by the system."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()
