@@ -32,7 +32,7 @@ TAIL_LINES = 5
 def run_command(ticket: JobTicket, *, command: Sequence[str], grace_s: float = GRACE_S) -> str:
     """Runs a command until it ends or is asked to stop. Raises StudioError for one that failed, with what it said."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "backend.jobs.child", str(os.getpid()), *command, "--json"],
+        [sys.executable, "-m", "backend.jobs.child", str(os.getpid()), command[0], "--json", *command[1:]],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -148,6 +148,6 @@ def _outcome(name: str, code: int, document: dict[str, Any], tail: str, *, stopp
         error = StudioError(str(document["error"]["message"]))
         error.kind = str(document["error"]["kind"])
         raise error
-    if code in (0, 1) and text:  # 1: some items failed, the rest is done
-        return text
+    if code == 0 or (code == 1 and text):  # 1: some items failed, the rest is done
+        return text or "done"
     raise StudioError(f"{name} {death_of(code)}; its log has all that it said, the last is:\n{tail}")

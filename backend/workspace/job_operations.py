@@ -146,16 +146,17 @@ class JobOperations:
     def start_job(self: _Opened, *, kind: str, settings: dict[str, str], rater: str = "") -> JobRow:
         form = self.job_form(kind=kind, recipe=settings.get("recipe", ""))
         values, actor = values_of(form, settings, root=self.layout.root), rater or NOBODY
+        asked = {**{one.name: one.default for one in form.main if one.required}, **settings}
         self._jobs.require_free(kind)
         if kind == "curate":
-            started = self._curate(values, asked=settings, actor=actor, joins=False)
+            started = self._curate(values, asked=asked, actor=actor, joins=False)
         elif kind == "evaluate":
-            started = self._evaluate(values, asked=settings, actor=actor).job
+            started = self._evaluate(values, asked=asked, actor=actor).job
         elif kind == "export":
-            started = self._export(values, asked=settings, actor=actor)
+            started = self._export(values, asked=asked, actor=actor)
         else:
             further = [f"{field.name}={settings[field.name]}" for field in form.more if field.name in settings]
-            started = self.start_command(kind, values, assignments=further, asked=settings, actor=actor)
+            started = self.start_command(kind, values, assignments=further, asked=asked, actor=actor)
         self._projection.refresh()
         return row_of(self.catalog, self._jobs.known(), started.job_id)
 

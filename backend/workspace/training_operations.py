@@ -113,7 +113,8 @@ class TrainingOperations:
 
     def _runs(self: _Opened) -> list[RunFolder]:
         self._projection.refresh()
-        return training_runs.run_folders(rows_of_kind(self.catalog, self._jobs.known(), TRAIN))
+        found = training_runs.run_folders(rows_of_kind(self.catalog, self._jobs.known(), TRAIN))
+        return [run for run in found if run.path.is_dir()]  # a job may end before its run begins
 
 
 def _free_name(name: str, taken: set[str]) -> str:
