@@ -216,11 +216,11 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
         ...
 
     def ingest(
-        self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
+        self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None, again: bool = False
     ) -> IngestSummary:
         """Lists files and folders as Sources; known ones get the licence and attribution that are given now.
 
-        Raises ProjectError when a path does not exist or holds nothing.
+        What was erased from the project is left out with a remark, unless `again`. Raises ProjectError when a path does not exist or holds nothing.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from backend.domain.erasing import ErasedItems, ErasureForecast
 from backend.domain.library import (
     Excluded,
     ExportSummary,
@@ -56,4 +57,17 @@ class LibraryApi(Protocol):
 
     def exclude(self, *, selection: Selection, rater: str, reason: str = "", excluded: bool = True) -> Excluded:
         """Takes items, and all that is theirs, out of queues, counts and exports; with `excluded` false, in again. Journalled."""
+        ...
+
+    def foresee_erasure(self, *, selection: Selection) -> ErasureForecast:
+        """What `erase_items` would remove, and which copies it cannot reach. Changes nothing. Raises as that does."""
+        ...
+
+    def erase_items(self, *, selection: Selection, rater: str, delete_backups: bool = False) -> ErasedItems:
+        """Removes every byte of footage from the project: rows, pictures, indexes, and what people said of it. For good.
+
+        Chosen are files (kind `source`, by path or id), videos, clips or subjects: a video goes with every copy of its file,
+        a subject with the clip that shows it. The files themselves stay where they are, and are not taken again by `ingest`.
+        Raises SettingsError for another kind, ProjectError for what is not there and while a job or a report reads.
+        """
         ...

@@ -12,6 +12,7 @@ from backend.cli.ablating import ablate
 from backend.cli.calibrating import calibrate_app
 from backend.cli.calibrating_metrics import metrics as calibrate_metrics
 from backend.cli.cases import cases_app
+from backend.cli.erasing import erase
 from backend.cli.evaluating import evaluate
 from backend.cli.generating import generate
 from backend.cli.importing import SCORE_FORMATS, import_
@@ -29,7 +30,7 @@ from backend.cli.options import (
 from backend.cli.output import emit, follow, say, show_doctor, show_models, show_status, warn
 from backend.cli.provenance import provenance
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
-from backend.cli.studying import erase, study_app
+from backend.cli.studying import study_app
 from backend.cli.training import latents, recipes, train
 from backend.domain import StudioError
 
@@ -128,11 +129,13 @@ def ingest(
     project: ProjectOption = HERE,
     licence: Annotated[str | None, typer.Option(help="Licence of these files.")] = None,
     attribution: Annotated[str | None, typer.Option(help="Whom to name.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Take files too that were erased from this project.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List files as sources of a project."""
     with opened(project) as api:
-        found = api.ingest(paths=tuple(str(path.absolute()) for path in paths), licence=licence, attribution=attribution)
+        named = tuple(str(path.absolute()) for path in paths)
+        found = api.ingest(paths=named, licence=licence, attribution=attribution, again=again)
         _give(found, as_json, f"{found.taken} files taken, {found.known} known already")
         for remark in found.remarks:
             warn(remark)

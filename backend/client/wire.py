@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 import backend.api
 import backend.domain.doctor
+import backend.domain.erasing
 import backend.domain.jobs
 import backend.domain.library
 import backend.domain.people
@@ -23,6 +24,7 @@ API_PATH = "/api/"
 STRICT = (
     backend.api,
     backend.domain.doctor,
+    backend.domain.erasing,
     backend.domain.jobs,
     backend.domain.library,
     backend.domain.people,

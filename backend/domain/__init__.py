@@ -2,6 +2,7 @@
 
 from backend.domain.errors import (
     ImportRefused,
+    ItemErased,
     MediaError,
     ModelFailed,
     ModelUnavailable,

@@ -45,6 +45,12 @@ class ProjectError(StudioError):
     kind = "project"
 
 
+class ItemErased(StudioError):
+    """Something is said of what was erased. Sending it again cannot succeed, and nothing of it may be kept."""
+
+    kind = "erased"
+
+
 class StoreError(StudioError):
     """Stored data does not agree with its checksum or schema."""
 

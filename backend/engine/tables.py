@@ -21,6 +21,7 @@ import duckdb
 from backend.domain import (
     PARENTS,
     Case,
+    Clip,
     Generation,
     Item,
     Score,
@@ -267,6 +268,11 @@ class PlanTables:
             SELECT r.id, r.work_key, r.{field} AS {parent.KIND}_id{inherited} FROM {record.KIND} r
             JOIN kept_{parent.KIND} p ON p.id = r.{field} WHERE {self._made_by(stage)} {both} {once}"""
         )
+        if record is Clip:
+            self._connection.execute(
+                """DELETE FROM kept_clip WHERE id IN (SELECT c.id FROM clip c JOIN erased_span e ON e.video_id = c.video_id
+                AND e.start_frame < c.stop_frame AND c.start_frame < e.stop_frame)"""
+            )
         if stage.over is Source and parent is not Source:  # pictures: no parent but the source, and a copy adds none
             self._connection.execute(
                 f"""INSERT INTO kept_{record.KIND} BY NAME SELECT r.id, r.work_key, i.item_id AS source_id FROM {record.KIND} r

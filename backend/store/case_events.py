@@ -12,6 +12,8 @@ from typing import Any
 from backend.domain import Case
 from backend.store.journal_schema import Event, StoredEvent
 
+PUT_UP, EDITED = "case_put_up", "case_edited"
+
 
 def put_up_event(case: Case, *, draw: str, path: str, clip_id: str | None, pictures: Sequence[str]) -> Event:
     """A case that a person is asked to approve; the last `draw` of a cases file at `path` replaces those before.
@@ -20,7 +22,7 @@ def put_up_event(case: Case, *, draw: str, path: str, clip_id: str | None, pictu
     """
     path = path.encode("utf-8", "backslashreplace").decode("utf-8")  # a name of another encoding; no column holds it
     body = {"draw": draw, "path": path, "clip_id": clip_id, "pictures": list(pictures), "case": asdict(case)}
-    return Event(kind="case_put_up", actor="user", body=body)
+    return Event(kind=PUT_UP, actor="user", body=body, redactable=True)
 
 
 def put_up_of(event: StoredEvent) -> list[dict[str, Any]]:
@@ -38,7 +40,7 @@ def case_of(body: str) -> Case:
 
 def edited_event(content: str, *, prompt: str, rater: str) -> Event:
     """Another prompt, by a person, for the case of this content. Read by `edits_of`."""
-    return Event(kind="case_edited", actor=rater, body={"content": content, "prompt": prompt})
+    return Event(kind=EDITED, actor=rater, body={"content": content, "prompt": prompt}, redactable=True)
 
 
 def edits_of(event: StoredEvent) -> list[dict[str, Any]]:

@@ -53,6 +53,8 @@ class Catalog:
     def __init__(self, path: Path, *, threads: int = 2, memory_limit: str = "4GB") -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._alone: int | None = None
+        self._free = threading.Condition(self._lock)
         self._settings = {"threads": threads, "memory_limit": memory_limit, "preserve_insertion_order": False}
         self._connection = self._open()
         self._num_readers = 0
@@ -84,6 +86,7 @@ class Catalog:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own for reading: its temporary tables are nobody else's, and it waits for no lock."""
         with self._lock:
+            self._free.wait_for(lambda: self._alone in (None, threading.get_ident()))
             cursor = self._connection.cursor()
             self._num_readers += 1
         try:
@@ -149,7 +152,7 @@ class Catalog:
         """Adds what events say, rows by table of `PEOPLE`, and moves the watermark to `seq`, in one transaction."""
         tables = {name: pa.Table.from_pylist(list(found), schema=PEOPLE[name]) for name, found in rows.items()}
         self._insert({**tables, "watermark": pa.table({"seq": pa.array([seq], pa.int64()), "hash": [hash]})})
-        if any(rows.get(name) for name in ("rights", "exclusion", "correction")):
+        if any(rows.get(name) for name in ("rights", "exclusion", "correction", "erased_span")):
             self.version += 1  # unlike votes, they stand in tables that a reader has evaluated
 
     def forget_projection(self) -> None:
@@ -175,14 +178,44 @@ class Catalog:
                     "try again when they have ended"
                 )
 
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Keeps everybody else from reading apart while the block runs: they wait. Raises ProjectError as `require_unread`."""
+        self.require_unread()
+        with self._lock:
+            self._refuse_readers()
+            self._alone = threading.get_ident()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._alone = None
+                self._free.notify_all()
+
+    def delete(self, conditions: Mapping[str, str]) -> None:
+        """Deletes rows `r` by table and condition, in one transaction; their bytes stay until `rewrite`."""
+        with self.session() as connection:
+            connection.begin()
+            try:
+                for name, condition in conditions.items():
+                    connection.execute(f'DELETE FROM "{name}" AS r WHERE {condition}')
+                connection.commit()
+            except duckdb.FatalException:
+                raise
+            except duckdb.Error as error:
+                connection.rollback()
+                raise _refused(self.path, error) from error
+        self.version += 1
+
     def rewrite(self) -> None:
         """Copies every table into a new file that takes this one's place.
 
         DuckDB leaves the bytes of deleted rows in its file, whatever is checkpointed or vacuumed. Raises ProjectError as
         `require_unread`, and when the disk is full; then the old file stays.
         """
-        for let_go in self.let_go:  # outside the lock, for which a reader may wait with its own in hand
-            let_go()
+        if self._alone != threading.get_ident():
+            for let_go in self.let_go:  # outside the lock, for which a reader may wait with its own in hand
+                let_go()
         with self._lock:
             self._refuse_readers()
             fresh = self.path.with_name(self.path.name + ".new")

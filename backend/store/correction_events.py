@@ -20,7 +20,9 @@ def corrected_event(said: Correction, *, text: str, living: bool | None, crop: s
         "crop": crop,
         "withdrawn": said.withdrawn,
     }
-    return Event(kind=CORRECTED, actor=said.rater, body=body, id=said.id, rev=said.rev, client_time=said.made_at)
+    return Event(
+        kind=CORRECTED, actor=said.rater, body=body, id=said.id, rev=said.rev, client_time=said.made_at, redactable=True
+    )
 
 
 def corrections_of(event: StoredEvent) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ from backend.store.journal_schema import (
     APPLICATION_ID,
     COLUMNS,
     GENESIS,
+    SEALED_VERSION,
+    SEALING,
     StoredEvent,
     row_hash,
     schema_problem,
@@ -162,6 +164,7 @@ class JournalReader:
 
     def _walk(self) -> ChainCheck:
         previous = EMPTY
+        sealed: set[int] = set()
         try:
             for row in self.stream():
                 wrong = _row_problem(row, previous)
@@ -169,9 +172,17 @@ class JournalReader:
                     problem = f"{self.path}: event {previous.seq + 1} is damaged ({wrong}); restore the newest backup"
                     return ChainCheck(previous, previous.seq, previous.seq + 1, (problem,))
                 previous = Head(row.seq, row.hash)
+                if row.schema_version == SEALED_VERSION:
+                    sealed.add(row.seq)
+                elif row.kind == SEALING:
+                    sealed.difference_update(row.body["seqs"])
         except StudioError as error:
             problem = f"{self.path}: events after {previous.seq} cannot be read ({error})"
             return ChainCheck(previous, previous.seq, previous.seq + 1, (problem,))
+        if sealed:
+            lost = min(sealed)
+            problem = f"{self.path}: event {lost} has no content, and nothing says it was erased; restore the newest backup"
+            return ChainCheck(previous, previous.seq, lost, (problem,))
         return ChainCheck(previous, previous.seq)
 
     def _structure_problems(self) -> list[str]:

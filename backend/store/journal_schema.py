@@ -7,6 +7,9 @@ JSON array `[seq, id, rev, kind, actor, body, client_time, server_time, schema_v
 What a person may have erased is stored in rows of version 2. Their canonical row is `[seq, rev, kind, digest, server_time,
 schema_version]`, where `digest = sha256(salt || [id, actor, body, client_time])`. Redaction replaces these four by the
 digest and removes the salt: the chain still verifies, and without the salt nobody can try out what was said.
+
+A row of version 1 that names what was erased is *sealed* (version 3): its content goes, and the hash that it had stays. That
+hash cannot be recomputed, so that a later event of kind `events_sealed` must name the row; without one the journal is damaged.
 """
 
 import hashlib
@@ -27,7 +30,17 @@ SCHEMA_VERSION = 1
 REDACTABLE_VERSION = 2
 """Version of rows that can be redacted."""
 
+SEALED_VERSION = 3
+"""Version of rows of version 1 whose content was erased."""
+
+SEALING = "events_sealed"
+"""Kind of the events that say which rows were sealed: `seqs`."""
+
 REDACTED = "redacted"
+
+RIGHTS = "rights_stated"
+IN_PLACE_OF = "in_place_of"
+"""Field of the body of an event that says again, without what was erased, what an event before it said."""
 
 GENESIS = "0" * 64
 """The `prev_hash` of the first row."""
@@ -37,6 +50,9 @@ APPLICATION_ID = 0x53534A4C
 
 MAX_BODY_BYTES = 1 << 20
 """The largest body; a trial with all its scores is a few KiB, so that more is a caller's mistake."""
+
+SEALED_IN_EVENT = 50_000
+"""Rows that one event names: of at most 16 digits each."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _MAX_REV = 2**53 - 1  # the largest integer that every JSON reader keeps exact
@@ -102,7 +118,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def is_redacted(self) -> bool:
-        return self.schema_version == REDACTABLE_VERSION and not self.salt
+        return self.schema_version == SEALED_VERSION or (self.schema_version == REDACTABLE_VERSION and not self.salt)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -125,7 +141,9 @@ def canonical_json(value: object) -> str:
 
 
 def row_hash(row: StoredEvent) -> str:
-    """The hash that a row must carry, from its other fields."""
+    """The hash that a row must carry, from its other fields; of a sealed row, the one that it carries."""
+    if row.schema_version == SEALED_VERSION:
+        return row.hash
     if row.schema_version == REDACTABLE_VERSION:
         canonical = [row.seq, row.rev, row.kind, _digest(row), row.server_time, row.schema_version]
     else:
@@ -145,6 +163,25 @@ def redacted(row: StoredEvent) -> StoredEvent:
     return row._replace(
         id=f"{REDACTED}-{row.seq}", actor=REDACTED, text=canonical_json({REDACTED: _digest(row)}), client_time="", salt=""
     )
+
+
+def sealed(row: StoredEvent) -> StoredEvent:
+    """A row of version 1 without what it said and who said it. Raises ValueError for one of another version."""
+    if row.schema_version != SCHEMA_VERSION:
+        raise ValueError(f"event {row.seq} of kind {row.kind} has version {row.schema_version} and is not sealed")
+    blank = canonical_json({REDACTED: ""})
+    return row._replace(
+        id=f"{REDACTED}-{row.seq}", actor=REDACTED, text=blank, client_time="", schema_version=SEALED_VERSION
+    )
+
+
+def sealing_events(erasure_id: str, seqs: Sequence[int]) -> list[Event]:
+    """That rows of version 1 are about to be sealed; journalled before they are."""
+    parts = [seqs[start : start + SEALED_IN_EVENT] for start in range(0, len(seqs), SEALED_IN_EVENT)]
+    return [
+        Event(kind=SEALING, id=f"{erasure_id}-{number}", actor="user", body={"seqs": list(part)})
+        for number, part in enumerate(parts)
+    ]
 
 
 def vote_event(vote: Vote, *, redactable: bool = False) -> Event:
@@ -168,20 +205,40 @@ def vote_of(event: StoredEvent) -> Vote:
 
 def trial_event(trial: Trial, *, rater: str) -> Event:
     """A trial as an event of kind `trial_shown`, keyed by the trial's id: kept from its first showing."""
-    return Event(kind="trial_shown", id=trial.id, actor=rater, body={**asdict(trial), "id": trial.id})
+    return Event(kind="trial_shown", id=trial.id, actor=rater, body={**asdict(trial), "id": trial.id}, redactable=True)
 
 
 def rights_event(source_ids: Sequence[str], *, licence: str | None, attribution: str | None) -> Event:
     """What a person says of sources that were listed before; None leaves what was said. Read by `rights_of`."""
     body = {"sources": list(source_ids), "licence": licence, "attribution": attribution}
-    return Event(kind="rights_stated", actor="user", body=body)
+    return Event(kind=RIGHTS, actor="user", body=body, redactable=True)
 
 
 def rights_of(event: StoredEvent) -> list[dict[str, Any]]:
     """A row for each source that an event of kind `rights_stated` speaks of."""
     body = event.body
-    said = {"seq": event.seq, "licence": body["licence"], "attribution": body["attribution"]}
+    said = {"seq": place_of(event).seq, "licence": body["licence"], "attribution": body["attribution"]}
     return [{**said, "source_id": source_id} for source_id in body["sources"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the order of words one stands."""
+
+    seq: int
+    server_time: str
+
+
+def said_of_rest(event: StoredEvent, field: str, rest: Sequence[str], *, id: str) -> Event:
+    """The same word on the rest of the things that it was about: it keeps its place among other words."""
+    place = place_of(event)
+    body = {**event.body, field: list(rest), IN_PLACE_OF: [place.seq, place.server_time]}
+    return Event(kind=event.kind, actor=event.actor, body=body, id=id, client_time=event.client_time, redactable=True)
+
+
+def place_of(event: StoredEvent) -> Place:
+    """Its own, or that of the word of which it is the rest."""
+    return Place(*event.body.get(IN_PLACE_OF, (event.seq, event.server_time)))
 
 
 MIGRATIONS = Migrations("journal")

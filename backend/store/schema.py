@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
 7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings, 11 `correction`,
-12 `job` and when work ended."""
+12 `job` and when work ended, 13 `erased_span`."""
 
 JOBS_SINCE = 12
 """The version from which jobs are projected; people's part of an older catalog is read anew from the journal."""
@@ -165,6 +165,11 @@ JOB_SCHEMA = pa.schema(
 )
 """Long work that was asked for, and how it ended; `body` is JSON."""
 
+ERASED_SPAN_SCHEMA = pa.schema(
+    [("seq", pa.int64()), ("video_id", pa.string()), ("start_frame", pa.int64()), ("stop_frame", pa.int64())]
+)
+"""Frames of which nothing is kept: a clip that has any of them is never shown or worked on again."""
+
 PEOPLE: dict[str, pa.Schema] = {
     "vote": VOTE_SCHEMA,
     "rights": RIGHTS_SCHEMA,
@@ -176,6 +181,7 @@ PEOPLE: dict[str, pa.Schema] = {
     "asked": ASKED_SCHEMA,
     "correction": CORRECTION_SCHEMA,
     "job": JOB_SCHEMA,
+    "erased_span": ERASED_SPAN_SCHEMA,
 }
 """The tables that are projected from the journal."""
 

@@ -24,6 +24,7 @@ from backend.store.journal import Journal
 from backend.store.library_events import asked_event
 from backend.workspace import exporting
 from backend.workspace.copies import NearDuplicates
+from backend.workspace.erasing import ErasingOperations
 from backend.workspace.exclusions import IDS_PER_EVENT, journal_exclusion
 from backend.workspace.layout import Layout
 from backend.workspace.library import Library, Reading
@@ -60,8 +61,10 @@ class _Opened(Protocol):
 
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
 
+    def open_erasing(self) -> None: ...
 
-class LibraryOperations:
+
+class LibraryOperations(ErasingOperations):
     """Operations of the Api on items."""
 
     def open_library(self: _Opened) -> None:
@@ -70,6 +73,7 @@ class LibraryOperations:
         self._scores = ScoreTables()
         self._thumbnails = Thumbnails(self.catalog, self.artifacts, self.layout.previews / "thumbnails")
         self.catalog.let_go.append(self._library.forget)
+        self.open_erasing()
 
     def close_library(self: _Opened) -> None:
         self._library.close()

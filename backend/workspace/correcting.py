@@ -8,7 +8,16 @@ from typing import Protocol
 
 import numpy as np
 
-from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, Box, ProjectError, Receipt, SettingsError
+from backend.domain import (
+    ANCHORS_STUDY,
+    SUBJECTS_STUDY,
+    VERIFY_STUDY,
+    Box,
+    ItemErased,
+    ProjectError,
+    Receipt,
+    SettingsError,
+)
 from backend.domain.corrections import CORRECTED, OF_APPEARANCE, OF_CLIP, OF_SUBJECT, Correction, Outline
 from backend.geometry import boxes, rle
 from backend.media.images import encode_webp
@@ -17,6 +26,7 @@ from backend.settings import nearest
 from backend.stages.masks import CROP_QUALITY
 from backend.store.artifacts import Artifacts
 from backend.store.correction_events import corrected_event
+from backend.store.erasing_events import Erased
 from backend.store.journal import Journal
 from backend.store.journal_schema import Event
 from backend.workspace.segmenting import FrameSegmenter
@@ -44,6 +54,7 @@ WHERE a.id = ? AND a.frame NOTNULL ORDER BY m.id LIMIT 1
 class _Opened(Protocol):
     journal: Journal
     artifacts: Artifacts
+    erased: Erased
     _segmenter: FrameSegmenter
 
     def _now(self) -> AbstractContextManager[Snapshot]: ...
@@ -68,6 +79,8 @@ class CorrectionOperations:
             changed: dict[str, Outline] = {}
             for said in corrections:
                 _check(said)
+                if self.erased.is_item(said.item_id):
+                    raise ItemErased(f"{said.item_id[:80]} was erased from this project; it cannot be corrected any more")
                 events.append(_event(now, said, changed, self._segmenter.frame, self.artifacts))
         return self.journal.append(events, one_actor=True)
 

@@ -10,9 +10,11 @@ from backend.domain import ProjectError, Sidecar, Source
 from backend.media.listing import scan
 from backend.stages.sidecars import SidecarDigests
 from backend.store.catalog import Catalog
+from backend.store.erasing_events import Erased
 from backend.store.journal import Journal
 from backend.store.journal_schema import rights_event
 from backend.store.schema import SOURCE_NOW
+from backend.workspace.erasing import content_of
 
 OWN = ("artifacts", "index", "exports", "runs", "backups")
 OWN_FILES = re.compile(r"project\.toml(\.tmp)?|journal\..*|catalog\.duckdb.*|owner\.lock|report\.html")
@@ -29,8 +31,12 @@ def ingest(
     licence: str | None,
     attribution: str | None,
     project: Path,
+    erased: Erased,
+    again: bool = False,
 ) -> IngestSummary:
     """Adds the files below the paths that are not known yet; the project's own stores are left out.
+
+    So is what was erased from the project, wherever it lies now and whatever it is called, unless `again`.
 
     Known files get the given licence and attribution by an event of the journal; the catalog must be projected. Raises ProjectError for a path that does not exist, or when no file was found at all.
     """
@@ -43,6 +49,15 @@ def ingest(
     if not files:
         hint = f" ({remarks[0]})" if remarks else ""
         raise ProjectError(f"no file found in {', '.join(paths)}{hint}; name a video or a folder with videos")
+    if not again and erased.any_files:
+        gone = {file for file in files if _was_erased(Path(file), erased)}
+        files = tuple(file for file in files if file not in gone)
+        remarks = (
+            *remarks,
+            *(f"{file} was erased from this project and is left out; --again takes it" for file in sorted(gone)),
+        )
+        if not files:
+            raise ProjectError(f"{remarks[-1]}, if whoever had it erased agrees")
     stated = {"licence": licence, "attribution": attribution}
     sources = {}
     for file in files:
@@ -77,6 +92,15 @@ def ingest(
         words = " and ".join(f"{name} {value!r}" for name, value in said.items())
         remarks = (*remarks, f"{len(changed)} known file{'s' if len(changed) > 1 else ''} now with {words}")
     return IngestSummary(taken=len(fresh), known=len(sources) - len(fresh), remarks=tuple(remarks))
+
+
+def _was_erased(file: Path, erased: Erased) -> bool:
+    """A file is read only when one of its size was erased. What cannot be read is listed, and fails when it is looked at."""
+    try:
+        num_bytes = file.stat().st_size
+        return erased.may_be_file(num_bytes) and erased.is_file(num_bytes, content_of(file))
+    except OSError:
+        return False
 
 
 def _is_own(file: Path, project: Path) -> bool:

@@ -18,6 +18,10 @@ from backend.workspace.disk_use import clear_files
 PREVIEW_WALL_S = 120.0
 _ARTIFACT = re.compile(r"a-([0-9a-f]{64}\.[a-z0-9]{1,8})")
 _PREVIEW = re.compile(r"p-(clip_[0-9a-f]{20})")
+_CLIP = """
+SELECT c.* FROM clip c WHERE c.id = ? AND NOT EXISTS (SELECT 1 FROM erased_span e WHERE e.video_id = c.video_id
+AND e.start_frame < c.stop_frame AND c.start_frame < e.stop_frame) LIMIT 1
+"""
 _MIME = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "mp4": "video/mp4", "webm": "video/webm"}
 
 
@@ -53,7 +57,7 @@ class MediaLibrary:
             return clear_files(list(self._previews.glob("*.mp4")))
 
     def _preview(self, clip_id: str) -> MediaFile:
-        clips = self._catalog.records(Clip, "SELECT * FROM clip WHERE id = ? LIMIT 1", [clip_id])
+        clips = self._catalog.records(Clip, _CLIP, [clip_id])
         if not clips:
             raise ProjectError(f"clip {clip_id} is not in this project; ask for the pair again")
         clip = clips[0]

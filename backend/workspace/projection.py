@@ -4,21 +4,23 @@ import logging
 import threading
 
 from backend.domain import StoreError
-from backend.store.case_events import edits_of, put_up_of
+from backend.store.case_events import EDITED, PUT_UP, edits_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.correction_events import CORRECTED, corrections_of
+from backend.store.erasing_events import CLIPS, spans_of
 from backend.store.job_events import JOB_EVENTS, job_rows
 from backend.store.journal import Journal
-from backend.store.journal_schema import rights_of
+from backend.store.journal_schema import RIGHTS, rights_of
 from backend.store.library_events import ASKED, EXCLUDED, asked_of, exclusions_of
 from backend.store.schema import PEOPLE, VOTE_SCHEMA
 from backend.store.study_events import CREATED, HAPPENINGS, ITEMS, design_rows, happening_rows
 
 PAGE = 10_000
 TABLES = {
-    "rights_stated": ("rights", rights_of),
-    "case_put_up": ("case_put_up", put_up_of),
-    "case_edited": ("case_edit", edits_of),
+    RIGHTS: ("rights", rights_of),
+    PUT_UP: ("case_put_up", put_up_of),
+    EDITED: ("case_edit", edits_of),
+    CLIPS: ("erased_span", spans_of),
     EXCLUDED: ("exclusion", exclusions_of),
     ASKED: ("asked", asked_of),
     CORRECTED: ("correction", corrections_of),
@@ -63,7 +65,7 @@ class Projection:
                     votes = [vote for vote in votes if vote["seq"] not in unfit]
                 rows = {**{table: [] for table in PEOPLE}, "vote": votes}
                 for event in events:
-                    if event.kind in TABLES:
+                    if event.kind in TABLES and not event.is_redacted:
                         table, rows_of = TABLES[event.kind]
                         rows[table] += rows_of(event)
                 seq = events[-1].seq

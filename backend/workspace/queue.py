@@ -86,7 +86,7 @@ class VerifyQueue:
         for vote in votes:
             if not storable(vote.rev, vote.visible_ms, vote.strength):
                 raise EventRefused(f"vote {vote.id[:80]}: a number is out of range; rev and visible_ms are small counts")
-        receipts = self._journal.append_votes(votes)
+        receipts = self._journal.append_votes(votes, redactable=True)
         judged: dict[tuple[str, str], list[str]] = {}
         for vote in votes:
             judged.setdefault((vote.study_id, vote.rater), []).append(vote.item_id)

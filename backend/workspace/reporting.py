@@ -250,7 +250,7 @@ def _cards(
             line = ScoreLine(name=name, value=value, reason=reason or "", gates=bounds)
             scores.setdefault(target, []).append(line)
     cards = []
-    for pair_id in pair_ids:
+    for pair_id in (name for name in pair_ids if name in pairs):  # a subject of others was excluded
         target, reference, kind, phrase, status, verdict, _ = pairs[pair_id]
         (target_crop, *target_said), (reference_crop, *reference_said) = sides[target], sides[reference]
         if target_crop is None or reference_crop is None:

@@ -36,8 +36,14 @@ _FRAMES = {
     "clip": """SELECT c.id, v.source_id, v.index, (min(c.start_frame) + max(c.stop_frame)) // 2, min(s.uri) FROM clip c
         JOIN (SELECT DISTINCT ON (id) * FROM video) v ON v.id = c.video_id JOIN source s ON s.id = v.source_id
         WHERE c.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""",
-    "video": """SELECT v.id, v.source_id, v.index, min(v.num_frames) // 2, min(s.uri) FROM video v JOIN source s ON s.id = v.source_id
-        WHERE v.id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""",
+    "video": """SELECT v.id, v.source_id, v.index, coalesce(min(r.frame), min(v.num_frames) // 2), min(s.uri) FROM video v
+        JOIN source s ON s.id = v.source_id LEFT JOIN (
+            SELECT c.video_id, arg_max((c.start_frame + c.stop_frame) // 2, c.stop_frame - c.start_frame) AS frame FROM clip c
+            WHERE c.video_id IN (SELECT video_id FROM erased_span) AND NOT EXISTS (SELECT 1 FROM erased_span e
+                WHERE e.video_id = c.video_id AND e.start_frame < c.stop_frame AND c.start_frame < e.stop_frame) GROUP BY 1
+        ) r ON r.video_id = v.id
+        WHERE v.id IN (SELECT unnest(?::VARCHAR[])) AND (r.frame NOTNULL OR v.id NOT IN (SELECT video_id FROM erased_span))
+        GROUP BY ALL""",
 }
 PICTURED = (*_FRAMES, *_CUT_OUTS)
 NO_PICTURE = "nothing was cut out for it yet"

@@ -156,7 +156,7 @@ class Workspace(
         return self.status()
 
     def ingest(
-        self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
+        self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None, again: bool = False
     ) -> IngestSummary:
         self._projection.refresh()
         return ingesting.ingest(
@@ -166,6 +166,8 @@ class Workspace(
             licence=licence,
             attribution=attribution,
             project=self.layout.root,
+            erased=self.erased,
+            again=again,
         )
 
     def forecast(
@@ -326,6 +328,7 @@ class Workspace(
             return self._queue.state(now, study_id=study_id, rater=rater)
 
     def submit_votes(self, *, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
+        self.refuse_erased(votes)
         return self.store_votes(votes, others=self._queue.submit)
 
     def votes(self, *, study_id: str, item_id: str | None = None) -> tuple[Vote, ...]:

@@ -79,7 +79,7 @@ COMMANDS = {
         "--set",
         "--json",
     },
-    "ingest": {"--project", "--licence", "--attribution", "--json"},
+    "ingest": {"--project", "--licence", "--attribution", "--again", "--json"},
     "init": {"--project", "--profile", "--recipe", "--engine", "--workers", "--set", "--json"},
     "leaderboard": {
         "--project",
@@ -132,7 +132,18 @@ COMMANDS = {
     "verify": {"--project", "--json"},
     "journal tail": {"--project", "--limit", "--json"},
     "journal export": {"--project", "--json"},
-    "erase": {"--participant", "--delete-backups", "--project", "--json"},
+    "erase": {
+        "--participant",
+        "--video",
+        "--clip",
+        "--subject",
+        "--source",
+        "--yes",
+        "--delete-backups",
+        "--rater",
+        "--project",
+        "--json",
+    },
     "study close": {"--because", "--project", "--json"},
     "study create": {
         "--sequential",

@@ -11,8 +11,8 @@ from backend.domain import StoreError, Vote
 from backend.store.backups import backup_project, restore_project
 from backend.store.journal import Journal
 from backend.store.journal_reader import JournalReader
-from backend.store.journal_schema import MIGRATIONS, REDACTABLE_VERSION, Event, redacted, row_hash, wrap
-from backend.store.redaction import redact
+from backend.store.journal_schema import MIGRATIONS, REDACTABLE_VERSION, Event, redacted, row_hash, sealing_events, wrap
+from backend.store.redaction import redact, remove
 
 CANARY = "xq7-canary-ümläut-7731"
 
@@ -135,3 +135,30 @@ def test_a_backup_by_a_version_without_salt_is_still_sound(tmp_path: Path) -> No
     with Journal(tmp_path / "again" / "journal.sqlite") as journal:
         journal.append([said(0)])
         assert journal.verify_chain().ok
+
+
+def test_events_of_any_version_are_removed_and_the_chain_verifies(journal: Journal, tmp_path: Path) -> None:
+    note = Event(kind="note", actor="person_a", body={"about": CANARY}, id=f"id-{CANARY}"[:40], client_time="2026-01-02")
+    journal.append([note, said(1), said(2, text="kept")])
+    head = journal.head()
+    journal.append(sealing_events("e1", [1]))
+    assert remove(journal, [1, 2]) == {"note": 1, "vote": 1}
+    assert remove(journal, [1, 2]) == {}
+    journal.compact()
+    assert json.dumps(CANARY)[1:-1].encode() not in bytes_of(tmp_path)
+    assert [event.is_redacted for event in journal.events()] == [True, True, False, False]
+    check = journal.verify_chain()
+    assert (check.ok, check.events) == (True, 4)
+    journal.verify_against(head)
+    with pytest.raises(StoreError):
+        journal.write(lambda connection: connection.execute("update events set actor = 'x'").rowcount)
+
+
+def test_a_row_without_content_that_nothing_accounts_for_is_damage(journal: Journal) -> None:
+    journal.append([Event(kind="note", actor="ann", body={"n": n}) for n in range(3)])
+    remove(journal, [2])
+    check = journal.verify_chain()
+    assert (check.ok, check.first_bad) == (False, 2)
+    assert "event 2 has no content" in check.problems[0]
+    journal.append(sealing_events("e1", [2]))
+    assert journal.verify_chain().ok
