@@ -7,7 +7,7 @@ from backend.domain.jobs import JobForm, JobRow
 from studio.job_panel import StartPanel
 from studio.link import Link
 from studio.sessions.job_form import FormSession
-from studio.sessions.jobs import STARTED_HERE
+from studio.sessions.jobs import STARTED_HERE, asked_again
 from studio.texts import text
 
 
@@ -33,7 +33,7 @@ class JobStarter(QObject):
             self.panel.form.focus_first()
             return
         self.form = None
-        self.panel.wait(text("jobs.looking"))
+        self.panel.wait(text("jobs.form_coming"))
         self._ask_form((asked or {}).get("recipe", ""), asked)
 
     def start(self) -> None:
@@ -48,20 +48,8 @@ class JobStarter(QObject):
             self._submit(form.form.kind, form.settings(), form)
 
     def again(self, job: JobRow) -> None:
-        """Starts a job as it was; what it was asked and its form does not have, such as which items to try again, is left out."""
-
-        def known(found: JobForm) -> None:
-            if not self._closed:
-                again = FormSession(form=found)
-                again.take(job.asked)
-                self._submit(job.kind, again.settings(), None)
-
-        def failed(error: StudioError) -> None:
-            if not self._closed:
-                self.refused.emit(str(error))
-
-        recipe = job.asked.get("recipe", "")
-        self.link.ask(lambda: self.link.api.job_form(kind=job.kind, recipe=recipe), known, failed)
+        """Starts a job as it was; a training goes on where it stopped."""
+        self._submit(job.kind, asked_again(job), None)
 
     def close(self) -> None:
         """Answers that are still on their way are shown nowhere."""

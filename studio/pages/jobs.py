@@ -99,7 +99,7 @@ class JobsPage(Page):
         """Shows the form of a kind of job, filled in with what another was `asked`."""
         if self.session.view != "list":
             self.look_at("list")
-        self.layout_of.show_body("list")
+        self._body("list")
         self.layout_of.beside.setCurrentIndex(FORM)
         self._allow()
         self.starter.offer(kind, asked)
@@ -178,7 +178,7 @@ class JobsPage(Page):
         if not session.jobs and not filling:
             layout.rest("list", text("jobs.nothing"), text("jobs.nothing_words"), offering=True)
         else:
-            layout.show_body("list")
+            self._body("list")
         layout.jobs.show_jobs(session.jobs, session.shown)
         job = session.job
         if job is not None:
@@ -194,7 +194,7 @@ class JobsPage(Page):
         if not any(stage.entering for stage in stages):
             self.layout_of.rest("flow", text("jobs.no_flow"), text("jobs.no_flow_words"))
             return
-        self.layout_of.show_body("flow")
+        self._body("flow")
         self.layout_of.show_flow(stages)
 
     def _show_rows(self, _page: object) -> None:
@@ -203,7 +203,7 @@ class JobsPage(Page):
         if not held.total and not held.stage and not held.search:
             self.layout_of.rest("quarantine", text("jobs.no_quarantine"), text("jobs.no_quarantine_words"))
         else:
-            self.layout_of.show_body("quarantine")
+            self._body("quarantine")
         panel.show_rows()
         if self._retries_all:
             self._retry_matching()
@@ -219,7 +219,7 @@ class JobsPage(Page):
         if not self.training.runs:
             self.layout_of.rest("training", text("jobs.no_runs"), text("jobs.no_runs_words"))
             return
-        self.layout_of.show_body("training")
+        self._body("training")
         self.layout_of.training.show_runs()
         self.feed.videos()
 
@@ -417,6 +417,13 @@ class JobsPage(Page):
     def _pause(self) -> None:
         for deck in (self.layout_of.quarantine.deck, self.layout_of.training.deck):
             deck.pause()
+
+    def _body(self, view: str) -> None:
+        """A view in place of the sentence that stood there; it takes the keys where it is the one that is looked at."""
+        rested = self.layout_of.is_resting(view)
+        self.layout_of.show_body(view)
+        if rested and view == self.session.view:
+            self._focus()
 
     def _focus(self) -> None:
         """To what takes the keys; a form keeps them."""

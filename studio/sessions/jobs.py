@@ -146,7 +146,8 @@ class JobsSession:
 
     @property
     def can_cancel(self) -> bool:
-        return self.job is not None and self.job.state in RUNNING
+        """Whether the shown job can be stopped; an export is written in one go."""
+        return self.job is not None and self.job.state in RUNNING and self.job.kind != "export"
 
     @property
     def can_start_again(self) -> bool:
@@ -157,6 +158,17 @@ class JobsSession:
     def due(self, now_s: float) -> tuple[str, ...]:
         """What to ask of the service now."""
         return self.poll.due(self.view, now_s, busy=self.is_busy)
+
+
+def asked_again(job: JobRow) -> dict[str, str]:
+    """What a job is started with again: a training that did not come to its end goes on in its folder.
+
+    Which items were tried again is left out: what is still pending is worked on anyway.
+    """
+    asked = {name: value for name, value in job.asked.items() if name != "retry"}
+    if job.kind == "train" and job.state != "done" and job.out:
+        return {**asked, "out": job.out, "resume": "true"}
+    return asked
 
 
 def took_s(job: JobRow, now: datetime) -> float | None:

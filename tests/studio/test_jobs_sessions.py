@@ -17,7 +17,7 @@ from backend.domain.jobs import (
     ValidationVideo,
 )
 from studio.sessions.job_form import FormSession, problem
-from studio.sessions.jobs import MOST_LINES, JobsSession, LogTail, Poll, share, took_s
+from studio.sessions.jobs import MOST_LINES, JobsSession, LogTail, Poll, asked_again, share, took_s
 from studio.sessions.quarantine import QuarantineSession
 from studio.sessions.training_runs import RunsSession, smoothed
 
@@ -68,6 +68,20 @@ def test_a_job_of_a_kind_without_a_form_is_not_started_again() -> None:
     session = JobsSession()
     session.know((row("a", "done", kind="calibrate"),))
     assert not session.can_start_again
+
+
+def test_a_training_that_stopped_goes_on_in_its_folder_and_everything_else_starts_as_it_was() -> None:
+    asked = {"data": "exports/one", "run.steps": "50"}
+    stopped = row("a", "cancelled", kind="train", asked=asked, out="/p/runs/tiny-1")
+    assert asked_again(stopped) == {**asked, "out": "/p/runs/tiny-1", "resume": "true"}
+    assert asked_again(row("a", "done", kind="train", asked=asked, out="/p/runs/tiny-1")) == asked
+    assert asked_again(row("b", "failed", asked={"workers": "2", "retry": '["k"]'})) == {"workers": "2"}
+
+
+def test_an_export_cannot_be_cancelled() -> None:
+    session = JobsSession()
+    session.know((row("a", kind="export"),))
+    assert not session.can_cancel
 
 
 def test_how_long_a_job_took_and_how_far_it_is() -> None:
