@@ -1,5 +1,6 @@
 """The part of a workspace that shows its items, and does what people want done with those they choose."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -60,6 +61,10 @@ class _Opened(Protocol):
     _thumbnails: Thumbnails
 
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
+
+    def export_plan(
+        self, plan: Plan, *, format: str, out: str, split: str, only: Collection[str] | None
+    ) -> ExportSummary: ...
 
     def open_erasing(self) -> None: ...
 
@@ -131,7 +136,19 @@ class LibraryOperations(ErasingOperations):
             raise ProjectError(
                 f"the {len(chosen)} chosen items have no pairs that the gates keep; choose others, or loosen the gates"
             )
-        plan = self.plan
+        return self.export_plan(self.plan, format=format, out=out, split=split, only=frozenset(pairs))
+
+    def export_plan(
+        self: _Opened,
+        plan: Plan,
+        *,
+        format: str,
+        out: str,
+        where: str = "",
+        split: str = "",
+        only: Collection[str] | None = None,
+    ) -> ExportSummary:
+        """Exports pairs that a plan's gates keep: the current plan's, or those of a named selection."""
         with self._apart(plan) as now:
             return exporting.export(
                 now,
@@ -142,9 +159,9 @@ class LibraryOperations(ErasingOperations):
                 project=self.layout.root.name,
                 format=format,
                 out=Path(out),
-                where="",
+                where=where,
                 split=split,
-                only=frozenset(pairs),
+                only=only,
             )
 
     def exclude(self: _Opened, *, selection: Selection, rater: str, reason: str = "", excluded: bool = True) -> Excluded:

@@ -5,7 +5,6 @@ import math
 import re
 from collections import Counter
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol
 
 from backend.api import EvaluationRow, GateChange
@@ -60,6 +59,8 @@ class _Opened(Protocol):
 
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
 
+    def export_plan(self, plan: Plan, *, format: str, out: str, where: str, split: str) -> ExportSummary: ...
+
     def _plan_with(self, changes: tuple[GateChange, ...]) -> Plan: ...
 
 
@@ -104,19 +105,7 @@ class FigureOperations(LibraryOperations):
     def export_selection(self: _Opened, *, name: str, format: str, out: str, split: str = "") -> ExportSummary:
         found = _named(self.selections(), name)
         plan = self._plan_with(_changes(found.gates))
-        with self._apart(plan) as now:
-            return exporting.export(
-                now,
-                plan,
-                self.settings,
-                self.artifacts,
-                copies=self._copies,
-                project=self.layout.root.name,
-                format=format,
-                out=Path(out),
-                where=found.where,
-                split=split,
-            )
+        return self.export_plan(plan, format=format, out=out, where=found.where, split=split)
 
     def presets(self: _Opened) -> tuple[str, ...]:
         published = sorted(file.name.removesuffix(".toml") for file in resource("presets").iterdir())

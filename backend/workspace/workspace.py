@@ -40,7 +40,6 @@ from backend.workspace import (
     comparing,
     distances,
     evaluating,
-    exporting,
     ingesting,
     ranking,
 )
@@ -350,20 +349,7 @@ class Workspace(
         return checks.backup(self.layout, self.catalog, out)
 
     def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary:
-        plan = self.plan
-        with self._apart(plan) as now:
-            return exporting.export(
-                now,
-                plan,
-                self.settings,
-                self.artifacts,
-                copies=self._copies,
-                project=self.layout.root.name,
-                format=format,
-                out=Path(out),
-                where=where,
-                split=split,
-            )
+        return self.export_plan(self.plan, format=format, out=out, where=where, split=split)
 
     def report(self, *, out: str | None = None) -> str:
         path = Path(out) if out else self.layout.root / "report.html"
