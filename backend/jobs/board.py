@@ -122,7 +122,7 @@ class JobBoard:
         job = self._jobs[job_id]
         if job.is_running and job.progress.kind in WHOLE:
             raise ProjectError(
-                f"an {job.progress.kind} is done whole or not at all; wait for its end, then delete its folder"
+                f"{job.progress.kind} is done whole or not at all; wait for its end, then delete what it wrote"
             )
         if job.is_running and not job.cancelled.is_set():
             job.log.say("asked to stop")
@@ -153,10 +153,10 @@ class JobBoard:
 
     def _refuse_beside(self, running: _Job | None, kind: str) -> None:
         if self._stopping:
-            raise ProjectError(f"the project is being closed; ask for {kind} when it is open again")
+            raise ProjectError(f"the project is being closed; start {kind} when it is open again")
         if running is not None:
             raise ProjectError(
-                f"a {running.progress.kind} job is running in this project; {kind} when it has ended, or cancel it"
+                f"{running.progress.kind} is running in this project; start {kind} when it has ended, or cancel it"
             )
 
     def _run(self, job: _Job, kind: str, arguments: dict[str, Any]) -> None:

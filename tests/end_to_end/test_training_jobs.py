@@ -120,7 +120,7 @@ def test_cancelled_training_keeps_a_checkpoint_and_goes_on(export: Path, tmp_pat
         job = started(api, export, **ENDLESS)
         when(api, job.job_id, trains)
         child = child_of(api, job.job_id)
-        with pytest.raises(ProjectError, match="a train job is running"):
+        with pytest.raises(ProjectError, match="train is running in this project"):
             started(api, export)
         api.cancel(job_id=job.job_id)
         row = when(api, job.job_id, has_ended)
