@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QWidget
 from backend.domain.library import KINDS
 from studio.pages import PAGES
 from studio.sessions.results import VIEWS as RESULT_VIEWS
+from studio.sessions.studies import OUTCOMES
+from studio.sessions.studies import VIEWS as STUDY_VIEWS
 from studio.texts import text
 
 
@@ -36,6 +38,7 @@ class Action:
 
 WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), ("library",)
 THRESHOLDS, RESULTS, EMBEDDINGS = ("thresholds",), ("results",), ("embeddings",)
+STUDIES = ("studies",)
 PLAYER = ("judge", "verify", "library")
 
 ACTIONS: tuple[Action, ...] = (
@@ -80,8 +83,33 @@ ACTIONS: tuple[Action, ...] = (
         Action(id=f"view_{name}", keys=(str(n),), contexts=RESULTS, menu="view")
         for n, name in enumerate(RESULT_VIEWS, start=1)
     ),
-    Action(id="save_picture", keys=("Ctrl+Shift+S",), contexts=RESULTS, menu="items", icon="export"),
-    Action(id="save_table", keys=("Ctrl+S",), contexts=RESULTS, menu="items", icon="table"),
+    Action(id="save_picture", keys=("Ctrl+Shift+S",), contexts=(*RESULTS, *STUDIES), menu="items", icon="export"),
+    Action(id="save_table", keys=("Ctrl+S",), contexts=(*RESULTS, *STUDIES), menu="items", icon="table"),
+    Action(id="new_study", keys=("N",), contexts=STUDIES, menu="items", icon="add"),
+    Action(id="create_study", keys=("Ctrl+Return",), contexts=STUDIES, menu="items"),
+    Action(id="leave_draft", keys=("Esc",), contexts=STUDIES, menu="items"),
+    Action(id="next_study", keys=("Ctrl+Up",), contexts=STUDIES, menu="items"),
+    Action(id="previous_study", keys=("Ctrl+Down",), contexts=STUDIES, menu="items"),
+    *(
+        Action(id=f"study_{name}", keys=(str(n),), contexts=STUDIES, menu="view")
+        for n, name in enumerate(STUDY_VIEWS, start=1)
+    ),
+    *(
+        Action(id=f"outcome_{name}", keys=(str(n),), contexts=STUDIES, menu="view")
+        for n, name in enumerate(OUTCOMES, start=len(STUDY_VIEWS) + 1)
+    ),
+    Action(id="make_invitations", keys=("Ctrl+I",), contexts=STUDIES, menu="items", icon="send"),
+    Action(id="copy_link", keys=("C",), contexts=STUDIES, menu="items", icon="copy"),
+    Action(id="copy_links", keys=("Shift+C",), contexts=STUDIES, menu="items"),
+    Action(id="copy_command", keys=("P",), contexts=STUDIES, menu="items"),
+    Action(id="close_study", keys=("X",), contexts=STUDIES, menu="items"),
+    Action(id="reopen_study", keys=("O",), contexts=STUDIES, menu="items"),
+    Action(id="withdraw_person", keys=("W",), contexts=STUDIES, menu="items", icon="exclude"),
+    Action(id="erase_person", keys=("Del",), contexts=STUDIES, menu="items", icon="erase"),
+    Action(id="open_in_results", keys=("R",), contexts=STUDIES, menu="items", icon="results"),
+    Action(id="export_votes", keys=("Ctrl+E",), contexts=STUDIES, menu="items", icon="export"),
+    Action(id="write_report", keys=("Ctrl+R",), contexts=STUDIES, menu="items"),
+    Action(id="take_part", keys=("T",), contexts=STUDIES, menu="items", icon="compare"),
     Action(id="make_sheets", keys=("Ctrl+G",), contexts=RESULTS, menu="items"),
     *(
         Action(id=f"circle_{side.lower()}", keys=(side,), contexts=EMBEDDINGS, menu="items", repeats=True)
@@ -107,7 +135,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="take_back", keys=("Ctrl+Backspace",), contexts=VERIFY, menu="judge"),
     Action(id="overlay", keys=("M",), contexts=VERIFY, menu="view", icon="overlay"),
     Action(id="to_frame", keys=("T",), contexts=VERIFY, menu="playback"),
-    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS, *RESULTS, *EMBEDDINGS), menu="view", icon="refresh"),
+    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS, *RESULTS, *EMBEDDINGS, *STUDIES), menu="view", icon="refresh"),
     Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
     Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
     Action(id="step_on", keys=(".",), contexts=PLAYER, menu="playback", icon="forward", repeats=True),

@@ -28,6 +28,9 @@ class Chart(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.hideButtons()
         self.setAntialiasing(True)
+        plot = self.getPlotItem()
+        assert plot is not None, "a plot widget has its plot"
+        plot.setContentsMargins(6, 8, 12, 10)  # else the name of the lower axis is cut
         for side in ("left", "bottom"):
             self.getAxis(side).enableAutoSIPrefix(False)
         self.theme: Theme | None = None

@@ -32,11 +32,13 @@ class ComparePage(JudgePage):
         self._practice: frozenset[str] = frozenset()
         self._told = ""
         self._is_done = False
+        self._taken_up = ""
+        """The study that another page named; without it, one is chosen here."""
         self.gate = StudyGate()
         self._stack.addWidget(self.gate)
         self.gate.chosen.connect(self._read)
         self.gate.agreed.connect(self._take_part)
-        self.gate.refused.connect(self.start)
+        self.gate.refused.connect(self._choose_again)
         self.gate.started.connect(self._begin)
         self.gate.ended.connect(self._end)
         self.gate.withdrew.connect(self._withdraw)
@@ -45,8 +47,25 @@ class ComparePage(JudgePage):
         if self.person is not None:
             super().start()
             return
+        if self._taken_up:
+            return  # what one agrees to stands there, or how it ended
         self._tell(text("study.looking"), "")
         self.link.ask(lambda: self.link.api.studies(), self._offer, self._on_trouble)
+
+    def take_up(self, name: str) -> None:
+        """Goes to a study that another page names: to what one agrees to, or on where one was. Another one keeps its place."""
+        if self.person is not None and self._design is not None and self._design.name == name:
+            return
+        if self.session.phase is Phase.SAVING:
+            self.context.notify(text("verify.busy"))
+            return
+        self._retry.stop()
+        self.deck.pause()
+        self.person, self._joined, self._shown = None, None, None
+        self._is_done, self.gate.is_end = False, False
+        self._taken_up = name
+        self.session = self.new_session("")
+        self._read(name)
 
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.hide()
@@ -58,10 +77,12 @@ class ComparePage(JudgePage):
         return text("study.nothing_now"), f"{self.session.trouble}."
 
     def _look_again(self) -> None:
-        if self.person is None:
-            self.start()
-        else:
+        if self.person is not None:
             super()._look_again()
+        elif self._taken_up:
+            self._read(self._taken_up)
+        else:
+            self.start()
 
     def _write(self, vote: Vote) -> None:
         self._told = self._most_say(vote) or self._told
@@ -105,7 +126,13 @@ class ComparePage(JudgePage):
         self.gate.offer_end(found.total, is_closed=found.is_closed, asks_slider=self._design.rules.slider)
         self._stack.setCurrentWidget(self.gate)
 
+    def _choose_again(self) -> None:
+        self._taken_up = ""
+        self.start()
+
     def _offer(self, studies: tuple[StudySummary, ...]) -> None:
+        if self._taken_up:
+            return
         self.gate.offer(studies)
         self._stack.setCurrentWidget(self.gate)
 

@@ -42,6 +42,8 @@ class ResultsPage(Page):
         self.studies: dict[str, StudyResults] = {}
         self._trouble = {"board": "", "studies": ""}
         self._closed, self._filling = False, False
+        self._wanted = ""
+        """A study to be shown as soon as it is known."""
         self.actions_ = ActionSet("results", self, self._handlers())
         self.layout_of = ResultsLayout(self, self.actions_, self.run)
         for box in self.layout_of.boxes.values():
@@ -66,6 +68,12 @@ class ResultsPage(Page):
         self.view = view
         self.show_view()
 
+    def show_study(self, name: str, view: str) -> None:
+        """Shows a view of a study that another page names."""
+        self._wanted = name
+        self.look_at(view)
+        self._refresh()
+
     def _handlers(self) -> dict[str, Callable[[], object]]:
         return {
             "refresh": self._refresh,
@@ -87,7 +95,8 @@ class ResultsPage(Page):
                 return
             presets, self.calibrations, studies, self.rows = found
             self._fill("preset", [("", text("results.no_preset")), *((name, name) for name in presets)])
-            self._fill("study", [(one.name, one.name) for one in studies])
+            self._fill("study", [(one.name, one.name) for one in studies], self._wanted)
+            self._wanted = ""
             self._fill("calibration", [(one.name, one.name) for one in self.calibrations])
             self._ask_board()
             self._ask_study()
@@ -337,15 +346,14 @@ class ResultsPage(Page):
     def _title(self, name: str) -> str:
         return self.layout_of.boxes[name].currentText()
 
-    def _fill(self, name: str, choices: list[tuple[str, str]]) -> None:
-        """Other choices; the chosen one stays where it is among them."""
+    def _fill(self, name: str, choices: list[tuple[str, str]], wanted: str = "") -> None:
+        """Other choices; the chosen one stays where it is among them, unless another one is wanted."""
         box = self.layout_of.boxes[name]
-        if [box.itemData(n) for n in range(box.count())] == [value for value, _ in choices]:
-            return
-        self._filling, before = True, box.currentData()
-        box.clear()
-        for value, said in choices:
-            box.addItem(said, value)
+        self._filling, before = True, wanted or box.currentData()
+        if [box.itemData(n) for n in range(box.count())] != [value for value, _ in choices]:
+            box.clear()
+            for value, said in choices:
+                box.addItem(said, value)
         box.setCurrentIndex(max(0, box.findData(before, Qt.ItemDataRole.UserRole)) if choices else -1)
         self._filling = False
 

@@ -41,6 +41,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
 HINTS = ("save_picture", "save_table", "make_sheets")
 REST_PX = 460
 MOST_LETTERS = 40  # of a cell; the rest is its tip
+LEFT, RIGHT = (side | Qt.AlignmentFlag.AlignVCenter for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
+LETTERS = {"participant": 12, "rater": 12, "link": 100, "token": 60}
+"""Of cells in columns whose ids are told apart by less, or are to be read whole."""
+ROW_PX, ROOM_PX = 27, 6
 
 
 class SheetTable(QTableWidget):
@@ -49,36 +53,52 @@ class SheetTable(QTableWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("items")
+        self.sheet = Sheet()
         self.setAccessibleName(text("results.table"))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
+        self.setWordWrap(False)
         self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(ROW_PX)
 
     def keyboardSearch(self, search: str) -> None:
         """Letters are actions here."""
 
     def show_sheet(self, sheet: Sheet) -> None:
+        """Shows it; the one that is shown already stays as it is, with what is chosen in it."""
+        if sheet == self.sheet:
+            return
+        self.sheet = sheet
         self.clear()
         self.setRowCount(len(sheet.rows))
         self.setColumnCount(len(sheet.head))
         self.setHorizontalHeaderLabels([n[1:] if n.startswith("=") else text(f"results.head_{n}") for n in sheet.head])
+        numbers = [any(isinstance(cells[n], int | float) for cells in sheet.rows) for n in range(len(sheet.head))]
         for row, cells in enumerate(sheet.rows):
             for place, cell in enumerate(cells):
-                said = _said(cell)
-                item = QTableWidgetItem(said if len(said) <= MOST_LETTERS else f"{said[: MOST_LETTERS - 1]}…")
-                item.setToolTip(said if len(said) > MOST_LETTERS else "")
-                if isinstance(cell, int | float):
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                said, most = _said(cell), LETTERS.get(sheet.head[place], MOST_LETTERS)
+                item = QTableWidgetItem(said if len(said) <= most else f"{said[: most - 1]}…")
+                item.setToolTip(said if len(said) > most else "")
+                item.setTextAlignment(RIGHT if numbers[place] and not isinstance(cell, str) else LEFT)
                 self.setItem(row, place, item)
+        for place, are_numbers in enumerate(numbers):
+            head = self.horizontalHeaderItem(place)
+            if head is not None:
+                head.setTextAlignment(RIGHT if are_numbers else LEFT)
         self.resizeColumnsToContents()
+        for place in range(len(sheet.head)):
+            self.setColumnWidth(place, self.columnWidth(place) + ROOM_PX)
 
     def chosen(self) -> tuple[str, ...]:
-        """First cells of the chosen rows, of all without a choice."""
-        rows = sorted({index.row() for index in self.selectedIndexes()})
-        found = [self.item(row, 0) for row in rows]
+        """First cells of the chosen rows."""
+        found = [self.item(row, 0) for row in self.chosen_rows()]
         return tuple(item.text() for item in found if item is not None)
+
+    def chosen_rows(self) -> tuple[int, ...]:
+        """Places of the chosen rows in the sheet."""
+        return tuple(sorted({index.row() for index in self.selectedIndexes()}))
 
 
 class ResultsLayout:

@@ -68,7 +68,7 @@ def metrics_of(board: Leaderboard) -> tuple[str, ...]:
 def wins_sheet(aspect: AspectResults) -> Sheet:
     """Strengths, then every pairing."""
     strengths = [
-        (one.system, one.rank, "", _words(one.bradley_terry), _words(one.davidson), one.elo, _words(one.rate), "", "")
+        (one.system, one.rank, "", words_of(one.bradley_terry), words_of(one.davidson), one.elo, words_of(one.rate), "", "")
         for one in aspect.strengths
     ]
     pairs = [
@@ -79,9 +79,9 @@ def wins_sheet(aspect: AspectResults) -> Sheet:
             "",
             "",
             None,
-            _words(one.rate),
+            words_of(one.rate),
             f"{one.wins} / {one.ties} / {one.losses}",
-            _words(one.wilson),
+            words_of(one.wilson),
         )
         for one in aspect.wins
     ]
@@ -134,8 +134,8 @@ def raters_sheet(results: StudyResults) -> Sheet:
             one.group,
             one.votes,
             one.median_item_s,
-            _words(one.gold),
-            _words(one.consistency),
+            words_of(one.gold),
+            words_of(one.consistency),
             one.left_share,
             one.longest_run,
             one.entropy_bits,
@@ -171,6 +171,13 @@ def cases_sheet(rows: Sequence[EvaluationRow]) -> Sheet:
     return Sheet(head=("case", "systems"), rows=tuple((name, ", ".join(systems)) for name, systems in found.items()))
 
 
+def words_of(one: Estimate) -> Cell:
+    """A number with its interval; without one, why there is none."""
+    if one.value is None:
+        return one.reason or None
+    return f"{one.value:.3f}" if one.low is None else f"{one.value:.3f}  [{one.low:.3f}, {one.high:.3f}]"
+
+
 def _rank(one: Standing | None) -> tuple[bool, int]:
     return (one is None or one.rank is None, 0 if one is None or one.rank is None else one.rank)
 
@@ -181,9 +188,3 @@ def _standing(one: Standing | None) -> Cell:
     if one.value is None:
         return one.reason or None
     return f"{one.value:.4g}" if one.low is None else f"{one.value:.4g}  [{one.low:.4g}, {one.high:.4g}]"
-
-
-def _words(one: Estimate) -> Cell:
-    if one.value is None:
-        return one.reason or None
-    return f"{one.value:.3f}" if one.low is None else f"{one.value:.3f}  [{one.low:.3f}, {one.high:.3f}]"

@@ -1,0 +1,463 @@
+"""Studies: thought out, decided, invited to, watched while they run, and read. Everything is asked of the service."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+
+from backend.domain import StudioError
+from backend.domain.dashboards import Dashboard
+from backend.domain.studies import Invitation, Participant, StudyResults, StudySummary
+from backend.domain.study_plans import PageNotice, StudyOptions, WidthPoint
+from studio.actions import ActionSet
+from studio.link import Link
+from studio.pages import studies_asking as asking
+from studio.pages.compare import ComparePage
+from studio.pages.page import Page, PageContext
+from studio.pages.results import ResultsPage
+from studio.pages.studies_keeping import keep_picture, keep_table, studies_folder
+from studio.pages.studies_layout import StudiesLayout
+from studio.sessions.studies import OUTCOMES, VIEWS, DraftSession, StudiesSession
+from studio.texts import language, text
+from studio.theme import Theme
+
+PLAN_MS = 350  # after the last change of a draft
+WATCH_MS = 4000  # how often a study that is looked at is looked up
+BOOTSTRAPS = 200  # behind intervals on the screen, as in `study status`; the report takes 1,000
+REST_SHARE = 5  # results are asked for again after so many times what they took, however fast votes come in
+
+_sessions: WeakKeyDictionary[Link, StudiesSession] = WeakKeyDictionary()
+"""Pages are made anew with the language; what was told once, and a draft, stay as long as the window."""
+
+
+class StudiesPage(Page):
+    """The session says what is looked at; this asks for it, shows it, and does what is pressed."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context)
+        self.session = _sessions.setdefault(context.link, StudiesSession())
+        self.options: StudyOptions | None = None
+        self.results: dict[str, StudyResults] = {}
+        self.people: dict[str, tuple[Participant, ...]] = {}
+        self._closed, self._looking, self._planning, self._making = False, False, False, False
+        self._reckoning: set[str] = set()
+        self._rests_until: dict[str, float] = {}
+        self.actions_ = ActionSet("studies", self, self._handlers())
+        self.layout_of = StudiesLayout(self, self.actions_, self.run)
+        self._plan_soon = QTimer(self, singleShot=True, interval=PLAN_MS)
+        self._plan_soon.timeout.connect(self._ask_plan)
+        self._watch = QTimer(self, interval=WATCH_MS)
+        self._watch.timeout.connect(self._look)
+        self.layout_of.list.wanted.connect(self.look_at)
+        self.layout_of.form.changed.connect(self._draft_changed)
+        self.link.revived.connect(self._refresh)
+        self.set_theme(context.theme)
+        self.layout_of.rest(text("studies.looking"), "")
+
+    def start(self) -> None:
+        self._refresh()
+        self._watch.start()
+        self._focus()
+
+    def leave(self) -> None:
+        self._watch.stop()
+
+    def close_page(self) -> None:
+        self._closed = True
+        self._watch.stop()
+        self._plan_soon.stop()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.layout_of.set_theme(theme)
+
+    def describe(self) -> str:
+        return "a draft" if self.session.draft else f"study {self.session.current!r}, {self.session.view}"
+
+    def look_at(self, name: str) -> None:
+        """Shows another study."""
+        self.session.current = name
+        self.layout_of.say("")
+        self._show()
+        self._ask_study()
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        return {
+            "refresh": self._refresh,
+            "new_study": self._new,
+            "create_study": self._create,
+            "leave_draft": self._leave_draft,
+            "next_study": lambda: self._go(1),
+            "previous_study": lambda: self._go(-1),
+            **{f"study_{view}": lambda view=view: self._use_view(view) for view in VIEWS},
+            **{f"outcome_{name}": lambda name=name: self._use_outcome(name) for name in OUTCOMES},
+            "make_invitations": self._invite,
+            "copy_link": lambda: self._copy_links(self.layout_of.invite.chosen_links()[:1]),
+            "copy_links": lambda: self._copy_links(self.layout_of.invite.chosen_links()),
+            "copy_command": self._copy_command,
+            "close_study": lambda: self._with_study(lambda study: asking.close_study(self, study, self._changed)),
+            "reopen_study": lambda: self._with_study(lambda study: asking.reopen_study(self, study, self._changed)),
+            "withdraw_person": lambda: self._with_person(asking.withdraw),
+            "erase_person": lambda: self._with_person(asking.erase),
+            "open_in_results": self._open_in_results,
+            "take_part": self._take_part,
+            "export_votes": self._export_votes,
+            "write_report": self._write_report,
+            "save_picture": self._keep_picture,
+            "save_table": self._keep_table,
+        }
+
+    def _refresh(self) -> None:
+        """Asks for everything anew."""
+        if self._closed:
+            return
+        self.session.forget_seen(self.session.current)
+        self._rests_until.clear()
+        api = self.link.api
+
+        def known(found: tuple[StudyOptions, tuple[StudySummary, ...], PageNotice]) -> None:
+            if self._closed:
+                return
+            self.options = found[0]
+            self.layout_of.invite.offer_groups(found[0].groups)
+            if self.session.draft is not None:
+                self.session.draft.options = found[0]
+                self.layout_of.form.show_draft(self.session.draft)
+            self._know(found[1], found[2])
+
+        work = lambda: (api.study_options(language=language()), api.studies(), api.study_page())  # noqa: E731 - asked as one
+        self.link.ask(work, known, self._on_trouble)
+
+    def _look(self) -> None:
+        """What came in since; quietly: what cannot be reached is told by the window."""
+        if self._looking or self._closed:
+            return
+        self._looking = True
+        api = self.link.api
+
+        def known(found: tuple[tuple[StudySummary, ...], PageNotice]) -> None:
+            self._looking = False
+            if not self._closed:
+                self._know(*found)
+
+        def away(_: StudioError) -> None:
+            self._looking = False
+
+        self.link.ask(lambda: (api.studies(), api.study_page()), known, away)
+
+    def _know(self, studies: tuple[StudySummary, ...], page: PageNotice) -> None:
+        self.session.know(studies)
+        self.layout_of.invite.show_page(page, f"studio-backend study serve --project {self.context.project}")
+        self._show()
+        self._ask_study()
+
+    def _on_trouble(self, error: StudioError) -> None:
+        if not self._closed and self.session.study is None and self.session.draft is None:
+            self.layout_of.rest(text("studies.trouble"), str(error))
+
+    def _show(self) -> None:
+        """Brings the screen in line with the session."""
+        session, layout, study = self.session, self.layout_of, self.session.study
+        self._enable(study)
+        if session.draft is not None:
+            layout.show_draft()
+        elif study is None:
+            layout.list.show_studies((), "")
+            layout.rest(text("studies.none"), text("studies.none_words"))
+        else:
+            layout.show_study(session)
+            layout.monitor.show_study(study)
+            layout.invite.show_told(session.told(study.name))
+            self._show_results(study.name)
+            layout.monitor.show_widths(session.widths.get(study.name, ()), study.stop_half_width)
+
+    def _enable(self, study: StudySummary | None) -> None:
+        """Only what can be done now has its key."""
+        is_draft = self.session.draft is not None
+        for name, action in self.actions_.qt.items():
+            if name in ("refresh", "new_study"):
+                continue
+            if name in ("create_study", "leave_draft"):
+                action.setEnabled(is_draft)
+            elif name == "reopen_study":
+                action.setEnabled(not is_draft and study is not None and bool(study.closed_at))
+            elif name in ("close_study", "make_invitations"):
+                action.setEnabled(not is_draft and study is not None and not study.closed_at)
+            else:
+                action.setEnabled(not is_draft and study is not None)
+
+    def _show_results(self, name: str) -> None:
+        found = self.results.get(name)
+        self.layout_of.monitor.show_results(found)
+        self.layout_of.people.show_people(self.people.get(name, ()), found)
+        self.layout_of.outcome.show_results(found, self.session.outcome)
+
+    def _ask_study(self) -> None:
+        """Votes as they came in, people and results, when something came in since they were asked for."""
+        study = self.session.study
+        if study is None or study.name in self._reckoning or time.monotonic() < self._rests_until.get(study.name, 0.0):
+            return
+        if not self.session.is_news(study):
+            return
+        name, api, began = study.name, self.link.api, time.monotonic()
+        self._reckoning.add(name)
+        before = self.session.widths.get(name)
+        told = bool(before) and before[-1].responses == study.finished
+
+        def counted(found: tuple[Dashboard, tuple[Participant, ...]]) -> None:
+            if not self._closed:
+                self.people[name] = found[1]
+                if name == self.session.current:
+                    self.layout_of.monitor.show_came_in(found[0])
+                    self._show_results(name)
+
+        def reckoned(found: tuple[StudyResults, tuple[WidthPoint, ...]]) -> None:
+            self._reckoning.discard(name)
+            if self._closed:
+                return
+            self._rests_until[name] = time.monotonic() + REST_SHARE * (time.monotonic() - began)
+            self.results[name], self.session.widths[name] = found
+            if name == self.session.current:
+                self._show_results(name)
+                self.layout_of.monitor.show_widths(found[1], study.stop_half_width)
+
+        def failed(error: StudioError) -> None:
+            self._reckoning.discard(name)
+            self.session.forget_seen(name)
+            self._rests_until[name] = time.monotonic() + WATCH_MS / 1000
+            self._on_trouble(error)
+
+        self.link.ask(lambda: (api.study_dashboard(name=name), api.participants(study=name)), counted, self._on_trouble)
+        self.link.ask(
+            lambda: (
+                api.study_results(name=name, bootstraps=BOOTSTRAPS),
+                before or () if told else api.study_widths(name=name),
+            ),
+            reckoned,
+            failed,
+            slow=True,
+        )
+
+    def _use_view(self, view: str) -> None:
+        self.session.view = view
+        self.layout_of.say("")
+        self._show()
+        self._focus()
+
+    def _use_outcome(self, name: str) -> None:
+        self.session.outcome = name
+        self._use_view("outcome")
+
+    def _go(self, by: int) -> None:
+        if self.session.go(by):
+            self.look_at(self.session.current)
+
+    def _focus(self) -> None:
+        """To what keys work on: the list, the people, the number of invitations, the name of a draft."""
+        layout = self.layout_of
+        if self.session.draft is not None:
+            layout.form.name.setFocus()
+            return
+        places: dict[str, QWidget] = {
+            "monitor": layout.list,
+            "invite": layout.invite.links,
+            "people": layout.people.table,
+            "outcome": layout.outcome.table,
+        }
+        (places[self.session.view] if self.session.study else self).setFocus()
+
+    def _new(self) -> None:
+        """Shows the form of a new study; a draft that was left is gone on with."""
+        if self.options is None:
+            self.layout_of.say(text("studies.looking"))
+            return
+        if self.session.draft is None:
+            self.session.draft = DraftSession(options=self.options, language=language())
+        self.layout_of.form.show_draft(self.session.draft)
+        self._show()
+        self._draft_changed()
+        self._focus()
+
+    def _leave_draft(self) -> None:
+        self.session.draft = None
+        self._plan_soon.stop()
+        self._show()
+        self._focus()
+
+    def _draft_changed(self) -> None:
+        draft = self.session.draft
+        if draft is not None:
+            self.layout_of.hint.show_plan(draft, asking=not draft.lacks)
+            if not draft.lacks:
+                self._plan_soon.start()
+
+    def _ask_plan(self) -> None:
+        """What the draft would come to; one question at a time, the last one last."""
+        draft = self.session.draft
+        if draft is None or self._planning:
+            return
+        number, asked = draft.number, draft.asked()
+        self._planning = True
+
+        def answered(plan: StudySummary | None, refusal: str) -> None:
+            self._planning = False
+            if self._closed or self.session.draft is not draft:
+                return
+            if number != draft.number:
+                self._plan_soon.start(0)
+                return
+            draft.plan, draft.refusal = plan, refusal
+            self.layout_of.hint.show_plan(draft, asking=False)
+
+        self.link.ask(
+            lambda: self.link.api.plan_study(draft=asked),
+            lambda plan: answered(plan, ""),
+            lambda error: answered(None, str(error)),
+            slow=True,
+        )
+
+    def _create(self) -> None:
+        draft = self.session.draft
+        if draft is None or self._making:
+            return
+        if not draft.is_ready:
+            self.layout_of.say(draft.refusal or text("studies.needs_name"))
+            self.layout_of.form.name.setFocus()
+            return
+        self._making = True
+        asked = dataclasses.asdict(draft.asked())
+
+        def made(study: StudySummary) -> None:
+            self._making = False
+            if self._closed:
+                return
+            self.session.draft = None
+            self.session.current, self.session.view = study.name, "invite"
+            self.session.studies = (*self.session.studies, study)
+            self.layout_of.say(text("studies.made", name=study.name))
+            self._refresh()
+            self._show()
+            self._focus()
+
+        def refused(error: StudioError) -> None:
+            self._making = False
+            if not self._closed:
+                draft.refusal = str(error)
+                self.layout_of.hint.show_plan(draft, asking=False)
+
+        self.link.ask(lambda: self.link.api.create_study(**asked), made, refused, slow=True)
+
+    def _invite(self) -> None:
+        study, view = self.session.study, self.layout_of.invite
+        if study is None:
+            return
+        num, group, days = view.num.value(), view.group.value, view.days.value()
+        if self.session.view != "invite":
+            self._use_view("invite")
+            view.num.setFocus()
+            return
+
+        def made(found: tuple[Invitation, ...]) -> None:
+            self.session.tell(study.name, found)
+            if not self._closed:
+                self.layout_of.say(text("studies.invited", count=len(found)))
+                self._show()
+                self._look()
+
+        api = self.link.api
+        self.link.ask(lambda: api.invite(study=study.name, num=num, group=group, days=days), made, self._refused)
+
+    def _copy_links(self, links: tuple[str, ...]) -> None:
+        if not links:
+            self.layout_of.say(text("studies.none_told"))
+            return
+        QApplication.clipboard().setText("\n".join(links))
+        self.layout_of.say(text("studies.copied", count=len(links)))
+
+    def _copy_command(self) -> None:
+        QApplication.clipboard().setText(self.layout_of.invite.command.text())
+        self.layout_of.say(text("studies.copied_command"))
+
+    def _with_study(self, do: Callable[[StudySummary], object]) -> None:
+        if self.session.study is not None:
+            do(self.session.study)
+
+    def _with_person(self, do: Callable[["StudiesPage", Participant, Callable[[str], object]], object]) -> None:
+        if self.session.view != "people":
+            self._use_view("people")
+        chosen = self.layout_of.people.chosen()
+        person = next((one for one in self.people.get(self.session.current, ()) if one.id == chosen), None)
+        if person is None:
+            self.layout_of.say(text("studies.choose_person"))
+        else:
+            do(self, person, self._changed)
+
+    def _changed(self, sentence: str) -> None:
+        """Something was done to the study or to somebody in it."""
+        if not self._closed:
+            self.layout_of.say(sentence)
+            self.activateWindow()
+            self._refresh()
+            self._focus()
+
+    def _open_in_results(self) -> None:
+        name = self.session.current
+        view = {"people": "raters"}.get(self.session.view, "agreement" if self.session.outcome == "agreement" else "wins")
+        self.context.open_page("results")
+        page = self.window().findChild(ResultsPage)
+        if page is not None:
+            page.show_study(name, view)
+
+    def _take_part(self) -> None:
+        name = self.session.current
+        self.context.open_page("compare")
+        page = self.window().findChild(ComparePage)
+        if page is not None:
+            page.take_up(name)
+
+    def _export_votes(self) -> None:
+        formats = self.options.vote_formats if self.options else ()
+        asking.export_votes(self, self.session.current, formats, self.layout_of.say)
+
+    def _write_report(self) -> None:
+        """The page that `study results --html` writes, with its figures beside it."""
+        name, api = self.session.current, self.link.api
+        out = studies_folder(self.context.project, name)
+        page, figures = out / "report.html", out / "figures"
+        self.layout_of.say(text("studies.writing"))
+        self.link.ask(
+            lambda: api.write_study_report(name=name, html=str(page), figures=str(figures)),
+            lambda _: self._closed or self.layout_of.say(text("studies.written", place=str(page))),
+            self._refused,
+            slow=True,
+        )
+
+    def _keep_picture(self) -> None:
+        view = self.session.view
+        chart = {"monitor": self.layout_of.monitor.chart, "outcome": self.layout_of.outcome.chart}.get(view)
+        if chart is None:
+            self.layout_of.say(text("studies.no_picture"))
+            return
+        title = view if view == "monitor" else self.session.outcome
+        self._keep(lambda: keep_picture(chart, studies_folder(self.context.project, self.session.current), title))
+
+    def _keep_table(self) -> None:
+        view = self.session.view
+        sheet, title = self.layout_of.sheet, self.session.outcome if view == "outcome" else view
+        if not sheet.rows:
+            self.layout_of.say(text("studies.no_rows"))
+            return
+        folder = studies_folder(self.context.project, self.session.current)
+        self._keep(lambda: keep_table(sheet, folder, title, is_secret=view == "invite"))
+
+    def _keep(self, write: Callable[[], object]) -> None:
+        try:
+            self.layout_of.say(text("results.kept", place=str(write())))
+        except (OSError, StudioError) as error:
+            self.context.notify(text("results.not_kept", reason=str(error)))
+
+    def _refused(self, error: StudioError) -> None:
+        if not self._closed:
+            self.context.notify(str(error))

@@ -1,0 +1,162 @@
+"""What is asked once more before a study or somebody in it is changed, and where votes are exported to."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from backend.domain.studies import Erased, Participant, StudySummary
+from studio.ask_dialog import AskDialog
+from studio.fields import ChoiceField
+from studio.pages.page import Page
+from studio.pages.studies_keeping import studies_folder
+from studio.texts import text
+
+Done = Callable[[str], object]
+"""Called with a sentence when it was done."""
+Work = Callable[[], object]
+FORMAT_WORDS = {"csv": "studies.format_csv", "jsonl": "studies.format_jsonl", "vbench2": "studies.format_human_anno"}
+"""What formats are called that have a longer name."""
+ENDINGS = {"vbench2": "json"}
+"""Of files of votes, where it is not the format's name."""
+
+
+def close_study(page: Page, study: StudySummary, done: Done) -> AskDialog:
+    """With a reason, which the journal and the report keep."""
+    because = QLineEdit()
+    because.setMaxLength(500)
+    dialog = AskDialog(
+        page,
+        title=text("studies.close_title", name=study.name),
+        words=text("studies.close_words"),
+        go=text("studies.do_close_study"),
+        fields=((text("studies.because"), because),),
+    )
+    api = page.link.api
+    _when_wanted(
+        page,
+        dialog,
+        lambda: partial(api.close_study, name=study.name, because=because.text()),
+        lambda _: done(text("studies.closed", name=study.name)),
+    )
+    return dialog
+
+
+def reopen_study(page: Page, study: StudySummary, done: Done) -> AskDialog:
+    """So that it goes on."""
+    dialog = AskDialog(
+        page,
+        title=text("studies.reopen_title", name=study.name),
+        words=text("studies.reopen_words"),
+        go=text("studies.do_reopen_study"),
+    )
+    api = page.link.api
+    _when_wanted(
+        page,
+        dialog,
+        lambda: partial(api.reopen_study, name=study.name),
+        lambda _: done(text("studies.reopened", name=study.name)),
+    )
+    return dialog
+
+
+def withdraw(page: Page, person: Participant, done: Done) -> AskDialog:
+    """What somebody said stays in the journal and counts no longer."""
+    dialog = AskDialog(
+        page,
+        title=text("studies.withdraw_title", person=person.id),
+        words=text("studies.withdraw_words"),
+        go=text("studies.do_withdraw_person"),
+        is_grave=True,
+    )
+    api = page.link.api
+    _when_wanted(
+        page,
+        dialog,
+        lambda: partial(api.withdraw, participant=person.id),
+        lambda _: done(text("studies.withdrawn", person=person.id)),
+    )
+    return dialog
+
+
+def erase(page: Page, person: Participant, done: Done) -> AskDialog:
+    """Every byte that somebody left in the project, for good."""
+    backups = QCheckBox(text("studies.delete_backups"))
+    dialog = AskDialog(
+        page,
+        title=text("studies.erase_title", person=person.id),
+        words=text("studies.erase_words"),
+        go=text("studies.do_erase_person"),
+        fields=(("", backups),),
+        is_grave=True,
+    )
+
+    def told(erased: Erased) -> object:
+        said = text("studies.erased", events=erased.events, votes=erased.votes)
+        if erased.backups:
+            said = " ".join((said, text("studies.left_in_backups", places=", ".join(erased.backups))))
+        return done(said)
+
+    api = page.link.api
+    _when_wanted(
+        page,
+        dialog,
+        lambda: partial(api.erase_participant, participant=person.id, delete_backups=backups.isChecked()),
+        told,
+    )
+    return dialog
+
+
+def export_votes(page: Page, study: str, formats: Sequence[str], done: Done) -> AskDialog:
+    """A format and a file."""
+    format_, out, row = ChoiceField(), QLineEdit(), QWidget()
+    offered = [(name, text(FORMAT_WORDS[name]) if name in FORMAT_WORDS else name) for name in formats]
+    format_.offer(offered, formats[0] if formats else "")
+    folder = studies_folder(page.context.project, study)
+
+    def follow() -> None:
+        out.setText(str(folder / f"votes.{ENDINGS.get(format_.value, format_.value)}"))
+
+    def browse() -> None:
+        found, _ = QFileDialog.getSaveFileName(page, text("studies.file"), out.text())
+        if found:
+            out.setText(found)
+
+    follow()
+    format_.currentIndexChanged.connect(lambda _: follow())
+    button = QPushButton(text("studies.browse"))
+    button.setObjectName("worded")
+    button.setAutoDefault(False)
+    button.clicked.connect(lambda _=False: browse())
+    beside = QHBoxLayout(row)
+    beside.setContentsMargins(0, 0, 0, 0)
+    beside.addWidget(out, 1)
+    beside.addWidget(button)
+    row.setFocusProxy(out)
+    out.setAccessibleName(text("studies.file"))
+    dialog = AskDialog(
+        page,
+        title=text("studies.export_title"),
+        words=text("studies.export_words"),
+        go=text("studies.do_export_votes"),
+        fields=((text("studies.format"), format_), (text("studies.file"), row)),
+    )
+    api = page.link.api
+    _when_wanted(
+        page,
+        dialog,
+        lambda: partial(api.export_votes, study=study, out=out.text().strip(), format=format_.value),
+        lambda files: done(text("studies.exported", count=files.votes, out=files.path)),
+    )
+    return dialog
+
+
+def _when_wanted(page: Page, dialog: AskDialog, prepare: Callable[[], Work], told: Callable[..., object]) -> None:
+    """Does it on a worker thread, with what the fields say when it is wanted; a refusal is told in the dialog, which stays open."""
+
+    def finished(found: object) -> None:
+        dialog.done_with()
+        told(found)
+
+    dialog.wanted.connect(lambda: page.link.ask(prepare(), finished, lambda error: dialog.refuse(str(error)), slow=True))
+    dialog.open()
