@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from backend.domain.library import KINDS
 from studio.pages import PAGES
+from studio.sessions.jobs import VIEWS as JOB_VIEWS
 from studio.sessions.results import VIEWS as RESULT_VIEWS
 from studio.sessions.studies import OUTCOMES
 from studio.sessions.studies import VIEWS as STUDY_VIEWS
@@ -39,7 +40,8 @@ class Action:
 WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), ("library",)
 THRESHOLDS, RESULTS, EMBEDDINGS = ("thresholds",), ("results",), ("embeddings",)
 STUDIES = ("studies",)
-PLAYER = ("judge", "verify", "library")
+JOBS = ("jobs",)
+PLAYER = ("judge", "verify", "library", "jobs")
 
 ACTIONS: tuple[Action, ...] = (
     Action(id="projects", keys=("Ctrl+O",), contexts=WINDOW, menu="file", icon="folder"),
@@ -49,14 +51,14 @@ ACTIONS: tuple[Action, ...] = (
         for name, page in PAGES.items()
     ),
     Action(id="next_page", keys=("Ctrl+Tab",), contexts=WINDOW, menu="go"),
-    Action(id="find", keys=("/", "Ctrl+F"), contexts=LIBRARY, menu="items", icon="search"),
+    Action(id="find", keys=("/", "Ctrl+F"), contexts=(*LIBRARY, *JOBS), menu="items", icon="search"),
     Action(id="add_filter", keys=("A",), contexts=LIBRARY, menu="items", icon="filter"),
     Action(id="clear_filters", keys=("Ctrl+Backspace",), contexts=LIBRARY, menu="items"),
     Action(id="sort", keys=("S",), contexts=LIBRARY, menu="items"),
     Action(id="turn_order", keys=("Shift+S",), contexts=LIBRARY, menu="items"),
     Action(id="views", keys=("B",), contexts=LIBRARY, menu="items", icon="star"),
     Action(id="save_view", keys=("Ctrl+S",), contexts=LIBRARY, menu="items"),
-    Action(id="choose_all", keys=("Ctrl+A",), contexts=LIBRARY, menu="items"),
+    Action(id="choose_all", keys=("Ctrl+A",), contexts=(*LIBRARY, *JOBS), menu="items"),
     Action(id="choose_none", keys=("Esc",), contexts=(*LIBRARY, *EMBEDDINGS), menu="items"),
     Action(id="send", keys=("V",), contexts=(*LIBRARY, *THRESHOLDS, *EMBEDDINGS), menu="items", icon="send"),
     Action(id="export_items", keys=("Ctrl+E",), contexts=(*LIBRARY, *THRESHOLDS), menu="items", icon="export"),
@@ -83,7 +85,7 @@ ACTIONS: tuple[Action, ...] = (
         Action(id=f"view_{name}", keys=(str(n),), contexts=RESULTS, menu="view")
         for n, name in enumerate(RESULT_VIEWS, start=1)
     ),
-    Action(id="save_picture", keys=("Ctrl+Shift+S",), contexts=(*RESULTS, *STUDIES), menu="items", icon="export"),
+    Action(id="save_picture", keys=("Ctrl+Shift+S",), contexts=(*RESULTS, *JOBS, *STUDIES), menu="items", icon="export"),
     Action(id="save_table", keys=("Ctrl+S",), contexts=(*RESULTS, *STUDIES), menu="items", icon="table"),
     Action(id="new_study", keys=("N",), contexts=STUDIES, menu="items", icon="add"),
     Action(id="create_study", keys=("Ctrl+Return",), contexts=STUDIES, menu="items"),
@@ -119,6 +121,29 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="circle_smaller", keys=("-",), contexts=EMBEDDINGS, menu="items", repeats=True),
     Action(id="choose_circle", keys=("Space",), contexts=EMBEDDINGS, menu="items"),
     Action(id="other_colours", keys=("C",), contexts=EMBEDDINGS, menu="items"),
+    *(Action(id=f"jobs_{view}", keys=(str(n),), contexts=JOBS, menu="jobs") for n, view in enumerate(JOB_VIEWS, start=1)),
+    Action(id="new_job", keys=("N",), contexts=JOBS, menu="jobs", icon="add"),
+    Action(id="start_job", keys=("Ctrl+Return",), contexts=JOBS, menu="jobs", icon="play"),
+    Action(id="leave_form", keys=("Esc",), contexts=JOBS, menu="jobs"),
+    Action(id="reset_form", keys=("Ctrl+Backspace",), contexts=JOBS, menu="jobs", icon="undo"),
+    Action(id="more_settings", keys=("Ctrl+M",), contexts=JOBS, menu="jobs"),
+    Action(id="cancel_job", keys=("Shift+C",), contexts=JOBS, menu="jobs"),
+    Action(id="try_again", keys=("R",), contexts=JOBS, menu="jobs", icon="refresh"),
+    Action(id="try_all", keys=("Shift+R",), contexts=JOBS, menu="jobs"),
+    Action(id="start_changed", keys=("E",), contexts=JOBS, menu="jobs"),
+    Action(id="follow_log", keys=("F",), contexts=JOBS, menu="jobs"),
+    Action(id="find_next", keys=("F3",), contexts=JOBS, menu="jobs", repeats=True),
+    Action(id="find_previous", keys=("Shift+F3",), contexts=JOBS, menu="jobs", repeats=True),
+    Action(id="open_stage", keys=("O",), contexts=JOBS, menu="jobs"),
+    Action(id="left_on", keys=("A",), contexts=JOBS, menu="jobs"),
+    Action(id="left_back", keys=("Shift+A",), contexts=JOBS, menu="jobs"),
+    Action(id="right_on", keys=("B",), contexts=JOBS, menu="jobs"),
+    Action(id="right_back", keys=("Shift+B",), contexts=JOBS, menu="jobs"),
+    Action(id="more_videos", keys=("M",), contexts=JOBS, menu="jobs"),
+    Action(id="send_compare", keys=("V",), contexts=JOBS, menu="jobs", icon="compare"),
+    Action(id="log_axis", keys=("G",), contexts=JOBS, menu="jobs"),
+    Action(id="smoother", keys=("S",), contexts=JOBS, menu="jobs", repeats=True),
+    Action(id="rougher", keys=("Shift+S",), contexts=JOBS, menu="jobs", repeats=True),
     Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
     Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
     *(
@@ -160,7 +185,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="sheet", keys=("?", "F1"), contexts=WINDOW, menu="help", icon="keyboard"),
 )
 
-MENUS = ("file", "go", "items", "judge", "playback", "view", "help")
+MENUS = ("file", "go", "items", "jobs", "judge", "playback", "view", "help")
 """In the order of the menu bar; the title of each is the text `menus.NAME`."""
 
 

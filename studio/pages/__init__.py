@@ -19,5 +19,6 @@ PAGES: dict[str, PageEntry] = {
     "thresholds": PageEntry(place="studio.pages.thresholds:ThresholdsPage", icon="thresholds", key="Alt+4"),
     "results": PageEntry(place="studio.pages.results:ResultsPage", icon="results", key="Alt+5"),
     "embeddings": PageEntry(place="studio.pages.embeddings:EmbeddingsPage", icon="embeddings", key="Alt+6"),
+    "jobs": PageEntry(place="studio.pages.jobs:JobsPage", icon="jobs", key="Alt+7"),
     "studies": PageEntry(place="studio.pages.studies:StudiesPage", icon="studies", key="Alt+8"),
 }

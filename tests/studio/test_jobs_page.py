@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import pytest
@@ -13,12 +13,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
 
+from backend.api import Api
 from backend.domain import Caption, Context, Item, Ok, Resources, Result, ServiceError, Video
 from backend.engine.plan import Step
 from backend.media.writer import write_video
 from backend.workspace import Workspace
 from studio.pages.jobs import JobsPage
 from studio.pages.jobs_layout import FORM, JOB
+from studio.window import Window
 from tests.studio.served import served_window, toy_workspace
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -106,9 +108,12 @@ def test_the_job_that_made_the_project_is_listed_with_its_log(qtbot, page: JobsP
     assert log.follows
     press(page, "/")
     assert log.search.hasFocus()
-    press(page, "stage")
-    found = page.session.tail.matches("stage")
-    assert bool(found) == (log.found.text() != "nothing found")
+    press(page, "CURATE")
+    places = page.session.tail.matches("curate")
+    assert log.found.text() == f"{len(places)} of {len(places)}", "the newest is gone to first"
+    press(page, Qt.Key.Key_Return)
+    assert log.found.text() == f"1 of {len(places)}"
+    assert log.lines.textCursor().blockNumber() == places[0]
 
 
 def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, page: JobsPage) -> None:
@@ -269,6 +274,7 @@ def test_a_running_job_is_cancelled_and_nothing_is_asked_once_the_page_is_left(q
         go_on.set()
         qtbot.waitUntil(lambda: page.session.jobs[0].state == "cancelled", timeout=20_000)
         window = page.window()
+        assert isinstance(window, Window)
         window.open_page("library")
         assert not page.feed.is_on
         assert not page.feed._timer.isActive()
@@ -280,7 +286,7 @@ def test_a_service_that_is_away_is_told_by_a_chip_and_comes_back(qtbot, workspac
     with shown(qtbot, workspace, tmp_path) as page:
         remote, jobs = page.link.api, page.session.jobs
         assert not page.layout_of.trouble.isVisible()
-        page.link.api = Away(remote)
+        page.link.api = cast(Api, Away(remote))
         page.feed.hurry()
         qtbot.waitUntil(page.layout_of.trouble.isVisible, timeout=10_000)
         assert page.session.jobs == jobs, "what was known stays on the screen"

@@ -1,0 +1,162 @@
+"""The form made from a job's fields, and the log that follows its end: widgets alone."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton
+
+from backend.domain.jobs import JobField, JobForm, JobLog
+from studio.log_view import LogView
+from studio.sessions.job_form import FormSession
+from studio.sessions.jobs import LogTail
+from studio.settings_form import SettingsForm
+from studio.theme import load_theme
+
+FORM = JobForm(
+    kind="train",
+    main=(
+        JobField(name="data", type="folder", required=True, words="An export."),
+        JobField(name="cases", type="file"),
+        JobField(name="resume", type="boolean", default="false"),
+        JobField(name="selection", type="choice", choices=("", "strict")),
+        JobField(name="seed", type="integer", default="0"),
+    ),
+    more=(
+        JobField(name="run.steps", type="integer", default="1000", words="How many updates."),
+        JobField(name="optimizer.learning_rate", type="number", default="0.002"),
+        JobField(name="optimizer.betas", type="list", default="[0.9, 0.99]"),
+    ),
+)
+
+
+@pytest.fixture
+def form(qtbot) -> SettingsForm:
+    shown = SettingsForm()
+    qtbot.addWidget(shown)
+    shown.resize(700, 600)
+    shown.show_form(FormSession(form=FORM))
+    shown.show()
+    return shown
+
+
+def session_of(form: SettingsForm) -> FormSession:
+    assert form.session is not None
+    return form.session
+
+
+def line(form: SettingsForm, name: str) -> QLineEdit:
+    editor = form.rows[name].editor
+    assert isinstance(editor, QLineEdit)
+    return editor
+
+
+def test_every_type_has_an_editor_that_can_be_typed_or_chosen_in(form: SettingsForm) -> None:
+    resume, selection = form.rows["resume"].editor, form.rows["selection"].editor
+    assert isinstance(resume, QComboBox)
+    assert isinstance(selection, QComboBox)
+    QTest.keyClicks(line(form, "data"), "/exports/one")
+    resume.setCurrentIndex(resume.findText("yes"))
+    selection.setCurrentIndex(selection.findText("strict"))
+    assert session_of(form).settings() == {"data": "/exports/one", "resume": "true", "selection": "strict"}
+
+
+def test_what_is_changed_is_marked_and_can_be_put_back(form: SettingsForm) -> None:
+    row = form.rows["seed"]
+    assert not row.back.isVisible()
+    QTest.keyClicks(line(form, "seed"), "7")
+    assert (row.title.text(), row.back.isVisible()) == ("● seed", True)
+    assert "changed, was 0" in row.editor.accessibleDescription()
+    row.back.click()
+    assert (row.title.text(), line(form, "seed").text()) == ("seed", "0")
+    assert line(form, "seed").hasFocus()
+
+
+def test_further_settings_are_folded_away_and_found_by_their_meaning(qtbot, form: SettingsForm) -> None:
+    assert "run.steps" not in form.rows
+    assert "3 further settings" in form.more.text()
+    form.more.click()
+    assert {"run.steps", "optimizer.learning_rate", "optimizer.betas"} <= set(form.rows)
+    assert form.search.hasFocus()
+    QTest.keyClicks(form.search, "updates")
+    qtbot.waitUntil(lambda: "optimizer.betas" not in form.rows, timeout=2000)
+    assert form.found.text() == "1 of 3"
+    line(form, "run.steps").setText("20")
+    assert "● 1" in form.more.text()
+    form.more.click()
+    assert "run.steps" not in form.rows
+    assert session_of(form).values == {"run.steps": "20"}, "what is folded away stays filled in"
+
+
+def test_a_problem_of_a_setting_that_is_folded_away_is_shown(form: SettingsForm) -> None:
+    form.show_problems({"optimizer.betas": "betas are two numbers"})
+    row = form.rows["optimizer.betas"]
+    assert row.trouble.text() == "✕ betas are two numbers"
+    assert row.editor.hasFocus()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("data", QFileDialog.FileMode.Directory), ("cases", QFileDialog.FileMode.AnyFile)]
+)
+def test_folders_and_files_are_picked_without_holding_anything_up(
+    form: SettingsForm, name: str, mode: QFileDialog.FileMode
+) -> None:
+    browse = form.rows[name].findChild(QPushButton)
+    assert browse is not None
+    browse.click()
+    dialog = form.findChild(QFileDialog)
+    assert dialog is not None
+    assert dialog.fileMode() is mode
+    dialog.fileSelected.emit("/picked")
+    dialog.reject()
+    assert line(form, name).text() == "/picked"
+
+
+@pytest.fixture
+def log(qtbot) -> LogView:
+    view = LogView(LogTail())
+    view.set_theme(load_theme("light"))
+    qtbot.addWidget(view)
+    view.resize(600, 300)
+    view.show()
+    return view
+
+
+def say(log: LogView, *lines: str) -> None:
+    tail = log._tail
+    log.append(tail.take(tail.job_id, tail.after, JobLog(lines=lines, next_after=tail.after + len(lines))))
+
+
+def at_end(log: LogView) -> bool:
+    bar = log.lines.verticalScrollBar()
+    return bar.value() == bar.maximum()
+
+
+def test_a_log_follows_its_end_until_somebody_scrolls_back(log: LogView) -> None:
+    say(log, *(f"line {n}" for n in range(200)))
+    assert log.follows
+    assert at_end(log)
+    log.lines.verticalScrollBar().setValue(20)
+    assert not log.follows
+    say(log, "more")
+    assert log.lines.verticalScrollBar().value() == 20, "who reads is not moved"
+    log.lines.verticalScrollBar().setValue(log.lines.verticalScrollBar().maximum())
+    assert log.follows, "who comes back to the end follows it again"
+    say(log, *(f"more {n}" for n in range(50)))
+    assert at_end(log)
+
+
+def test_a_log_is_searched_forwards_and_back_and_finds_what_comes_later(log: LogView) -> None:
+    say(log, *("warning" if n % 50 == 0 else f"line {n}" for n in range(200)))
+    QTest.keyClicks(log.search, "Warning")
+    assert log.found.text() == "4 of 4"
+    assert not log.follows
+    QTest.keyClick(log.search, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert log.lines.textCursor().blockNumber() == 100
+    QTest.keyClick(log.search, Qt.Key.Key_Return)
+    QTest.keyClick(log.search, Qt.Key.Key_Return)
+    assert log.lines.textCursor().blockNumber() == 0, "around the end"
+    say(log, "a warning at last")
+    assert log.found.text() == "1 of 5"
+    assert len(log.lines.extraSelections()) == 5
+    log.search.clear()
+    assert log.lines.extraSelections() == []
