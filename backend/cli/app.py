@@ -16,6 +16,7 @@ from backend.cli.erasing import erase
 from backend.cli.evaluating import evaluate
 from backend.cli.generating import generate
 from backend.cli.importing import SCORE_FORMATS, import_
+from backend.cli.jobs import jobs_app
 from backend.cli.opening import Overrides, opened, wait_for_signal
 from backend.cli.options import (
     HERE,
@@ -46,6 +47,7 @@ app.add_typer(journal_app, name="journal")
 calibrate_app.command("metrics")(calibrate_metrics)
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(cases_app, name="cases")
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(study_app, name="study")
 app.command()(erase)
 report_app = typer.Typer(invoke_without_command=True)

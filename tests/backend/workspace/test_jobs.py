@@ -9,9 +9,11 @@ import pytest
 
 from backend.api import Api
 from backend.cli.forms import COMMANDS, fields_of
+from backend.cli.jobs import jobs_app
 from backend.domain import ProjectError, SettingsError
 from backend.domain.jobs import JobRow
 from backend.jobs import JOBS, LANES
+from backend.service import serving
 from backend.workspace import Workspace
 from tests.backend.workspace import moody_project, toy_project
 from tests.backend.workspace.toy_project import write_toy_video
@@ -248,3 +250,30 @@ def test_jobs_of_earlier_owners_are_known(videos: Path, tmp_path: Path) -> None:
             again.progress(job_id=done.job_id)
     finally:
         again.close()
+
+
+def test_commands_list_jobs_tell_their_logs_and_name_what_failed(
+    here: Api, workspace: Workspace, moods: Path, videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = curate(here, paths=json.dumps([str(videos)]))
+    with serving(here, workspace.layout.root):
+        at = ["--project", str(workspace.layout.root)]
+        assert said(capsys, "list", *at).split("\n")[1].split()[:3] == [row.job_id[:8], "curate", "done"]
+        assert [one["job_id"] for one in json.loads(said(capsys, "list", *at, "--json"))] == [row.job_id]
+        assert "moody: 2 failed, 1 filtered" in said(capsys, "log", row.job_id[:4], *at)
+        assert json.loads(said(capsys, "log", "--follow", *at, "--json"))["lines"] == list(
+            here.job_log(job_id=row.job_id).lines
+        )
+        told = said(capsys, "quarantine", "--stage", "moody", *at)
+        assert told.endswith("2 items in quarantine\n")
+        assert all(one.work_key in told for one in here.quarantine(stage="moody").rows)
+        with pytest.raises(ProjectError, match="is done already"):
+            said(capsys, "cancel", *at)
+        with pytest.raises(ProjectError, match="no job 'zz' is known"):
+            said(capsys, "log", "zz", *at)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command of `jobs` says on stdout."""
+    jobs_app(words, standalone_mode=False)
+    return capsys.readouterr().out
