@@ -4,7 +4,7 @@ Titles are the texts `actions.ID`. Verdicts are not here: a form brings its own 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from PySide6.QtCore import Qt
@@ -13,8 +13,10 @@ from PySide6.QtWidgets import QWidget
 
 from backend.domain.library import KINDS
 from studio.pages import PAGES
+from studio.preferences import preferences
 from studio.sessions.jobs import VIEWS as JOB_VIEWS
 from studio.sessions.results import VIEWS as RESULT_VIEWS
+from studio.sessions.settings import SECTIONS
 from studio.sessions.studies import OUTCOMES
 from studio.sessions.studies import VIEWS as STUDY_VIEWS
 from studio.texts import text
@@ -42,12 +44,13 @@ THRESHOLDS, RESULTS, EMBEDDINGS = ("thresholds",), ("results",), ("embeddings",)
 STUDIES = ("studies",)
 JOBS = ("jobs",)
 PLAYER = ("judge", "verify", "library", "jobs")
+SETTINGS = ("settings",)
 
 ACTIONS: tuple[Action, ...] = (
     Action(id="projects", keys=("Ctrl+O",), contexts=WINDOW, menu="file", icon="folder"),
     Action(id="quit", keys=("Ctrl+Q",), contexts=WINDOW, menu="file"),
     *(
-        Action(id=f"page_{name}", keys=(page.key,), contexts=WINDOW, menu="go", icon=page.icon)
+        Action(id=f"page_{name}", keys=(page.key, *page.also), contexts=WINDOW, menu="go", icon=page.icon)
         for name, page in PAGES.items()
     ),
     Action(id="next_page", keys=("Ctrl+Tab",), contexts=WINDOW, menu="go"),
@@ -144,6 +147,24 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="log_axis", keys=("G",), contexts=JOBS, menu="jobs"),
     Action(id="smoother", keys=("S",), contexts=JOBS, menu="jobs", repeats=True),
     Action(id="rougher", keys=("Shift+S",), contexts=JOBS, menu="jobs", repeats=True),
+    *(
+        Action(id=f"section_{name}", keys=(f"Ctrl+{n}",), contexts=SETTINGS, menu="view")
+        for n, name in enumerate(SECTIONS, start=1)
+    ),
+    Action(id="next_section", keys=("Ctrl+PgDown",), contexts=SETTINGS, menu="view"),
+    Action(id="previous_section", keys=("Ctrl+PgUp",), contexts=SETTINGS, menu="view"),
+    Action(id="save_settings", keys=("Ctrl+S",), contexts=SETTINGS, menu="items"),
+    Action(id="drop_settings", keys=("Esc",), contexts=SETTINGS, menu="items", icon="undo"),
+    Action(id="bring_back", keys=("Ctrl+U",), contexts=SETTINGS, menu="items"),
+    Action(id="reset_setting", keys=("Ctrl+R",), contexts=SETTINGS, menu="items"),
+    Action(id="find_setting", keys=("Ctrl+F",), contexts=SETTINGS, menu="items", icon="search"),
+    Action(id="place_folder", keys=("Ctrl+D",), contexts=SETTINGS, menu="items", icon="folder"),
+    Action(id="place_file", keys=("Ctrl+Shift+D",), contexts=SETTINGS, menu="items"),
+    Action(id="to_thresholds", keys=("Ctrl+G",), contexts=SETTINGS, menu="items", icon="thresholds"),
+    Action(id="change_keys", keys=("F2",), contexts=SETTINGS, menu="items", icon="keyboard"),
+    Action(id="reset_keys", keys=("Ctrl+Shift+R",), contexts=SETTINGS, menu="items"),
+    Action(id="clear_storage", keys=("Ctrl+Shift+C",), contexts=SETTINGS, menu="items", icon="erase"),
+    Action(id="forget_crashes", keys=("Ctrl+Shift+Del",), contexts=SETTINGS, menu="items"),
     Action(id="undo", keys=("Z", "Ctrl+Z"), contexts=JUDGE, menu="judge", icon="undo"),
     Action(id="reasons", keys=("R",), contexts=JUDGE, menu="judge", icon="reasons"),
     *(
@@ -160,7 +181,13 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="take_back", keys=("Ctrl+Backspace",), contexts=VERIFY, menu="judge"),
     Action(id="overlay", keys=("M",), contexts=VERIFY, menu="view", icon="overlay"),
     Action(id="to_frame", keys=("T",), contexts=VERIFY, menu="playback"),
-    Action(id="refresh", keys=("F5",), contexts=(*PLAYER, *THRESHOLDS, *RESULTS, *EMBEDDINGS, *STUDIES), menu="view", icon="refresh"),
+    Action(
+        id="refresh",
+        keys=("F5",),
+        contexts=(*PLAYER, *THRESHOLDS, *RESULTS, *EMBEDDINGS, *SETTINGS, *STUDIES),
+        menu="view",
+        icon="refresh",
+    ),
     Action(id="play", keys=("Space",), contexts=PLAYER, menu="playback", icon="play"),
     Action(id="step_back", keys=(",",), contexts=PLAYER, menu="playback", icon="back", repeats=True),
     Action(id="step_on", keys=(".",), contexts=PLAYER, menu="playback", icon="forward", repeats=True),
@@ -193,7 +220,7 @@ class ActionSet:
     """The QActions of one context, bound to a widget. Keys work while the focus is inside it."""
 
     def __init__(self, context: str, owner: QWidget, handlers: dict[str, Callable[[], object]]) -> None:
-        rows = [action for action in ACTIONS if context in action.contexts]
+        rows = [with_own_keys(action) for action in ACTIONS if context in action.contexts]
         missing = {row.id for row in rows} ^ set(handlers)
         assert not missing, f"context {context}: actions and handlers disagree on {sorted(missing)}"
         self.rows = {row.id: row for row in rows}
@@ -220,7 +247,13 @@ class ActionSet:
             action.setShortcuts([QKeySequence(key) for key in free])
 
 
-@lru_cache
+def with_own_keys(action: Action) -> Action:
+    """The action with the keys that this person gave it."""
+    keys = preferences().keys.get(action.id)
+    return action if keys is None else replace(action, keys=keys)
+
+
+@lru_cache(maxsize=1024)
 def canonical_key(key: str) -> str:
     """One spelling of a Qt key name. Raises ValueError for a name that Qt does not know."""
     spelled = QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from backend.domain import ProjectError, StudioError, digest
 if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
 
+    from studio.preferences import Preferences
     from studio.window import Window
 
 QT_PACKAGES = "libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3"
@@ -107,6 +109,7 @@ def run(
     app.setApplicationName("Subject Studio")
     prefs = open_prefs(data_folder())
     _speak(prefs, language)
+    _prefer(prefs)
 
     def show(api: Api, project: Path) -> "Window":
         revive = partial(reach, project) if reach else None
@@ -146,13 +149,14 @@ def open_window(
 
     folder = state or state_folder(project)
     prefs = open_prefs(folder.parent)
+    chosen = _prefer(prefs)
     link = Link(api, Outbox(folder / "outbox.sqlite"), revive=revive)
     with ExitStack() as undo:
         undo.callback(link.close)
         window = Window(
             link,
             project=project,
-            rater=rater or getpass.getuser(),
+            rater=rater or chosen.rater or getpass.getuser(),
             theme=theme or str(prefs.value("theme") or "system"),
             prefs=prefs,
             state_dir=folder,
@@ -224,6 +228,16 @@ def _speak(prefs: "QSettings", given: str | None) -> None:
 
     kept = str(prefs.value("language") or "")
     use_language(given or (kept if kept in LANGUAGES else system_language()))
+
+
+def _prefer(prefs: "QSettings") -> "Preferences":
+    """What the person chose; keys that the table of actions no longer leaves to them are left out."""
+    from studio.key_map import sound
+    from studio.preferences import read_preferences, use_preferences
+
+    chosen = read_preferences(prefs)
+    use_preferences(replace(chosen, keys=sound(chosen.keys)))
+    return chosen
 
 
 def _unreachable(project: Path) -> Api:

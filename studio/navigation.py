@@ -1,12 +1,11 @@
 """The list of pages at the window's left, with what is open above it and how things stand below it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from studio.actions import shown_key
+from studio.actions import ActionSet, shown_key
 from studio.pages import PAGES
 from studio.sync import SyncState
 from studio.texts import text
@@ -19,7 +18,7 @@ WIDE_PX, NARROW_PX = 208, 60
 class Rail(QWidget):
     """Buttons for the pages; `actions` are the window's, so that a click does what the key does. It can be narrow: icons alone."""
 
-    def __init__(self, actions: Mapping[str, QAction], *, project: str, rater: str, run: Callable[[str], object]) -> None:
+    def __init__(self, actions: ActionSet, *, project: str, rater: str, run: Callable[[str], object]) -> None:
         super().__init__()
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -31,17 +30,17 @@ class Rail(QWidget):
         column.addSpacing(14)
         self.buttons: dict[str, QToolButton] = {}
         group = QButtonGroup(self)
-        for name, page in PAGES.items():
+        for name in PAGES:
             button = QToolButton()
             button.setObjectName("place")
             button.setText(f"  {text(f'pages.{name}')}")  # Qt puts no room between drawing and words
             button.setAccessibleName(text(f"pages.{name}"))
-            button.setToolTip(f"{text(f'pages.{name}')} ({shown_key(page.key)})")
+            button.setToolTip(f"{text(f'pages.{name}')} ({shown_key(actions.rows[f'page_{name}'].keys[0])})")
             button.setCheckable(True)
             button.setIconSize(QSize(20, 20))
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(lambda _=False, name=name: actions[f"page_{name}"].trigger())
+            button.clicked.connect(lambda _=False, name=name: actions.qt[f"page_{name}"].trigger())
             group.addButton(button)
             column.addWidget(button)
             self.buttons[name] = button
@@ -51,7 +50,7 @@ class Rail(QWidget):
         column.addWidget(self.chip)
         column.addWidget(self.rater)
         column.addSpacing(4)
-        column.addWidget(self._build_tools(run))
+        column.addWidget(self._build_tools(actions, run))
         self.set_narrow(False)
 
     def set_narrow(self, narrow: bool) -> None:
@@ -99,14 +98,14 @@ class Rail(QWidget):
         row.addWidget(self.project, 1)
         return head
 
-    def _build_tools(self, run: Callable[[str], object]) -> QWidget:
+    def _build_tools(self, actions: ActionSet, run: Callable[[str], object]) -> QWidget:
         tools = QWidget()
         row = QHBoxLayout(tools)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2)
         self._tools: dict[str, QToolButton] = {}
-        for name, keys in (("palette", "Ctrl+K"), ("sheet", "?"), ("theme", "Ctrl+T")):
-            tool = tool_button(name, f"{text(f'actions.{name}')} ({keys})")
+        for name in ("palette", "sheet", "theme"):
+            tool = tool_button(name, f"{text(f'actions.{name}')} ({shown_key(actions.rows[name].keys[0])})")
             tool.clicked.connect(lambda _=False, name=name: run(name))
             row.addWidget(tool)
             self._tools[name] = tool

@@ -11,6 +11,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 
 from backend.domain import SettingsError, resource
+from studio.preferences import preferences
 
 NAMES = ("light", "dark")
 CHOICES = ("light", "dark", "system")
@@ -56,10 +57,11 @@ def theme_for(choice: str, app: QApplication) -> str:
 
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Gives the application style, palette and style sheet. Type sizes follow the desktop's font."""
+    """Gives the application style, palette and style sheet. Type sizes follow the desktop's font, and what the person chose of it."""
     app.setStyle("Fusion")
     app.setPalette(_palette(theme))
     body_px = max(13, round(app.font().pointSizeF() * 96 / 72)) if app.font().pointSizeF() > 0 else 13
+    body_px = round(body_px * preferences().text_percent / 100)
     sizes = {"small": body_px - 1, "body": body_px, "lead": body_px + 2, "title": body_px + 6, "headline": body_px + 13}
     sheet = Template(resource("themes/studio.qss").read_text("utf-8"))
     app.setStyleSheet(sheet.substitute(theme.colours, **{name: str(px) for name, px in sizes.items()}))

@@ -8,9 +8,9 @@ from PySide6.QtGui import QImage, QImageReader
 from backend.api import Api
 from backend.domain import StudioError
 from studio.link import Link
+from studio.preferences import MIB, preferences
 
 EDGE_PX = 224
-MAX_BYTES = 96 << 20
 BATCH = 24
 """Pictures of one call: a screen of a grid in two or three, so that the first appear early."""
 GATHER_MS = 30
@@ -28,6 +28,7 @@ class ThumbnailStore(QObject):
         self._images: OrderedDict[Key, QImage] = OrderedDict()
         self._reasons: dict[Key, str] = {}
         self._used_bytes = 0
+        self._max_bytes = preferences().thumbnails_mib * MIB
         self._wishes: OrderedDict[Key, None] = OrderedDict()
         self._flying: set[Key] = set()
         self._calls = 0
@@ -96,7 +97,7 @@ class ThumbnailStore(QObject):
             return
         self._images[key] = picture
         self._used_bytes += picture.sizeInBytes()
-        while self._used_bytes > MAX_BYTES and len(self._images) > 1:
+        while self._used_bytes > self._max_bytes and len(self._images) > 1:
             _, gone = self._images.popitem(last=False)
             self._used_bytes -= gone.sizeInBytes()
 

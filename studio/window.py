@@ -1,5 +1,6 @@
 """The window of a project: pages listed at the left, menus, a banner for what a person should know."""
 
+import getpass
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from studio.navigation import Rail
 from studio.pages import PAGES
 from studio.pages.page import Page, PageContext
 from studio.palette import Command, Palette
+from studio.preferences import Preferences, keep_preferences, preferences
 from studio.texts import LANGUAGES, language, text, use_language
 from studio.theme import CHOICES, Theme, apply_theme, icon, load_theme, theme_for
 from studio.widgets import label, tool_button
@@ -105,17 +107,18 @@ class Window(QMainWindow):
         self.prefs.setValue("theme", choice)
 
     def set_language(self, name: str) -> None:
-        """Another language, for everything that is open: pages are made anew."""
+        """Another language, for everything that is open."""
         use_language(name)
         self.prefs.setValue("language", name)
-        self._close_pages()
-        here, self._name = self._name, ""
-        self.menuBar().clear()
-        for action in self.actions_.qt.values():
-            self.removeAction(action)
-            action.deleteLater()
-        self._build()
-        self.open_page(here)
+        self._make_anew()
+
+    def set_preferences(self, chosen: Preferences) -> None:
+        """Other keys, sizes or another name, for everything that is open."""
+        before = preferences().rater
+        kept = keep_preferences(self.prefs, chosen)
+        if kept.rater != before:  # else the name given on the command line holds
+            self.rater = kept.rater or getpass.getuser()
+        self._make_anew()
 
     def describe(self) -> str:
         """Which page and ids stand on the screen, for crash records."""
@@ -157,19 +160,28 @@ class Window(QMainWindow):
                 project=self.project,
                 prefs=self.own_prefs,
                 open_page=self.open_page,
+                frame=self,
             )
         )
 
-    def _close_pages(self) -> None:
+    def _make_anew(self) -> None:
+        """Pages, menus and list again, as the choices now are; what a page remembers it has kept in its preferences."""
         for page in self.pages.values():
             page.close_page()
             page.deleteLater()
         self.pages = {}
+        here, self._name = self._name, ""
+        self.menuBar().clear()
+        for action in self.actions_.qt.values():
+            self.removeAction(action)
+            action.deleteLater()
+        self._build()
+        self.open_page(here)
 
     def _build(self) -> None:
         self.actions_ = ActionSet("window", self, self._handlers())
         self.rail = Rail(
-            self.actions_.qt, project=self.project.name, rater=self.rater, run=lambda name: self.actions_.qt[name].trigger()
+            self.actions_, project=self.project.name, rater=self.rater, run=lambda name: self.actions_.qt[name].trigger()
         )
         self.rail.set_narrow(self.prefs.value("rail_narrow") in (True, "true"))
         self.stack = QStackedWidget()
@@ -224,14 +236,17 @@ class Window(QMainWindow):
 
     def _show_palette(self) -> None:
         known = {**self.actions_.qt, **self.page.actions_.qt}
-        commands = [Command(row, known[row.id]) for row in ACTIONS if row.id in known and known[row.id].isEnabled()]
+        rows = {**self.actions_.rows, **self.page.actions_.rows}
+        commands = [
+            Command(rows[row.id], known[row.id]) for row in ACTIONS if row.id in known and known[row.id].isEnabled()
+        ]
         palette = Palette(self, [row for row in commands if row.action.id != "palette"], self.theme)
         palette.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         palette.open()
 
     def _show_sheet(self) -> None:
         known = {**self.actions_.rows, **self.page.actions_.rows}
-        sheet = CheatSheet(self, [row for row in ACTIONS if row.id in known], self.page.key_groups())
+        sheet = CheatSheet(self, [known[row.id] for row in ACTIONS if row.id in known], self.page.key_groups())
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.open()
 

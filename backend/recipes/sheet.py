@@ -13,7 +13,7 @@ from backend.settings import ProjectSettings, meanings, spelled
 from backend.settings.project import DTYPES, ENGINES, MODEL_SERVICES
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "profile": tuple(sorted({name for found in MODELS.values() for name in found})),
+    "profile": ("embedded", "paper", *sorted({n for found in MODELS.values() for n in found} - {"embedded", "paper"})),
     "recipe": tuple(sorted(RECIPES)),
     "engine": ENGINES,
     "dtype": DTYPES,
@@ -142,8 +142,8 @@ def _gate_row(gate: Gate, default: Gate, settings: ProjectSettings) -> Setting:
 
 
 def _gate_words(gate: Gate) -> str:
-    sign = "the highest" if gate.comparison == TOP else gate.comparison
-    return f"{gate.record}.{gate.score} {sign} ({gate.source})"
+    held = "this many of the highest" if gate.comparison == TOP else f"{gate.comparison} this"
+    return f"{gate.record}.{gate.score} {held}; {gate.source}"
 
 
 def _fields(step: Step) -> list[str]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageEntry:
-    """A page: `place` is `module:Class` of a `studio.pages.page.Page`, `icon` a drawing, `key` what opens it. Its title is the text `pages.NAME`."""
+    """A page: `place` is `module:Class` of a `studio.pages.page.Page`, `icon` a drawing, `key` what opens it, and `also` too. Its title is the text `pages.NAME`."""
 
     place: str
     icon: str
     key: str
+    also: tuple[str, ...] = ()
 
 
 PAGES: dict[str, PageEntry] = {
@@ -21,4 +22,5 @@ PAGES: dict[str, PageEntry] = {
     "embeddings": PageEntry(place="studio.pages.embeddings:EmbeddingsPage", icon="embeddings", key="Alt+6"),
     "jobs": PageEntry(place="studio.pages.jobs:JobsPage", icon="jobs", key="Alt+7"),
     "studies": PageEntry(place="studio.pages.studies:StudiesPage", icon="studies", key="Alt+8"),
+    "settings": PageEntry(place="studio.pages.settings:SettingsPage", icon="settings", key="Alt+9", also=("Ctrl+,",)),
 }

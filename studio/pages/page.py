@@ -3,16 +3,32 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QWidget
 
 from studio.actions import ActionSet
 from studio.link import Link
+from studio.preferences import Preferences
 from studio.theme import Theme
 
 KeyGroup = tuple[str, list[tuple[str, tuple[str, ...]]]]
 """A headline of the sheet of keys, and below it what each key does."""
+
+
+class Frame(Protocol):
+    """What the window lets the page of settings change for everything that is open."""
+
+    theme_choice: str
+    state_dir: Path
+    rater: str
+
+    def set_theme(self, choice: str) -> None: ...
+
+    def set_language(self, name: str) -> None: ...
+
+    def set_preferences(self, chosen: Preferences) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +45,7 @@ class PageContext:
     """Of this person on this machine, for this project."""
     open_page: Callable[[str], object]
     """Shows another page, by its name in `PAGES`."""
+    frame: Frame
 
 
 class Page(QWidget):

@@ -10,6 +10,7 @@ from studio.player.cache import FrameCache
 from studio.player.clock import TransportClock
 from studio.player.decoder import CHUNK, Decoder, Reel, Want
 from studio.player.pane import Pane
+from studio.preferences import MIB, preferences
 
 TICK_MS = 8  # half a frame of 60 per second, so that no frame of a preview is late by more than that
 AHEAD = 60
@@ -20,7 +21,8 @@ class Deck(QObject):
     """Plays reels in panes. A frame is shown in all panes in one tick, or in none.
 
     `align` is `index` (frame i beside frame i, for takes of one length) or `time` (the same second beside the same
-    second, for clips of different rates). A shorter clip rests on its last frame.
+    second, for clips of different rates). A shorter clip rests on its last frame. Frames take at most `max_bytes`, or what
+    the person allows.
     """
 
     moved = Signal(int)
@@ -28,11 +30,11 @@ class Deck(QObject):
     _ready = Signal(str)
     _failed = Signal(str, str)
 
-    def __init__(self, *, align: str = "index", max_bytes: int = 1 << 30, max_edge_px: int = 1280) -> None:
+    def __init__(self, *, align: str = "index", max_bytes: int | None = None, max_edge_px: int = 1280) -> None:
         super().__init__()
         self.align = align
         self.clock = TransportClock(now=time.perf_counter)
-        self.cache = FrameCache(max_bytes=max_bytes)
+        self.cache = FrameCache(max_bytes=preferences().frames_mib * MIB if max_bytes is None else max_bytes)
         self.failures: dict[str, str] = {}
         self._decoder = Decoder(cache=self.cache, ready=self._ready.emit, failed=self._failed.emit, max_edge_px=max_edge_px)
         self._sides: list[tuple[Pane, Reel]] = []

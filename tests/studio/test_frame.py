@@ -57,7 +57,7 @@ def test_each_page_has_its_key_and_its_button(qtbot, opened: Open, world: World)
         assert window.page is window.pages[name]
     for name, page in PAGES.items():
         keys = [key.toString() for key in window.actions_.qt[f"page_{name}"].shortcuts()]
-        assert keys == [page.key]
+        assert keys == [page.key, *page.also]
 
 
 def test_the_palette_finds_by_letters_and_does_it(qtbot, opened: Open, world: World) -> None:
