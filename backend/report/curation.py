@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.api import GateRow, StageRow, Status
+from backend.domain.score_words import gate_title, score_title
 from backend.report.page import (
     Bar,
     Bars,
@@ -26,7 +27,7 @@ from backend.report.page import (
     Tiles,
 )
 from backend.report.pictures import Picture, data_uri, masked_uri
-from backend.report.plots import SIGNS, Line, histogram
+from backend.report.plots import Line, histogram
 
 FUNNEL = ("videos", "clips", "subjects", "appearances", "anchors", "pairs", "verdicts")
 """The counts of `Status` that head the report, in the order of work; the others are named in passing."""
@@ -254,7 +255,7 @@ def _gates(gates: Iterable[GateRow]) -> Bars:
         notes += [f"{category}: {value:g}" for category, value in gate.by_category.items()]
         bars.append(
             Bar(
-                label=f"{gate.record}: {_spaced(gate.score)} {SIGNS.get(gate.comparison, gate.comparison)} {gate.value:g}",
+                label=f"{gate.record}: {gate_title(f'{gate.record}.{gate.score} {gate.comparison} {gate.value:g}')}",
                 share=share,
                 lost=1 - share if gate.entering else 0.0,
                 value=f"{kept:,} of {gate.entering:,}" if gate.entering else "nothing measured",
@@ -317,11 +318,11 @@ def _pair(pair: PairCard, long_side: int) -> PairView:
 
 def _gauge(score: ScoreLine) -> Gauge:
     if score.value is None:
-        return Gauge(label=_spaced(score.name), value=score.reason or "none")
+        return Gauge(label=score_title(score.name), value=score.reason or "none")
     span = (score.high - score.low) or 1.0
     passes = [bool(Line(comparison, gate).keeps(np.asarray(score.value))) for comparison, gate in score.gates]
     return Gauge(
-        label=_spaced(score.name),
+        label=score_title(score.name),
         value=f"{score.value:.3g}" if abs(score.value) >= 1 else f"{score.value:.2f}",
         share=(score.value - score.low) / span,
         gates=tuple((gate - score.low) / span for _, gate in score.gates),
@@ -403,8 +404,8 @@ def _scores(data: CurationData) -> list[Block]:
         lines = [Line(comparison, value) for comparison, value in one.gates]
         plots.append(
             Plot(
-                svg=histogram(one.values, lines, label=f"{one.record}.{one.name}"),
-                title=_spaced(one.name).capitalize(),
+                svg=histogram(one.values, lines, label=f"{one.record}: {score_title(one.name)}"),
+                title=_headed(score_title(one.name)),
                 remark=f"{remark}{f' · {one.source}' if one.source else ''}",
             )
         )
@@ -445,6 +446,10 @@ def _noun(plural: str, number: int) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _headed(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _spaced(name: str) -> str:

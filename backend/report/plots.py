@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from backend.domain.score_words import SIGNS
+
 if TYPE_CHECKING:  # matplotlib takes a third of a second of every command's start, and reports alone need it
     from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure as Canvas
@@ -53,8 +55,6 @@ PRINTED = {
 }
 """The page's light colours, for files that stand without a page."""
 
-SIGNS = {">=": "≥", "<=": "≤"}
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -97,7 +97,7 @@ def histogram(values: np.ndarray, lines: Sequence[Line] = (), *, label: str, num
             is_right = line.value > edges[0] + 0.8 * (edges[-1] - edges[0])
             axes.axvline(line.value, color=BAD, linewidth=1.2, linestyle=(0, (4, 2)))
             axes.annotate(
-                f"{SIGNS.get(line.comparison, line.comparison)} {line.value:g}",
+                f"{SIGNS[line.comparison]} {line.value:g}",
                 (line.value, top * 1.04),
                 xytext=(-4 if is_right else 4, 0),
                 textcoords="offset points",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.api import Status
+from backend.domain.score_words import SIGNS, gate_title, score_title
 from backend.domain.statistics import AblationRow
 from backend.engine.plan import TOP, Gate, Plan
 from backend.media.images import decode_image
@@ -94,7 +95,7 @@ def write_report(
         profile=settings.profile,
         made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         status=status,
-        shots=_shots(now, artifacts),
+        shots=_shots(now, plan, artifacts),
         subjects=_subjects(now, artifacts),
         anchors=anchors,
         pairs=_cards(now, plan, artifacts, [*accepted, *held_back], dropped=held_back),
@@ -127,7 +128,8 @@ def write_ablation(rows: Sequence[AblationRow], settings: ProjectSettings, path:
     path.write_text(render(ablation_report(rows, title=title, facts=facts)), encoding="utf-8")
 
 
-def _shots(now: Snapshot, artifacts: Artifacts) -> list[ShotCard]:
+def _shots(now: Snapshot, plan: Plan, artifacts: Artifacts) -> list[ShotCard]:
+    words = {gate.name: f"needs {gate_title(gate.words)}" for gate in plan.gates()}
     rows = now.query(
         f"""SELECT s.uri, v.index, c.start_frame, c.stop_frame, c.start_s, c.stop_s, c.opens_with, g.gate
         FROM kept_video k JOIN video v ON v.id = k.id AND v.work_key = k.work_key JOIN source s ON s.id = v.source_id
@@ -155,7 +157,7 @@ def _shots(now: Snapshot, artifacts: Artifacts) -> list[ShotCard]:
                     start_s=start_s,
                     stop_s=stop_s,
                     opens_with=opens_with,
-                    dropped=gate or "",
+                    dropped=words.get(gate, ""),
                 )
             )
     return cards
@@ -223,7 +225,7 @@ def _held_back(now: Snapshot, plan: Plan) -> tuple[dict[str, tuple[str, str]], i
         ],
     )
     words = {
-        pair_id: (score, f"{score.replace('_', ' ')} is {value:.3g}, must be {comparison} {cut:g}")
+        pair_id: (score, f"{score_title(score)} is {value:.3g}, must be {SIGNS[comparison]} {cut:g}")
         for pair_id, score, value, comparison, cut, _ in rows
     }
     return words, rows[0][-1] if rows else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backend.api import FailureRow, GateRow, StageRow, Status
 from backend.domain import Source
+from backend.domain.score_words import gate_title
 from backend.engine.plan import Gate, Plan
 from backend.engine.tables import GateCount
 from backend.workspace.snapshot import Snapshot
@@ -72,14 +73,19 @@ def source_states(now: Snapshot, plan: Plan) -> tuple[dict[str, int], list[Failu
 def _video_trouble(now: Snapshot, plan: Plan) -> dict[str, tuple[str, str, str, str]]:
     """For videos without a kept clip: `(stage, state, kind, message)` of what took the clips away."""
     trouble: dict[str, tuple[str, str, str, str]] = {}
-    words = {gate.name: gate.words for gate in plan.gates()}
+    words = {gate.name: gate_title(gate.words) for gate in plan.gates()}
     for video, gate, count in now.query(
         """SELECT c.video_id, g.gate, count(*) FROM gated g JOIN (SELECT DISTINCT id, video_id FROM clip) c ON c.id = g.id
         WHERE g.kind = 'clip' GROUP BY 1, 2 ORDER BY 3, 2"""
     ):
-        trouble[video] = ("gates", "filtered", "", f"{count} clip{'s' if count > 1 else ''} held back by {words[gate]}")
+        trouble[video] = (
+            "gates",
+            "filtered",
+            "",
+            f"{count} clip{'s' if count > 1 else ''} held back by a gate: {words[gate]}",
+        )
     for video, gate in now.query("SELECT id, gate FROM gated WHERE kind = 'video'"):
-        trouble[video] = ("gates", "filtered", "", f"held back by {words[gate]}")
+        trouble[video] = ("gates", "filtered", "", f"held back by a gate: {words[gate]}")
     for step in plan.steps:
         if step.stage.over.KIND == "video":
             for video, state, kind, message in now.query(

@@ -117,7 +117,7 @@ def data(**changes: object) -> CurationData:
                 ),
             ],
             subjects=[SubjectCard(image=scenery(), mask=disc(), label="brown dog", where="a.mp4 at 0:03")],
-            pairs=[pair(), pair(phrase="cat", dropped="similarity is 0.62, must be >= 0.7", verdict=None)],
+            pairs=[pair(), pair(phrase="cat", dropped="similarity is 0.62, must be ≥ 0.7", verdict=None)],
             distributions=[
                 Distribution(name="similarity", record="pair", values=np.array([0.1, 0.5, 0.75, 0.8]), gates=((">=", 0.7),))
             ],
@@ -229,9 +229,7 @@ def test_pairs_show_both_sides_scores_and_verdict() -> None:
         "brown dog cross video same one target a.mp4 · 0:03 A dog runs. reference b.mp4 · 1:20 A dog sleeps. "
         "similarity 0.80 face similarity no face"
     ) in found.text
-    assert (
-        "Held back nearest to the gates first cat similarity is 0.62, must be >= 0.7 cross video not judged" in found.text
-    )
+    assert "Held back nearest to the gates first cat similarity is 0.62, must be ≥ 0.7 cross video not judged" in found.text
     assert "and 2 more, not shown." in found.text
     marks = [a["style"] for tag, a in found.tags if tag == "i"]
     assert marks[:2] == ["left: 70.00%", "left: 97.00%"]

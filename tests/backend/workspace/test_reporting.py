@@ -21,9 +21,9 @@ def page(workspace: Workspace, tmp_path: Path) -> str:
 def test_pairs_that_a_gate_holds_back_are_shown_nearest_first(page: str) -> None:
     accepted, held_back = page.split(">Held back<")
     assert "similarity is" not in accepted
-    assert re.findall(r"similarity is [\d.]+, must be &gt;= [\d.]+", held_back) == [
-        "similarity is 0.6, must be &gt;= 0.85",
-        "similarity is 0.3, must be &gt;= 0.85",
+    assert re.findall(r"similarity is [\d.]+, must be ≥ [\d.]+", held_back) == [
+        "similarity is 0.6, must be ≥ 0.85",
+        "similarity is 0.3, must be ≥ 0.85",
     ]
 
 
