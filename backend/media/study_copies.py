@@ -60,13 +60,12 @@ class StudyClass:
 def class_for(videos: Sequence[StudyVideo]) -> StudyClass:
     """The class that takes least from these videos.
 
-    The height is the greatest, up to 720; the shape is the commonest. The rate is the least common multiple of the
-    videos' (rounded) rates where that is 60 at most, so that none of them judders; else the greatest, up to 60.
+    The height is the greatest, up to 720; the shape is the commonest, so that of videos that are alike none is scaled. The
+    rate is the least common multiple of the videos' (rounded) rates where that is 60 at most, so that none of them
+    judders; else the greatest, up to 60.
     """
     height = min(MAX_HEIGHT, max(video.height for video in videos)) // 2 * 2
-    shapes = Counter(round(video.width / video.height, 2) for video in videos)
-    most = max(shapes.values())
-    shape = max(shape for shape, num in shapes.items() if num == most)
+    shape = _commonest_shape(videos)
     rates = {max(1, round(video.fps)) for video in videos}
     common = math.lcm(*rates)
     return StudyClass(
@@ -93,6 +92,14 @@ def write_study_copy(path: FilePath, out: FilePath, wanted: StudyClass, *, noise
 def write_study_picture(path: FilePath, out: FilePath) -> int:
     """Writes a still picture again as JPEG without anything but pixels; the number of bytes. Raises MediaError as `read_image`."""
     return Path(out).write_bytes(encode_jpeg(read_image(path)))
+
+
+def _commonest_shape(videos: Sequence[StudyVideo]) -> float:
+    """Width by height of most videos. Shapes that differ by less than .01 are one, which is then that of most among them."""
+    near = Counter(round(video.width / video.height, 2) for video in videos)
+    about = max(near, key=lambda shape: (near[shape], shape))
+    of_it = Counter(shape for video in videos if round(shape := video.width / video.height, 2) == about)
+    return max(of_it, key=lambda shape: (of_it[shape], shape))
 
 
 def _repeats(times_s: np.ndarray, duration_s: float, rate: int) -> np.ndarray:

@@ -35,8 +35,24 @@ def test_rate_is_the_least_common_multiple_up_to_sixty(rates: tuple[float, ...],
 def test_size_is_the_greatest_height_up_to_720_in_the_commonest_shape() -> None:
     videos = [video(1280, 720), video(832, 480), video(1920, 1080), video(640, 480)]
     found = class_for(videos)
-    assert (found.width, found.height) == (1282, 720)  # 16:9 rounded to 1.78
+    assert (found.width, found.height) == (1280, 720)
     assert class_for([video(480, 480)]).width == 480
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (832, 480), (848, 480), (720, 1280 // 2), (480, 720)])
+def test_videos_that_are_alike_keep_their_size(size: tuple[int, int]) -> None:
+    found = class_for([video(*size), video(*size), video(size[0] - 2, size[1])])
+    assert (found.width, found.height) == size
+
+
+def test_a_copy_of_its_own_size_has_no_bars(tmp_path: Path) -> None:
+    size = (832, 480)
+    write_video(tmp_path / "bright.mp4", [np.full((size[1], size[0], 3), 200, np.uint8)] * 4, fps=24)
+    write_study_copy(tmp_path / "bright.mp4", tmp_path / "copy.mp4", class_for([video(*size)]))
+    with VideoReader(tmp_path / "copy.mp4") as reader:
+        picture = reader.at([1])[0]
+    assert picture.shape[:2] == (480, 832)
+    assert picture.min() > 190
 
 
 def test_one_video_with_sound_gives_every_copy_a_track(tmp_path: Path) -> None:
