@@ -4,7 +4,7 @@ OUT/cases.json          upstream's four fields by case id
 OUT/references/…png     one picture of each subject, in a place and pose of its own
 OUT/systems/NAME/ID.mp4 faithful: the right identity where and how the prompt says; copy_paste: the reference picture with
                         its background and pose, nearly still; wrong_identity: a look-alike where and how the prompt says
-OUT/votes.jsonl         pairwise votes drawn from a preference model
+OUT/votes.jsonl         pairwise votes drawn from a preference model, as `study import` reads them (form ab)
 OUT/cases_truth.json    that model's weights and every sample's planted qualities
 """
 
@@ -203,7 +203,13 @@ def _write_votes(out: Path, case_ids: Sequence[str], seed: int, preference: Pref
         chance = 1 / (1 + np.exp(-float(weights @ (qualities[case_id][a] - qualities[case_id][b]))))
         choice = "a" if rng.random() < chance else "b"
         lines.append(
-            {"case_id": case_id, "rater": f"rater_{rater + 1}", "question": "overall", "a": a, "b": b, "choice": choice}
+            {
+                "case_id": case_id,
+                "systems": [a, b],
+                "question": "better",
+                "rater": f"rater_{rater + 1}",
+                "choice": choice,
+            }
         )
     (out / VOTES_NAME).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     truth = {

@@ -60,7 +60,7 @@ def test_votes_follow_the_planted_weights(folder: Path):
     expected = 0.0
     agreed = 0
     for vote in votes:
-        a, b = (np.array(truth["samples"][vote["case_id"]][vote[side]]) for side in ("a", "b"))
+        a, b = (np.array(truth["samples"][vote["case_id"]][system]) for system in vote["systems"])
         chance = 1 / (1 + np.exp(-np.array(truth["weights"]) @ (a - b)))
         expected += max(chance, 1 - chance)
         agreed += (vote["choice"] == "a") == (chance > 0.5)

@@ -11,6 +11,8 @@ from backend.api import Api
 from backend.domain import ImportRefused, Trial
 from backend.domain.cells import FORMULA_STARTS
 from backend.domain.studies import CodedVote, StudySummary
+from backend.sampleworld.cases import SYSTEMS, Preference, Takes, render_cases
+from backend.sampleworld.cast import draw_cast
 from backend.workspace import Workspace
 from backend.workspace.study_votes import read_votes, write_votes
 from tests.backend.workspace.study_project import LENIENT, brighter, create, finished
@@ -59,6 +61,20 @@ def test_human_anno_holds_majorities_of_ordered_pairs(api: Api, benchmark: Path,
         }
     create(api, benchmark, name="again")
     assert api.import_votes(study="again", path=str(tmp_path / "anno.json"), format="vbench2").votes == 18
+
+
+@pytest.mark.slow
+def test_the_sample_worlds_votes_are_read_into_a_study_of_its_systems(api: Api, tmp_path: Path) -> None:
+    world = tmp_path / "world"
+    render_cases(world, draw_cast(1), seed=1, count=2, takes=Takes(size=(160, 96), num_frames=4))
+    systems = tuple(f"{name}={world / 'systems' / name}" for name in SYSTEMS)
+    api.create_study(name="planted", form="ab", cases=str(world / "cases.json"), systems=systems)
+    read = api.import_votes(study="planted", path=str(world / "votes.jsonl"))
+    assert read.votes == 2 * 3 * Preference().raters
+    (aspect,) = api.study_results(name="planted", bootstraps=20).groups[0].aspects
+    given = [json.loads(line) for line in (world / "votes.jsonl").read_text().splitlines()]
+    won = {name: sum(vote["systems"]["ab".index(vote["choice"])] == name for vote in given) for name in SYSTEMS}
+    assert {name: sum(row.wins for row in aspect.wins if row.system == name) for name in SYSTEMS} == won
 
 
 ODD = ("=1+1", "@SUM(A1)", "\r=1", "a\r\nb", "'+1", "a\u2028b", "\x85", "\U0001f600 \u05d0\u05d1", "a|b", "plain")
