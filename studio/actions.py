@@ -54,7 +54,7 @@ ACTIONS: tuple[Action, ...] = (
         for name, page in PAGES.items()
     ),
     Action(id="next_page", keys=("Ctrl+Tab",), contexts=WINDOW, menu="go"),
-    Action(id="find", keys=("/", "Ctrl+F"), contexts=(*LIBRARY, *JOBS), menu="items", icon="search"),
+    Action(id="find", keys=("/", "Ctrl+F"), contexts=(*LIBRARY, *JOBS, *STUDIES), menu="items", icon="search"),
     Action(id="add_filter", keys=("A",), contexts=LIBRARY, menu="items", icon="filter"),
     Action(id="clear_filters", keys=("Ctrl+Backspace",), contexts=LIBRARY, menu="items"),
     Action(id="sort", keys=("S",), contexts=LIBRARY, menu="items"),

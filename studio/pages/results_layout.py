@@ -44,6 +44,7 @@ MOST_LETTERS = 40  # of a cell; the rest is its tip
 LEFT, RIGHT = (side | Qt.AlignmentFlag.AlignVCenter for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
 LETTERS = {"participant": 12, "rater": 12, "link": 100, "token": 60}
 """Of cells in columns whose ids are told apart by less, or are to be read whole."""
+MOST_ROWS = 500  # of the screen; what is kept as a file has all
 ROW_PX, ROOM_PX = 27, 6
 
 
@@ -71,12 +72,14 @@ class SheetTable(QTableWidget):
         if sheet == self.sheet:
             return
         self.sheet = sheet
+        self.clearSpans()
         self.clear()
-        self.setRowCount(len(sheet.rows))
+        shown = sheet.rows[:MOST_ROWS]
+        self.setRowCount(len(shown))
         self.setColumnCount(len(sheet.head))
         self.setHorizontalHeaderLabels([n[1:] if n.startswith("=") else text(f"results.head_{n}") for n in sheet.head])
         numbers = [any(isinstance(cells[n], int | float) for cells in sheet.rows) for n in range(len(sheet.head))]
-        for row, cells in enumerate(sheet.rows):
+        for row, cells in enumerate(shown):
             for place, cell in enumerate(cells):
                 said, most = _said(cell), LETTERS.get(sheet.head[place], MOST_LETTERS)
                 item = QTableWidgetItem(said if len(said) <= most else f"{said[: most - 1]}…")
@@ -91,6 +94,9 @@ class SheetTable(QTableWidget):
         for place in range(len(sheet.head)):
             self.setColumnWidth(place, self.columnWidth(place) + ROOM_PX)
 
+        if len(sheet.rows) > MOST_ROWS:
+            self._tell_more(len(sheet.rows) - MOST_ROWS)
+
     def chosen(self) -> tuple[str, ...]:
         """First cells of the chosen rows."""
         found = [self.item(row, 0) for row in self.chosen_rows()]
@@ -99,6 +105,16 @@ class SheetTable(QTableWidget):
     def chosen_rows(self) -> tuple[int, ...]:
         """Places of the chosen rows in the sheet."""
         return tuple(sorted({index.row() for index in self.selectedIndexes()}))
+
+    def _tell_more(self, count: int) -> None:
+        """A last row that cannot be chosen: to fill more than some thousand cells would hold the window up."""
+        row = self.rowCount()
+        self.setRowCount(row + 1)
+        for place in range(self.columnCount()):
+            item = QTableWidgetItem(text("results.more_rows", count=count) if place == 0 else "")
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.setItem(row, place, item)
+        self.setSpan(row, 0, 1, self.columnCount())
 
 
 class ResultsLayout:

@@ -27,7 +27,7 @@ from studio.theme import Theme
 PLAN_MS = 350  # after the last change of a draft
 WATCH_MS = 4000  # how often a study that is looked at is looked up
 BOOTSTRAPS = 200  # behind intervals on the screen, as in `study status`; the report takes 1,000
-REST_SHARE = 5  # results are asked for again after so many times what they took, however fast votes come in
+REST_SHARE = 5  # something is asked for again after so many times what it took, however fast votes come in
 
 _sessions: WeakKeyDictionary[Link, StudiesSession] = WeakKeyDictionary()
 """Pages are made anew with the language; what was told once, and a draft, stay as long as the window."""
@@ -86,6 +86,7 @@ class StudiesPage(Page):
     def _handlers(self) -> dict[str, Callable[[], object]]:
         return {
             "refresh": self._refresh,
+            "find": self._find,
             "new_study": self._new,
             "create_study": self._create,
             "leave_draft": self._leave_draft,
@@ -134,11 +135,12 @@ class StudiesPage(Page):
         """What came in since; quietly: what cannot be reached is told by the window."""
         if self._looking or self._closed:
             return
-        self._looking = True
+        self._looking, began = True, time.monotonic()
         api = self.link.api
 
         def known(found: tuple[tuple[StudySummary, ...], PageNotice]) -> None:
             self._looking = False
+            self._watch.setInterval(max(WATCH_MS, round(REST_SHARE * (time.monotonic() - began) * 1000)))
             if not self._closed:
                 self._know(*found)
 
@@ -250,6 +252,11 @@ class StudiesPage(Page):
         self.session.outcome = name
         self._use_view("outcome")
 
+    def _find(self) -> None:
+        """Among the people, by id, code, group or state."""
+        self._use_view("people")
+        self.layout_of.people.search.setFocus()
+
     def _go(self, by: int) -> None:
         if self.session.go(by):
             self.look_at(self.session.current)
@@ -274,14 +281,15 @@ class StudiesPage(Page):
             self.layout_of.say(text("studies.looking"))
             return
         if self.session.draft is None:
-            self.session.draft = DraftSession(options=self.options, language=language())
+            self.session.draft = self.session.left_draft or DraftSession(options=self.options, language=language())
+            self.session.draft.options = self.options
         self.layout_of.form.show_draft(self.session.draft)
         self._show()
         self._draft_changed()
         self._focus()
 
     def _leave_draft(self) -> None:
-        self.session.draft = None
+        self.session.left_draft, self.session.draft = self.session.draft, None
         self._plan_soon.stop()
         self._show()
         self._focus()
@@ -333,7 +341,7 @@ class StudiesPage(Page):
             self._making = False
             if self._closed:
                 return
-            self.session.draft = None
+            self.session.left_draft, self.session.draft = None, None
             self.session.current, self.session.view = study.name, "invite"
             self.session.studies = (*self.session.studies, study)
             self.layout_of.say(text("studies.made", name=study.name))

@@ -219,35 +219,47 @@ class PeopleView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = SheetTable()
+        self.sheet = Sheet()
+        """Of everybody, whoever is found in it."""
+        self.table, self.search = SheetTable(), QLineEdit()
         self.table.setAccessibleName(text("studies.view_people"))
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.search.setPlaceholderText(text("studies.find"))
+        self.search.setAccessibleName(text("studies.find"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setFixedWidth(SIDE_PX)
+        self.search.textChanged.connect(lambda _: self._show())
+        self.search.returnPressed.connect(self.table.setFocus)
         self.about = label("", "muted")
         self.about.setWordWrap(True)
-        column = QVBoxLayout(self)
+        column, head = QVBoxLayout(self), QHBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
-        column.addWidget(self.about)
+        head.setSpacing(14)
+        head.addWidget(self.about, 1)
+        head.addWidget(self.search)
+        column.addLayout(head)
         column.addWidget(self.table, 1)
-
-    @property
-    def sheet(self) -> Sheet:
-        return self.table.sheet
 
     def show_people(self, people: Sequence[Participant], found: StudyResults | None) -> None:
         """Newest first; the chosen one stays chosen."""
-        before = self.chosen()
-        sheet = people_sheet(people, found)
-        self.table.show_sheet(sheet)
+        self.sheet = people_sheet(people, found)
         self.about.setText(text("studies.about_people" if people else "studies.nobody"))
-        names = [str(row[0]) for row in sheet.rows]
-        if before in names and before != self.chosen():
-            self.table.selectRow(names.index(before))
+        self._show()
 
     def chosen(self) -> str:
         """The participant whose row is chosen; empty without one."""
         rows = self.table.chosen_rows()  # not the current row: that one is there as soon as the table has the focus
-        return str(self.sheet.rows[rows[0]][0]) if rows else ""
+        return str(self.table.sheet.rows[rows[0]][0]) if rows else ""
+
+    def _show(self) -> None:
+        """Those in whose row every word occurs."""
+        before, words = self.chosen(), self.search.text().lower().split()
+        rows = [row for row in self.sheet.rows if all(word in " ".join(map(str, row)).lower() for word in words)]
+        self.table.show_sheet(Sheet(head=self.sheet.head, rows=tuple(rows)))
+        names = [str(row[0]) for row in rows]
+        if before in names and before != self.chosen():
+            self.table.selectRow(names.index(before))
 
 
 def titled(key: str, widget: QWidget) -> QVBoxLayout:

@@ -211,6 +211,8 @@ class StudiesSession:
     outcome: str = OUTCOMES[0]
     draft: DraftSession | None = None
     """While it is there, it is shown in place of a study."""
+    left_draft: DraftSession | None = None
+    """One that was left, to be gone on with."""
     invitations: dict[str, list[Invitation]] = field(default_factory=dict)
     """By study: those made in this window, whose links nobody can look up again."""
     widths: dict[str, tuple[WidthPoint, ...]] = field(default_factory=dict)

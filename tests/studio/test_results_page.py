@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from backend.api import Api
 from backend.workspace import Workspace
 from studio.pages.results import ResultsPage
+from studio.pages.results_layout import MOST_ROWS, SheetTable
 from studio.sessions.results import Sheet, as_csv, metrics_of
 from tests.backend.workspace.study_project import write_benchmark
 from tests.backend.workspace.test_metric_calibrating import prepare
@@ -117,3 +118,18 @@ def test_chosen_cases_are_drawn_side_by_side(qtbot, page: ResultsPage, project: 
     press(page, Qt.Key.Key_G, CTRL)
     qtbot.waitUntil(lambda: "1 sheet" in page.layout_of.status.text(), timeout=40_000)
     assert not page.layout_of.picture.pixmap().isNull()
+
+
+def test_a_long_table_shows_its_beginning_and_says_how_many_rows_more_there_are(qtbot) -> None:
+    table = SheetTable()
+    qtbot.addWidget(table)
+    sheet = Sheet(head=("system", "n"), rows=tuple((f"s{k}", k) for k in range(MOST_ROWS + 7)))
+    table.show_sheet(sheet)
+    table.selectAll()
+    last = table.item(MOST_ROWS, 0)
+    assert last is not None
+    assert last.text() == "and 7 rows more, in the CSV"
+    assert (len(table.chosen_rows()), table.chosen_rows()[-1]) == (MOST_ROWS, MOST_ROWS - 1)
+    assert len(as_csv(table.sheet).splitlines()) == MOST_ROWS + 8
+    table.show_sheet(Sheet(head=("system",), rows=(("a",),)))
+    assert (table.rowCount(), table.columnSpan(0, 0)) == (1, 1)

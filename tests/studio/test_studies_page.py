@@ -337,6 +337,11 @@ def test_somebody_is_withdrawn_and_erased_only_when_it_is_said_again(
     qtbot.waitUntil(lambda: api.participants(study="taste")[-1].state == "withdrawn", timeout=WAIT_MS)
     known(qtbot, page, 4)
     assert page.layout_of.people.chosen() == chosen, "who is chosen stays chosen"
+    press(page, "/")
+    press(page, f"{chosen[2:9]} withdrawn")
+    assert [row[0] for row in page.layout_of.people.table.sheet.rows] == [chosen]
+    press(page, Qt.Key.Key_Return)
+    assert len(page.layout_of.people.sheet.rows) == 6, "a file has everybody"
     press(page, Qt.Key.Key_Delete)
     dialog = dialog_of(qtbot, page)
     (backups,) = dialog.findChildren(QCheckBox)
@@ -345,6 +350,7 @@ def test_somebody_is_withdrawn_and_erased_only_when_it_is_said_again(
     qtbot.waitUntil(lambda: "votes among them" in page.layout_of.status.text(), timeout=WAIT_MS)
     assert chosen not in {one.id for one in api.participants(study="taste")}
     assert not (workspace.layout.backups / "before").exists()
+    page.layout_of.people.search.clear()
     qtbot.waitUntil(lambda: table.rowCount() == 5, timeout=WAIT_MS)
 
 
@@ -396,6 +402,9 @@ def test_a_refusal_of_the_service_stays_beside_the_draft_and_nothing_is_made(
     assert layout.hint.refusal.text() == "Take at least one system."
     press(page, Qt.Key.Key_Escape)
     assert page.session.draft is None
+    press(page, "n")
+    assert (page.session.draft, layout.form.name.text()) == (draft, "taste two"), "what was left is gone on with"
+    press(page, Qt.Key.Key_Escape)
     assert [one.name for one in workspace.studies()] == ["taste"]
 
 
