@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from backend.domain.library import ItemColumn
-from studio.item_model import column_title
+from studio.item_model import column_title, value_words
 from studio.sessions.library import Filter, Look
 from studio.texts import text
 from studio.widgets import clear, label
@@ -125,7 +125,7 @@ class FilterEditor(QDialog):
         elif column.type == "number":
             self._add_bounds(box, present)
         elif column.choices:
-            self._add_ticks(box, {value: value for value in column.choices}, set(present.values))
+            self._add_ticks(box, {value: value_words(value, column.name) for value in column.choices}, set(present.values))
         else:
             self._add_field(box, "contains", text("library.contains"), present.contains)
         buttons = QHBoxLayout()
@@ -213,7 +213,7 @@ def words_of(each: Filter) -> str:
     """A filter in words, as its chip says it."""
     title = column_title(each.column)
     if each.values:
-        return f"{title}: {', '.join(each.values)}"
+        return f"{title}: {', '.join(value_words(value, each.column) for value in each.values)}"
     if each.contains:
         return f"{title}: “{each.contains}”"
     if each.flag is not None:

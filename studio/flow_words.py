@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from backend.domain.jobs import StageFlow
+from studio.item_model import gate_words
 from studio.texts import text, texts
 
 MOST_GATES = 2  # beside the picture; the sentence names all
@@ -33,7 +34,7 @@ def words_of(stage: StageFlow) -> tuple[tuple[tuple[str, str], ...], str]:
     if stage.passed and not outcomes:
         outcomes.append(("passed", f"✓ {text('jobs.flow_all_passed')}"))
     gates = sorted(stage.held_back.items(), key=lambda one: (-one[1], one[0]))
-    said = [f"▨ {count:,} {gate}" for gate, count in gates[:MOST_GATES] if count]
+    said = [f"▨ {count:,} {gate_words(gate)}" for gate, count in gates[:MOST_GATES] if count]
     left = sum(1 for _, count in gates[MOST_GATES:] if count)
     return tuple(outcomes), "   ".join([*said, *([f"+{left}"] if left else [])])
 
@@ -59,7 +60,7 @@ def sentence_of(stages: Sequence[StageFlow], number: int) -> str:
     if given:
         parts.append(text("jobs.flow_gives", given=", ".join(given)))
     parts += [
-        text("jobs.flow_held_by", count=count, gate=gate)
+        text("jobs.flow_held_by", count=count, gate=gate_words(gate))
         for gate, count in sorted(stage.held_back.items(), key=lambda one: (-one[1], one[0]))
         if count
     ]

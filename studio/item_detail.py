@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from backend.api import Api
 from backend.domain import MediaError, ServiceError, StudioError
 from backend.domain.library import ItemColumn, ItemDetail, ItemScore, ItemView, Origin
-from studio.item_model import column_title, shown
+from studio.item_model import column_title, gate_words, shown
 from studio.link import Link
 from studio.player.deck import Deck
 from studio.player.decoder import Reel
@@ -162,7 +162,7 @@ class DetailPanel(QWidget):
         self.state.setText(text(f"library.state_{detail.state.replace(' ', '_')}"))
         self.state.set_tone(STATE_TONES.get(detail.state, "quiet"))
         self.state.show()
-        self.held.setText(text("library.held_by", gate=detail.held_by) if detail.held_by else "")
+        self.held.setText(text("library.held_by", gate=gate_words(detail.held_by)) if detail.held_by else "")
         self.held.setVisible(bool(detail.held_by))
         self._show_sides(detail.views)
         self._show_facts(detail)
@@ -259,8 +259,8 @@ def _medium(api: Api, view: ItemView) -> Reel | QImage:
 def _score_row(score: ItemScore) -> tuple[str, str]:
     value = score.reason or "–" if score.value is None else f"{score.value:.4g}"
     if score.passed is None:
-        return score.name.replace("_", " "), value
-    return score.name.replace("_", " "), f"{value}  {'✓' if score.passed else '✕'} {score.gate.partition('.')[2]}"
+        return column_title(score.name), value
+    return column_title(score.name), f"{value}  {'✓' if score.passed else '✕'} {gate_words(score.gate)}"
 
 
 def _origin_row(origin: Origin) -> tuple[str, str]:

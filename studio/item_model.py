@@ -7,9 +7,10 @@ from PySide6.QtGui import QImage
 
 from backend.domain import StudioError
 from backend.domain.library import ItemColumn, ItemPage, Value
+from backend.domain.score_words import gate_title, score_title
 from studio.link import Link
 from studio.sessions.library import LibrarySession, Window
-from studio.texts import text, texts
+from studio.texts import language, text, texts
 from studio.thumbnails import ThumbnailStore
 
 Index = QModelIndex | QPersistentModelIndex
@@ -192,9 +193,21 @@ def fetch(link: Link, window: Window) -> ItemPage:
 
 
 def column_title(name: str) -> str:
-    """A column's name for people: its text, or the score's name in words."""
+    """A column's name for people: its text, or the score's title."""
     key = f"columns.{name}"
-    return text(key) if key in texts("en") else name.replace("_", " ")
+    return text(key) if key in texts("en") else score_title(name, language())
+
+
+def gate_words(gate: str) -> str:
+    """A gate for people, told by its name or its condition."""
+    return gate_title(gate, language())
+
+
+def value_words(value: str, column: str) -> str:
+    """A value of a text column for people; what a project says itself stays as it is."""
+    if column in ("state", "status", "verdict"):
+        return text(f"library.{column}_{value.replace(' ', '_')}")
+    return gate_words(value) if column == "gate" else value
 
 
 def shown(value: Value, column: ItemColumn) -> str:
@@ -205,6 +218,4 @@ def shown(value: Value, column: ItemColumn) -> str:
         return text("library.yes") if value else text("library.no")
     if isinstance(value, float):
         return f"{value:,.1f} s" if column.name.endswith("_s") else f"{value:.4g}"
-    if column.name in ("state", "status", "verdict"):
-        return text(f"library.{column.name}_{value.replace(' ', '_')}") if isinstance(value, str) else str(value)
-    return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,}" if isinstance(value, int) else value_words(value, column.name)

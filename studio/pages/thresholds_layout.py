@@ -25,7 +25,8 @@ from PySide6.QtWidgets import (
 from backend.domain.figures import CutOutcome, NearItem, ScoreSpread, StoredScore
 from studio.actions import ActionSet
 from studio.charts.cut_plot import CutPlot
-from studio.item_model import column_title
+from studio.flow_words import kind_word
+from studio.item_model import column_title, gate_words
 from studio.sessions.thresholds import CutLine, GateStep, ThresholdSession
 from studio.texts import text
 from studio.theme import Theme
@@ -268,7 +269,7 @@ class ThresholdsLayout:
         for row, step in enumerate(steps):
             change = step.dropped - step.dropped_before
             cells = (
-                ("▸ " if step.here else "") + step.words,
+                f"{'▸ ' if step.here else ''}{kind_word(step.kind)} · {gate_words(step.condition)}",
                 f"{step.entering:,}",
                 f"{step.dropped:,}",
                 f"{change:+,}" if change else "",

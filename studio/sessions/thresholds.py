@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from backend.api import GateChange, GateRow, Status
 from backend.domain.figures import Cut, NamedSelection, StoredScore
 from backend.domain.library import KINDS, Selection
+from backend.domain.score_words import SIGNS
 
-SIGNS = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
 FIRST = ("pair", "similarity")
 """What is looked at first where it is."""
 FAR = 10
@@ -56,7 +56,9 @@ class GateStep:
     """One line of the funnel: a gate as it is saved and as it is tried."""
 
     name: str
-    words: str
+    kind: str
+    condition: str
+    """As `pair.similarity >= 0.5`."""
     entering: int
     dropped: int
     dropped_before: int
@@ -178,7 +180,8 @@ class ThresholdSession:
         return tuple(
             GateStep(
                 name=_name(row),
-                words=f"{row.record} · {row.score} {SIGNS.get(row.comparison, row.comparison)} {row.value:.6g}",
+                kind=row.record,
+                condition=f"{row.record}.{row.score} {row.comparison} {row.value:.6g}",
                 entering=row.entering,
                 dropped=row.dropped,
                 dropped_before=before.get(_name(row), 0),

@@ -1,0 +1,51 @@
+"""What the library says of values, scores and gates, in both languages; nobody reads the names that settings use."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from backend.domain.library import ItemColumn
+from studio.filter_bar import words_of
+from studio.item_model import column_title, shown
+from studio.sessions.library import Filter
+from studio.texts import use_language
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    yield
+    use_language("en")
+
+
+def column(name: str) -> ItemColumn:
+    return ItemColumn(name=name, type="text", meaning="")
+
+
+def test_a_column_of_a_score_is_headed_by_its_title() -> None:
+    assert column_title("black_fraction") == "share of black frames"
+    use_language("zh")
+    assert column_title("black_fraction") == "黑帧比例"
+
+
+def test_a_gate_that_holds_an_item_back_is_said_in_words() -> None:
+    assert shown("clip.black_fraction.max", column("gate")) == "share of black frames (maximum)"
+    use_language("zh")
+    assert shown("clip.black_fraction.max", column("gate")) == "黑帧比例（上限）"
+
+
+def test_a_filter_says_states_and_gates_as_the_list_does() -> None:
+    state = Filter(column="state", values=("kept", "held back"))
+    assert words_of(state) == "State: kept, held back"
+    assert words_of(Filter(column="gate", values=("clip.sharpness.min",))) == "Held back by: sharpness (minimum)"
+    use_language("zh")
+    assert (
+        words_of(state)
+        == f"{column_title('state')}: {shown('kept', column('state'))}, {shown('held back', column('state'))}"
+    )
+    assert "kept" not in words_of(state)
+
+
+def test_what_a_project_says_itself_stays_as_it_is() -> None:
+    use_language("zh")
+    assert words_of(Filter(column="category", values=("mug",))).endswith(": mug")
+    assert shown("a red_mug", column("caption")) == "a red_mug"
