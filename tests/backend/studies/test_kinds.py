@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.domain import SettingsError, Vote
+from backend.domain import SettingsError, Vote, resource
+from backend.sampleworld.cases import SYSTEMS
 from backend.studies import STUDIES
 from backend.studies.forms import load_form, study_form
 from backend.studies.kinds import BOTH_BAD, LEFT, RIGHT, TIE, kind_of, order_of
@@ -25,6 +26,13 @@ def test_every_choice_of_every_form_of_a_kind_is_coded(name: str, language: str)
             answers = {one.answer for one in coded if one}
             assert set(kind.right(question.name)) <= answers
             assert set(kind.identical()) <= answers
+
+
+@pytest.mark.parametrize("form", sorted({form for name in STUDIES for form in kind_of(name).forms}))
+@pytest.mark.parametrize("language", ["", "_zh"])
+def test_forms_hold_no_name_of_the_sample_worlds_systems(form: str, language: str) -> None:
+    sent = resource(f"forms/{form}{language}.json").read_text(encoding="utf-8").lower()
+    assert [name for name in SYSTEMS if name in sent] == []
 
 
 @pytest.mark.parametrize("form", sorted({form for name in STUDIES for form in kind_of(name).forms}))
