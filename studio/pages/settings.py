@@ -42,7 +42,7 @@ class SettingsPage(Page):
             told=self._told,
             keys_changed=self._take_keys,
         )
-        self._closed = False
+        self._closed, self._checking = False, False
         self._check_soon = QTimer(self, singleShot=True, interval=CHECK_MS)
         self._check_soon.timeout.connect(self._check)
         self.link.revived.connect(self._refresh)
@@ -105,8 +105,8 @@ class SettingsPage(Page):
         place = SECTIONS.index(self.session.section) + by
         self._show(SECTIONS[place % len(SECTIONS)])
 
-    def _refresh(self) -> None:
-        """Asks what is saved, and how the roles of the draft stand."""
+    def _refresh(self, said: str = "") -> None:
+        """Asks what is saved, and what the draft comes to; the foot says `said` where nothing is drafted."""
         if self._closed:
             return
         api = self.link.api
@@ -118,7 +118,7 @@ class SettingsPage(Page):
             self.layout_of.show_sheet()
             self._show_draft()
             if not self.session.draft:
-                self.layout_of.say("")
+                self.layout_of.say(said)
             if self.hasFocus():
                 self._focus()
             self._check()
@@ -153,26 +153,31 @@ class SettingsPage(Page):
             self.layout_of.show_draft(self.session)
 
     def _check(self) -> None:
-        """Asks what the draft comes to: which stages run again, and how its roles stand."""
+        """Asks what the draft comes to, and how its roles stand; one question at a time, the last one last."""
         session, api = self.session, self.link.api
-        if session.sheet is None:
+        if session.sheet is None or self._checking:
             return
         number, assignments, reset = session.number, session.assignments, session.resets
+        self._checking = True
 
         def work() -> tuple[SettingsForecast, Doctor]:
             forecast = api.try_settings(assignments=assignments, reset=reset)
             return forecast, api.try_doctor(assignments=assignments, reset=reset)
 
-        def known(found: tuple[SettingsForecast, Doctor]) -> None:
-            if not self._closed and session.answered(number, found[0], ""):
-                session.doctor = found[1]
+        def answered(forecast: SettingsForecast | None, doctor: Doctor | None, trouble: str) -> None:
+            self._checking = False
+            if self._closed:
+                return
+            if doctor is not None:
+                session.examine(number, doctor)
+            if session.answered(number, forecast, trouble):
+                said = "" if session.draft else self.layout_of.status.text()
                 self._show_draft()
+                self.layout_of.say(said or self.layout_of.status.text())
+            else:
+                self._check_soon.start(0)
 
-        def failed(error: StudioError) -> None:
-            if not self._closed and session.answered(number, None, str(error)):
-                self._show_draft()
-
-        self.link.ask(work, known, failed, slow=True)
+        self.link.ask(work, lambda found: answered(*found, ""), lambda error: answered(None, None, str(error)), slow=True)
 
     def _save(self) -> None:
         session = self.session
@@ -187,49 +192,19 @@ class SettingsPage(Page):
             session.draft = {}
             self._remember()
             said = text("settings.saved", count=len(forecast.changes))
-            self.layout_of.say(f"{said} {forecast_words(forecast)}")
-            self._after_saving()
+            self._refresh(f"{said} {forecast_words(forecast)}")
 
         self.link.ask(
             lambda: self.link.api.set_settings(assignments=assignments, reset=reset), saved, self._on_trouble, slow=True
         )
 
-    def _after_saving(self) -> None:
-        """Reads what is saved now, and leaves the sentence on the saving where it stands."""
-        api, said = self.link.api, self.layout_of.status.text()
-
-        def known(found: tuple[SettingsSheet, Doctor]) -> None:
-            if self._closed:
-                return
-            self.session.know(found[0])
-            self.session.doctor = found[1]
-            self.layout_of.show_sheet()
-            self._show_draft()
-            if not self.session.draft:
-                self.layout_of.say(said)
-
-        self.link.ask(lambda: (api.settings_sheet(), api.doctor()), known, self._on_trouble, slow=True)
-
     def _drop(self) -> None:
         number = self.session.drop()
-        self._show_draft()
         if number:
             back = shown_key(self.actions_.rows["bring_back"].keys[0])
+            self._show_draft()
             self.layout_of.say(text("settings.dropped", count=number, pressed=back))
-            self._check_roles_only()
-
-    def _check_roles_only(self) -> None:
-        """Roles as they are saved, without touching what the foot says."""
-        said = self.layout_of.status.text()
-        api, number = self.link.api, self.session.number
-
-        def known(found: Doctor) -> None:
-            if not self._closed and number == self.session.number:
-                self.session.doctor = found
-                self._show_draft()
-                self.layout_of.say(said)
-
-        self.link.ask(lambda: api.doctor(), known, self._on_trouble, slow=True)
+            self._check_soon.start()
 
     def _bring_back(self) -> None:
         if self.session.bring_back():

@@ -24,7 +24,7 @@ from studio.widgets import Chip, label
 MARKS = {"ready": ("✓", "good"), "far": ("↗", "accent"), "missing": ("✕", "bad"), "unbound": ("–", "quiet")}
 """Sign and tone of each state; the word stands beside them."""
 FACTS = ("licence", "size", "asked_by", "model")
-DETAIL_PX, ROLE_NAME_PX = 540, 110
+TABLE_PX, DETAIL_PX, ROLE_NAME_PX = 640, 540, 110
 PLACE_HINT = "hub:OWNER/NAME"
 
 
@@ -51,6 +51,7 @@ class RolesSection(QWidget):
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setTabKeyNavigation(False)
+        self.table.setMaximumWidth(TABLE_PX)
         self.table.currentCellChanged.connect(lambda row, *_: self._choose(row))
         self.head, self.chip, self.next_step = label("", "title"), Chip(), label("", "muted")
         self.next_step.setWordWrap(True)
@@ -62,8 +63,8 @@ class RolesSection(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(22)
-        row.addWidget(self.table, 1)
-        row.addWidget(self._build_detail())
+        row.addWidget(self.table, 2)
+        row.addWidget(self._build_detail(), 3)
 
     def show_sheet(self) -> None:
         self._list_roles()
@@ -95,7 +96,7 @@ class RolesSection(QWidget):
 
     def _build_detail(self) -> QWidget:
         detail = QWidget()
-        detail.setFixedWidth(DETAIL_PX)
+        detail.setMinimumWidth(DETAIL_PX)
         column = QVBoxLayout(detail)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
@@ -185,10 +186,16 @@ class RolesSection(QWidget):
     def _show_state(self) -> None:
         row = self._row()
         sign, tone = MARKS[state_of(row)]
+        asked = any(self._session.is_changed(f"{table}.{row.role}") for table in ("roles", "models"))
         self.head.setText(row.role)
-        self.chip.setText(f"{sign} {text(f'settings.state_{state_of(row)}')}")
-        self.chip.set_tone(tone)
-        self.next_step.setText(row.reason or text(f"settings.next_{state_of(row)}"))
+        if asked and not self._session.is_examined:
+            self.chip.setText(text("settings.state_checking"))
+            self.chip.set_tone("quiet")
+            self.next_step.setText(text("settings.next_checking"))
+        else:
+            self.chip.setText(f"{sign} {text(f'settings.state_{state_of(row)}')}")
+            self.chip.set_tone(tone)
+            self.next_step.setText(row.reason or text(f"settings.next_{state_of(row)}"))
         self.facts["licence"].setText(row.licence or "–")
         self.facts["asked_by"].setText(", ".join(row.asked_by) or text("settings.asked_by_none"))
         self.facts["model"].setText(row.model_id or "–")

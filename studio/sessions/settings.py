@@ -22,7 +22,7 @@ class SettingsSession:
     section: str = "project"
     sheet: SettingsSheet | None = None
     doctor: Doctor | None = None
-    """Of the draft, once it was checked."""
+    """Of the draft that was looked at last."""
     forecast: SettingsForecast | None = None
     """What the draft would come to; None until it is known."""
     trouble: str = ""
@@ -33,6 +33,7 @@ class SettingsSession:
     refused: dict[str, str] = field(default_factory=dict)
     """What speaks against the value of a setting, by its name."""
     _dropped: dict[str, str | None] = field(default_factory=dict)
+    _examined: int = -1
     _rows: dict[str, Setting] = field(default_factory=dict)
 
     def know(self, sheet: SettingsSheet) -> None:
@@ -111,6 +112,15 @@ class SettingsSession:
         self.forecast, self.trouble = forecast, trouble
         self.refused = {name: trouble for name in self.draft if trouble and _is_named(name, trouble)}
         return True
+
+    def examine(self, number: int, doctor: Doctor) -> None:
+        """Takes how the roles of a draft stand."""
+        self.doctor, self._examined = doctor, number
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether the doctor's answer is about the draft as it is now."""
+        return self._examined == self.number
 
     def roles(self) -> tuple[RoleRow, ...]:
         """Roles as the draft has them: those that the recipe's stages ask first, then by name."""

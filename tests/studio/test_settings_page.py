@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
 
 from backend.settings import read_settings
 from backend.workspace import Workspace
-from studio.actions import ACTIONS, shown_key
+from studio.actions import shown_key
 from studio.pages.settings import SettingsPage
 from studio.preferences import Preferences, preferences, use_preferences
 from studio.sessions.settings import SECTIONS
@@ -283,20 +283,3 @@ def test_every_section_opens_by_key_with_the_focus_in_it_and_every_field_has_a_n
             words = widget.accessibleName() or (widget.text() if hasattr(widget, "text") else "")  # type: ignore[attr-defined]
             inner = widget.objectName().startswith("qt_")
             assert words or inner, f"{type(widget).__name__} {widget.objectName()} has no name"
-
-
-def test_each_action_of_the_page_is_in_this_file() -> None:
-    said = Path(__file__).read_text()
-    keys = {
-        "section_": "CTRL",
-        "next_section": "Key_PageDown",
-        "previous_section": "Key_PageUp",
-        "save_settings": "Key_S, CTRL",
-    }
-    keys |= {"drop_settings": "Key_Escape", "bring_back": "Key_U, CTRL", "reset_setting": "Key_R, CTRL"}
-    keys |= {"find_setting": "Key_F, CTRL", "place_folder": "Key_D, CTRL)", "place_file": "Key_D, CTRL | SHIFT"}
-    keys |= {"to_thresholds": "Key_G, CTRL", "change_keys": "Key_F2", "reset_keys": "Key_R, CTRL | SHIFT"}
-    keys |= {"clear_storage": "Key_C, CTRL | SHIFT", "forget_crashes": "Key_Delete, CTRL | SHIFT", "refresh": "Key_F5"}
-    own = {action.id for action in ACTIONS if "settings" in action.contexts}
-    assert {name for name in own if not name.startswith("section_")} == set(keys) - {"section_"}
-    assert all(key in said for key in keys.values())

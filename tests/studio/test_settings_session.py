@@ -99,6 +99,17 @@ def test_roles_that_stages_ask_come_first_and_say_how_they_stand() -> None:
     assert [state_of(each) for each in made.roles()] == ["unbound", "ready", "missing", "far"]
 
 
+def test_the_doctors_answer_is_old_once_the_draft_has_changed() -> None:
+    made, doctor = session(), Doctor(roles={}, missing=())
+    assert not made.is_examined
+    made.examine(made.number, doctor)
+    assert made.is_examined
+    number = made.number
+    made.fill("workers", "4")
+    made.examine(number, doctor)
+    assert not made.is_examined
+
+
 def test_a_forecast_names_stages_that_run_again_and_what_waits() -> None:
     def stage(name: str, *, before: int, now: int, aside: int) -> StageForecast:
         return StageForecast(stage=name, over="clip", pending_before=before, pending=now, set_aside=aside, is_other=True)
