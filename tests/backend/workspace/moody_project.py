@@ -1,5 +1,6 @@
 """The toy project with one more stage, which fails on clips until somebody mends them, and notes whom it was given."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.backend.workspace import toy_project
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moody:
-    """Fails on a clip until a file of its id is in `folder`; clips that begin at frame 0 are not for it."""
+    """Fails on a clip until a file of its id is in `folder`; clips that begin at frame 0 are not for it. Waits while `hold` is there."""
 
     folder: str = field(default="", compare=False)
 
@@ -30,6 +31,8 @@ class Moody:
     def _judge(self, item: Item) -> Result:
         with (Path(self.folder) / "given.txt").open("a") as given:
             given.write(f"{item.id}\n")
+        while (Path(self.folder) / "hold").exists():
+            time.sleep(0.01)
         if item.one(Clip).start_frame == 0:
             return Filtered(item.id, "begins at the start")
         if not (Path(self.folder) / item.id).exists():

@@ -1,6 +1,7 @@
 """Long work through the Api, on both transports: started with a form, followed, listed, tried again."""
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import cast
@@ -228,6 +229,55 @@ def test_retry_without_keys_tries_all_and_counts_attempts(here: Api, moods: Path
     assert row.message == "3 items worked on, 3 failed"
     assert len(moody_project.given(moods)) == 2
     assert [row.attempts for row in here.quarantine().rows] == [2, 2, 2]
+
+
+def test_cancelled_curation_keeps_what_is_done_and_goes_on_when_asked_again(api: Api, moods: Path, videos: Path) -> None:
+    (moods / "hold").touch()
+    asked = {"engine": "inline", "paths": json.dumps([str(videos)])}
+    job = api.start_job(kind="curate", settings=asked)
+    until_given(moods)
+    with pytest.raises(ProjectError, match="curate is running in this project; start evaluate when it has ended"):
+        settings = {"cases": "project.toml", "videos": "/", "system": "x"}
+        api.start_job(kind="evaluate", settings=settings)
+    with pytest.raises(ProjectError, match="curate is running"):
+        api.retry(work_keys=())
+    assert api.curate().job_id == job.job_id, "a command joins what runs"
+    assert api.stage_flow()[0].entering == 2
+    assert api.cancel(job_id=job.job_id).state == "running"
+    (moods / "hold").unlink()
+    row = ended(api, job.job_id)
+    assert row.state == "cancelled"
+    (first,) = moody_project.given(moods)
+    assert api.stage_flow()[2].pending == 2
+    assert ended(api, api.start_job(kind="curate", settings=row.asked).job_id).state == "done"
+    assert first not in moody_project.given(moods)
+    assert api.stage_flow()[2].pending == 0
+
+
+def test_job_whose_owner_closes_is_interrupted(tmp_path: Path, videos: Path) -> None:
+    first = Workspace(tmp_path / "project", create=True)
+    (tmp_path / "moods").mkdir()
+    (tmp_path / "moods" / "hold").touch()
+    first.plan = moody_project.plan(tmp_path / "moods")
+    job = first.start_job(kind="curate", settings={"engine": "inline", "paths": json.dumps([str(videos)])})
+    until_given(tmp_path / "moods")
+    threading.Timer(0.3, (tmp_path / "moods" / "hold").unlink).start()
+    first.close()
+    again = Workspace(tmp_path / "project")
+    try:
+        (row,) = again.jobs()
+        assert (row.job_id, row.state) == (job.job_id, "interrupted")
+        assert again.job_log(job_id=job.job_id).lines[-1][20:].startswith("interrupted: ")
+    finally:
+        again.close()
+
+
+def until_given(moods: Path) -> None:
+    """Waits until the stage holds its first clip."""
+    deadline = time.monotonic() + 60
+    while not (moods / "given.txt").exists():
+        assert time.monotonic() < deadline, "curation hangs before it comes to clips"
+        time.sleep(0.01)
 
 
 def test_retry_with_nothing_in_quarantine_says_so(here: Api) -> None:
