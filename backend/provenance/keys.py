@@ -106,7 +106,10 @@ class KeyRing:
             ) from error
         if not isinstance(private, Ed25519PrivateKey):
             raise ProjectError(f"{path} is a key of another kind than Ed25519; remove it, and a new one is made")
-        return Signer(private)
+        signer = Signer(private)
+        if not (self.folder / PUBLIC).exists():  # new, lost, or broken off in between: without it own videos look strange
+            self._publish(signer.public)
+        return signer
 
     def known(self) -> dict[str, PublicKey]:
         """Trusted keys by name; this user's own is `you`, where it was made."""
@@ -155,7 +158,19 @@ class KeyRing:
             raise ProjectError(f"{path} cannot be written: {error.strerror}; videos are signed with it") from error
         finally:
             temporary.unlink(missing_ok=True)
-        _write(self.folder / PUBLIC, self.signer().public.pem, mode=0o644)
+        (self.folder / PUBLIC).unlink(missing_ok=True)  # of a key that was removed
+
+    def _publish(self, key: PublicKey) -> None:
+        """Whole or not at all: others that start at the same moment read it."""
+        path = self.folder / PUBLIC
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            _write(temporary, key.pem, mode=0o644)
+            temporary.replace(path)
+        except OSError as error:
+            raise ProjectError(f"{path} cannot be written: {error.strerror}; videos are checked with it") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def read_public(path: Path) -> PublicKey:

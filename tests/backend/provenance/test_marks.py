@@ -255,6 +255,14 @@ def test_the_private_key_is_for_its_user_alone(ring: KeyRing) -> None:
         ring.signer()
 
 
+def test_a_public_key_that_was_lost_is_written_anew(signed: Path, ring: KeyRing) -> None:
+    public = ring.signer().public
+    (ring.folder / PUBLIC).unlink()  # as after a crash between making one file and the other
+    assert ring.signer().public == public
+    assert ring.known() == {OWN: public}
+    assert check_file(signed, ring).state == "intact"
+
+
 def test_keys_that_are_none_are_refused(ring: KeyRing, tmp_path: Path) -> None:
     ring.signer()
     with pytest.raises(SettingsError, match="holds a private key, which nobody else may have"):
