@@ -20,7 +20,8 @@ DIGITAL_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorith
 """IPTC's term for media that a model made."""
 TOLD = "Made by a generative model. Check with: studio-backend provenance FILE. Mark: "
 """What people read in a player's comment field before the mark."""
-TOKEN = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}")
+"""The last part is a signature of 64 bytes (RFC 8032): the name of a web site in somebody's comment is no mark."""
 MAX_TOKEN = 1_000_000
 
 

@@ -231,6 +231,15 @@ def test_a_file_without_a_mark(tmp_path: Path, ring: KeyRing) -> None:
     assert (found.state, found.exit_code, found.made) == ("no_mark", 6, {})
 
 
+def test_a_comment_that_names_a_web_site_is_no_mark(tmp_path: Path, ring: KeyRing) -> None:
+    write_video(tmp_path / "raw.mp4", moving(), fps=12)
+    plain = with_comment(
+        tmp_path / "raw.mp4", tmp_path / "plain.mp4", "From https://download.samplelib.com/mp4/sample.html"
+    )
+    found = check_file(plain, ring)
+    assert (found.state, found.exit_code) == ("no_mark", 6)
+
+
 def test_a_broken_marked_file_is_changed(signed: Path, ring: KeyRing) -> None:
     data = bytearray(signed.read_bytes())
     at = (data.rfind(b"mdat") + len(data)) // 2  # amid the pictures, beyond the encoder's own words at their start
