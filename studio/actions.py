@@ -113,6 +113,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="erase_person", keys=("Del",), contexts=STUDIES, menu="items", icon="erase"),
     Action(id="open_in_results", keys=("R",), contexts=STUDIES, menu="items", icon="results"),
     Action(id="export_votes", keys=("Ctrl+E",), contexts=STUDIES, menu="items", icon="export"),
+    Action(id="import_votes", keys=("Ctrl+Shift+I",), contexts=STUDIES, menu="items"),
     Action(id="write_report", keys=("Ctrl+R",), contexts=STUDIES, menu="items"),
     Action(id="take_part", keys=("T",), contexts=STUDIES, menu="items", icon="compare"),
     Action(id="make_sheets", keys=("Ctrl+G",), contexts=RESULTS, menu="items"),

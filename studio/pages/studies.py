@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QTimer
@@ -104,7 +104,8 @@ class StudiesPage(Page):
             "erase_person": lambda: self._with_person(asking.erase),
             "open_in_results": self._open_in_results,
             "take_part": self._take_part,
-            "export_votes": self._export_votes,
+            "export_votes": lambda: self._with_formats(asking.export_votes, self.layout_of.say),
+            "import_votes": lambda: self._with_formats(asking.import_votes, self._changed),
             "write_report": self._write_report,
             "save_picture": self._keep_picture,
             "save_table": self._keep_table,
@@ -425,9 +426,8 @@ class StudiesPage(Page):
         if page is not None:
             page.take_up(name)
 
-    def _export_votes(self) -> None:
-        formats = self.options.vote_formats if self.options else ()
-        asking.export_votes(self, self.session.current, formats, self.layout_of.say)
+    def _with_formats(self, ask: Callable[[Page, str, Sequence[str], asking.Done], object], done: asking.Done) -> None:
+        ask(self, self.session.current, self.options.vote_formats if self.options else (), done)
 
     def _write_report(self) -> None:
         """The page that `study results --html` writes, with its figures beside it."""

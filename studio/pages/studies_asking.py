@@ -108,38 +108,24 @@ def erase(page: Page, person: Participant, done: Done) -> AskDialog:
 
 
 def export_votes(page: Page, study: str, formats: Sequence[str], done: Done) -> AskDialog:
-    """A format and a file."""
-    format_, out, row = ChoiceField(), QLineEdit(), QWidget()
-    offered = [(name, text(FORMAT_WORDS[name]) if name in FORMAT_WORDS else name) for name in formats]
-    format_.offer(offered, formats[0] if formats else "")
+    """A format and a file to write."""
+    out, format_ = QLineEdit(), _formats(formats)
     folder = studies_folder(page.context.project, study)
 
     def follow() -> None:
         out.setText(str(folder / f"votes.{ENDINGS.get(format_.value, format_.value)}"))
 
-    def browse() -> None:
-        found, _ = QFileDialog.getSaveFileName(page, text("studies.file"), out.text())
-        if found:
-            out.setText(found)
-
     follow()
     format_.currentIndexChanged.connect(lambda _: follow())
-    button = QPushButton(text("studies.browse"))
-    button.setObjectName("worded")
-    button.setAutoDefault(False)
-    button.clicked.connect(lambda _=False: browse())
-    beside = QHBoxLayout(row)
-    beside.setContentsMargins(0, 0, 0, 0)
-    beside.addWidget(out, 1)
-    beside.addWidget(button)
-    row.setFocusProxy(out)
-    out.setAccessibleName(text("studies.file"))
     dialog = AskDialog(
         page,
         title=text("studies.export_title"),
         words=text("studies.export_words"),
         go=text("studies.do_export_votes"),
-        fields=((text("studies.format"), format_), (text("studies.file"), row)),
+        fields=(
+            (text("studies.format"), format_),
+            (text("studies.file"), _beside_browse(page, out, QFileDialog.getSaveFileName)),
+        ),
     )
     api = page.link.api
     _when_wanted(
@@ -149,6 +135,57 @@ def export_votes(page: Page, study: str, formats: Sequence[str], done: Done) -> 
         lambda files: done(text("studies.exported", count=files.votes, out=files.path)),
     )
     return dialog
+
+
+def import_votes(page: Page, study: str, formats: Sequence[str], done: Done) -> AskDialog:
+    """A format and a file of votes that were given elsewhere."""
+    path, format_ = QLineEdit(), _formats(formats)
+    dialog = AskDialog(
+        page,
+        title=text("studies.import_title"),
+        words=text("studies.import_words"),
+        go=text("studies.do_import_votes"),
+        fields=(
+            (text("studies.format"), format_),
+            (text("studies.file"), _beside_browse(page, path, QFileDialog.getOpenFileName)),
+        ),
+    )
+    api = page.link.api
+    _when_wanted(
+        page,
+        dialog,
+        lambda: partial(api.import_votes, study=study, path=path.text().strip(), format=format_.value),
+        lambda files: done(" ".join((text("studies.imported", count=files.votes, path=files.path), *files.remarks))),
+    )
+    return dialog
+
+
+def _formats(names: Sequence[str]) -> ChoiceField:
+    field = ChoiceField()
+    offered = [(name, text(FORMAT_WORDS[name]) if name in FORMAT_WORDS else name) for name in names]
+    field.offer(offered, names[0] if names else "")
+    return field
+
+
+def _beside_browse(page: Page, field: QLineEdit, pick: Callable[..., tuple[str, str]]) -> QWidget:
+    """A file's path with a button that looks for it."""
+
+    def browse() -> None:
+        found, _ = pick(page, text("studies.file"), field.text())
+        if found:
+            field.setText(found)
+
+    holder, button = QWidget(), QPushButton(text("studies.browse"))
+    button.setObjectName("worded")
+    button.setAutoDefault(False)
+    button.clicked.connect(lambda _=False: browse())
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(field, 1)
+    row.addWidget(button)
+    holder.setFocusProxy(field)
+    field.setAccessibleName(text("studies.file"))
+    return holder
 
 
 def _when_wanted(page: Page, dialog: AskDialog, prepare: Callable[[], Work], told: Callable[..., object]) -> None:

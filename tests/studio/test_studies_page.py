@@ -280,6 +280,13 @@ def test_votes_and_a_report_are_written_and_results_opens_on_the_study(
         dialog.go.click()
         qtbot.waitUntil(lambda name=name: f"votes: {folder / name}" in page.layout_of.status.text(), timeout=WAIT_MS)
         assert (folder / name).stat().st_size > size
+    press(page, Qt.Key.Key_I, CTRL | SHIFT)
+    dialog = dialog_of(qtbot, page)
+    path = next(one for one in dialog.findChildren(QLineEdit) if one.accessibleName() == "File")
+    path.setText(str(folder / "votes.jsonl"))
+    QTest.keyClick(path, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: f"72 votes of {folder / 'votes.jsonl'}" in page.layout_of.status.text(), timeout=WAIT_MS)
+    known(qtbot, page, 11)
     press(page, Qt.Key.Key_R, CTRL)
     qtbot.waitUntil(lambda: "Report and figures" in page.layout_of.status.text(), timeout=WAIT_MS)
     assert "<h2>Methods" in (folder / "report.html").read_text("utf-8")
