@@ -43,7 +43,7 @@ WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), 
 THRESHOLDS, RESULTS, EMBEDDINGS = ("thresholds",), ("results",), ("embeddings",)
 STUDIES = ("studies",)
 JOBS = ("jobs",)
-PLAYER = ("judge", "verify", "library", "jobs")
+PLAYER = ("judge", "verify", "library", "results", "jobs")
 SETTINGS = ("settings",)
 
 ACTIONS: tuple[Action, ...] = (

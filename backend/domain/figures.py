@@ -106,6 +106,8 @@ class FrameValues:
     metric: str
     frames: tuple[int, ...] = ()
     values: tuple[float | None, ...] = ()
+    media_id: str = ""
+    """The whole video, to be looked at beside its values; frame i of it is frame i of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

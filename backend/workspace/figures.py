@@ -34,6 +34,7 @@ from backend.workspace.copies import NearDuplicates, copied_videos
 from backend.workspace.embedding_maps import embedding_map
 from backend.workspace.layout import Layout
 from backend.workspace.library import Library
+from backend.workspace.media import generated_media_id
 from backend.workspace.projection import Projection
 from backend.workspace.score_tables import ScoreTables, movable_gates, outcome, spread, stored_scores
 from backend.workspace.snapshot import Snapshot
@@ -119,11 +120,12 @@ class FigureOperations(LibraryOperations):
         rows = [row for row in self.evaluation(metrics=(metric,)) if row.generation_id == generation_id]
         if not rows:
             raise ProjectError(f"{metric} was not measured on {generation_id[:80]}; run `studio-backend evaluate` first")
-        line = ranking.timeline(self.artifacts, rows[0])
+        line, media_id = ranking.timeline(self.artifacts, rows[0]), generated_media_id(generation_id)
         if line is None:
-            return FrameValues(generation_id=generation_id, metric=metric)
+            return FrameValues(generation_id=generation_id, metric=metric, media_id=media_id)
         values = tuple(float(v) if math.isfinite(v) else None for v in line[1])
-        return FrameValues(generation_id=generation_id, metric=metric, frames=tuple(int(n) for n in line[0]), values=values)
+        frames = tuple(int(n) for n in line[0])
+        return FrameValues(generation_id=generation_id, metric=metric, frames=frames, values=values, media_id=media_id)
 
     def embedding_map(self: _Opened, *, space: str = "appearance", method: str = "pca", limit: int = 4000) -> EmbeddingMap:
         with self._apart(self.plan) as now:

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 
 from backend.api import MediaFile
-from backend.domain import Clip, ProjectError, Source, Video
+from backend.domain import Clip, Generation, ProjectError, Source, Video
 from backend.domain.project_care import StorageCleared
-from backend.media.guard import run_guarded
+from backend.media.guard import guarded_probe, run_guarded
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.media.writer import write_preview
@@ -18,6 +18,7 @@ from backend.workspace.disk_use import clear_files
 PREVIEW_WALL_S = 120.0
 _ARTIFACT = re.compile(r"a-([0-9a-f]{64}\.[a-z0-9]{1,8})")
 _PREVIEW = re.compile(r"p-(clip_[0-9a-f]{20})")
+_GENERATED = re.compile(r"g-(generation_[0-9a-f]{20})")
 _CLIP = """
 SELECT c.* FROM clip c WHERE c.id = ? AND NOT EXISTS (SELECT 1 FROM erased_span e WHERE e.video_id = c.video_id
 AND e.start_frame < c.stop_frame AND c.start_frame < e.stop_frame) LIMIT 1
@@ -43,6 +44,8 @@ class MediaLibrary:
                 return MediaFile(path=str(path), mime=_MIME.get(path.suffix[1:], "application/octet-stream"))
         if match := _PREVIEW.fullmatch(media_id):
             return self._preview(match[1])
+        if match := _GENERATED.fullmatch(media_id):
+            return self._generated(match[1])
         raise ProjectError(f"media {media_id[:80]!r} does not exist in this project; ask for the pair again")
 
     def limit(self, limit_bytes: int) -> None:
@@ -73,6 +76,20 @@ class MediaLibrary:
                 self._make_room(path)
         return MediaFile(path=str(path), mime="video/mp4", num_frames=clip.stop_frame - clip.start_frame, fps=video.fps)
 
+    def _generated(self, generation_id: str) -> MediaFile:
+        found = self._catalog.records(Generation, "SELECT * FROM generation WHERE id = ? LIMIT 1", [generation_id])
+        if not found or not found[0].path:
+            raise ProjectError(f"no video of {generation_id} is in this project; its scores were imported, or ask again")
+        path, given = self._previews / f"{generation_id}.mp4", Path(found[0].path)
+        with self._lock:
+            if path.exists():
+                path.touch()
+            else:
+                run_guarded(make_whole_preview, (str(given), str(path)), subject=given.name, wall_s=PREVIEW_WALL_S)
+                self._make_room(path)
+        facts = guarded_probe(str(path))
+        return MediaFile(path=str(path), mime="video/mp4", num_frames=facts.num_frames, fps=facts.fps)
+
     def _make_room(self, newest: Path | None = None) -> None:
         files = sorted(self._previews.glob("*.mp4"), key=lambda file: file.stat().st_mtime, reverse=True)
         total = 0
@@ -82,7 +99,18 @@ class MediaLibrary:
                 file.unlink()
 
 
+def generated_media_id(generation_id: str) -> str:
+    """The id under which a generated video can be looked at."""
+    return f"g-{generation_id}"
+
+
 def make_preview(uri: str, index: bytes, start_frame: int, stop_frame: int, out: str) -> None:
     """Writes a preview of a span; frame i of it is source frame `start_frame + i`."""
     with VideoReader(uri, FrameIndex.from_bytes(index)) as reader:
         write_preview(reader, start_frame, stop_frame, Path(out))
+
+
+def make_whole_preview(path: str, out: str) -> None:
+    """Writes a preview of a video from its first frame to its last. Raises MediaError for one that cannot be read."""
+    with VideoReader(path) as reader:
+        write_preview(reader, 0, reader.num_frames, Path(out))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 
 from studio.charts.chart import SYMBOLS, Chart
@@ -28,11 +28,15 @@ class Bar:
 
 
 class ResultChart(Chart):
-    """One of the drawings at a time; drawn again when the theme changes."""
+    """One of the drawings at a time; drawn again when the theme changes. `asked_for` tells the place to which a line's cursor is dragged."""
+
+    asked_for = Signal(float)
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._draw = lambda: None
+        self._cursor: pg.InfiniteLine | None = None
+        self._cursor_at = 0.0
         self._legend = self.addLegend(offset=(-12, 12))
 
     def set_theme(self, theme: Theme) -> None:
@@ -90,6 +94,16 @@ class ResultChart(Chart):
 
         self._set(draw)
 
+    def show_cursor(self, x: float) -> None:
+        """An upright line at a place along the lower axis; it can be dragged."""
+        self._cursor_at = x
+        if self._cursor is None:
+            self._cursor = pg.InfiniteLine(x, angle=90, movable=True, pen=pg.mkPen(self.colour("text"), width=1))
+            self._cursor.sigDragged.connect(lambda line: self.asked_for.emit(line.value()))
+            self.addItem(self._cursor)
+        elif not self._cursor.moving:
+            self._cursor.setValue(x)
+
     def show_matrix(self, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]]) -> None:
         """Cells from 0 to 1 with their numbers written in them."""
 
@@ -119,18 +133,21 @@ class ResultChart(Chart):
         self._set(lambda: None)
 
     def _set(self, draw) -> None:
-        self._draw = draw
+        self._draw, self._cursor = draw, None
         self._again()
 
     def _again(self) -> None:
         if self.theme is None:
             return
+        cursor, self._cursor = self._cursor, None
         self.clear()
         self._legend.clear()
         for side in ("left", "bottom"):
             self.getAxis(side).setTicks(None)
         self.getAxis("left").setWidth(64)
         self._draw()
+        if cursor is not None:
+            self.show_cursor(self._cursor_at)
         self._legend.setVisible(bool(self._legend.items))
 
     def _name_axes(self, x: str, y: str) -> None:

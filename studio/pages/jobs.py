@@ -17,6 +17,7 @@ from studio.pages.jobs_layout import EMPTY, FORM, JOB, JobsLayout
 from studio.pages.page import Page, PageContext
 from studio.player.deck import Deck
 from studio.player.pane import Look
+from studio.player.transport import playing
 from studio.sessions.jobs import VIEWS, JobsSession
 from studio.sessions.quarantine import QuarantineSession
 from studio.sessions.training_runs import RunsSession
@@ -137,15 +138,7 @@ class JobsPage(Page):
             "rougher": lambda: smooth().setValue(smooth().value() - SMOOTH_STEP),
             "save_picture": self._keep_picture,
             "refresh": self._refresh,
-            "play": lambda: self.deck.toggle(),
-            "step_back": lambda: self.deck.step(-1),
-            "step_on": lambda: self.deck.step(1),
-            "slower": lambda: self.deck.change_rate(-1),
-            "faster": lambda: self.deck.change_rate(1),
-            "loop": lambda: self.deck.set_loops(not self.deck.clock.loops),
-            "zoom_in": partial(self._zoom, 1.25),
-            "zoom_out": partial(self._zoom, 0.8),
-            "zoom_fit": partial(self._zoom, 0),
+            **playing(lambda: self.deck, self._zoom),
         }
 
     def _connect(self) -> None:

@@ -15,7 +15,7 @@ from studio.form_view import FormView
 from studio.loader import TrialLoader
 from studio.pages.page import KeyGroup, Page, PageContext
 from studio.player.deck import Deck
-from studio.player.transport import Transport
+from studio.player.transport import Transport, playing
 from studio.prepare import Batch, Stills, fetch_batch
 from studio.sessions.verify import Held, Phase, VerifySession
 from studio.texts import text
@@ -137,21 +137,13 @@ class JudgePage(Page):
             "undo": self._undo,
             "reasons": self._toggle_reasons,
             "refresh": self._look_again,
-            "play": self.deck.toggle,
-            "step_back": lambda: self.deck.step(-1),
-            "step_on": lambda: self.deck.step(1),
             "rewind": lambda: self.deck.seek(0),
-            "slower": lambda: self.deck.change_rate(-1),
-            "faster": lambda: self.deck.change_rate(1),
-            "loop": lambda: self.deck.set_loops(not self.deck.clock.loops),
             "flicker": lambda: self.form_view.set_flicker(not self.form_view.flickering),
             "wipe": lambda: self.form_view.set_wipe(not self.form_view.wiping),
             "wipe_back": lambda: self.form_view.move_wipe(-1),
             "wipe_on": lambda: self.form_view.move_wipe(1),
             "zoom_link": self._toggle_zoom_link,
-            "zoom_in": lambda: self.form_view.zoom(1.25),
-            "zoom_out": lambda: self.form_view.zoom(0.8),
-            "zoom_fit": lambda: self.form_view.zoom(0),
+            **playing(lambda: self.deck, lambda factor: self.form_view.zoom(factor)),
             "scores": self.toggle_side,
         }
 

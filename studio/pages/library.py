@@ -14,6 +14,7 @@ from studio.item_model import GridModel, ItemModel, column_title, fetch
 from studio.item_views import ItemGrid, ItemTable, count
 from studio.pages.library_layout import LibraryLayout
 from studio.pages.page import Page, PageContext
+from studio.player.transport import playing
 from studio.sessions.library import (
     MAX_IDS,
     Filter,
@@ -162,15 +163,7 @@ class LibraryPage(Page):
                 f"layer_{n}": lambda n=n: detail().set_layer(n, not detail().pane.layers[n])
                 for n in ("boxes", "masks", "points")
             },
-            "play": lambda: detail().deck.toggle(),
-            "step_back": lambda: detail().deck.step(-1),
-            "step_on": lambda: detail().deck.step(1),
-            "slower": lambda: detail().deck.change_rate(-1),
-            "faster": lambda: detail().deck.change_rate(1),
-            "loop": lambda: detail().deck.set_loops(not detail().deck.clock.loops),
-            "zoom_in": lambda: detail().pane.zoom_by(1.25),
-            "zoom_out": lambda: detail().pane.zoom_by(0.8),
-            "zoom_fit": lambda: detail().pane.zoom_by(0),
+            **playing(lambda: detail().deck, lambda factor: detail().pane.zoom_by(factor)),
         }
 
     def _connect(self) -> None:

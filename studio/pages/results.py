@@ -16,8 +16,10 @@ from backend.domain.studies import AspectResults, StudyResults
 from studio.actions import ActionSet
 from studio.charts.chart import save_picture
 from studio.charts.figures import Bar
+from studio.frame_player import FramePlayer
 from studio.pages.page import Page, PageContext
 from studio.pages.results_layout import ResultsLayout
+from studio.player.transport import playing
 from studio.sessions import results
 from studio.sessions.results import VIEWS, Sheet, as_csv
 from studio.texts import text
@@ -44,8 +46,11 @@ class ResultsPage(Page):
         self._closed, self._filling = False, False
         self._wanted = ""
         """A study to be shown as soon as it is known."""
+        self.player = FramePlayer(context.link, self.run)
         self.actions_ = ActionSet("results", self, self._handlers())
-        self.layout_of = ResultsLayout(self, self.actions_, self.run)
+        self.layout_of = ResultsLayout(self, self.actions_, self.run, self.player)
+        self.player.moved.connect(lambda frame: self.layout_of.chart.show_cursor(float(frame)))
+        self.layout_of.chart.asked_for.connect(lambda place: self.player.deck.seek(round(place)))
         for box in self.layout_of.boxes.values():
             box.currentIndexChanged.connect(lambda _=0, box=box: self._chosen(box))
         self.link.revived.connect(self._refresh)
@@ -54,8 +59,12 @@ class ResultsPage(Page):
     def start(self) -> None:
         self._refresh()
 
+    def leave(self) -> None:
+        self.player.deck.pause()
+
     def close_page(self) -> None:
         self._closed = True
+        self.player.close_player()
 
     def set_theme(self, theme: Theme) -> None:
         self.layout_of.set_theme(theme)
@@ -66,6 +75,7 @@ class ResultsPage(Page):
     def look_at(self, view: str) -> None:
         """Shows another view."""
         self.view = view
+        self.player.deck.pause()
         self.show_view()
 
     def show_study(self, name: str, view: str) -> None:
@@ -81,6 +91,7 @@ class ResultsPage(Page):
             "save_picture": self._keep_picture,
             "save_table": self._keep_table,
             "make_sheets": self._make_sheets,
+            **playing(lambda: self.player.deck, self.player.zoom),
         }
 
     def _refresh(self) -> None:
@@ -240,21 +251,21 @@ class ResultsPage(Page):
         self._fill("case", [(name, name) for name in results.cases_of(self.rows, metric)])
         case = self._value("case")
         own = [row for row in self.rows if (row.metric, row.case_id) == (metric, case) and row.evidence][:MAX_LINES]
+        names = results.told_apart(own)
 
         def known(found: list[FrameValues]) -> None:
             if self._closed or self.view != "frames" or case != self._value("case"):
                 return
+            shown = dict(zip(names, found, strict=True))
             lines = {
-                row.system: (one.frames, [float("nan") if v is None else v for v in one.values])
-                for row, one in zip(own, found, strict=True)
+                name: (one.frames, [float("nan") if v is None else v for v in one.values])
+                for name, one in shown.items()
                 if one.frames
             }
             self.layout_of.chart.show_lines(lines, x=text("results.axis_frame"), y=metric)
-            cells = [
-                (row.system, f, v)
-                for row, one in zip(own, found, strict=True)
-                for f, v in zip(one.frames, one.values, strict=True)
-            ]
+            self.layout_of.chart.show_cursor(float(self.player.deck.index))
+            self.player.show_videos([(name, one.media_id) for name, one in shown.items()])
+            cells = [(name, f, v) for name, one in shown.items() for f, v in zip(one.frames, one.values, strict=True)]
             self.sheet = Sheet(head=("system", "frame", "value"), rows=tuple(cells))
             self.layout_of.table.show_sheet(self.sheet)
             key = "results.about_frames" if lines else "results.no_line"

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from studio.actions import ActionSet
 from studio.charts.figures import ResultChart
+from studio.frame_player import FramePlayer
 from studio.sessions.results import VIEWS, Cell, Sheet
 from studio.texts import text
 from studio.theme import Theme
@@ -120,8 +121,9 @@ class SheetTable(QTableWidget):
 class ResultsLayout:
     """The widgets of the page; it fills and connects them."""
 
-    def __init__(self, page: QWidget, actions: ActionSet, run: Callable[[str], object]) -> None:
+    def __init__(self, page: QWidget, actions: ActionSet, run: Callable[[str], object], player: FramePlayer) -> None:
         self.chart = ResultChart(text("results.chart"))
+        self.player = player
         self.table = SheetTable()
         self.boxes: dict[str, QComboBox] = {}
         self._captions: dict[str, QLabel] = {}
@@ -150,6 +152,7 @@ class ResultsLayout:
 
     def set_theme(self, theme: Theme) -> None:
         self.chart.set_theme(theme)
+        self.player.set_theme(theme)
 
     def show_view(self, view: str) -> None:
         """Makes room for a view: its choices, and a picture or a chart."""
@@ -159,6 +162,7 @@ class ResultsLayout:
                 widget.setVisible(name in SHOWN[view])
         self.stack.setCurrentIndex(0)
         self.pictures.setCurrentIndex(1 if view == "sheets" else 0)
+        self.player.setVisible(view == "frames")
         self.about.setText("")
         self.chart.show_nothing()
         self.chart.setAccessibleDescription(text(f"results.view_{view}"))
@@ -230,6 +234,7 @@ class ResultsLayout:
         self.pictures.addWidget(self.chart)
         self.pictures.addWidget(around)
         column.addWidget(self.pictures, 3)
+        column.addWidget(self.player, 3)
         column.addWidget(self.table, 2)
         return body
 

@@ -9,6 +9,23 @@ from studio.player.deck import Deck
 from studio.theme import Theme, icon
 from studio.widgets import label, tool_button
 
+ZOOM_STEP = 1.25
+
+
+def playing(deck: Callable[[], Deck], zoom: Callable[[float], object]) -> dict[str, Callable[[], object]]:
+    """What the actions of the table that play do to a page's deck; `zoom` takes a factor, 0 to fit."""
+    return {
+        "play": lambda: deck().toggle(),
+        "step_back": lambda: deck().step(-1),
+        "step_on": lambda: deck().step(1),
+        "slower": lambda: deck().change_rate(-1),
+        "faster": lambda: deck().change_rate(1),
+        "loop": lambda: deck().set_loops(not deck().clock.loops),
+        "zoom_in": lambda: zoom(ZOOM_STEP),
+        "zoom_out": lambda: zoom(1 / ZOOM_STEP),
+        "zoom_fit": lambda: zoom(0),
+    }
+
 
 class Transport(QWidget):
     """Shows and moves a deck. `run` does an action of the table by its id."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -161,6 +162,12 @@ def raters_sheet(results: StudyResults) -> Sheet:
 def cases_of(rows: Sequence[EvaluationRow], metric: str) -> tuple[str, ...]:
     """Cases of which a metric keeps values by frame."""
     return tuple(dict.fromkeys(row.case_id for row in rows if row.metric == metric and row.evidence))
+
+
+def told_apart(rows: Sequence[EvaluationRow]) -> tuple[str, ...]:
+    """A name for each video: its system's, with the seed where a system made several."""
+    made = Counter(row.system for row in rows)
+    return tuple(row.system if made[row.system] == 1 else f"{row.system} #{row.seed}" for row in rows)
 
 
 def cases_sheet(rows: Sequence[EvaluationRow]) -> Sheet:
