@@ -1,4 +1,4 @@
-"""A project with 100,128 pairs, served by a process of its own: `python -m bench.studio_queue FOLDER` until its input ends.
+"""A project with 100,128 pairs, served by a process of its own: `python -m bench.studio_queue FOLDER [CLIPS]` until its input ends.
 
 One stage plants everything: 28 clips of a real video with 16 subjects each, and every pair of the 448 subjects. The rest
 is the product's own: catalog, queue, previews, journal, HTTP.
@@ -42,18 +42,19 @@ class PlantQueue:
     makes: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Pair, Score)
     roles: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources()
+    clips: int = CLIPS
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        return [Ok(item.id, tuple(_rows(item, context))) for item in items]
+        return [Ok(item.id, tuple(_rows(item, context, self.clips))) for item in items]
 
 
-def _rows(video: Item, context: Context) -> Iterator[Record]:
+def _rows(video: Item, context: Context, clips: int) -> Iterator[Record]:
     draw = np.random.default_rng(0)
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[60:300, 200:440] = True
     counts = encode(mask)
     seen: list[tuple[Subject, Appearance]] = []
-    for number in range(CLIPS):
+    for number in range(clips):
         start = number * CLIP_FRAMES
         clip = Clip(
             video_id=video.id,
@@ -90,13 +91,15 @@ def _rows(video: Item, context: Context) -> Iterator[Record]:
         yield Score(target=pair.id, name="similarity", value=float(draw.random()), producer="planted")
 
 
-def _video(path: Path) -> Path:
-    """A brighter square that moves over soft noise."""
+def _video(path: Path, clips: int) -> Path:
+    """A brighter square that moves over soft noise; one that is there stays."""
+    if path.exists():
+        return path
     rows = np.random.default_rng(1).integers(40, 120, (HEIGHT // 20, WIDTH // 20, 3), dtype=np.uint8)
     ground = np.kron(rows, np.ones((20, 20, 1), np.uint8))
 
     def frames() -> Iterator[np.ndarray]:
-        for number in range(CLIPS * CLIP_FRAMES):
+        for number in range(clips * CLIP_FRAMES):
             frame = ground.copy()
             x = number * 3 % (WIDTH - 120)
             frame[120:240, x : x + 120] = (220, 180, 40)
@@ -107,11 +110,11 @@ def _video(path: Path) -> Path:
 
 
 def main() -> None:
-    """Makes the project in the folder and serves it."""
-    folder = Path(sys.argv[1])
+    """Makes the project in the folder, unless it is there, and serves it."""
+    folder, clips = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else CLIPS
     workspace = Workspace(folder, create=True)
-    workspace.plan = Plan(steps=(Step(ProbeSource()), Step(PlantQueue())))
-    workspace.ingest(paths=(str(_video(folder.parent / "queue.mp4")),), licence="CC0-1.0")
+    workspace.plan = Plan(steps=(Step(ProbeSource()), Step(PlantQueue(clips=clips))))
+    workspace.ingest(paths=(str(_video(folder.parent / "queue.mp4", clips)),), licence="CC0-1.0")
     curated(cast(Api, workspace))
     with serving(cast(Api, workspace), workspace.layout.root):
         sys.stdout.write(f"{READY}\n")
@@ -121,14 +124,20 @@ def main() -> None:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Path]:
+def served(folder: Path, *, clips: int = CLIPS) -> Iterator[Path]:
     """The project's folder while another process serves it."""
-    command = [sys.executable, "-m", "bench.studio_queue", str(folder / "queue")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == READY, "the service of the queue did not start"
+    with start(folder / "queue", clips=clips) as process:
         yield folder / "queue"
         process.communicate()
+
+
+def start(project: Path, *, clips: int = CLIPS) -> subprocess.Popen[str]:
+    """A process that serves the project until its input is closed; it answers when this returns."""
+    command = [sys.executable, "-m", "bench.studio_queue", str(project), str(clips)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == READY, "the service of the queue did not start"
+    return process
 
 
 if __name__ == "__main__":

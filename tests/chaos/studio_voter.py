@@ -1,0 +1,78 @@
+"""Studio that judges by itself until it is killed: `python -m tests.chaos.studio_voter PROJECT STATE RATER judge|flush CLIPS`.
+
+`judge` presses a verdict whenever a pair is open, and writes a line when the screen has moved on; `flush` opens the window,
+judges nothing, and ends when nothing waits in the outbox. The service is a child of this process, started when there is none.
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QTest
+
+from backend.api import Api
+from backend.client import connect
+from backend.domain import ServiceError
+from bench.qt import application
+from bench.studio_queue import start
+from studio.app import open_window
+from studio.pages.judge import JudgePage
+from studio.sessions.verify import Phase
+from studio.window import Window
+
+LOOK_MS = 10
+_services: list[subprocess.Popen[str]] = []  # kept: a service ends when its pipe is closed
+
+
+def main() -> None:
+    """Runs until killed, or until the outbox is empty."""
+    project, state, rater, mode, clips = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5])
+    app = application()
+    reach = partial(reached, project, clips)
+    with closing(
+        open_window(reach(), project=project, rater=rater, state=state / "p", page="verify", revive=reach)
+    ) as window:
+        window.show()
+        voter, timer = Voter(window), QTimer(interval=LOOK_MS)
+        timer.timeout.connect(voter.look if mode == "judge" else partial(end_when_sent, window))
+        timer.start()
+        app.exec()
+
+
+class Voter:
+    """Says on stdout how many verdicts the screen has moved on from."""
+
+    def __init__(self, window: Window) -> None:
+        assert isinstance(window.page, JudgePage)
+        self.page, self.told = window.page, 0
+
+    def look(self) -> None:
+        """Tells what was judged since, and judges the open pair."""
+        while self.told < self.page.session.judged:
+            self.told += 1
+            os.write(1, f"{self.told}\n".encode())
+        if self.page.session.phase is Phase.JUDGING:
+            QTest.keyClick(self.page, Qt.Key.Key_2)
+
+
+def end_when_sent(window: Window) -> None:
+    """Ends the application when every vote has its receipt."""
+    if window.link.outbox.counts().pending == 0:
+        application().quit()
+
+
+def reached(project: Path, clips: int) -> Api:
+    """The running service, or one that is started now."""
+    try:
+        return connect(project)
+    except ServiceError:
+        _services.append(start(project, clips=clips))
+        return connect(project)
+
+
+if __name__ == "__main__":
+    main()
