@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from backend.domain.jobs import JobField
+from backend.domain.jobs import JobField, RecipeSettings, TrainingSettings
 from backend.settings import meanings, spelled
 from training.data.latents import Latents
 from training.recipes import RECIPES
@@ -17,16 +17,18 @@ GIVEN = ("recipe",)
 """What a command asks by itself."""
 
 
-def training_settings() -> dict[str, Any]:
-    """`recipes` by name with what they are, and the settings of each; settings of `latents` and of `generate`."""
-    return {
-        "recipes": {name: {"words": _first_line(make), "settings": settings_of(make())} for name, make in RECIPES.items()},
-        "latents": settings_of(Latents()),
-        "generate": settings_of(GenerateSettings()),
-    }
+def training_settings() -> TrainingSettings:
+    """All there are."""
+    return TrainingSettings(
+        recipes={
+            name: RecipeSettings(words=_first_line(make), settings=settings_of(make())) for name, make in RECIPES.items()
+        },
+        latents=settings_of(Latents()),
+        generate=settings_of(GenerateSettings()),
+    )
 
 
-def settings_of(record: Any, *, start: str = "") -> list[JobField]:
+def settings_of(record: Any, *, start: str = "") -> tuple[JobField, ...]:
     """A settings record's fields with the values that it has, those of records in it by dotted name."""
     hints, said = get_type_hints(type(record)), meanings(type(record))
     found: list[JobField] = []
@@ -39,7 +41,7 @@ def settings_of(record: Any, *, start: str = "") -> list[JobField]:
             found.append(
                 JobField(name=name, type=kind, default=_written(value), words=said.get(field.name, ""), choices=choices)
             )
-    return found
+    return tuple(found)
 
 
 def _written(value: Any) -> str:

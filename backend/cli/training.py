@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from backend.cli.options import JsonOption, SetOption
 from backend.cli.output import emit, say, warn
 from backend.domain import SettingsError
+from backend.domain.jobs import TrainingSettings
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.jobs.board import JobTicket
@@ -76,16 +77,17 @@ def recipes(
     as_json: JsonOption = False,
 ) -> None:
     """Training recipes, and what `--set` changes of each, of `latents` and of `generate`: defaults and meanings."""
-    told = load(CALLS["training_settings"])()  # pyright: ignore[reportCallIssue]
+    told: TrainingSettings = load(CALLS["training_settings"])()  # pyright: ignore[reportAssignmentType]
     if not name:
         if as_json:
             emit(told)
-        for recipe, found in told["recipes"].items() if not as_json else ():
-            say(f"{recipe:<24} {found['words']}")
+        for recipe, found in told.recipes.items() if not as_json else ():
+            say(f"{recipe:<24} {found.words}")
         return
-    known = {**{recipe: found["settings"] for recipe, found in told["recipes"].items()}, **told}
-    if name == "recipes" or name not in known:
-        raise SettingsError(f"there is no recipe {name[:80]!r}{nearest(name, known.keys() - {'recipes'})}")
+    known = {recipe: found.settings for recipe, found in told.recipes.items()}
+    known |= {"latents": told.latents, "generate": told.generate}
+    if name not in known:
+        raise SettingsError(f"there is no recipe {name[:80]!r}{nearest(name, known)}")
     if as_json:
         emit({name: known[name]})
         return

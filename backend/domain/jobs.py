@@ -28,6 +28,23 @@ class JobForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeSettings:
+    """A training recipe: what it is, and its settings with its defaults."""
+
+    words: str
+    settings: tuple[JobField, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """What `--set` changes of training by recipe, of latents and of generation."""
+
+    recipes: dict[str, RecipeSettings]
+    latents: tuple[JobField, ...]
+    generate: tuple[JobField, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
     """A job of the project, running or ended. `interrupted` is the state of one whose owner ended before it did."""
 

@@ -4,26 +4,23 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter
-
 from backend.api import MediaFile, Progress
 from backend.domain import SettingsError
-from backend.domain.jobs import JobField, TrainingCurves, TrainingRun, ValidationVideo
+from backend.domain.jobs import JobField, TrainingCurves, TrainingRun, TrainingSettings, ValidationVideo
 from backend.domain.studies import StudySummary
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.jobs.board import JobBoard
-from backend.jobs.commands import tell
 from backend.settings import nearest
 from backend.store.catalog import Catalog
 from backend.workspace import training_runs
 from backend.workspace.job_rows import rows_of_kind
 from backend.workspace.layout import Layout
 from backend.workspace.projection import Projection
+from backend.workspace.told_settings import training_settings
 from backend.workspace.training_runs import RunFolder
 
 TRAIN = "train"
-_FIELDS = TypeAdapter(tuple[JobField, ...])
 
 
 class _Opened(Protocol):
@@ -31,7 +28,7 @@ class _Opened(Protocol):
     catalog: Catalog
     _jobs: JobBoard
     _projection: Projection
-    _told: dict[str, Any]
+    _told: TrainingSettings | None
     _telling: threading.Lock
 
     def create_study(
@@ -40,7 +37,7 @@ class _Opened(Protocol):
 
     def studies(self) -> tuple[StudySummary, ...]: ...
 
-    def training_settings(self) -> dict[str, Any]: ...
+    def training_settings(self) -> TrainingSettings: ...
 
     def _runs(self) -> list[RunFolder]: ...
 
@@ -50,27 +47,26 @@ class TrainingOperations:
 
     def open_training(self: _Opened) -> None:
         """Called once."""
-        self._told, self._telling = {}, threading.Lock()
+        self._told, self._telling = None, threading.Lock()
 
-    def training_settings(self: _Opened) -> dict[str, Any]:
-        """What `studio-backend recipes` tells; asked of a child once, since it needs torch."""
+    def training_settings(self: _Opened) -> TrainingSettings:
+        """What `studio-backend recipes` tells; read once."""
         with self._telling:
-            if not self._told:
-                self._told = tell(["recipes"])
+            self._told = self._told or training_settings(self.layout.told_settings)
             return self._told
 
     def recipes(self: _Opened) -> tuple[str, ...]:
         """Names of training recipes."""
-        return tuple(self.training_settings()["recipes"])
+        return tuple(self.training_settings().recipes)
 
     def further_fields(self: _Opened, kind: str, recipe: str) -> tuple[JobField, ...]:
         """Settings of a command with the defaults of a recipe. Raises SettingsError for an unknown one."""
         told = self.training_settings()
         if kind != TRAIN:
-            return _FIELDS.validate_python(told[kind])
-        if recipe not in told["recipes"]:
-            raise SettingsError(f"recipe is {recipe[:80]!r}{nearest(recipe, told['recipes'])}")
-        return _FIELDS.validate_python(told["recipes"][recipe]["settings"])
+            return told.latents if kind == "latents" else told.generate
+        if recipe not in told.recipes:
+            raise SettingsError(f"recipe is {recipe[:80]!r}{nearest(recipe, told.recipes)}")
+        return told.recipes[recipe].settings
 
     def start_command(
         self: _Opened,

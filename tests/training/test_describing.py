@@ -24,12 +24,12 @@ def leaves(record: Any, start: str = "") -> list[str]:
 
 def test_every_setting_is_shown() -> None:
     told = training_settings()
-    assert list(told["recipes"]) == list(RECIPES)
-    names = [field.name for field in told["recipes"]["tiny"]["settings"]]
+    assert list(told.recipes) == list(RECIPES)
+    names = [field.name for field in told.recipes["tiny"].settings]
     assert names == [name for name in leaves(TrainConfig()) if name != "recipe"]
-    assert [field.name for field in told["latents"]] == leaves(Latents())
-    assert [field.name for field in told["generate"]] == leaves(GenerateSettings())
-    assert all(found["words"] for found in told["recipes"].values())
+    assert [field.name for field in told.latents] == leaves(Latents())
+    assert [field.name for field in told.generate] == leaves(GenerateSettings())
+    assert all(found.words for found in told.recipes.values())
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -56,11 +56,11 @@ def test_types_and_meanings_come_of_the_definition() -> None:
         is_odd: bool = True
         inner: Inner = dataclasses.field(default_factory=Inner)
 
-    assert settings_of(Outer()) == [
+    assert settings_of(Outer()) == (
         JobField(name="steps", type="integer", default="3", words="How many."),
         JobField(name="rate", type="number", default=""),
         JobField(name="share", type="text", default="0.5"),
         JobField(name="names", type="list", default='["a", "b"]'),
         JobField(name="is_odd", type="boolean", default="true"),
         JobField(name="inner.level", type="choice", default="low", choices=("low", "high")),
-    ]
+    )
