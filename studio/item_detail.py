@@ -260,7 +260,7 @@ def _score_row(score: ItemScore) -> tuple[str, str]:
     value = score.reason or "–" if score.value is None else f"{score.value:.4g}"
     if score.passed is None:
         return column_title(score.name), value
-    return column_title(score.name), f"{value}  {'✓' if score.passed else '✕'} {gate_words(score.gate)}"
+    return column_title(score.name), f"{value}  {'✓' if score.passed else '✕'} {', '.join(map(gate_words, score.gates))}"
 
 
 def _origin_row(origin: Origin) -> tuple[str, str]:

@@ -115,13 +115,13 @@ class ItemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemScore:
-    """A score of an item. `gate` says what the recipe asks of it, `passed` whether it holds."""
+    """A score of an item. `gates` are what the recipe asks of it, `passed` says whether all hold."""
 
     name: str
     value: float | None
     reason: str
     producer: str
-    gate: str = ""
+    gates: tuple[str, ...] = ()
     passed: bool | None = None
 
 

@@ -67,6 +67,11 @@ def detail_of(reading: Reading, plan: Plan, artifacts: Artifacts, kind: str, ite
     )
 
 
+def all_pass(gates: Sequence[Gate], value: float | None, *, category: str | None, producer: str) -> bool | None:
+    """Whether a score passes the gates on it, a least and a most value alike; None without any."""
+    return all(gate.passes(value, category=category, producer=producer) for gate in gates) if gates else None
+
+
 def _title(kind: str, values: dict[str, Value]) -> str:
     said = ("name",) if kind in ("video", "clip") else ("phrase", "label", "category")
     return next((str(values[name]) for name in said if values.get(name)), "")
@@ -166,8 +171,11 @@ def _points(artifacts: Artifacts, evidence: str) -> dict[int, tuple[tuple[float,
 
 
 def _scores(now: Snapshot, plan: Plan, kind: str, item_id: str, values: dict[str, Value]) -> tuple[ItemScore, ...]:
-    gates = {gate.score: gate for gate in plan.gates() if gate.record == kind}
-    category = values.get("category")
+    gates: dict[str, list[Gate]] = {}
+    for gate in dict.fromkeys(plan.gates()):
+        if gate.record == kind and gate.comparison in COMPARISONS:
+            gates.setdefault(gate.score, []).append(gate)
+    category = _str(values.get("category"))
     rows = now.query(
         "SELECT name, value, reason, producer FROM live_score WHERE target = ? ORDER BY name, producer", [item_id]
     )
@@ -177,17 +185,11 @@ def _scores(now: Snapshot, plan: Plan, kind: str, item_id: str, values: dict[str
             value=value,
             reason=reason or "",
             producer=producer,
-            gate=gates[name].words if name in gates else "",
-            passed=_passed(gates.get(name), value, category, producer),
+            gates=tuple(gate.words for gate in gates.get(name, ())),
+            passed=all_pass(gates.get(name, ()), value, category=category, producer=producer),
         )
         for name, value, reason, producer in rows
     )
-
-
-def _passed(gate: Gate | None, value: float | None, category: Value, producer: str) -> bool | None:
-    if gate is None or gate.comparison not in COMPARISONS:
-        return None
-    return gate.passes(value, category=None if category is None else str(category), producer=producer)
 
 
 def _origins(now: Snapshot, plan: Plan, kind: str, item_id: str) -> tuple[Origin, ...]:

@@ -1,5 +1,6 @@
 """Items of a project on both transports: one video, three clips with a subject each, pairs of .9, .6 and .3 and a gate at .5."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,18 @@ def test_a_pair_below_the_gate_is_held_back_and_says_by_what(curated_api: Api) -
     detail = curated_api.item(kind="pair", item_id=pair_id)
     assert (detail.state, detail.held_by) == ("held back", "pair.similarity >= 0.5")
     (score,) = detail.scores
-    assert (score.name, score.value, score.passed, score.gate) == ("similarity", 0.3, False, "pair.similarity >= 0.5")
+    assert (score.name, score.value, score.passed, score.gates) == ("similarity", 0.3, False, ("pair.similarity >= 0.5",))
+
+
+def test_a_score_passes_when_it_passes_all_gates_on_it(workspace: Workspace, curated_api: Api) -> None:
+    (*others, step) = workspace.plan.steps
+    (least,) = step.gates
+    most = replace(least, comparison="<", value=0.98)
+    workspace.plan = replace(workspace.plan, steps=(*others, replace(step, gates=(least, most))))
+    (pair_id,) = workspace.items(kind="pair", where="similarity < .5").ids
+    (score,) = workspace.item(kind="pair", item_id=pair_id).scores
+    assert (score.value, score.passed) == (0.3, False), "it passes the last of the two"
+    assert score.gates == ("pair.similarity >= 0.5", "pair.similarity < 0.98")
 
 
 def test_filters_are_typed_and_combine(curated_api: Api) -> None:
