@@ -1,7 +1,7 @@
 """Small widgets that every page uses: keycaps, choice buttons, chips, tool buttons."""
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from backend.domain import Choice
 from studio.actions import shown_key
@@ -10,6 +10,8 @@ from studio.theme import Theme, icon
 TONES = {"same": "good", "yes": "good", "different": "bad", "no": "bad", "near_duplicate": "warn", "unsure": "quiet"}
 """Colour of a choice by its value; others have none. The word and the key always say the same."""
 ICONS = {"same": "same", "different": "different", "near_duplicate": "copy", "unsure": "unsure"}
+REST_PX = 460
+"""Width of the words of a page that has nothing to show: about 65 letters a line."""
 PRESSED_MS = 140  # long enough to be seen, gone before the next verdict
 
 
@@ -82,6 +84,31 @@ class Chip(QLabel):
         self.setProperty("tone", tone)
         self.style().unpolish(self)
         self.style().polish(self)
+
+
+class Rest(QWidget):
+    """What stands where there is nothing to show: a headline, words, and `below` them what one can do."""
+
+    def __init__(self, *below: QWidget) -> None:
+        super().__init__()
+        self.setObjectName("rest")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.head, self.words = label("", "title"), label("", "muted")
+        self.words.setWordWrap(True)
+        self.words.setFixedWidth(REST_PX)
+        column = QVBoxLayout(self)
+        column.setSpacing(10)
+        column.addStretch(4)
+        for words in (self.head, self.words):
+            words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        for widget in (self.head, self.words, *below):
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(5)
+
+    def say(self, head: str, words: str) -> None:
+        """Other words."""
+        self.head.setText(head)
+        self.words.setText(words)
 
 
 def tool_button(name: str, tip: str, *, checkable: bool = False) -> QToolButton:

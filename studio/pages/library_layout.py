@@ -26,10 +26,9 @@ from studio.link import Link
 from studio.sessions.library import LibrarySession, Look
 from studio.texts import text
 from studio.theme import Theme, icon
-from studio.widgets import KeyButton, label, tool_button
+from studio.widgets import KeyButton, Rest, label, tool_button
 
 SEARCH_PX = 280
-REST_PX = 460
 TOOLS = {"layout": "library", "details": "details", "views": "star"}
 HINTS = ("send", "export_items", "exclude", "include")
 
@@ -62,7 +61,10 @@ class LibraryLayout:
         self.lists = QStackedWidget()
         self.lists.addWidget(self.table)
         self.lists.addWidget(self.grid)
-        self.rest = self._build_rest()
+        self.rest_button = QPushButton(text("library.clear_filters"))
+        self.rest_button.setObjectName("worded")
+        self.rest_button.clicked.connect(lambda: self._run("clear_filters"))
+        self.rest = Rest(self.rest_button)
         self.lists.addWidget(self.rest)
         column.addWidget(self.lists, 1)
         column.addLayout(self._build_foot())
@@ -135,8 +137,7 @@ class LibraryLayout:
         self.lists.setCurrentWidget(self.rest)
 
     def _rest(self, head: str, words: str, *, clearing: bool = False) -> None:
-        self.rest_head.setText(head)
-        self.rest_words.setText(words)
+        self.rest.say(head, words)
         self.rest_button.setVisible(clearing)
 
     def _build_head(self) -> QHBoxLayout:
@@ -180,26 +181,6 @@ class LibraryLayout:
         self.order.clicked.connect(lambda: self._run("sort"))
         row.addWidget(self.order)
         return row
-
-    def _build_rest(self) -> QWidget:
-        rest = QWidget()
-        rest.setObjectName("rest")
-        rest.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
-        self.rest_words.setWordWrap(True)
-        self.rest_words.setFixedWidth(REST_PX)
-        for words in (self.rest_head, self.rest_words):
-            words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.rest_button = QPushButton(text("library.clear_filters"))
-        self.rest_button.setObjectName("worded")
-        self.rest_button.clicked.connect(lambda: self._run("clear_filters"))
-        column = QVBoxLayout(rest)
-        column.setSpacing(10)
-        column.addStretch(4)
-        for widget in (self.rest_head, self.rest_words, self.rest_button):
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(5)
-        return rest
 
     def _build_foot(self) -> QHBoxLayout:
         row = QHBoxLayout()

@@ -25,7 +25,7 @@ from studio.frame_player import FramePlayer
 from studio.sessions.results import VIEWS, Cell, Sheet
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import KeyButton, label
+from studio.widgets import KeyButton, Rest, label
 
 BOXES = ("preset", "group", "study", "aspect", "metric", "calibration", "case")
 SHOWN: dict[str, tuple[str, ...]] = {
@@ -40,7 +40,6 @@ SHOWN: dict[str, tuple[str, ...]] = {
 }
 """What is chosen in each view."""
 HINTS = ("save_picture", "save_table", "make_sheets")
-REST_PX = 460
 MOST_LETTERS = 40  # of a cell; the rest is its tip
 LEFT, RIGHT = (side | Qt.AlignmentFlag.AlignVCenter for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
 LETTERS = {"participant": 12, "rater": 12, "link": 100, "token": 60}
@@ -138,7 +137,8 @@ class ResultsLayout:
         column.addWidget(self.about)
         self.stack = QStackedWidget()
         self.stack.addWidget(self._build_body())
-        self.stack.addWidget(self._build_rest())
+        self._rest = Rest()
+        self.stack.addWidget(self._rest)
         column.addWidget(self.stack, 1)
         row = QHBoxLayout()
         self.status = label("", "progress_text")
@@ -176,8 +176,7 @@ class ResultsLayout:
 
     def rest(self, head: str, words: str) -> None:
         """A sentence in place of picture and table."""
-        self.rest_head.setText(head)
-        self.rest_words.setText(words)
+        self._rest.say(head, words)
         self.stack.setCurrentIndex(1)
 
     def show_picture(self, path: Path | None) -> None:
@@ -237,22 +236,6 @@ class ResultsLayout:
         column.addWidget(self.player, 3)
         column.addWidget(self.table, 2)
         return body
-
-    def _build_rest(self) -> QWidget:
-        rest = QWidget()
-        rest.setObjectName("rest")
-        rest.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
-        self.rest_words.setWordWrap(True)
-        self.rest_words.setFixedWidth(REST_PX)
-        column = QVBoxLayout(rest)
-        column.setSpacing(10)
-        column.addStretch(4)
-        for widget in (self.rest_head, self.rest_words):
-            widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(5)
-        return rest
 
 
 def _said(cell: Cell) -> str:

@@ -31,7 +31,7 @@ from studio.sessions.thresholds import CutLine, GateStep, ThresholdSession
 from studio.texts import text
 from studio.theme import Theme
 from studio.thumbnails import ThumbnailStore
-from studio.widgets import KeyButton, clear, label
+from studio.widgets import KeyButton, Rest, clear, label
 
 LIST_PX, STRIP_PX, THUMB_PX, FUNNEL_PX = 236, 152, 92, 420
 PICTURED = Qt.ItemDataRole.UserRole + 1
@@ -183,7 +183,8 @@ class ThresholdsLayout:
         self.inside = NearStrip(text("thresholds.inside"), store)
         self.stack = QStackedWidget()
         self.stack.addWidget(self._build_body())
-        self.stack.addWidget(self._build_rest())
+        self._rest = Rest()
+        self.stack.addWidget(self._rest)
         column = QVBoxLayout(page)
         column.setContentsMargins(24, 16, 24, 12)
         column.setSpacing(12)
@@ -195,8 +196,7 @@ class ThresholdsLayout:
 
     def rest(self, head: str, words: str) -> None:
         """A sentence in place of everything else."""
-        self.rest_head.setText(head)
-        self.rest_words.setText(words)
+        self._rest.say(head, words)
         self.stack.setCurrentIndex(1)
 
     def show_score(self, score: StoredScore, spread: ScoreSpread | None, cuts: Sequence[CutLine]) -> None:
@@ -407,22 +407,6 @@ class ThresholdsLayout:
             grid.addWidget(strip, 1, place)
             grid.setColumnStretch(place, 1)
         return grid
-
-    def _build_rest(self) -> QWidget:
-        rest = QWidget()
-        rest.setObjectName("rest")
-        rest.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
-        self.rest_words.setWordWrap(True)
-        self.rest_words.setFixedWidth(FUNNEL_PX)
-        column = QVBoxLayout(rest)
-        column.setSpacing(10)
-        column.addStretch(4)
-        for widget in (self.rest_head, self.rest_words):
-            widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(5)
-        return rest
 
     def _build_foot(self) -> QHBoxLayout:
         row = QHBoxLayout()

@@ -133,7 +133,7 @@ def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: Librar
     press(page, "4")
     wait_total(qtbot, page, "anchor", 0)
     assert page.layout_of.lists.currentWidget() is page.layout_of.rest
-    assert "anchors" in page.layout_of.rest_head.text()
+    assert "anchors" in page.layout_of.rest.head.text()
 
 
 def test_a_search_is_typed_and_taken_back(qtbot, page: LibraryPage) -> None:
@@ -163,7 +163,7 @@ def test_an_expression_is_searched_for_and_a_wrong_one_is_told(qtbot, page: Libr
     page.layout_of.search.clear()
     press(page, "= similarty > 1")
     press(page, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "did you mean similarity" in page.layout_of.rest_words.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "did you mean similarity" in page.layout_of.rest.words.text(), timeout=10_000)
 
 
 def test_a_range_is_filtered_by_keys(qtbot, page: LibraryPage) -> None:
@@ -398,7 +398,7 @@ def test_the_library_says_when_the_service_is_away_and_comes_back(
     try:
         page = window.page
         assert isinstance(page, LibraryPage)
-        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.rest_words.text(), timeout=10_000)
+        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.rest.words.text(), timeout=10_000)
         assert not window.banner.isVisible()
         away.away = False
         wait_total(qtbot, page, "clip", 3)  # by itself
