@@ -274,6 +274,8 @@ class CodedVote:
     """Of a comparison on five points: 2 much, 1 slightly, 0 as good."""
     first_on_left: bool = True
     reasons: tuple[str, ...] = ()
+    comment: str = ""
+    """In the participant's own words."""
     seconds: float = 0.0
     held_out: bool = True
     """Whether the item came evenly; False where a sequential study chose it."""
@@ -419,6 +421,7 @@ class RaterRow:
     group: str
     votes: int
     seconds: float
+    """0 of an imported one."""
     median_item_s: float | None
     gold: Estimate
     consistency: Estimate
@@ -430,6 +433,8 @@ class RaterRow:
     entropy_bits: float = 0.0
     """Of the answers as they were given: 0 when all are one."""
     removed_by: str = ""
+    is_imported: bool = False
+    """Their votes were read from a file: how they were shown, and how long they took, nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,6 @@ def _look(number: int) -> tuple[str, object]:
 
 
 def _short(name: str, most: int = 22) -> str:
-    """A name as a label: cut, and without the signs that the plotter reads as formulas."""
-    name = name.replace("$", "＄")
-    return name if len(name) <= most else name[: most - 1] + "…"
+    """A name as a label, as it is written: cut, with the sign escaped by which the plotter knows formulas."""
+    name = name if len(name) <= most else name[: most - 1] + "…"
+    return name.replace("$", r"\$")

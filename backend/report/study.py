@@ -77,7 +77,8 @@ def _methods(found: StudyResults, design: StudyDesign) -> list[Block]:
     questions = {question.name: question.text for question in load_form(design.form).questions}
     return [
         Prose(_shown(found, design)),
-        Prose(_order(design)),
+        *([] if _all_imported(found) else [Prose(_order(design))]),
+        *(Prose(told) for told in (_imported(found),) if told),
         Prose(_people(found)),
         Prose(_left_out(found, design)),
         *(Prose(told) for told in (_course(found),) if told),
@@ -95,10 +96,11 @@ def _shown(found: StudyResults, design: StudyDesign) -> str:
     drawn = f"Items were drawn evenly over categories and sets of systems with seed {design.seed}"
     preset = f", by the design of {design.preset}" if design.preset else ""
     aspects = f"{len(study.aspects)} questions" if len(study.aspects) > 1 else "one question"
+    copies = " Videos were written anew in one size, rate and codec, and no name of a system was shown."
     return (
         f"We compared {len(study.systems)} systems ({', '.join(study.systems)}) on {cases} cases of {study.benchmark or 'a benchmark'}"
         f"{preset}. Each trial showed {SHOWN[study.kind]}, and asked {aspects}. {drawn}: {study.items} items, each meant for "
-        f"{design.raters_per_item} people. Videos were written anew in one size, rate and codec, and no name of a system was shown."
+        f"{design.raters_per_item} people.{'' if _all_imported(found) else copies}"
     )
 
 
@@ -139,6 +141,32 @@ def _order(design: StudyDesign) -> str:
     )
 
 
+def _num_imported(found: StudyResults) -> int:
+    return sum(rater.is_imported for rater in found.raters)
+
+
+def _all_imported(found: StudyResults) -> bool:
+    """Whether nobody answered here."""
+    return bool(found.raters) and _num_imported(found) == len(found.raters)
+
+
+def _imported(found: StudyResults) -> str:
+    """What is not known of votes that were read from files; empty where there are none."""
+    num = _num_imported(found)
+    if not num:
+        return ""
+    rules = "the rules on time and the slider do not apply to them"
+    if _all_imported(found):
+        return (
+            "All votes were given elsewhere and read from files: how videos were prepared and trials ordered, which checks "
+            f"were among them and how long they took is not known here, and {rules}."
+        )
+    return (
+        f"{_many(num, 'response was', 'responses were')} given elsewhere and read from files: what is said of videos, practice, "
+        f"order and checks is not of them, and {rules}."
+    )
+
+
 def _course(found: StudyResults) -> str:
     """How it ended, or when it will; empty where nothing was said."""
     study, stop = found.study, found.stop
@@ -155,12 +183,17 @@ def _people(found: StudyResults) -> str:
     counted = found.groups[0].participants
     groups = [f"{group.participants} {group.group}" for group in found.groups if group.group]
     of_whom = f" ({_listed(groups)})" if groups else ""
-    kept = [rater for rater in found.raters if not rater.removed_by and rater.votes]
+    kept = [rater for rater in found.raters if not rater.removed_by and rater.votes and not rater.is_imported]
     seconds = sorted(rater.seconds for rater in kept)
     took = f" They took {_duration(seconds[len(seconds) // 2])} in the median." if seconds and seconds[-1] > 0 else ""
+    elsewhere = _num_imported(found)
+    joined, finished = study.joined - elsewhere, study.finished - elsewhere
+    came = (
+        f"{_many(study.invited, 'invitation was', 'invitations were')} given out; {_many(joined, 'person', 'people')} joined "
+        f"and {finished} finished. Each had agreed to what is asked and kept before the first trial. "
+    )
     return (
-        f"{_many(study.invited, 'invitation was', 'invitations were')} given out; {_many(study.joined, 'person', 'people')} joined "
-        f"and {study.finished} finished. "
+        f"{'' if _all_imported(found) else came}"
         f"{_many(counted, 'response counts', 'responses count')}{of_whom}, with {_votes(found.groups[0]):,} votes on main items.{took}"
     )
 
@@ -228,11 +261,11 @@ def _won(row: WinRow) -> str:
 
 
 def _tables(found: StudyResults) -> list[Block]:
-    """Ranks and rates with both intervals, all people and then each group."""
+    """Ranks and rates, all people and then each group; then the pairs of systems with both intervals."""
     several = len(found.groups) > 1
     rows = tuple(
         (
-            *([group.group or "all"] if several else []), readable(aspect.aspect), _rank(row), readable(row.system),
+            *([group.group or "all"] if several else []), readable(aspect.aspect), _rank(row), row.system,
             _text(row.davidson, 2), _text(row.bradley_terry, 2), "–" if row.elo is None else f"{row.elo:.0f}",
             _text(row.rate, 2), _text(row.majority, 2),
         )
@@ -246,7 +279,29 @@ def _tables(found: StudyResults) -> list[Block]:
     note = "In brackets the ranks that the intervals of differences allow. Rate: wins and half the ties of a system's votes; by "
     note += "majority: points by what most raters of an item said."
     head, numeric = (("people", *head), {2, 4, 5, 6, 7, 8}) if several else (head, {1, 3, 4, 5, 6, 7})
-    return [Table(head=head, rows=rows, numeric=frozenset(numeric), folded=_fold(len(rows), "ranks in numbers"), note=note)]
+    folded = _fold(len(rows), "ranks in numbers")
+    return [Table(head=head, rows=rows, numeric=frozenset(numeric), folded=folded, note=note), _pairs(found)]
+
+
+def _pairs(found: StudyResults) -> Table:
+    """Each pair of systems once, the answers of all people about it, and its rate with both intervals."""
+    rows = tuple(
+        (
+            readable(aspect.aspect), row.system, row.rival, str(row.wins), str(row.ties), str(row.both_bad), str(row.losses),
+            _text(row.rate), _text(row.wilson),
+        )
+        for aspect in found.groups[0].aspects
+        for row in aspect.wins
+        if found.study.systems.index(row.system) < found.study.systems.index(row.rival)
+    )  # fmt: skip
+    return Table(
+        head=("aspect", "system", "rival", "wins", "ties", "both bad", "losses", "rate", "as if independent"),
+        rows=rows,
+        numeric=frozenset(range(3, 9)),
+        folded=_fold(len(rows), "pairs in numbers"),
+        note="Rate: wins and half the ties, both bad among them. Its interval is over items and raters; beside it Wilson's, as if every vote were an "
+        "independent witness: too narrow, for comparison with papers that give it.",
+    )
 
 
 def _rank(row: StrengthRow) -> str:
@@ -299,7 +354,7 @@ def _quality(found: StudyResults) -> list[Block]:
 def _rater_rows(found: StudyResults) -> list[Block]:
     rows = tuple(
         (
-            rater.participant, rater.group, str(rater.votes), f"{rater.seconds / 60:.1f}",
+            rater.participant, rater.group, str(rater.votes), "–" if rater.is_imported else f"{rater.seconds / 60:.1f}",
             "–" if rater.median_item_s is None else f"{rater.median_item_s:.1f}", _text(rater.gold), _text(rater.consistency),
             "–" if rater.left_share is None else f"{rater.left_share:.2f}", str(rater.longest_run), readable(rater.removed_by),
         )

@@ -180,9 +180,9 @@ def colour_of(number: int) -> str:
 
 
 def short(name: str, most: int = 26) -> str:
-    """A name as a label: cut, and without the signs that the plotter reads as formulas."""
-    name = name.replace("$", "＄").replace("_", " ")
-    return name if len(name) <= most else name[: most - 1] + "…"
+    """A name as a label, as it is written: cut, with the sign escaped by which the plotter knows formulas."""
+    name = name if len(name) <= most else name[: most - 1] + "…"
+    return name.replace("$", r"\$")
 
 
 _BELOW: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "fontsize": 8.5, "ncols": 5}

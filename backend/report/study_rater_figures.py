@@ -122,8 +122,8 @@ def raters_figure(raters: Sequence[RaterRow]) -> StudyFigure | None:
             "left_p", "longest_run", "entropy_bits", "removed_by",
         ),
         rows=tuple(
-            (r.participant, r.group, r.votes, r.seconds, r.median_item_s, r.gold.value, r.consistency.value, r.left_share,
-             r.left_p, r.longest_run, r.entropy_bits, r.removed_by)
+            (r.participant, r.group, r.votes, None if r.is_imported else r.seconds, r.median_item_s, r.gold.value,
+             r.consistency.value, r.left_share, r.left_p, r.longest_run, r.entropy_bits, r.removed_by)
             for r in raters
         ),
     )  # fmt: skip

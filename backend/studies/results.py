@@ -50,7 +50,7 @@ from backend.measures.win_rates import best_of_shares, head_to_heads, majority_p
 from backend.studies.kinds import kind_of
 from backend.studies.rules import Sifted, sift
 from backend.studies.stopping import MIN_PEOPLE, NUM_DRAWS, main_figures, stop_state, width_state
-from backend.studies.tally import Response
+from backend.studies.tally import IMPORTED, Response
 
 PAIRS, BEST, YES, POINTS = ("preference", "comparative"), ("best_of",), ("identity",), ("rating",)
 
@@ -360,12 +360,13 @@ def _reasons(design: StudyDesign, own: Sequence[CodedVote]) -> tuple[tuple[str, 
 
 def _rater(response: Response, sifted: Sifted) -> RaterRow:
     quality = rater_quality(response.sitting)
+    is_imported = response.participant.invited_by == IMPORTED
     return RaterRow(
         participant=response.participant.id,
         group=response.participant.group,
         votes=len(response.votes),
-        seconds=round(response.seconds, 3),
-        median_item_s=quality.median_s,
+        seconds=0.0 if is_imported else round(response.seconds, 3),
+        median_item_s=None if is_imported else quality.median_s,
         gold=quality.gold,
         consistency=quality.consistency,
         left_share=quality.left.value,
@@ -373,6 +374,7 @@ def _rater(response: Response, sifted: Sifted) -> RaterRow:
         left_p=quality.left_p,
         entropy_bits=quality.entropy_bits,
         removed_by=sifted.removed_by.get(response.participant.id, ""),
+        is_imported=is_imported,
     )
 
 

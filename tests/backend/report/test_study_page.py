@@ -109,11 +109,46 @@ def test_a_study_without_votes_is_a_page_that_says_so() -> None:
 
 
 @pytest.mark.slow
-def test_names_are_text_in_page_and_plots() -> None:
-    design, found = made(systems=("<b>x</b>", "$y_1$", "z"))
+def test_names_are_text_in_page_and_plots_as_they_are_written() -> None:
+    design, found = made(systems=("<b>x</b>", "$y_1$", "my_model_2"))
     html = page(design, found)
     assert "<b>x</b>" not in html
     assert "&lt;b&gt;x" in html
+    for name in ("$y_1$", "my_model_2"):
+        assert html.count(name) > 3
+        for figure in study_figures(found):
+            if figure.name in ("win_tie_loss", "strengths"):
+                assert name in figure.svg, (figure.name, name)
+    assert "my model" not in html
+
+
+@pytest.mark.slow
+def test_each_pair_stands_once_with_both_intervals() -> None:
+    design, found = made()
+    html = page(design, found)
+    (wins,) = (aspect.wins for aspect in found.groups[0].aspects)
+    for row in wins:
+        low, high = row.wilson.low, row.wilson.high
+        assert low is not None and high is not None and row.wilson.value is not None
+        told = f"{row.wilson.value:.3f} [{low:.3f}, {high:.3f}]"
+        cells = rf"<td[^>]*>{row.system}</td>\s*<td[^>]*>{row.rival}</td>\s*(<td[^>]*>[^<]*</td>\s*){{5}}<td[^>]*>{re.escape(told)}"
+        is_first = design.systems.index(row.system) < design.systems.index(row.rival)
+        assert len(re.findall(cells, html)) == is_first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("elsewhere", [0, 2, 6])
+def test_methods_claim_nothing_of_votes_that_were_read_from_files(elsewhere: int) -> None:
+    design, found = made()
+    raters = tuple(replace(row, is_imported=k < elsewhere) for k, row in enumerate(found.raters))
+    html = page(design, replace(found, raters=raters, study=replace(found.study, invited=9, finished=6)))
+    assert ("2 responses were given elsewhere and read from files" in html) == (elsewhere == 2)
+    assert ("All votes were given elsewhere and read from files" in html) == (elsewhere == 6)
+    assert (f"9 invitations were given out; {6 - elsewhere} people joined and {6 - elsewhere} finished." in html) == (
+        elsewhere < 6
+    )
+    for claim in ("Videos were written anew", "for practice, each participant", "Each had agreed to"):
+        assert (claim in html) == (elsewhere < 6), claim
 
 
 @pytest.mark.slow
