@@ -113,6 +113,7 @@ def _coded(
         strength=found.strength,
         first_on_left=order[0] == 0,
         reasons=vote.reasons,
+        comment=vote.comment,
         seconds=round(seconds, 3),
         held_out=held_out,
     )

@@ -20,22 +20,25 @@ from backend.store.study_events import assigned_event, chosen_event, consented_e
 from backend.studies.book import StudyBook, trial_id
 from backend.studies.kinds import order_of
 from backend.studies.tally import IMPORTED
+from backend.workspace.study_enrolling import GROUPS
 from backend.workspace.study_shelf import StudyShelf
 
 FORMATS = ("jsonl", "parquet", "csv", "vbench2")
 TEXTS = {"a": 1.0, "tie": 0.5, "b": 0.0}
 _NEEDED = ("case_id", "systems", "question", "rater", "choice")
 MAX_FILE_BYTES = 512 << 20
+PUBLIC = "public"
 IMPORTED_PLACE = -1
 """Imported raters hold no place of the design: what they answered is what their file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadVote:
-    """A line of a file: a vote on a main item, and whether the item had come evenly."""
+    """A line of a file: a vote on a main item, its rater's group as it stands there, and whether the item had come evenly."""
 
     item: StudyItem
     vote: Vote
+    group: str
     held_out: bool
 
 
@@ -110,11 +113,15 @@ def import_votes(shelf: StudyShelf, study: str, path: Path, *, format: str) -> V
     for one in read_votes(path, book.design, format=format):
         _check_choice(book, one.item, one.vote, path)
         by_rater.setdefault(one.vote.rater, []).append(one)
+    groups = {rater: _group(given, path) for rater, given in by_rater.items()}
     num = 0
     with shelf.once:
         for rater, given in by_rater.items():
             person = Participant(
-                id=content_id("p", book.id, IMPORTED, rater), study_id=book.id, group="public", invited_by=IMPORTED
+                id=content_id("p", book.id, IMPORTED, rater),
+                study_id=book.id,
+                group=groups[rater],
+                invited_by=IMPORTED,
             )
             num += _import_rater(shelf, book, person, given, path)
     told = () if num else ("every vote of the file was imported before",)
@@ -141,6 +148,17 @@ def _import_rater(shelf: StudyShelf, book: StudyBook, person: Participant, given
     if enrolment.participant.state != "finished":
         shelf.append(book, [finished_event(person, code="")])
     return sum(receipt.seq > before for receipt in receipts)
+
+
+def _group(given: Sequence[ReadVote], path: Path) -> str:
+    """The one group of a rater's votes."""
+    groups = {one.group for one in given}
+    if len(groups) > 1 or not groups <= set(GROUPS):
+        raise ImportRefused(
+            f"{path}: rater {given[0].vote.rater!r} is of group {', '.join(sorted(groups))[:80]}; give each rater one of "
+            f"{', '.join(GROUPS)}, or none for {PUBLIC}"
+        )
+    return groups.pop()
 
 
 def _trial_events(book: StudyBook, person: Participant, given: Sequence[ReadVote]) -> list[Event]:
@@ -218,10 +236,11 @@ def _vote(
         question=question,
         choice=choice,
         reasons=tuple(str(reason) for reason in row.get("reasons") or ()),
+        comment=str(row.get("comment") or ""),
         shown_order=tuple(shown),
     )
     even = str(row.get("held_out", True)).lower() != "false"
-    return ReadVote(item=item, vote=vote, held_out=even)
+    return ReadVote(item=item, vote=vote, group=str(row.get("group") or PUBLIC), held_out=even)
 
 
 def _is_main(row: object) -> bool:

@@ -40,6 +40,8 @@ def test_votes_written_are_read_into_another_project(api: Api, benchmark: Path, 
         assert other.import_votes(study="taste", path=str(out), format=format).votes == 0
         ours, theirs = (one.study_results(name="taste", bootstraps=20).groups[0].aspects[0] for one in (api, other))
         assert theirs.votes == ours.votes == 18
+        raters = other.study_results(name="taste", bootstraps=20).raters
+        assert {(row.is_imported, row.seconds, row.median_item_s) for row in raters} == {(True, 0.0, None)}
         counts = [[(r.system, r.rival, r.wins, r.ties, r.losses, r.both_bad) for r in one.wins] for one in (ours, theirs)]
         assert counts[0] == counts[1]
     finally:
@@ -75,6 +77,27 @@ def test_the_sample_worlds_votes_are_read_into_a_study_of_its_systems(api: Api, 
     given = [json.loads(line) for line in (world / "votes.jsonl").read_text().splitlines()]
     won = {name: sum(vote["systems"]["ab".index(vote["choice"])] == name for vote in given) for name in SYSTEMS}
     assert {name: sum(row.wins for row in aspect.wins if row.system == name) for name in SYSTEMS} == won
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+def test_groups_reasons_and_words_come_back(api: Api, benchmark: Path, tmp_path: Path, format: str) -> None:
+    create(api, benchmark)
+    item = next(item for item in api.study(name="taste").items if item.role == "main")
+    about = {"case_id": item.case_id, "systems": item.systems, "question": "better", "choice": "a"}
+    words = "\u05d0 better hand, \U0001f600\nand =face"
+    given = [
+        about | {"rater": "ann", "group": "expert", "reasons": ["identity"], "comment": words},
+        about | {"rater": "bob"},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    assert api.import_votes(study="taste", path=str(tmp_path / "in.jsonl")).votes == 2
+    out = tmp_path / f"out.{format}"
+    api.export_votes(study="taste", out=str(out), format=format)
+    read = read_votes(out, api.study(name="taste"), format=format)
+    told = {(one.group, one.vote.reasons, one.vote.comment) for one in read}
+    assert told == {("expert", ("identity",), words), ("public", (), "")}
+    groups = api.study_results(name="taste", bootstraps=20).groups
+    assert {(group.group, group.participants) for group in groups if group.group} == {("expert", 1), ("public", 1)}
 
 
 ODD = ("=1+1", "@SUM(A1)", "\r=1", "a\r\nb", "'+1", "a\u2028b", "\x85", "\U0001f600 \u05d0\u05d1", "a|b", "plain")
@@ -120,6 +143,7 @@ def test_names_of_any_script_come_back_as_they_were(
         ({"question": "beauty"}, "'beauty' is not asked"),
         ({"choice": "middle"}, "'middle' of rater 'ann' on case singleobj_1"),
         ({"shown": ["good", "poor"]}, "are not those of the item"),
+        ({"group": "friends"}, "rater 'ann' is of group friends; give each rater one of expert, public"),
     ],
 )
 def test_a_wrong_line_of_an_import_is_named(api: Api, benchmark: Path, tmp_path: Path, row: dict, sentence: str) -> None:
