@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from backend.domain.doctor import RoleRow
-from studio.pages.settings_rows import Group, SettingRows, Shown, Told
+from studio.pages.settings_rows import Group, SettingRows, Shown, Told, in_order
 from studio.sessions.settings import SettingsSession, size_words, state_of
 from studio.texts import text
 from studio.widgets import Chip, label
@@ -181,6 +181,7 @@ class RolesSection(QWidget):
                 ),
             )
         )
+        in_order(self.table, *self.list.fields, *self.places.findChildren(QPushButton))
         self._show_state()
 
     def _show_state(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 from PySide6.QtCore import Qt
@@ -128,6 +129,11 @@ class SettingRows(QWidget):
             row.show_value()
             row.show_problem(self._session.refused.get(name, ""))
 
+    @property
+    def fields(self) -> list[QWidget]:
+        """What one can be in, in order: each editor, and its way back to the default."""
+        return [widget for row in self.rows.values() for widget in (row.editor, row.back)]
+
     def focused(self) -> str:
         """The setting in which the focus is; empty for none."""
         here = self.window().focusWidget()
@@ -148,3 +154,9 @@ class SettingList(QScrollArea):
         self.setWidget(rows)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+
+def in_order(*widgets: QWidget) -> None:
+    """Tab goes from each to the next; rows are made later than what stands around them."""
+    for one, other in pairwise(widgets):
+        QWidget.setTabOrder(one, other)

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.project_care import StageSettings
-from studio.pages.settings_rows import Group, SettingList, SettingRows, Shown, Told
+from studio.pages.settings_rows import Group, SettingList, SettingRows, Shown, Told, in_order
 from studio.sessions.settings import SettingsSession, stages_like
 from studio.texts import text
 from studio.widgets import label
@@ -125,6 +125,7 @@ class StagesSection(QWidget):
                 ),
             )
         )
+        in_order(self.search, self.stages, *self.list.fields, self.to_thresholds)
         self.to_thresholds.setVisible(bool(stage.gates))
         if not stage.settings and not stage.gates:
             self.asks.setText(f"{self.asks.text()} {text('settings.nothing_to_set')}")

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from backend.domain.project_care import StorageKind, StorageUse
 from studio.pages.page import Frame
-from studio.pages.settings_rows import Group, SettingRows, Shown, Told
+from studio.pages.settings_rows import Group, SettingRows, Shown, Told, in_order
 from studio.preferences import FRAMES_MIB, THUMBNAILS_MIB, preferences
 from studio.sessions.settings import SettingsSession, size_words
 from studio.texts import text
@@ -141,6 +141,7 @@ class StorageSection(QWidget):
             if kind.clearable:
                 grid.addWidget(self._tick(kind, ticked=kind.kind in ticked), place, 3)
         grid.setRowStretch(len(shown), 1)
+        in_order(*self.ticks.values(), self.clear, *self.list.fields, self.frames, self.thumbnails)
         self._show_clear()
 
     @property

@@ -161,6 +161,9 @@ def test_stages_are_found_and_set_and_gates_lead_to_thresholds(qtbot, window: Wi
     QTest.keyClicks(stages.search, "longest clip")
     assert [stages.stages.item(n).text().strip() for n in range(stages.stages.count())] == ["split shots"]
     assert stages.list.rows["gates.clip.duration_s.min"].title.text() == "clip.duration_s, min"
+    for _ in range(2):
+        press(window, Qt.Key.Key_Tab)
+    assert page.layout_of.focused() == "stages.split_shots.max_s", "from the search over the list to the first setting"
     type_into(window, field(page, "stages", "stages.split_shots.max_s"), "30")
     assert stages.stages.item(0).text().startswith("●")
     qtbot.waitUntil(lambda: "1 stage works otherwise" in page.layout_of.status.text(), timeout=30_000)
