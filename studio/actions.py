@@ -66,6 +66,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="send", keys=("V",), contexts=(*LIBRARY, *THRESHOLDS, *EMBEDDINGS), menu="items", icon="send"),
     Action(id="export_items", keys=("Ctrl+E",), contexts=(*LIBRARY, *THRESHOLDS), menu="items", icon="export"),
     Action(id="exclude", keys=("D", "Del"), contexts=LIBRARY, menu="items", icon="exclude"),
+    Action(id="erase_items", keys=("Shift+Del",), contexts=LIBRARY, menu="items"),
     Action(id="include", keys=("U",), contexts=LIBRARY, menu="items", icon="include"),
     *(Action(id=f"kind_{kind}", keys=(str(n),), contexts=LIBRARY, menu="view") for n, kind in enumerate(KINDS, start=1)),
     Action(id="layout", keys=("G",), contexts=LIBRARY, menu="view", icon="table"),

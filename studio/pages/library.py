@@ -7,8 +7,10 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMenu
 
 from backend.domain import StudioError
+from backend.domain.erasing import ERASABLE, ErasedItems
 from backend.domain.library import EXCLUDED, KEPT, KINDS, ItemColumn, ItemKind, ItemPage, Selection
 from studio.actions import ActionSet
+from studio.erase_dialog import EraseDialog
 from studio.export_dialog import ExportDialog
 from studio.item_model import GridModel, ItemModel, column_title, fetch
 from studio.item_views import ItemGrid, ItemTable, count
@@ -158,6 +160,7 @@ class LibraryPage(Page):
             "export_items": lambda: self._with_chosen(self._export),
             "exclude": lambda: self._with_chosen(lambda chosen: self._exclude(chosen, excluded=True)),
             "include": self._include,
+            "erase_items": lambda: self._with_chosen(self._erase),
             **{f"kind_{kind}": lambda kind=kind: self._choose_kind(kind) for kind in KINDS},
             **{
                 f"layer_{n}": lambda n=n: detail().set_layer(n, not detail().pane.layers[n])
@@ -451,3 +454,16 @@ class LibraryPage(Page):
         dialog.done_with.connect(self._done)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
+
+    def _erase(self, chosen: Selection) -> None:
+        if chosen.kind not in ERASABLE:
+            self.context.notify(text("erase.not_these"))
+            return
+
+        def erased(went: ErasedItems) -> None:
+            paths = ", ".join(one.path for one in went.leftovers)
+            rows = sum(went.removed.rows.values())
+            key = "erase.done_left" if paths else "erase.done"
+            self._done(text(key, count=len(went.leftovers) if paths else rows, paths=paths))
+
+        EraseDialog(self, self.link, chosen, rater=self.context.rater, erased=erased).open()

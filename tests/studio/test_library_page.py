@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QWidget
 
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
@@ -20,6 +20,7 @@ from backend.sampleworld import render_world
 from backend.service import serving
 from backend.workspace import Workspace
 from studio.app import open_window
+from studio.erase_dialog import EraseDialog
 from studio.export_dialog import ExportDialog
 from studio.filter_bar import FilterEditor
 from studio.pages.library import LibraryPage
@@ -487,3 +488,40 @@ def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample:
     left = round(where.x() + mark.box[0] * where.width() / view.width)
     middle = round(where.y() + (mark.box[1] + mark.box[3]) / 2 * where.height() / view.height)
     assert without.pixelColor(left, middle) != bare.pixelColor(left, middle)
+
+
+@pytest.mark.slow
+def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: LibraryPage, workspace: Workspace) -> None:
+    press(page, "5")
+    wait_total(qtbot, page, "pair", 2)
+    press(page, Qt.Key.Key_Delete, SHIFT)
+    window = cast(Window, page.window())
+    qtbot.waitUntil(lambda: "no footage of their own" in window.banner_words.text(), timeout=5000)
+    press(page, "3")
+    wait_total(qtbot, page, "subject", 3)
+    (workspace.layout.root / "exports" / "mine").mkdir(parents=True)
+    press(page, Qt.Key.Key_Delete, SHIFT)
+    sheet = popup(qtbot, EraseDialog)
+    assert isinstance(sheet, EraseDialog)
+    qtbot.waitUntil(lambda: sheet.found is not None, timeout=9000)
+    said = "\n".join(one.text() for one in sheet.forecast.findChildren(QLabel) if one.isVisible())
+    for words in (
+        "1 clip, 1 subject, 2 pairs",
+        "mug.mp4",
+        "2 subjects of other clips",
+        "1 older copy may hold it: export 20",
+    ):
+        assert words in said
+    assert sheet.backups.isHidden()
+    QTest.keyClick(sheet, Qt.Key.Key_Return)  # nothing grave by Return
+    qtbot.waitUntil(lambda: not sheet.isVisible(), timeout=5000)
+    assert workspace.status().counts["subjects"] == 3
+    press(page, Qt.Key.Key_Delete, SHIFT)
+    sheet = popup(qtbot, EraseDialog)
+    assert isinstance(sheet, EraseDialog)
+    qtbot.waitUntil(sheet.go.isEnabled, timeout=9000)
+    sheet.go.setFocus()
+    QTest.keyClick(sheet.go, Qt.Key.Key_Space)
+    wait_total(qtbot, page, "subject", 2)
+    assert (workspace.layout.root / "exports" / "mine").is_dir()
+    assert workspace.verify().ok
