@@ -3,11 +3,11 @@
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCompleter,
@@ -25,13 +25,16 @@ from backend.domain.corrections import Correction, Outline
 from backend.domain.model_work import SegmentedFrame
 from backend.media.reader import VideoReader
 from studio.link import Link
+from studio.outbox import Said
 from studio.player.edit_pane import EditPane
 from studio.sessions.correcting import TOOLS, CorrectingSession
+from studio.sync import SyncState
 from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import Chip, clear, label
 
 SIDE_PX = 340
+PATIENCE_MS = 4000  # how long the service may take before the screen moves on with what is safe here
 MOST_LETTERS = {"phrase": 500, "category": 100}
 log = logging.getLogger(__name__)
 
@@ -47,9 +50,14 @@ class Side:
 
 
 class CorrectionEditor(QWidget):
-    """Opens on an item of a queue. `saved` comes with the outlines as they stand afterwards, `left` when nothing was stored."""
+    """Opens on an item of a queue. `saved` comes with the outlines as they stand afterwards, `left` when nothing was stored.
+
+    What is stored is on this machine's disk first. Where the service does not answer for it soon, `saved` comes with the
+    outlines as they will stand, and `waits` with what is still on its way.
+    """
 
     saved = Signal(object)
+    waits = Signal(object)
     left = Signal()
     failed = Signal(str)
 
@@ -64,6 +72,17 @@ class CorrectionEditor(QWidget):
         self._asked = 0
         self._made: list[Correction] = []
         self.is_busy = False
+        self._stored: dict[tuple[str, int], Correction] = {}
+        """What is on its way, by id and revision; those that are on the disk are in `_kept`."""
+        self._kept: set[tuple[str, int]] = set()
+        self._then: list[Correction] = []
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self._move_on)
+        link.vote_saved.connect(self._on_kept)
+        link.vote_not_saved.connect(lambda said, why: self._on_refused(said, why))
+        link.vote_refused.connect(self._on_refused)
+        link.votes_sent.connect(self._on_sent)
+        link.sync_changed.connect(self._on_sync)
         self.pane = EditPane(text("correct.frame"))
         self.title = label("", "title")
         self.by_people = Chip("", tone="accent")
@@ -102,9 +121,12 @@ class CorrectionEditor(QWidget):
         )
 
     def close_editor(self) -> None:
-        """Forgets what was not stored."""
+        """Forgets what was not stored; what is on its way goes on."""
+        if self._stored:
+            self._move_on()
+            return
         self._asked += 1
-        self.is_busy = False
+        self._free()
         self.sides, self.sessions = (), {}
         self.pane.set_session(None)
         self.left.emit()
@@ -155,7 +177,7 @@ class CorrectionEditor(QWidget):
             self.pane.update()
 
     def save(self) -> None:
-        """Stores what was changed on every side; the screen moves on when the journal has it."""
+        """Stores what was changed on every side; the screen moves on when it is safe."""
         if self.is_busy or not self.sides:
             return
         self._keep_words()
@@ -196,24 +218,68 @@ class CorrectionEditor(QWidget):
     def _store(self, corrections: tuple[Correction, ...], *, made: list[Correction]) -> None:
         self.is_busy = True
         self.save_button.setEnabled(False)
-        study, item, slots, api = self._study, self._item, [side.slot for side in self.sides], self.link.api
+        self._stored = {(one.id, one.rev): one for one in corrections}
+        self._kept, self._then = set(), made
+        for one in corrections:
+            self.link.write(one)
 
-        def work() -> dict[str, Outline]:
-            api.correct(corrections=corrections)
-            return {slot: api.outline(study_id=study, item_id=item, slot=slot) for slot in slots}
+    def _on_kept(self, said: Said) -> None:
+        """One is on the disk; the service has some time to answer for all of them."""
+        if (said.id, said.rev) in self._stored:
+            self._kept.add((said.id, said.rev))
+            if self._kept == set(self._stored):
+                self._patience.start()
+
+    def _on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
+        """The journal has some: when it has all, the screen shows what came of them."""
+        if not self._stored or not set(self._stored) & set(sent):
+            return
+        left = {key: one for key, one in self._stored.items() if key not in sent}
+        self._stored, self._kept = left, self._kept - set(sent)
+        if left:
+            return
+        self._patience.stop()
+        study, item, slots, api = self._study, self._item, [side.slot for side in self.sides], self.link.api
+        made, number = self._then, self._asked
 
         def done(outlines: dict[str, Outline]) -> None:
-            self._made = made
-            self._free()
-            self.saved.emit(outlines)
+            if number == self._asked:
+                self._made = made
+                self._free()
+                self.saved.emit(outlines)
 
-        def refused(error: StudioError) -> None:
-            self._free()
-            self.failed.emit(str(error))
+        self.link.ask(
+            lambda: {slot: api.outline(study_id=study, item_id=item, slot=slot) for slot in slots},
+            done,
+            lambda error: self._move_on() if number == self._asked else None,
+            slow=True,
+        )
 
-        self.link.ask(work, done, refused, slow=True)
+    def _on_refused(self, said: Said, why: str) -> None:
+        """What cannot be stays in its field, to be mended here: nobody else needs to look at it."""
+        if self._stored.pop((said.id, said.rev), None) is None:
+            return
+        self.link.outbox.forget(said.id)
+        self._stored = {}
+        self._free()
+        self.failed.emit(why)
+
+    def _on_sync(self, state: SyncState) -> None:
+        if state.lost and self._stored and self._kept == set(self._stored):
+            self._move_on()
+
+    def _move_on(self) -> None:
+        """What is safe here needs no waiting for a service that is away."""
+        waiting, self._made = tuple(self._stored), self._then
+        outlines = {side.slot: foreseen(side.outline, tuple(self._stored.values())) for side in self.sides}
+        self._free()
+        if waiting:
+            self.waits.emit(waiting)
+        self.saved.emit(outlines)
 
     def _free(self) -> None:
+        self._patience.stop()
+        self._stored, self._kept = {}, set()
         self.is_busy = False
         self.save_button.setEnabled(True)
 
@@ -372,6 +438,24 @@ def read_sides(api: Api, study_id: str, item_id: str, slots: Sequence[tuple[str,
     if not found:
         raise ProjectError(told or "nothing of this can be corrected; go on with the next one")
     return tuple(found)
+
+
+def foreseen(outline: Outline, corrections: Sequence[Correction]) -> Outline:
+    """An outline as it will stand when the service has these; the cut-out stays as it was until then."""
+    for one in corrections:
+        if one.withdrawn:
+            continue  # what was there before is the service's to know
+        if one.item_id == outline.appearance_id and one.box is not None:
+            outline = replace(outline, box=one.box)
+        elif one.item_id == outline.appearance_id and one.counts:
+            outline = replace(outline, counts=one.counts)
+        elif one.item_id == outline.clip_id:
+            outline = replace(outline, caption=one.text)
+        elif one.item_id == outline.subject_id and one.kind == "phrase":
+            outline = replace(outline, phrase=one.text)
+        elif one.item_id == outline.subject_id:
+            outline = replace(outline, category=one.text)
+    return outline
 
 
 def _kind_words(kind: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from backend.api import Api
-from backend.domain import ServiceError, StudioError, Vote
-from studio.outbox import Outbox
+from backend.domain import Receipt, ServiceError, StudioError, Vote
+from backend.domain.corrections import Correction
+from studio.outbox import Outbox, Said
 from studio.sync import FIRST_WAIT_S, SyncState, VoteSync
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ class Link(QObject):
     vote_saved = Signal(object)
     vote_not_saved = Signal(object, str)
     votes_sent = Signal(object)
+    vote_refused = Signal(object, str)
+    """Of votes and of corrections, as the three before."""
     sync_changed = Signal(object)
     lost = Signal(str)
     """The service does not answer, and why; empty when it does again."""
@@ -57,10 +60,11 @@ class Link(QObject):
         self.sync_changed.connect(self._keep_state)
         self._sync = VoteSync(
             outbox=outbox,
-            submit=lambda votes: self.api.submit_votes(votes=votes),
+            submit=self._submit,
             saved=self.vote_saved.emit,
             not_saved=self.vote_not_saved.emit,
             sent=self.votes_sent.emit,
+            refused=self.vote_refused.emit,
             state=self.sync_changed.emit,
             first_wait_s=first_wait_s,
         )
@@ -80,9 +84,9 @@ class Link(QObject):
         future = (self._slow if slow else self._quick).submit(work)
         future.add_done_callback(lambda finished: self._answered.emit(finished, done, failed))
 
-    def write(self, vote: Vote) -> None:
-        """Puts a vote into the outbox; `vote_saved` or `vote_not_saved` follows."""
-        self._sync.write(vote)
+    def write(self, said: Said) -> None:
+        """Puts a vote or a correction into the outbox; `vote_saved` or `vote_not_saved` follows, then `votes_sent`."""
+        self._sync.write(said)
 
     def close(self) -> None:
         """Ends all threads; what is in the outbox stays there for the next start."""
@@ -93,6 +97,13 @@ class Link(QObject):
             pool.shutdown(wait=True, cancel_futures=True)
         self._sync.close()
         self.outbox.close()
+
+    def _submit(self, said: tuple[Said, ...]) -> tuple[Receipt, ...]:
+        """Votes, or corrections, to the service of now."""
+        corrections = tuple(one for one in said if isinstance(one, Correction))
+        if corrections:
+            return self.api.correct(corrections=corrections)
+        return self.api.submit_votes(votes=tuple(one for one in said if isinstance(one, Vote)))
 
     def _deliver(self, future: Future[Any], done: Callable[[Any], object], failed: Callable[..., object]) -> None:
         if self._closed or future.cancelled():

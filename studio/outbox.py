@@ -1,7 +1,7 @@
-"""The outbox: every vote is on this machine's disk before the screen moves on, and leaves only for a receipt.
+"""The outbox: every vote and correction is on this machine's disk before the screen moves on, and leaves only for a receipt.
 
-A vote waits as `pending`, becomes `sent` when the service's receipt came, or `attention` when the service refused it
-(a person must look; it is never dropped). Every revision is a row of its own, so that an edit made while an earlier
+It waits as `pending`, becomes `sent` when the service's receipt came, or `attention` when the service refused it
+(a person must look; it is never dropped, but for what is about footage that was erased: of that no byte may stay). Every revision is a row of its own, so that an edit made while an earlier
 revision is on its way is not taken for sent. Rows stay, with their receipts: `recheck` sends the newest ones again,
 and a service that lost them (a restored backup, a damaged disk) stores them anew.
 """
@@ -13,13 +13,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from backend.domain import ProjectError, Receipt, ServiceError, StoreError, StudioError, Vote
+from backend.domain import ItemErased, ProjectError, Receipt, ServiceError, StoreError, StudioError, Vote
+from backend.domain.corrections import Correction
 from backend.sqlite import Database, Migrations
 
-Send = Callable[[tuple[Vote, ...]], tuple[Receipt, ...]]
-"""`Api.submit_votes` as a function of the votes."""
+Said = Vote | Correction
+"""What a person said, known by its `id` and `rev`."""
+
+OneKind = TypeVar("OneKind", Vote, Correction)
+
+Send = Callable[[tuple[Any, ...]], tuple[Receipt, ...]]
+"""`Api.submit_votes` or `Api.correct` as a function of votes, or of corrections: never of both at once."""
+
+KINDS: dict[str, type[Vote] | type[Correction]] = {"vote": Vote, "correction": Correction}
+"""By their names in the file."""
+
+CORRECTIONS_AT_ONCE = 20  # each may cut a picture out anew
 
 RETRIED_KINDS = frozenset({"service", "project", "store"})
 """Kinds of StudioError that say nothing against a vote: it stays pending and is sent again later."""
@@ -44,9 +55,15 @@ def m001_votes(db: Database) -> None:
     votes.create_index(["state", "n"])
 
 
+@MIGRATIONS()
+def m002_kind(db: Database) -> None:
+    """What a row is of `KINDS`; those of before are votes."""
+    db.execute("alter table votes add column kind text not null default 'vote'")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxCounts:
-    """How many votes wait, were acknowledged, and need a person."""
+    """How many votes and corrections wait, were acknowledged, and need a person."""
 
     pending: int
     sent: int
@@ -55,14 +72,14 @@ class OutboxCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A vote that the service refused, and why."""
+    """What the service refused, and why."""
 
-    vote: Vote
+    said: Said
     problem: str
 
 
 class Outbox:
-    """The votes of one project on this machine. Every method may be called from any thread.
+    """What people said in one project on this machine. Every method may be called from any thread.
 
     Raises ProjectError or StoreError in one sentence, within 5 s, when the file cannot be used.
     """
@@ -83,38 +100,42 @@ class Outbox:
         with self._lock:
             self._connection.close()
 
-    def put(self, vote: Vote) -> None:
-        """Commits a vote before returning; putting the same vote again changes nothing.
+    def put(self, said: Said) -> None:
+        """Commits a vote or a correction before returning; putting the same again changes nothing.
 
         Raises ValueError when its revision is not above those that the outbox holds, ProjectError on a full disk.
         """
-        text = _to_json(vote)
+        kind, text = _kind_of(type(said)), _to_json(said)
         with self._lock:
-            newest = self.latest(vote.id)
-            if newest == vote:
+            newest = self.latest(said.id)
+            if newest == said:
                 return
-            if newest is not None and newest.rev >= vote.rev:
-                raise ValueError(f"vote {vote.id} has rev {vote.rev}, but rev {newest.rev} is stored; give it a higher one")
-            self._run("insert into votes (id, rev, vote, state) values (?, ?, ?, 'pending')", vote.id, vote.rev, text)
+            if newest is not None and newest.rev >= said.rev:
+                raise ValueError(
+                    f"{kind} {said.id} has rev {said.rev}, but rev {newest.rev} is stored; give it a higher one"
+                )
+            row = (said.id, said.rev, text, kind)
+            self._run("insert into votes (id, rev, vote, state, kind) values (?, ?, ?, 'pending', ?)", *row)
 
     def undo(self, vote_id: str, *, made_at: str) -> Vote:
         """Puts the next revision of a vote without a choice, and gives it. Raises KeyError for an unknown vote."""
         newest = self.latest(vote_id)
-        if newest is None:
+        if not isinstance(newest, Vote):
             raise KeyError(f"there is no vote {vote_id} in the outbox")
         undone = replace(newest, rev=newest.rev + 1, choice=None, strength=None, reasons=(), comment="", made_at=made_at)
         self.put(undone)
         return undone
 
-    def latest(self, vote_id: str) -> Vote | None:
-        """The highest revision of a vote."""
-        rows = self._run("select vote from votes where id = ? order by rev desc limit 1", vote_id)
-        return _vote(rows[0][0]) if rows else None
+    def latest(self, said_id: str) -> Said | None:
+        """The highest revision of a vote or a correction."""
+        rows = self._run("select kind, vote from votes where id = ? order by rev desc limit 1", said_id)
+        return _said(*rows[0]) if rows else None
 
-    def unsent(self, limit: int = 100) -> tuple[Vote, ...]:
-        """Pending votes, oldest first, every revision."""
-        rows = self._run("select vote from votes where state = 'pending' order by n limit ?", limit)
-        return tuple(_vote(text) for (text,) in rows)
+    def unsent(self, limit: int = 100, *, of: type[OneKind] = Vote) -> tuple[OneKind, ...]:
+        """Pending votes or corrections, oldest first, every revision."""
+        kind = _kind_of(of)
+        rows = self._run("select vote from votes where state = 'pending' and kind = ? order by n limit ?", kind, limit)
+        return tuple(_read(of, text) for (text,) in rows)
 
     def mark_sent(self, vote_id: str, rev: int, receipt: Receipt) -> None:
         """Records the receipt of exactly this revision. Raises ValueError when the receipt is another vote's."""
@@ -129,19 +150,25 @@ class Outbox:
         """Puts aside a revision that the service refused, for a person to look at."""
         self._run("update votes set state = 'attention', problem = ? where id = ? and rev = ?", problem, vote_id, rev)
 
+    def forget(self, said_id: str) -> None:
+        """Removes every revision and every byte of it: what it is about was erased, or its maker still has it before them."""
+        self._run("delete from votes where id = ?", said_id)
+        self._run("pragma wal_checkpoint(truncate)")
+
     def refused(self) -> tuple[Refused, ...]:
         """What needs a person, oldest first."""
-        rows = self._run("select vote, problem from votes where state = 'attention' order by n")
-        return tuple(Refused(vote=_vote(text), problem=problem) for text, problem in rows)
+        rows = self._run("select kind, vote, problem from votes where state = 'attention' order by n")
+        return tuple(Refused(said=_said(kind, text), problem=problem) for kind, text, problem in rows)
 
     def retry(self, vote_id: str, rev: int) -> None:
         """Puts a refused revision back among the pending ones."""
         self._run("update votes set state = 'pending' where id = ? and rev = ? and state = 'attention'", vote_id, rev)
 
-    def sent(self, limit: int = 100) -> tuple[tuple[Vote, Receipt], ...]:
-        """The newest acknowledged votes with their receipts, newest first."""
-        rows = self._run("select vote, receipt from votes where state = 'sent' order by n desc limit ?", limit)
-        return tuple((_vote(text), Receipt(**json.loads(receipt))) for text, receipt in rows)
+    def sent(self, limit: int = 100, *, of: type[OneKind] = Vote) -> tuple[tuple[OneKind, Receipt], ...]:
+        """The newest acknowledged votes or corrections with their receipts, newest first."""
+        which = "state = 'sent' and kind = ? order by n desc limit ?"
+        rows = self._run(f"select vote, receipt from votes where {which}", _kind_of(of), limit)
+        return tuple((_read(of, text), Receipt(**json.loads(receipt))) for text, receipt in rows)
 
     def counts(self) -> OutboxCounts:
         """How many revisions are in each state."""
@@ -168,52 +195,62 @@ class Outbox:
             raise _explained(error, self.path) from error
 
 
-def send_pending(outbox: Outbox, send: Send, *, limit: int = 100) -> int:
-    """Sends the oldest pending votes and gives how many were acknowledged; the caller repeats, with a growing pause.
+def send_pending(
+    outbox: Outbox, send: Send, *, limit: int = 100, refused: Callable[[Said, str], object] = lambda said, problem: None
+) -> int:
+    """Sends the oldest pending votes, then corrections, and gives how many were acknowledged; the caller repeats.
 
-    Raises the StudioError of a service that is away or cannot store now: everything stays pending. A vote that the
-    service refuses goes to `attention`, after its neighbours were sent without it.
+    Raises the StudioError of a service that is away or cannot store now: everything stays pending. What the service
+    refuses goes to `attention`, after its neighbours were sent without it; `refused` is told.
     """
-    votes = outbox.unsent(limit)
-    return _send(outbox, send, votes) if votes else 0
+    votes, corrections = outbox.unsent(limit), outbox.unsent(min(limit, CORRECTIONS_AT_ONCE), of=Correction)
+    return sum(_send(outbox, send, said, refused) for said in (votes, corrections) if said)
 
 
 def recheck(outbox: Outbox, send: Send, *, limit: int = 500) -> int:
-    """Sends the newest acknowledged votes again and gives how many the service had lost (it has them now).
+    """Sends the newest acknowledged votes and corrections again and gives how many the service had lost (it has them now).
 
-    A stored vote gives its first receipt again, so that another receipt means that the first was lost.
+    What is stored gives its first receipt again, so that another receipt means that the first was lost.
     """
-    known = {(vote.id, vote.rev): (vote, receipt) for vote, receipt in reversed(outbox.sent(limit))}
+    return _recheck(outbox, send, Vote, limit) + _recheck(outbox, send, Correction, limit)
+
+
+def _recheck(outbox: Outbox, send: Send, of: type[OneKind], limit: int) -> int:
+    known = {(said.id, said.rev): (said, receipt) for said, receipt in reversed(outbox.sent(limit, of=of))}
     if not known:
         return 0
-    _send(outbox, send, tuple(vote for vote, _ in known.values()))
-    now = {(vote.id, vote.rev): receipt for vote, receipt in outbox.sent(limit)}
+    _send(outbox, send, tuple(said for said, _ in known.values()), lambda said, problem: None)
+    now = {(said.id, said.rev): receipt for said, receipt in outbox.sent(limit, of=of)}
     return sum(now.get(key) != receipt for key, (_, receipt) in known.items())
 
 
-def _send(outbox: Outbox, send: Send, votes: tuple[Vote, ...]) -> int:
+def _send(outbox: Outbox, send: Send, said: Sequence[Said], refused: Callable[[Said, str], object]) -> int:
     try:
-        receipts = send(votes)
+        receipts = send(tuple(said))
     except StudioError as error:
         if error.kind in RETRIED_KINDS:
             raise
-        if len(votes) > 1:
-            return sum(_send(outbox, send, (vote,)) for vote in votes)
-        for vote in votes:
-            outbox.mark_attention(vote.id, vote.rev, str(error))
+        if len(said) > 1:
+            return sum(_send(outbox, send, (one,), refused) for one in said)
+        for one in said:
+            if error.kind == ItemErased.kind:
+                outbox.forget(one.id)
+            else:
+                outbox.mark_attention(one.id, one.rev, str(error))
+            refused(one, str(error))
         return 0
-    _require_match(votes, receipts)
+    _require_match(said, receipts)
     with outbox.together():
         for receipt in receipts:
             outbox.mark_sent(receipt.id, receipt.rev, receipt)
     return len(receipts)
 
 
-def _require_match(votes: Sequence[Vote], receipts: Sequence[Receipt]) -> None:
-    asked = [(vote.id, vote.rev) for vote in votes]
+def _require_match(said: Sequence[Said], receipts: Sequence[Receipt]) -> None:
+    asked = [(one.id, one.rev) for one in said]
     answered = [(receipt.id, receipt.rev) for receipt in receipts]
     if asked != answered:
-        raise ServiceError(f"{len(asked)} votes were sent, and the receipts are for others; nothing is marked as sent")
+        raise ServiceError(f"{len(asked)} answers were sent, and the receipts are for others; nothing is marked as sent")
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -250,6 +287,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if not tables:
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
     connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma secure_delete = on")  # what is forgotten leaves no byte
     connection.execute("pragma synchronous = full")
     connection.execute("pragma fullfsync = on")
     connection.execute("pragma checkpoint_fullfsync = on")
@@ -273,10 +311,18 @@ def _explained(error: BaseException, path: Path) -> StudioError:
             return StoreError(f"{text}. Keep the file for rescue, and move it away to start with an empty one")
 
 
-def _to_json(vote: Vote) -> str:
-    return json.dumps(asdict(vote), sort_keys=True, separators=(",", ":"))
+def _to_json(said: Said) -> str:
+    return json.dumps(asdict(said), sort_keys=True, separators=(",", ":"))
 
 
-def _vote(text: str) -> Vote:
-    body = json.loads(text)
-    return Vote(**{**body, "reasons": tuple(body["reasons"]), "shown_order": tuple(body["shown_order"])})
+def _kind_of(kind: type) -> str:
+    return next(name for name, known in KINDS.items() if known is kind)
+
+
+def _said(kind: str, text: str) -> Said:
+    return _read(Vote, text) if KINDS[kind] is Vote else _read(Correction, text)
+
+
+def _read(of: type[OneKind], text: str) -> OneKind:
+    plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()}
+    return of(**plain)

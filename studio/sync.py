@@ -1,4 +1,4 @@
-"""Votes on their way: first durably into the outbox, then to the service, as often as it takes. Knows no Qt."""
+"""Votes and corrections on their way: first durably into the outbox, then to the service, as often as it takes. Knows no Qt."""
 
 import logging
 import queue
@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backend.domain import Receipt, ServiceError, StudioError, Vote
-from studio.outbox import Outbox, Send, recheck, send_pending
+from backend.domain import Receipt, ServiceError, StudioError
+from studio.outbox import Outbox, Said, Send, recheck, send_pending
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 BATCH = 200  # votes in one call; a day of work (5000) drains in 25 calls
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncState:
-    """How the votes stand. `refused` counts votes for a person to look at; `trouble` says why nothing can be sent."""
+    """How votes and corrections stand. `refused` counts those for a person to look at; `trouble` says why nothing can be sent."""
 
     waiting: int = 0
     refused: int = 0
@@ -31,16 +31,17 @@ class SyncState:
 
 @dataclass(slots=True, kw_only=True)
 class VoteSync:
-    """One thread writes votes into the outbox, another sends them. The callbacks are called from these threads."""
+    """One thread writes into the outbox, another sends from it. The callbacks are called from these threads."""
 
     outbox: Outbox
     submit: Send
-    saved: Callable[[Vote], None]
-    not_saved: Callable[[Vote, str], None]
+    saved: Callable[[Said], None]
+    not_saved: Callable[[Said, str], None]
     sent: Callable[[tuple[tuple[str, int], ...]], None]
+    refused: Callable[[Said, str], None]
     state: Callable[[SyncState], None]
     first_wait_s: float = FIRST_WAIT_S
-    _to_write: queue.SimpleQueue[Vote | None] = field(default_factory=queue.SimpleQueue)
+    _to_write: queue.SimpleQueue[Said | None] = field(default_factory=queue.SimpleQueue)
     _wake: threading.Event = field(default_factory=threading.Event)
     _closing: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -54,9 +55,9 @@ class VoteSync:
         for thread in self._threads:
             thread.start()
 
-    def write(self, vote: Vote) -> None:
-        """Hands a vote over; `saved` or `not_saved` tells the outcome."""
-        self._to_write.put(vote)
+    def write(self, said: Said) -> None:
+        """Hands a vote or a correction over; `saved` or `not_saved` tells the outcome."""
+        self._to_write.put(said)
 
     def wake(self) -> None:
         """Tries again now instead of after the pause."""
@@ -71,14 +72,14 @@ class VoteSync:
         self._threads[1].join()
 
     def _write_all(self) -> None:
-        while (vote := self._to_write.get()) is not None:
+        while (said := self._to_write.get()) is not None:
             try:
-                self.outbox.put(vote)
+                self.outbox.put(said)
             except StudioError as error:
-                log.warning("vote %s rev %s is not saved: %s", vote.id, vote.rev, error)
-                self.not_saved(vote, str(error))
+                log.warning("%s %s rev %s is not saved: %s", type(said).__name__, said.id, said.rev, error)
+                self.not_saved(said, str(error))
                 continue
-            self.saved(vote)
+            self.saved(said)
             self._wake.set()
 
     def _send_all(self) -> None:
@@ -88,7 +89,7 @@ class VoteSync:
             last = self._closing.is_set()
             try:
                 while self.outbox.counts().pending:
-                    send_pending(self.outbox, self._send, limit=BATCH)
+                    send_pending(self.outbox, self._send, limit=BATCH, refused=self.refused)
                     self._tell()
                 if not rechecked:
                     recheck(self.outbox, self._send, limit=RECHECKED)
@@ -105,8 +106,8 @@ class VoteSync:
                 return
             self._wake.wait(pause_s)
 
-    def _send(self, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:
-        receipts = self.submit(votes)
+    def _send(self, said: tuple[Said, ...]) -> tuple[Receipt, ...]:
+        receipts = self.submit(said)
         self.sent(tuple((receipt.id, receipt.rev) for receipt in receipts))
         return receipts
 

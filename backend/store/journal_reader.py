@@ -91,6 +91,10 @@ class JournalReader:
         """One event by its number."""
         return next(iter(self._select("where seq = ?", seq)), None)
 
+    def stored(self, kind: str, id: str, rev: int) -> StoredEvent | None:
+        """The event of a key."""
+        return next(iter(self._select("where kind = ? and id = ? and rev = ?", kind, id, rev)), None)
+
     def tail(self, limit: int = 20) -> list[StoredEvent]:
         """The newest events, newest last."""
         return self._select("order by seq desc limit ?", limit)[::-1]

@@ -25,6 +25,7 @@ from backend.models.taxonomy import load_taxonomy
 from backend.settings import nearest
 from backend.stages.masks import CROP_QUALITY
 from backend.store.artifacts import Artifacts
+from backend.store.correction_events import CORRECTED as CORRECTION_EVENT
 from backend.store.correction_events import corrected_event
 from backend.store.erasing_events import Erased
 from backend.store.journal import Journal
@@ -81,11 +82,25 @@ class CorrectionOperations:
                 _check(said)
                 if self.erased.is_item(said.item_id):
                     raise ItemErased(f"{said.item_id[:80]} was erased from this project; it cannot be corrected any more")
-                events.append(_event(now, said, changed, self._segmenter.frame, self.artifacts))
+                known = _stored(self.journal, said)
+                events.append(known or _event(now, said, changed, self._segmenter.frame, self.artifacts))
         return self.journal.append(events, one_actor=True)
 
     def categories(self: _Opened) -> tuple[str, ...]:
         return tuple(sorted(load_taxonomy().categories))
+
+
+def _stored(journal: Journal, said: Correction) -> Event | None:
+    """The event of a correction that came before: what it is cut from may look otherwise since."""
+    found = journal.stored(CORRECTION_EVENT, said.id, said.rev)
+    if found is None or found.is_redacted:
+        return None
+    body = found.body
+    before = (found.actor, body["what"], body["item_id"], body["counts"], body["withdrawn"], tuple(body["box"] or ()))
+    now = (said.rater, said.kind, said.item_id, said.counts, said.withdrawn, tuple(said.box or ()))
+    if before != now:
+        return None  # another one under its id and revision, which the journal refuses
+    return Event(kind=found.kind, id=found.id, rev=found.rev, actor=found.actor, body=body, client_time=found.client_time)
 
 
 def _outline(now: Snapshot, appearance_id: str) -> Outline:

@@ -52,6 +52,8 @@ class VerifyPage(JudgePage):
         self._overlay = False
         self._framed = ""
         self._categories: tuple[str, ...] = ()
+        self._waiting: dict[tuple[str, int], str] = {}
+        """Corrections that are safe here and not with the service yet, and the trials that they were made on."""
         self.editor = CorrectionEditor(context.link, context.rater)
         self.prompt = PromptEditor()
         super().__init__(context)
@@ -59,6 +61,7 @@ class VerifyPage(JudgePage):
         for widget in (self.editor, self.prompt):
             self._stack.addWidget(widget)
         self.editor.saved.connect(self._on_corrected)
+        self.editor.waits.connect(self._on_waiting)
         self.editor.left.connect(self._leave)
         self.editor.failed.connect(context.notify)
         self.prompt.wanted.connect(self._on_prompt)
@@ -143,6 +146,12 @@ class VerifyPage(JudgePage):
     def on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
         for session in self._sessions.values():
             session.synced(sent)
+        came = self._waiting.keys() & set(sent)
+        held = self._shown
+        trials = {self._waiting.pop(key) for key in came}
+        if held is not None and held.id in trials - set(self._waiting.values()) and not self.is_editing:
+            self._outlines = None
+            self._with_outlines(self._on_corrected)  # the cut-out follows
 
     def side(self) -> QWidget:
         self.scores = QFrame()
@@ -351,13 +360,20 @@ class VerifyPage(JudgePage):
                     words = {"pairs": outline.caption, "subjects": outline.phrase}
                     one = replace(one, media=outline.picture_media or one.media, text=words.get(self.mode, one.text))
                 stimuli.append(one)
+            before = [one.media for one in held.trial.stimuli]
             held.trial = replace(held.trial, stimuli=tuple(stimuli))
             self._refresh_pair(held)
-            self.loader.stills.pop(held.id, None)
-            self.loader.keep((held, *self.session.upcoming))
+            if [one.media for one in stimuli] != before:  # else the pictures are those at hand
+                self.loader.stills.pop(held.id, None)
+                self.loader.keep((held, *self.session.upcoming))
             self._shown = None
             self.session.look_again()
         self.editor.close_editor()
+
+    def _on_waiting(self, keys: tuple[tuple[str, int], ...]) -> None:
+        if self._shown is not None:
+            self._waiting |= dict.fromkeys(keys, self._shown.id)
+        self.context.notify(text("correct.waits"))
 
     def _refresh_pair(self, held: Held) -> None:
         if held.trial.study_id != VERIFY_STUDY:

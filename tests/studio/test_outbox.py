@@ -103,7 +103,7 @@ def test_a_refused_vote_waits_for_a_person_and_its_neighbours_are_sent(outbox: O
     assert send_pending(outbox, send) == 2
     assert outbox.counts() == OutboxCounts(pending=0, sent=2, attention=1)
     (refused,) = outbox.refused()
-    assert (refused.vote, refused.problem) == (vote("bad"), "vote bad is refused")
+    assert (refused.said, refused.problem) == (vote("bad"), "vote bad is refused")
     outbox.retry("bad", 1)
     assert outbox.unsent() == (vote("bad"),)
 
@@ -409,8 +409,8 @@ class AcknowledgesWithoutRevision(Outbox):
 class DropsRefusals(Outbox):
     """Lets go of votes when the service does not answer."""
 
-    def unsent(self, limit=100):
-        votes = super().unsent(limit)
+    def unsent(self, limit=100, *, of=Vote):
+        votes = super().unsent(limit, of=of)
         for each in votes[1:]:
             super().mark_attention(each.id, each.rev, "forgotten")
         return votes

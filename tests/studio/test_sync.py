@@ -10,7 +10,7 @@ import pytest
 
 from backend.domain import VERIFY_STUDY, Vote
 from studio.navigation import sync_words
-from studio.outbox import Outbox
+from studio.outbox import Outbox, Said
 from studio.sync import SyncState, VoteSync
 from tests.studio.world import World
 
@@ -33,17 +33,19 @@ class Line:
     """A VoteSync over a world, with everything that it reported."""
 
     def __init__(self, world: World, outbox: Outbox) -> None:
-        self.saved: list[Vote] = []
-        self.not_saved: list[tuple[Vote, str]] = []
+        self.saved: list[Said] = []
+        self.not_saved: list[tuple[Said, str]] = []
         self.sent: list[tuple[str, int]] = []
+        self.refused: list[tuple[Said, str]] = []
         self.states: list[SyncState] = []
         self.outbox = outbox
         self.sync = VoteSync(
             outbox=outbox,
-            submit=lambda votes: world.api.submit_votes(votes=votes),
+            submit=lambda said: world.api.submit_votes(votes=said),
             saved=self.saved.append,
             not_saved=lambda vote, reason: self.not_saved.append((vote, reason)),
             sent=self.sent.extend,
+            refused=lambda said, problem: self.refused.append((said, problem)),
             state=self.states.append,
             first_wait_s=0.02,
         )
@@ -100,7 +102,8 @@ def test_a_refused_vote_is_set_aside_and_holds_up_no_other(line: Line, world: Wo
     assert [v.id for v in world.journal] == ["vote0", "vote2"]
     assert line.states[-1].refused == 1
     (refused,) = line.outbox.refused()
-    assert "was erased" in refused.problem
+    assert "is not taken" in refused.problem
+    assert line.refused == [(refused.said, refused.problem)]
 
 
 def test_what_an_earlier_run_left_is_sent_at_the_start(line: Line, world: World) -> None:

@@ -323,7 +323,7 @@ class _Calls:
         world, receipts = self.world, []
         refused = [vote for vote in votes if vote.item_id in world.refused]
         if refused:
-            raise SettingsError(f"item {refused[0].item_id} was erased; its votes are not taken")
+            raise SettingsError(f"a vote on item {refused[0].item_id} is not taken")
         with world._lock:
             for vote in votes:
                 known = world.stored.get(vote.id)
