@@ -1,6 +1,5 @@
 """Studies: thought out, decided, invited to, watched while they run, and read. Everything is asked of the service."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
@@ -18,15 +17,16 @@ from studio.pages import studies_asking as asking
 from studio.pages.compare import ComparePage
 from studio.pages.page import Page, PageContext
 from studio.pages.results import ResultsPage
+from studio.pages.studies_drafting import Drafting
 from studio.pages.studies_keeping import keep_picture, keep_table, studies_folder
 from studio.pages.studies_layout import StudiesLayout
-from studio.sessions.studies import OUTCOMES, VIEWS, DraftSession, StudiesSession
+from studio.sessions.studies import OUTCOMES, VIEWS, StudiesSession
 from studio.texts import language, text
 from studio.theme import Theme
 
-PLAN_MS = 350  # after the last change of a draft
 WATCH_MS = 4000  # how often a study that is looked at is looked up
 BOOTSTRAPS = 200  # behind intervals on the screen, as in `study status`; the report takes 1,000
+MOST_QUIET = 200_000  # votes whose results are asked for while one only watches; of more when one looks at them
 REST_SHARE = 5  # something is asked for again after so many times what it took, however fast votes come in
 
 _sessions: WeakKeyDictionary[Link, StudiesSession] = WeakKeyDictionary()
@@ -42,17 +42,15 @@ class StudiesPage(Page):
         self.options: StudyOptions | None = None
         self.results: dict[str, StudyResults] = {}
         self.people: dict[str, tuple[Participant, ...]] = {}
-        self._closed, self._looking, self._planning, self._making = False, False, False, False
+        self._closed, self._looking = False, False
         self._reckoning: set[str] = set()
         self._rests_until: dict[str, float] = {}
         self.actions_ = ActionSet("studies", self, self._handlers())
         self.layout_of = StudiesLayout(self, self.actions_, self.run)
-        self._plan_soon = QTimer(self, singleShot=True, interval=PLAN_MS)
-        self._plan_soon.timeout.connect(self._ask_plan)
+        self.drafting = Drafting(self, self.session, self.layout_of, made=self._made)
         self._watch = QTimer(self, interval=WATCH_MS)
         self._watch.timeout.connect(self._look)
         self.layout_of.list.wanted.connect(self.look_at)
-        self.layout_of.form.changed.connect(self._draft_changed)
         self.link.revived.connect(self._refresh)
         self.set_theme(context.theme)
         self.layout_of.rest(text("studies.looking"), "")
@@ -68,7 +66,7 @@ class StudiesPage(Page):
     def close_page(self) -> None:
         self._closed = True
         self._watch.stop()
-        self._plan_soon.stop()
+        self.drafting.close()
 
     def set_theme(self, theme: Theme) -> None:
         self.layout_of.set_theme(theme)
@@ -88,7 +86,7 @@ class StudiesPage(Page):
             "refresh": self._refresh,
             "find": self._find,
             "new_study": self._new,
-            "create_study": self._create,
+            "create_study": lambda: self.drafting.make(),
             "leave_draft": self._leave_draft,
             "next_study": lambda: self._go(1),
             "previous_study": lambda: self._go(-1),
@@ -104,7 +102,7 @@ class StudiesPage(Page):
             "erase_person": lambda: self._with_person(asking.erase),
             "open_in_results": self._open_in_results,
             "take_part": self._take_part,
-            "export_votes": lambda: self._with_formats(asking.export_votes, self.layout_of.say),
+            "export_votes": lambda: self._with_formats(asking.export_votes, self._say),
             "import_votes": lambda: self._with_formats(asking.import_votes, self._changed),
             "write_report": self._write_report,
             "save_picture": self._keep_picture,
@@ -124,9 +122,7 @@ class StudiesPage(Page):
                 return
             self.options = found[0]
             self.layout_of.invite.offer_groups(found[0].groups)
-            if self.session.draft is not None:
-                self.session.draft.options = found[0]
-                self.layout_of.form.show_draft(self.session.draft)
+            self.drafting.know(found[0])
             self._know(found[1], found[2])
 
         work = lambda: (api.study_options(language=language()), api.studies(), api.study_page())  # noqa: E731 - asked as one
@@ -141,8 +137,12 @@ class StudiesPage(Page):
 
         def known(found: tuple[tuple[StudySummary, ...], PageNotice]) -> None:
             self._looking = False
+            if self._closed:
+                return
             self._watch.setInterval(max(WATCH_MS, round(REST_SHARE * (time.monotonic() - began) * 1000)))
-            if not self._closed:
+            if self.options is None:
+                self._refresh()  # the service was away when the page was opened
+            else:
                 self._know(*found)
 
         def away(_: StudioError) -> None:
@@ -172,7 +172,7 @@ class StudiesPage(Page):
         else:
             layout.show_study(session)
             layout.monitor.show_study(study)
-            layout.invite.show_told(session.told(study.name))
+            layout.invite.show_told(session.told(study.name), is_open=not study.closed_at)
             self._show_results(study.name)
             layout.monitor.show_widths(session.widths.get(study.name, ()), study.stop_half_width)
 
@@ -198,16 +198,21 @@ class StudiesPage(Page):
         self.layout_of.outcome.show_results(found, self.session.outcome)
 
     def _ask_study(self) -> None:
-        """Votes as they came in, people and results, when something came in since they were asked for."""
+        """What came in of the study that is looked at, and what it comes to, where that has changed."""
         study = self.session.study
-        if study is None or study.name in self._reckoning or time.monotonic() < self._rests_until.get(study.name, 0.0):
+        if study is None:
             return
-        if not self.session.is_news(study):
+        if self.session.is_news(study, "counts"):
+            self._ask_counts(study.name)
+        is_long = study.votes > MOST_QUIET and self.session.view == "monitor"
+        if study.name in self._reckoning or time.monotonic() < self._rests_until.get(study.name, 0.0):
             return
-        name, api, began = study.name, self.link.api, time.monotonic()
-        self._reckoning.add(name)
-        before = self.session.widths.get(name)
-        told = bool(before) and before[-1].responses == study.finished
+        if not is_long and self.session.is_news(study, "results"):
+            self._ask_results(study)
+
+    def _ask_counts(self, name: str) -> None:
+        """Votes as they came in, and people."""
+        api = self.link.api
 
         def counted(found: tuple[Dashboard, tuple[Participant, ...]]) -> None:
             if not self._closed:
@@ -215,6 +220,19 @@ class StudiesPage(Page):
                 if name == self.session.current:
                     self.layout_of.monitor.show_came_in(found[0])
                     self._show_results(name)
+
+        def failed(error: StudioError) -> None:
+            self.session.forget_seen(name)
+            self._on_trouble(error)
+
+        self.link.ask(lambda: (api.study_dashboard(name=name), api.participants(study=name)), counted, failed)
+
+    def _ask_results(self, study: StudySummary) -> None:
+        """What the votes come to after the rules, and how intervals narrowed if somebody finished since."""
+        name, api, began = study.name, self.link.api, time.monotonic()
+        self._reckoning.add(name)
+        before = self.session.widths.get(name, ())
+        is_told = bool(before) and before[-1].responses == study.finished
 
         def reckoned(found: tuple[StudyResults, tuple[WidthPoint, ...]]) -> None:
             self._reckoning.discard(name)
@@ -232,11 +250,10 @@ class StudiesPage(Page):
             self._rests_until[name] = time.monotonic() + WATCH_MS / 1000
             self._on_trouble(error)
 
-        self.link.ask(lambda: (api.study_dashboard(name=name), api.participants(study=name)), counted, self._on_trouble)
         self.link.ask(
             lambda: (
                 api.study_results(name=name, bootstraps=BOOTSTRAPS),
-                before or () if told else api.study_widths(name=name),
+                before if is_told else api.study_widths(name=name),
             ),
             reckoned,
             failed,
@@ -247,6 +264,7 @@ class StudiesPage(Page):
         self.session.view = view
         self.layout_of.say("")
         self._show()
+        self._ask_study()
         self._focus()
 
     def _use_outcome(self, name: str) -> None:
@@ -277,86 +295,27 @@ class StudiesPage(Page):
         (places[self.session.view] if self.session.study else self).setFocus()
 
     def _new(self) -> None:
-        """Shows the form of a new study; a draft that was left is gone on with."""
+        """Shows the form of a new study."""
         if self.options is None:
             self.layout_of.say(text("studies.looking"))
             return
-        if self.session.draft is None:
-            self.session.draft = self.session.left_draft or DraftSession(options=self.options, language=language())
-            self.session.draft.options = self.options
-        self.layout_of.form.show_draft(self.session.draft)
+        self.drafting.begin(self.options)
         self._show()
-        self._draft_changed()
         self._focus()
 
     def _leave_draft(self) -> None:
-        self.session.left_draft, self.session.draft = self.session.draft, None
-        self._plan_soon.stop()
+        self.drafting.leave()
         self._show()
         self._focus()
 
-    def _draft_changed(self) -> None:
-        draft = self.session.draft
-        if draft is not None:
-            self.layout_of.hint.show_plan(draft, asking=not draft.lacks)
-            if not draft.lacks:
-                self._plan_soon.start()
-
-    def _ask_plan(self) -> None:
-        """What the draft would come to; one question at a time, the last one last."""
-        draft = self.session.draft
-        if draft is None or self._planning:
-            return
-        number, asked = draft.number, draft.asked()
-        self._planning = True
-
-        def answered(plan: StudySummary | None, refusal: str) -> None:
-            self._planning = False
-            if self._closed or self.session.draft is not draft:
-                return
-            if number != draft.number:
-                self._plan_soon.start(0)
-                return
-            draft.plan, draft.refusal = plan, refusal
-            self.layout_of.hint.show_plan(draft, asking=False)
-
-        self.link.ask(
-            lambda: self.link.api.plan_study(draft=asked),
-            lambda plan: answered(plan, ""),
-            lambda error: answered(None, str(error)),
-            slow=True,
-        )
-
-    def _create(self) -> None:
-        draft = self.session.draft
-        if draft is None or self._making:
-            return
-        if not draft.is_ready:
-            self.layout_of.say(draft.refusal or text("studies.needs_name"))
-            self.layout_of.form.name.setFocus()
-            return
-        self._making = True
-        asked = dataclasses.asdict(draft.asked())
-
-        def made(study: StudySummary) -> None:
-            self._making = False
-            if self._closed:
-                return
-            self.session.left_draft, self.session.draft = None, None
-            self.session.current, self.session.view = study.name, "invite"
-            self.session.studies = (*self.session.studies, study)
-            self.layout_of.say(text("studies.made", name=study.name))
-            self._refresh()
-            self._show()
-            self._focus()
-
-        def refused(error: StudioError) -> None:
-            self._making = False
-            if not self._closed:
-                draft.refusal = str(error)
-                self.layout_of.hint.show_plan(draft, asking=False)
-
-        self.link.ask(lambda: self.link.api.create_study(**asked), made, refused, slow=True)
+    def _made(self, study: StudySummary) -> None:
+        """The draft has become a study: now people are invited."""
+        self.session.current, self.session.view = study.name, "invite"
+        self.session.studies = (*self.session.studies, study)
+        self.layout_of.say(text("studies.made", name=study.name))
+        self._refresh()
+        self._show()
+        self._focus()
 
     def _invite(self) -> None:
         study, view = self.session.study, self.layout_of.invite
@@ -437,7 +396,7 @@ class StudiesPage(Page):
         self.layout_of.say(text("studies.writing"))
         self.link.ask(
             lambda: api.write_study_report(name=name, html=str(page), figures=str(figures)),
-            lambda _: self._closed or self.layout_of.say(text("studies.written", place=str(page))),
+            lambda _: self._say(text("studies.written", place=str(page))),
             self._refused,
             slow=True,
         )
@@ -465,6 +424,11 @@ class StudiesPage(Page):
             self.layout_of.say(text("results.kept", place=str(write())))
         except (OSError, StudioError) as error:
             self.context.notify(text("results.not_kept", reason=str(error)))
+
+    def _say(self, sentence: str) -> None:
+        """What was done meanwhile."""
+        if not self._closed:
+            self.layout_of.say(sentence)
 
     def _refused(self, error: StudioError) -> None:
         if not self._closed:

@@ -150,6 +150,7 @@ class InviteView(QWidget):
         self.about = label("", "muted")
         self.about.setWordWrap(True)
         self._made: Sequence[Invitation] = ()
+        self._is_open = True
         self._build(press)
         self.url.textChanged.connect(lambda _: self._show())
 
@@ -172,9 +173,10 @@ class InviteView(QWidget):
         if page.url and not self.url.text():
             self.url.setText(page.url)
 
-    def show_told(self, made: Sequence[Invitation]) -> None:
-        """Links of this window's invitations."""
-        self._made = tuple(made)
+    def show_told(self, made: Sequence[Invitation], *, is_open: bool) -> None:
+        """Links of this window's invitations; of a closed study no more are made."""
+        self._made, self._is_open = tuple(made), is_open
+        self.make.setEnabled(is_open)
         self._show()
 
     def chosen_links(self) -> tuple[str, ...]:
@@ -184,7 +186,8 @@ class InviteView(QWidget):
 
     def _show(self) -> None:
         self.links.show_sheet(links_sheet(self._made, self.url.text().strip()))
-        said = [text("studies.told_once" if self._made else "studies.none_told")]
+        said = [] if self._is_open else [text("studies.no_more")]
+        said.append(text("studies.told_once" if self._made else "studies.none_told"))
         if self._made and not self.url.text().strip():
             said.append(text("studies.say_where"))
         self.about.setText(" ".join(said))
@@ -206,9 +209,9 @@ class InviteView(QWidget):
         put(asked, 0, "studies.group", self.group, at=2)
         put(asked, 1, "studies.days", self.days)
         put(asked, 1, "studies.url", self.url, at=2)
-        make = _button("studies.invite", press["make_invitations"])
-        make.setObjectName("primary")
-        asked.addWidget(make, 1, 4)
+        self.make = _button("studies.invite", press["make_invitations"])
+        self.make.setObjectName("primary")
+        asked.addWidget(self.make, 1, 4)
         column.addWidget(card("studies.new_invitations", asked))
         column.addWidget(self.about)
         column.addWidget(self.links, 1)

@@ -216,8 +216,8 @@ class StudiesSession:
     invitations: dict[str, list[Invitation]] = field(default_factory=dict)
     """By study: those made in this window, whose links nobody can look up again."""
     widths: dict[str, tuple[WidthPoint, ...]] = field(default_factory=dict)
-    _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By study: the votes and the finished responses that its results were asked for."""
+    _seen: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
+    """By study and what was asked for: the votes, and those who joined and finished, of then."""
 
     def know(self, studies: Sequence[StudySummary]) -> None:
         """Takes the studies as they are now; the one that is looked at stays, else the newest comes."""
@@ -240,16 +240,16 @@ class StudiesSession:
             return True
         return False
 
-    def is_news(self, study: StudySummary) -> bool:
-        """Whether votes or responses came in since results were asked for; asking again says no."""
-        now = (study.votes, study.finished)
-        fresh = self._seen.get(study.name) != now
-        self._seen[study.name] = now
+    def is_news(self, study: StudySummary, what: str) -> bool:
+        """Whether something came in since `what` was asked for; asking again says no."""
+        now = (study.votes, study.joined - study.withdrawn, study.finished)
+        fresh = self._seen.get((study.name, what)) != now
+        self._seen[study.name, what] = now
         return fresh
 
     def forget_seen(self, name: str) -> None:
-        """Results are to be asked for anew: somebody was taken out, or they could not be had."""
-        self._seen.pop(name, None)
+        """Everything is to be asked for anew: somebody was taken out, or it could not be had."""
+        self._seen = {key: seen for key, seen in self._seen.items() if key[0] != name}
 
     def told(self, name: str) -> tuple[Invitation, ...]:
         """Invitations to a study that were made in this window, newest first."""

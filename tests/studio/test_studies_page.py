@@ -12,10 +12,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QLineEdit, QWidget
 
 from backend.api import Api
-from backend.domain import Trial
+from backend.domain import ServiceError, Trial
 from backend.domain.studies import IDENTICAL, MAIN
 from backend.workspace import Workspace
 from backend.workspace.page_notice import telling
+from studio.app import open_window
 from studio.ask_dialog import AskDialog
 from studio.pages.compare import ComparePage
 from studio.pages.results import ResultsPage
@@ -314,6 +315,8 @@ def test_a_study_is_closed_with_a_reason_and_reopened(
     assert workspace.studies()[0].closed_because == "the deadline came"
     qtbot.waitUntil(lambda: "the deadline came" in page.layout_of.about.text(), timeout=WAIT_MS)
     assert not page.actions_.qt["make_invitations"].isEnabled(), "nobody joins a closed study"
+    assert not page.layout_of.invite.make.isEnabled()
+    assert page.layout_of.invite.about.text().startswith("The study is closed")
     press(page, "o")
     QTest.keyClick(dialog_of(qtbot, page), Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: not workspace.studies()[0].closed_at, timeout=WAIT_MS)
@@ -415,6 +418,48 @@ def test_a_refusal_of_the_service_stays_beside_the_draft_and_nothing_is_made(
     assert [one.name for one in workspace.studies()] == ["taste"]
 
 
+def test_a_service_that_is_away_is_told_quietly_and_the_page_comes_back(
+    qtbot, workspace: Workspace, benchmark: Path, tmp_path: Path
+) -> None:
+    class Away:
+        away = True
+
+        def __getattr__(self, name: str):
+            def call(**arguments):
+                if self.away:
+                    raise ServiceError("the service cannot be reached")
+                return getattr(workspace, name)(**arguments)
+
+            return call
+
+    create(cast(Api, workspace), benchmark)
+    service = Away()
+    window = open_window(
+        cast(Api, service),
+        project=tmp_path / "project",
+        rater="ann",
+        theme="dark",
+        state=tmp_path / "s" / "p",
+        page="studies",
+    )
+    window.show()
+    try:
+        page = window.page
+        assert isinstance(page, StudiesPage)
+        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.rest_words.text(), timeout=WAIT_MS)
+        assert not window.banner.isVisible()
+        service.away = False
+        qtbot.waitUntil(lambda: page.options is not None and page.session.current == "taste", timeout=WAIT_MS)  # by itself
+        known(qtbot, page, 0)
+        service.away = True
+        qtbot.wait(200)
+        page.run("refresh")
+        qtbot.wait(200)
+        assert page.layout_of.title.text() == "taste", "what was known stays on the screen"
+    finally:
+        window.close()
+
+
 def test_every_field_of_the_draft_is_reached_by_tab_and_named(qtbot, page: StudiesPage) -> None:
     press(page, "n")
     form, seen = page.layout_of.form, []
@@ -449,6 +494,8 @@ def test_every_action_can_be_pressed_with_and_without_a_study(
     page.run("leave_draft")
     press_all()
     began = time.monotonic()
-    qtbot.waitUntil(lambda: not page._reckoning and not page._planning and not page._making, timeout=WAIT_MS)
+    qtbot.waitUntil(
+        lambda: not page._reckoning and not page.drafting.planning and not page.drafting.making, timeout=WAIT_MS
+    )
     assert time.monotonic() - began < WAIT_MS / 1000
     assert newcomer(cast(Api, workspace), "taste").state == "consented", "nothing closed it unasked"

@@ -5,7 +5,18 @@ from dataclasses import asdict
 import pytest
 
 from backend.domain.dashboards import Dashboard, PairTally, RaterTally
-from backend.domain.studies import Invitation, Participant, Rules, StudySummary
+from backend.domain.studies import (
+    AspectResults,
+    Estimate,
+    HeldOutRow,
+    Invitation,
+    Participant,
+    PointsRow,
+    Rules,
+    ShareRow,
+    StrengthRow,
+    StudySummary,
+)
 from backend.domain.study_plans import (
     AspectOption,
     BenchmarkOption,
@@ -18,7 +29,7 @@ from backend.domain.study_plans import (
 )
 from studio.sessions.results import as_csv
 from studio.sessions.studies import FROM_FILE, DraftSession, StudiesSession, folder_name, share_of, state_of
-from studio.sessions.study_sheets import came_in_sheet, links_sheet, people_sheet
+from studio.sessions.study_sheets import came_in_sheet, links_sheet, people_sheet, ranking_sheet
 from studio.texts import LANGUAGES, texts
 
 
@@ -147,11 +158,14 @@ def test_the_newest_study_is_looked_at_until_another_one_is() -> None:
 
 def test_results_are_asked_for_when_something_came_in() -> None:
     session = StudiesSession()
-    assert session.is_news(summary())
-    assert not session.is_news(summary())
-    assert session.is_news(summary(votes=3))
+    assert session.is_news(summary(), "counts")
+    assert session.is_news(summary(), "results"), "each has its own"
+    assert not session.is_news(summary(), "counts")
+    for joined, votes, done in ((1, 0, 0), (1, 3, 0), (1, 3, 1)):
+        assert session.is_news(summary(joined=joined, votes=votes, finished=done), "counts")
+    assert session.is_news(summary(joined=1, votes=3, finished=1, withdrawn=1), "counts")
     session.forget_seen("taste")
-    assert session.is_news(summary(votes=3))
+    assert session.is_news(summary(), "results")
 
 
 def test_invitations_stay_with_their_study_newest_first() -> None:
@@ -172,6 +186,30 @@ def test_votes_that_came_in_count_both_bad_as_ties_and_apart() -> None:
     busy = RaterTally(rater="r", votes=3, left=1, right=2, median_s=4.5)
     (row,) = came_in_sheet(Dashboard(pairs=(pair,), busiest=(busy,), num_raters=1, coverage={1: 2})).rows
     assert row == ("better", "a", "4 : 2 : 2", "b", 5 / 8, 1, 3)
+
+
+def estimate(value: float | None, half: float = 0.1) -> Estimate:
+    if value is None:
+        return Estimate(reason="every vote is a tie")
+    return Estimate(value=value, low=value - half, high=value + half, n=9)
+
+
+def test_a_ranking_shows_the_main_figure_of_its_kind_or_why_there_is_none() -> None:
+    strength = StrengthRow(
+        system="ours", rank=1, ranks=(1, 2), davidson=estimate(1.0), bradley_terry=estimate(None), elo=None,
+        majority=estimate(0.5), rate=estimate(0.75),
+    )  # fmt: skip
+    (row,) = ranking_sheet(AspectResults(aspect="look", votes=9, strengths=(strength,))).rows
+    assert row[:5] == ("1 (1–2)", "ours", "1.000  [0.900, 1.100]", "every vote is a tie", None)
+    fair = HeldOutRow(system="ours", davidson=estimate(0.5), rate=estimate(0.6))
+    held = ranking_sheet(AspectResults(aspect="look", votes=9, strengths=(strength,), held_out=(fair,)))
+    assert (held.head[-1], held.rows[0][-1]) == ("held_out", "0.500  [0.400, 0.600]")
+    chosen = ShareRow(system="ours", chosen=4, share=estimate(0.4), wilson=estimate(0.4, 0.2))
+    shares = ranking_sheet(AspectResults(aspect="best", votes=10, shares=(chosen,)))
+    assert shares.rows == (("ours", 4, "0.400  [0.300, 0.500]", "0.400  [0.200, 0.600]"),)
+    points = PointsRow(system="ours", mean=estimate(3.5), counts=(0, 1, 2, 3, 4))
+    rated = ranking_sheet(AspectResults(aspect="quality", votes=10, points=(points,)))
+    assert rated.rows == (("ours", "3.500  [3.400, 3.600]", 0, 1, 2, 3, 4),)
 
 
 def test_people_are_listed_newest_first_also_before_results_are_known() -> None:
