@@ -22,6 +22,7 @@ from studio.sessions.library import (
     Filter,
     LibrarySession,
     Look,
+    chosen_of,
     views_as_json,
     views_of_json,
     with_filter,
@@ -392,28 +393,34 @@ class LibraryPage(Page):
         current = self.list.current()
         if not spans and current is not None:
             spans = [range(current, current + 1)]
-        if self.session.all_chosen or not spans:
-            if self.session.all_chosen:
-                act(self.session.chosen(()))
+        if self.session.all_chosen:
+            act(self.session.all_that_match())
             return
         if count(spans) > MAX_IDS:
             self.context.notify(text("library.too_many", count=MAX_IDS))
             return
-        missing = self.session.missing(spans)
+        kind = self.session.look.kind
+        at_hand, missing = self.session.windows_of(spans)
 
-        def fetched(pages: list) -> None:
-            for window, page in zip(missing, pages, strict=True):
-                self.session.arrived(window, page)
-            act(self.session.chosen(spans))
+        def fetched(pages: list[ItemPage]) -> None:
+            asked = {window.page: page for window, page in zip(missing, pages, strict=True)}
+            chosen = chosen_of(kind, spans, {**at_hand, **asked})
+            if self._closed or chosen is None:
+                self._notify(text("library.changed"))
+            elif chosen.ids:
+                act(chosen)
 
         if missing:
             self.link.ask(lambda: [fetch(self.link, window) for window in missing], fetched, self._refused, slow=True)
         else:
-            act(self.session.chosen(spans))
+            fetched([])
 
     def _refused(self, error: StudioError) -> None:
+        self._notify(str(error))
+
+    def _notify(self, sentence: str) -> None:
         if not self._closed:
-            self.context.notify(str(error))
+            self.context.notify(sentence)
 
     def _done(self, sentence: str) -> None:
         if not self._closed:

@@ -6,7 +6,7 @@ its `number`: what arrives for an earlier one is dropped.
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from backend.domain.library import KINDS, ItemPage, Selection, Value
@@ -173,19 +173,17 @@ class LibrarySession:
         """Whether something is wished for that can be asked now."""
         return bool(self._wishes) and len(self._flying) < MAX_FLIGHTS
 
-    def missing(self, rows: Sequence[range]) -> list[Window]:
-        """Windows that chosen rows lie in and that are not at hand."""
+    def windows_of(self, rows: Sequence[range]) -> tuple[dict[int, ItemPage], list[Window]]:
+        """The windows that rows lie in: those at hand by place, and those to be asked for."""
         places = sorted(
             {place for span in rows if span for place in range(span.start // PAGE, (span.stop - 1) // PAGE + 1)}
         )
-        return [Window(number=self.number, page=p, look=self.look) for p in places if p not in self._pages]
+        at_hand = {place: self._pages[place] for place in places if place in self._pages}
+        return at_hand, [Window(number=self.number, page=p, look=self.look) for p in places if p not in at_hand]
 
-    def chosen(self, rows: Sequence[range]) -> Selection:
-        """The chosen items: all that match, or those of the rows at hand."""
-        if self.all_chosen:
-            return Selection(kind=self.look.kind, all_matching=True, where=self.look.where, search=self.look.words)
-        found = [self.row(number) for span in rows for number in span]
-        return Selection(kind=self.look.kind, ids=tuple(row[0] for row in found if row is not None))
+    def all_that_match(self) -> Selection:
+        """Every item of the list, told by its conditions."""
+        return Selection(kind=self.look.kind, all_matching=True, where=self.look.where, search=self.look.words)
 
     def _wish(self, page: int) -> None:
         if page in self._flying or page * PAGE >= max(self.total, 1):
@@ -193,6 +191,14 @@ class LibrarySession:
         if page in self._wishes:
             self._wishes.remove(page)
         self._wishes = [*self._wishes, page][-MAX_WISHES:]
+
+
+def chosen_of(kind: str, rows: Sequence[range], windows: Mapping[int, ItemPage]) -> Selection | None:
+    """The items of rows, of which every window is given by its place; None where the list became another in between."""
+    if len({page.total for page in windows.values()}) > 1:
+        return None
+    found = [windows[number // PAGE].ids[number % PAGE :][:1] for span in rows for number in span]
+    return Selection(kind=kind, ids=tuple(name for ids in found for name in ids))
 
 
 def views_as_json(views: dict[str, Look]) -> str:

@@ -14,6 +14,7 @@ from studio.sessions.library import (
     LibrarySession,
     Look,
     Window,
+    chosen_of,
     views_as_json,
     views_of_json,
     with_filter,
@@ -164,12 +165,27 @@ def test_memory_of_windows_is_bounded() -> None:
 
 def test_chosen_rows_are_named_and_all_that_match_are_a_question() -> None:
     session = filled(1000)
-    assert session.chosen([range(1, 3), range(7, 8)]).ids == ("clip_1", "clip_2", "clip_7")
-    assert [window.page for window in session.missing([range(150, 450)])] == [1, 2]
+    rows = [range(1, 3), range(7, 8)]
+    at_hand, missing = session.windows_of(rows)
+    assert missing == []
+    chosen = chosen_of("clip", rows, at_hand)
+    assert chosen is not None and (chosen.kind, chosen.ids) == ("clip", ("clip_1", "clip_2", "clip_7"))
     session.look_at(Look(kind="pair", filters=(Filter(column="size", low=1.0),), search="mug"))
-    session.all_chosen = True
-    chosen = session.chosen(())
-    assert (chosen.kind, chosen.all_matching, chosen.where, chosen.search) == ("pair", True, "(size >= 1.0)", "mug")
+    found = session.all_that_match()
+    assert (found.kind, found.all_matching, found.where, found.search) == ("pair", True, "(size >= 1.0)", "mug")
+
+
+def test_rows_that_are_not_at_hand_are_chosen_whole_whatever_is_said_or_looked_at_meanwhile() -> None:
+    session, rows = filled(1000), [range(150, 450)]
+    at_hand, missing = session.windows_of(rows)
+    assert (list(at_hand), [window.page for window in missing]) == ([0], [1, 2])
+    session.look_at(Look(search="another list"))
+    voted = {window.page: page_of(window, total=1000, moment=f"1.{window.page}") for window in missing}
+    chosen = chosen_of("clip", rows, {**at_hand, **voted})
+    assert chosen is not None
+    assert chosen.ids == tuple(f"clip_{n}" for n in range(150, 450)), "a vote between two answers forgets nobody"
+    fewer = {window.page: page_of(window, total=999) for window in missing}
+    assert chosen_of("clip", rows, {**at_hand, **fewer}) is None, "rows may have moved: nobody is chosen by chance"
 
 
 def test_views_come_back_as_they_were_kept_and_damaged_ones_are_left_out() -> None:
