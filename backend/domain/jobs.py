@@ -108,7 +108,7 @@ class QuarantinePage:
 class StageFlow:
     """Items through one stage of the current plan, for a Sankey picture: `entering = passed + filtered + failed + pending`.
 
-    What gates hold back of the results that the stage gave stands in `held_back`, by gate in words.
+    What gates hold back of the results that the stage gave stands in `held_back`, by gate in words; gates that let all through do not.
     """
 
     stage: str

@@ -17,10 +17,35 @@ _STATES = ("ok", "warned", "filtered", "failed")
 
 def stage_flow(now: Snapshot, plan: Plan) -> tuple[StageFlow, ...]:
     """In the order of work."""
-    counts = iter(now.gate_counts())
-    return tuple(
-        _flow(now, step, {count.gate.words: count.dropped for _, count in zip(step.gates, counts)}) for step in plan.steps
+    items = " UNION ALL ".join(
+        f"SELECT '{step.stage.name}' AS stage, work_key FROM item_{step.stage.name}" for step in plan.steps
     )
+    entering = dict(now.query(f"SELECT stage, count(*) FROM ({items}) GROUP BY 1"))
+    worked: dict[str, dict[str, tuple[int, float]]] = {}
+    for stage, state, count, seconds in now.query(
+        f"SELECT stage, w.state, count(*), sum(w.seconds) FROM ({items}) JOIN ({NOW}) w USING (stage, work_key) GROUP BY 1, 2"
+    ):
+        worked.setdefault(stage, {})[state] = (count, seconds)
+    made = {
+        record: dict(now.query(f"SELECT stage, count(*) FROM {record.KIND} JOIN ({items}) USING (work_key) GROUP BY 1"))
+        for record in dict.fromkeys(record for step in plan.steps for record in step.stage.makes)
+        if record is not Score
+    }
+    counts = iter(now.gate_counts())
+    flows = []
+    for step in plan.steps:
+        gates = [count for _, count in zip(step.gates, counts)]
+        name = step.stage.name
+        flows.append(
+            _flow(
+                step,
+                entering.get(name, 0),
+                worked.get(name, {}),
+                gives={one.KIND: made[one].get(name, 0) for one in step.stage.makes if one is not Score},
+                held_back={count.gate.words: count.dropped for count in gates if count.dropped},
+            )
+        )
+    return tuple(flows)
 
 
 def quarantine(now: Snapshot, plan: Plan, *, stage: str, search: str, limit: int, after: str | None) -> QuarantinePage:
@@ -71,32 +96,19 @@ def make_stuck(now: Snapshot, plan: Plan) -> None:
     )
 
 
-def _flow(now: Snapshot, step: Step, held_back: dict[str, int]) -> StageFlow:
-    stage = step.stage
-    ((entering,),) = now.query(f"SELECT count(*) FROM item_{stage.name}")
-    states = {
-        state: (count, seconds)
-        for state, count, seconds in now.query(
-            f"""SELECT w.state, count(*), coalesce(sum(w.seconds), 0) FROM item_{stage.name} i JOIN ({NOW}) w USING (work_key)
-            WHERE w.stage = ? GROUP BY 1""",
-            [stage.name],
-        )
-    }
-    ok, warned, filtered, failed = (states.get(state, (0, 0.0))[0] for state in _STATES)
-    gives = {
-        record.KIND: now.query(f"SELECT count(*) FROM {record.KIND} r SEMI JOIN item_{stage.name} i USING (work_key)")[0][0]
-        for record in stage.makes
-        if record is not Score
-    }
+def _flow(
+    step: Step, entering: int, worked: dict[str, tuple[int, float]], *, gives: dict[str, int], held_back: dict[str, int]
+) -> StageFlow:
+    ok, warned, filtered, failed = (worked.get(state, (0, 0.0))[0] for state in _STATES)
     return StageFlow(
-        stage=stage.name,
-        over=stage.over.KIND,
+        stage=step.stage.name,
+        over=step.stage.over.KIND,
         entering=entering,
         passed=ok + warned,
         filtered=filtered,
         failed=failed,
         pending=entering - ok - warned - filtered - failed,
-        seconds=sum(seconds for _, seconds in states.values()),
+        seconds=sum(seconds for _, seconds in worked.values()),
         gives=gives,
         held_back=held_back,
     )

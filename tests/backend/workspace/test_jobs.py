@@ -171,6 +171,8 @@ def test_flow_adds_up_and_says_what_gates_hold_back(here: Api, moods: Path, vide
     assert (moody.over, moody.entering, moody.filtered, moody.failed, moody.pending) == ("clip", 3, 1, 2, 0)
     assert all(f.entering == f.passed + f.filtered + f.failed + f.pending for f in (probe, plant, moody))
     assert plant.seconds > 0
+    known = [(row.pending, row.ok + row.warned, row.filtered, row.failed) for row in here.status().stages]
+    assert [(f.pending, f.passed, f.filtered, f.failed) for f in (probe, plant, moody)] == known
 
 
 def test_quarantine_names_what_failed_and_shows_it(api: Api, moods: Path, videos: Path) -> None:
