@@ -1,6 +1,7 @@
 """A form made from a job's fields: what is changed is marked and can be put back; further settings are folded away, with a search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -173,10 +174,23 @@ class SettingsForm(QWidget):
         self.changed.emit(name)
 
 
+class Values(Protocol):
+    """What a row needs of a session: values by name, what differs from where it began, what was refused."""
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+    def value(self, name: str) -> str: ...
+
+    def fill(self, name: str, value: str) -> bool: ...
+
+    def is_changed(self, name: str) -> bool: ...
+
+
 class FieldRow(QWidget):
     """One field: its name, an editor for its type, what it means, why it cannot be right, and a way back to its default."""
 
-    def __init__(self, asked: JobField, session: FormSession, told: Callable[[str], object]) -> None:
+    def __init__(self, asked: JobField, session: Values, told: Callable[[str], object]) -> None:
         super().__init__()
         self.asked, self._session, self._told = asked, session, told
         self.title = label("", "fact_name")

@@ -93,6 +93,8 @@ class SettingsPage(Page):
     def _show(self, name: str) -> None:
         self.session.section = name
         self.layout_of.show_section(name)
+        if not self.session.draft:
+            self.layout_of.say("")
         self._focus()
         self._ask_section()
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from backend.domain.jobs import JobField
 from backend.domain.project_care import Setting
@@ -52,11 +52,11 @@ class SettingRow(FieldRow):
             words=shown.meaning or setting.meaning,
             choices=setting.choices,
         )
-        super().__init__(asked, cast(Any, session), told)
+        super().__init__(asked, session, told)
         self.title.setFixedWidth(name_px)
-        layout = self.layout()
-        assert layout is not None
-        cast(Any, layout).addWidget(self.state, 3, 1)
+        grid = self.layout()
+        assert isinstance(grid, QGridLayout), "a row's parts stand in a grid"
+        grid.addWidget(self.state, 3, 1)
         if shown.title:
             self.editor.setAccessibleName(shown.title)
         self.show_value()

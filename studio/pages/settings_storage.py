@@ -130,7 +130,7 @@ class StorageSection(QWidget):
         grid.setColumnStretch(0, 3)
         grid.setColumnStretch(1, 1)
         largest = max((kind.num_bytes for kind in use.kinds), default=0) or 1
-        shown = [kind for kind in use.kinds if kind.num_files or kind.clearable]
+        shown = [kind for kind in use.kinds if kind.num_files]
         for place, kind in enumerate(shown):
             grid.addWidget(_named(kind), place, 0)
             bar = ShareBar(kind.num_bytes / largest, self._theme)
@@ -163,8 +163,7 @@ class StorageSection(QWidget):
         tick.setCheckable(True)
         tick.setAccessibleName(text("settings.clear_kind", kind=text(f"settings.kind_{kind.kind}")))
         tick.setAccessibleDescription(text(f"settings.kind_{kind.kind}_words"))
-        tick.setEnabled(kind.num_files > 0)
-        tick.setChecked(ticked and kind.num_files > 0)
+        tick.setChecked(ticked)
         tick.toggled.connect(lambda _: self._show_clear())
         self.ticks[kind.kind] = tick
         return tick
