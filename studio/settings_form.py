@@ -23,6 +23,7 @@ from studio.texts import text
 from studio.widgets import clear, label, tool_button
 
 SEARCH_MS = 150
+AT_ONCE = 8  # rows that are made between two turns of the window
 NAME_PX = 190
 PLACEHOLDERS = {"integer": "12", "number": "0.5", "list": '["a", "b"]'}
 
@@ -48,6 +49,10 @@ class SettingsForm(QWidget):
         self.found = label("", "hint")
         self._soon = QTimer(self, singleShot=True, interval=SEARCH_MS)
         self._soon.timeout.connect(self._search)
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._add_rows)
+        self._waiting: list[JobField] = []
+        self._group = ""
         self._main, self._further = QWidget(), QWidget()
         for holder in (self._main, self._further):
             column = QVBoxLayout(holder)
@@ -109,6 +114,7 @@ class SettingsForm(QWidget):
         ):
             self.session.with_more, self.session.search = True, ""
             self.show_form(self.session)
+        self._add_rows(len(self._waiting))
         for name, row in self.rows.items():
             row.show_problem(problems.get(name, ""))
         first = next((row for name, row in self.rows.items() if name in problems), None)
@@ -150,14 +156,21 @@ class SettingsForm(QWidget):
         for one in session.form.more:
             self.rows.pop(one.name, None)
         clear(self._further)
+        self._group, self._waiting = "", list(shown)
+        self._add_rows()
+
+    def _add_rows(self, most: int = AT_ONCE) -> None:
+        """The next of the further settings; the rest when the window has had its turn, since there may be a hundred."""
         layout = self._further.layout()
         assert layout is not None
-        group = ""
-        for field in shown:
-            if group_of(field.name) != group:
-                group = group_of(field.name)
-                layout.addWidget(label(group.replace("_", " ").replace(".", " · "), "slot"))
+        for field in self._waiting[:most]:
+            if group_of(field.name) != self._group:
+                self._group = group_of(field.name)
+                layout.addWidget(label(self._group.replace("_", " ").replace(".", " · "), "slot"))
             layout.addWidget(self._row(field))
+        del self._waiting[:most]
+        if self._waiting:
+            self._later.start()
 
     def _row(self, field: JobField) -> "FieldRow":
         assert self.session is not None, "rows are of a session"

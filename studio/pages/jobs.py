@@ -13,6 +13,7 @@ from studio.charts.chart import save_picture
 from studio.job_list import job_title, state_word
 from studio.job_starter import JobStarter
 from studio.jobs_feed import JobsFeed
+from studio.pages.compare import ComparePage
 from studio.pages.jobs_layout import EMPTY, FORM, JOB, JobsLayout
 from studio.pages.page import Page, PageContext
 from studio.player.deck import Deck
@@ -378,6 +379,9 @@ class JobsPage(Page):
             if not self._closed:
                 self.layout_of.say(text("jobs.study_made", name=study.name, count=study.items))
                 self.context.open_page("compare")
+                compare = self.window().findChild(ComparePage)
+                if compare is not None:
+                    compare.take_up(study.name)
 
         self.layout_of.say(text("jobs.study_coming"))
         self.link.ask(lambda: self.link.api.compare_checkpoints(run=run, steps=steps), made, self._refused, slow=True)
@@ -444,6 +448,7 @@ class JobsPage(Page):
         }
         for name, allowed in may.items():
             actions[name].setEnabled(allowed)
+        layout.allow_hints(actions)
 
     def _refused(self, error: StudioError) -> None:
         self._retries_all = False

@@ -1,8 +1,9 @@
 """How the jobs page looks: views above, one of them in the middle, what can be done below."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from backend.domain.jobs import StageFlow
@@ -60,6 +61,7 @@ class JobsLayout:
         self.rests: dict[str, EmptyPanel] = {}
         self._stacks: dict[str, QStackedWidget] = {}
         self._hints: dict[str, QWidget] = {}
+        self._keys: list[tuple[str, KeyButton]] = []
         column = QVBoxLayout(page)
         column.setContentsMargins(24, 16, 24, 12)
         column.setSpacing(12)
@@ -87,6 +89,11 @@ class JobsLayout:
         for hints in self._hints.values():
             hints.hide()
         self._hints[which].show()
+
+    def allow_hints(self, actions: Mapping[str, QAction]) -> None:
+        """Keys that do nothing now are pale."""
+        for name, button in self._keys:
+            button.setEnabled(actions[name].isEnabled())
 
     def focus_of(self, view: str) -> QWidget:
         """What takes the keys in a view."""
@@ -205,6 +212,7 @@ class JobsLayout:
                 button = KeyButton(self._actions.rows[name].keys[0], text(f"jobs.do_{name}"), name="hint_button")
                 button.clicked.connect(lambda _=False, name=name: self._run(name))
                 hints.addWidget(button)
+                self._keys.append((name, button))
             row.addWidget(holder)
             self._hints[view] = holder
         return row

@@ -69,7 +69,7 @@ def shown(qtbot, workspace: Workspace, folder: Path) -> Iterator[JobsPage]:
     with served_window(workspace, folder, "jobs") as window:
         found = window.page
         assert isinstance(found, JobsPage)
-        qtbot.waitUntil(lambda: found.session.is_known, timeout=20_000)
+        qtbot.waitUntil(lambda: found.session.is_known, timeout=60_000)
         yield found
 
 
@@ -114,6 +114,19 @@ def test_the_job_that_made_the_project_is_listed_with_its_log(qtbot, page: JobsP
     press(page, Qt.Key.Key_Return)
     assert log.found.text() == f"1 of {len(places)}"
     assert log.lines.textCursor().blockNumber() == places[0]
+    press(page, Qt.Key.Key_F3, SHIFT)
+    assert log.found.text() == f"{len(places)} of {len(places)}"
+    press(page, Qt.Key.Key_F3)
+    assert log.found.text() == f"1 of {len(places)}"
+    page.layout_of.jobs.setFocus()
+    for digit, view in zip("2341", ("flow", "quarantine", "training", "list"), strict=True):
+        press(page, digit)
+        assert page.session.view == view
+    for view in ("quarantine", "training"):
+        page.look_at(view)
+        qtbot.waitUntil(lambda view=view: page.layout_of.rests[view].head.text().startswith("No"), timeout=10_000)
+    press(page, Qt.Key.Key_F5)
+    assert page.actions_.qt["refresh"].isEnabled()
 
 
 def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, page: JobsPage) -> None:
@@ -137,15 +150,15 @@ def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, p
     assert page.starter.form.settings() == {"engine": "inline"}
     assert form.rows["engine"].title.text().startswith("●"), "what is changed is marked"
     press(page, Qt.Key.Key_Return, CTRL)
-    qtbot.waitUntil(lambda: len(page.session.jobs) == 2, timeout=20_000)
-    qtbot.waitUntil(lambda: page.session.job is not None and page.session.job.state == "done", timeout=30_000)
+    qtbot.waitUntil(lambda: len(page.session.jobs) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: page.session.job is not None and page.session.job.state == "done", timeout=60_000)
     newest = page.session.jobs[0]
     assert (newest.kind, newest.actor, newest.asked) == ("curate", "ann", {"engine": "inline"})
     assert page.layout_of.beside.currentIndex() == JOB
     press(page, "r")
-    qtbot.waitUntil(lambda: len(page.session.jobs) == 3, timeout=20_000)
+    qtbot.waitUntil(lambda: len(page.session.jobs) == 3, timeout=60_000)
     assert page.session.jobs[0].asked == {"engine": "inline"}, "again as it was"
-    qtbot.waitUntil(lambda: not page.session.is_busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
     press(page, "e")
     qtbot.waitUntil(
         lambda: page.starter.form is not None and page.starter.form.values == {"engine": "inline"}, timeout=10_000
@@ -153,6 +166,9 @@ def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, p
     press(page, Qt.Key.Key_Backspace, CTRL)
     assert page.starter.form is not None
     assert page.starter.form.values == {}
+    assert not page.starter.form.with_more, "curation has no further settings"
+    press(page, "m", CTRL)
+    assert not page.starter.form.with_more
     press(page, Qt.Key.Key_Escape)
     assert page.layout_of.beside.currentIndex() == JOB
 
@@ -183,7 +199,7 @@ def test_pairs_are_exported_to_a_folder(qtbot, page: JobsPage, tmp_path: Path) -
     press(page, Qt.Key.Key_A, CTRL)
     press(page, str(tmp_path / "out"))
     press(page, Qt.Key.Key_Return, CTRL)
-    qtbot.waitUntil(lambda: [(j.kind, j.state) for j in page.session.jobs[:1]] == [("export", "done")], timeout=30_000)
+    qtbot.waitUntil(lambda: [(j.kind, j.state) for j in page.session.jobs[:1]] == [("export", "done")], timeout=60_000)
     assert any((tmp_path / "out").iterdir())
     assert page.session.jobs[0].out == str(tmp_path / "out")
 
@@ -191,7 +207,7 @@ def test_pairs_are_exported_to_a_folder(qtbot, page: JobsPage, tmp_path: Path) -
 def test_items_through_the_stages_are_looked_at_by_arrows(qtbot, page: JobsPage, workspace: Workspace) -> None:
     press(page, "2")
     flow = page.layout_of.flow
-    qtbot.waitUntil(lambda: bool(flow.stages), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(flow.stages), timeout=60_000)
     assert flow.stages == workspace.stage_flow()
     assert [stage.stage for stage in flow.stages] == ["probe_source", "plant_pairs"]
     qtbot.waitUntil(flow.hasFocus, timeout=5000)
@@ -216,12 +232,12 @@ def test_what_failed_is_found_read_and_tried_again(qtbot, workspace: Workspace, 
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42" if name == "torn.mp4" else b"")
     workspace.ingest(paths=(str(tmp_path / "torn.mp4"), str(tmp_path / "empty.mp4")), licence="CC0-1.0")
     job = workspace.curate(engine="inline")
-    qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done", timeout=30_000)
+    qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done", timeout=60_000)
     told = workspace.quarantine().rows
     with shown(qtbot, workspace, tmp_path) as page:
         panel = page.layout_of.quarantine
         press(page, "2")
-        qtbot.waitUntil(lambda: bool(page.layout_of.flow.stages), timeout=20_000)
+        qtbot.waitUntil(lambda: bool(page.layout_of.flow.stages), timeout=60_000)
         qtbot.waitUntil(page.layout_of.flow.hasFocus, timeout=5000)
         press(page, Qt.Key.Key_Return)
         qtbot.waitUntil(lambda: page.session.view == "quarantine" and page.held.is_known, timeout=10_000)
@@ -239,9 +255,9 @@ def test_what_failed_is_found_read_and_tried_again(qtbot, workspace: Workspace, 
         panel.table.setFocus()
         panel.table.go(0)
         press(page, "r")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 3, timeout=20_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 3, timeout=60_000)
         assert page.session.view == "list", "the job that tries again is looked at"
-        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=30_000)
+        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
         tried = {row.work_key: row.attempts for row in workspace.quarantine().rows}
         assert sorted(tried.values()) == [1, 2]
         assert tried[told[0].work_key] == 2
@@ -250,12 +266,12 @@ def test_what_failed_is_found_read_and_tried_again(qtbot, workspace: Workspace, 
         press(page, Qt.Key.Key_A, CTRL)
         assert page.held.all_chosen
         press(page, "r")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 4, timeout=20_000)
-        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=30_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 4, timeout=60_000)
+        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
         press(page, "3")
         press(page, "R", SHIFT)
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 5, timeout=20_000)
-        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=30_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 5, timeout=60_000)
+        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
         assert sorted(row.attempts for row in workspace.quarantine().rows) == [3, 4]
 
 
@@ -266,16 +282,16 @@ def test_a_running_job_is_cancelled_and_nothing_is_asked_once_the_page_is_left(q
         write_video(tmp_path / "other.mp4", np.full((30, 48, 64, 3), 90, np.uint8), fps=25)
         workspace.ingest(paths=(str(tmp_path / "other.mp4"),), licence="CC0-1.0")
         workspace.curate(engine="inline")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 2, timeout=20_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 2, timeout=60_000)
         press(page, Qt.Key.Key_Home)
         assert page.session.can_cancel
         press(page, "C", SHIFT)
         qtbot.waitUntil(lambda: "stops" in page.layout_of.status.text(), timeout=10_000)
         go_on.set()
-        qtbot.waitUntil(lambda: page.session.jobs[0].state == "cancelled", timeout=20_000)
+        qtbot.waitUntil(lambda: page.session.jobs[0].state == "cancelled", timeout=60_000)
         window = page.window()
         assert isinstance(window, Window)
-        window.open_page("library")
+        window.open_page("embeddings")
         assert not page.feed.is_on
         assert not page.feed._timer.isActive()
         window.open_page("jobs")

@@ -14,6 +14,7 @@ from backend.exports.reader import read_manifest
 from backend.media.writer import write_video
 from backend.store.job_events import ended_event, submitted_event
 from backend.workspace import Workspace
+from studio.pages.compare import ComparePage
 from studio.pages.jobs import JobsPage
 from studio.window import Window
 from tests.studio.served import served_window, toy_workspace
@@ -60,9 +61,9 @@ def page(qtbot, workspace: Workspace, tmp_path: Path) -> Iterator[JobsPage]:
     with served_window(workspace, tmp_path, "jobs") as window:
         found = window.page
         assert isinstance(found, JobsPage)
-        qtbot.waitUntil(lambda: found.session.is_known, timeout=20_000)
+        qtbot.waitUntil(lambda: found.session.is_known, timeout=60_000)
         found.run("jobs_training")
-        qtbot.waitUntil(lambda: found.training.curves is not None and bool(found.training.pairs()), timeout=20_000)
+        qtbot.waitUntil(lambda: found.training.curves is not None and bool(found.training.pairs()), timeout=60_000)
         yield found
 
 
@@ -108,7 +109,7 @@ def test_two_validations_stand_beside_each_other_in_step(qtbot, page: JobsPage) 
     panel, training = page.layout_of.training, page.training
     assert training.sides == (20, 60)
     wanted = 2 * len(training.pairs())
-    qtbot.waitUntil(lambda: len(panel.deck.sides) == wanted, timeout=20_000)
+    qtbot.waitUntil(lambda: len(panel.deck.sides) == wanted, timeout=60_000)
     press(page, ".")
     qtbot.waitUntil(lambda: {pane.shown_index for pane in panel.panes.values()} == {1}, timeout=10_000)
     left = {int(pane.image.pixelColor(30, 20).red()) for (side, _), pane in panel.panes.items() if side == 0}
@@ -123,15 +124,45 @@ def test_two_validations_stand_beside_each_other_in_step(qtbot, page: JobsPage) 
     assert "two different steps" in page.layout_of.status.text()
     press(page, "b")
     assert training.sides == (40, 60)
+    press(page, "A", SHIFT)
+    assert training.sides == (20, 60)
+    press(page, "m")
+    assert training.first_video == 0, "there are no others"
+
+
+def test_both_sides_play_stop_and_zoom_together(qtbot, page: JobsPage) -> None:
+    panel = page.layout_of.training
+    qtbot.waitUntil(lambda: len(panel.deck.sides) == len(panel.panes) > 1, timeout=60_000)
+    qtbot.waitUntil(lambda: {pane.shown_index for pane in panel.panes.values()} == {0}, timeout=10_000)
+    clock = panel.deck.clock
+    press(page, Qt.Key.Key_Space)
+    assert clock.playing
+    press(page, "]")
+    press(page, "[")
+    assert clock.rate == 1.0
+    press(page, "l")
+    assert not clock.loops
+    page.look_at("list")
+    assert not clock.playing, "what is not seen does not play"
+    page.look_at("training")
+    press(page, ",")
+    press(page, "=")
+    assert {pane.look.zoom for pane in panel.panes.values()} == {1.25}
+    press(page, "-")
+    press(page, "0")
+    assert {pane.look.zoom for pane in panel.panes.values()} == {1.0}
 
 
 def test_two_checkpoints_are_sent_to_compare_as_a_blind_study(qtbot, page: JobsPage, workspace: Workspace) -> None:
-    qtbot.waitUntil(lambda: page.training.comparable == (20, 60), timeout=20_000)
+    qtbot.waitUntil(lambda: page.training.comparable == (20, 60), timeout=60_000)
     press(page, "v")
-    qtbot.waitUntil(lambda: bool(workspace.studies()), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(workspace.studies()), timeout=60_000)
     (study,) = workspace.studies()
     assert set(study.systems) == {"step 20", "step 60"}
     window = page.window()
     assert isinstance(window, Window)
     qtbot.waitUntil(lambda: window.page is window.pages.get("compare"), timeout=10_000)
     assert study.name in page.layout_of.status.text()
+    compare = window.page
+    assert isinstance(compare, ComparePage)
+    qtbot.waitUntil(lambda: compare._design is not None and compare._design.name == study.name, timeout=10_000)

@@ -94,6 +94,18 @@ def test_a_problem_of_a_setting_that_is_folded_away_is_shown(form: SettingsForm)
     assert row.editor.hasFocus()
 
 
+def test_a_hundred_settings_come_a_few_at_a_time(qtbot, form: SettingsForm) -> None:
+    many = tuple(JobField(name=f"a.n{n}", type="integer", default=str(n)) for n in range(100))
+    form.show_form(FormSession(form=JobForm(kind="train", main=FORM.main, more=many)))
+    form.more.click()
+    assert len(form.rows) < 30, "the window is not held up"
+    qtbot.waitUntil(lambda: len(form.rows) == 105, timeout=5000)
+    form.more.click()
+    form.more.click()
+    form.show_problems({"a.n99": "too much"})
+    assert form.rows["a.n99"].editor.hasFocus()
+
+
 @pytest.mark.parametrize(
     ("name", "mode"), [("data", QFileDialog.FileMode.Directory), ("cases", QFileDialog.FileMode.AnyFile)]
 )
