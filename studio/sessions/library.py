@@ -8,6 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from backend.domain.library import KINDS, ItemPage, Selection, Value
 
@@ -210,9 +211,10 @@ def views_of_json(said: str) -> dict[str, Look]:
     """Saved views from text; what is damaged, or of another version, is left out."""
     try:
         found = json.loads(said or "{}")
-        return {str(name): _look_of(body) for name, body in found.items() if body.get("kind") in KINDS}
-    except (ValueError, TypeError, AttributeError):
+    except ValueError:
         return {}
+    looks = {name: _look_of(body) for name, body in found.items()} if isinstance(found, dict) else {}
+    return {name: look for name, look in looks.items() if look is not None}
 
 
 def with_filter(look: Look, new: Filter) -> Look:
@@ -227,9 +229,13 @@ def without_filter(look: Look, columns: Iterable[str]) -> Look:
     return replace(look, filters=tuple(each for each in look.filters if each.column not in gone))
 
 
-def _look_of(body: dict) -> Look:
-    filters = tuple(Filter(**{**each, "values": tuple(each.get("values", ()))}) for each in body.get("filters", ()))
-    return Look(**{**body, "filters": filters})
+def _look_of(body: Any) -> Look | None:
+    try:
+        filters = tuple(Filter(**{**each, "values": tuple(each.get("values", ()))}) for each in body.get("filters", ()))
+        look = Look(**{**body, "filters": filters})
+    except (TypeError, AttributeError):
+        return None
+    return look if look.kind in KINDS else None
 
 
 def _quoted(value: str) -> str:

@@ -199,3 +199,5 @@ def test_views_come_back_as_they_were_kept_and_damaged_ones_are_left_out() -> No
     assert views_of_json(views_as_json({"good ones": look})) == {"good ones": look}
     for said in ("", "{", "[]", "3", '{"a": 1}', '{"a": {"kind": "clip", "colour": 1}}', '{"a": {"kind": "book"}}'):
         assert views_of_json(said) == {}
+    one_of_two = views_as_json({"good": look})[:-1] + ', "of a later version": {"kind": "clip", "colour": 1}}'
+    assert views_of_json(one_of_two) == {"good": look}
