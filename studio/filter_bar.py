@@ -1,5 +1,6 @@
 """Filters of the library: one chip each, and a small editor that fits the column's type."""
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -193,7 +194,7 @@ class FilterEditor(QDialog):
         for row, (name, key, extreme) in enumerate(bounds):
             field = QLineEdit()
             value = getattr(present, name)
-            field.setText("" if value is None else f"{value:.6g}")
+            field.setText("" if value is None else f"{value:.12g}")
             field.setPlaceholderText("" if extreme is None else f"{extreme:.4g}")
             field.setAccessibleName(text(key))
             grid.addWidget(label(text(key), "caption"), row, 0)
@@ -219,12 +220,13 @@ def words_of(each: Filter) -> str:
     if each.flag is not None:
         return f"{title}: {text('library.yes') if each.flag else text('library.no')}"
     if each.low is not None and each.high is not None:
-        return f"{each.low:.4g} ≤ {title} ≤ {each.high:.4g}"
-    return f"{title} ≥ {each.low:.4g}" if each.low is not None else f"{title} ≤ {each.high:.4g}"
+        return f"{each.low:.6g} ≤ {title} ≤ {each.high:.6g}"
+    return f"{title} ≥ {each.low:.6g}" if each.low is not None else f"{title} ≤ {each.high:.6g}"
 
 
 def _number(field: QLineEdit) -> float | None:
     try:
-        return float(field.text().replace(",", "."))
+        number = float(field.text().replace(",", "."))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
 from backend.domain.library import ItemColumn
-from studio.filter_bar import words_of
+from studio.filter_bar import FilterEditor, words_of
 from studio.item_model import column_title, shown
 from studio.sessions.library import Filter
 from studio.texts import use_language
@@ -49,3 +50,18 @@ def test_what_a_project_says_itself_stays_as_it_is() -> None:
     use_language("zh")
     assert words_of(Filter(column="category", values=("mug",))).endswith(": mug")
     assert shown("a red_mug", column("caption")) == "a red_mug"
+
+
+def test_a_filter_says_large_numbers_in_full() -> None:
+    assert words_of(Filter(column="num_frames", low=12345.0)) == "Frames in all ≥ 12345"
+
+
+def test_a_range_that_is_looked_at_again_stays_what_it_is(qtbot) -> None:
+    present = Filter(column="size", low=0.123456789, high=12345678.0)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    editor = FilterEditor(parent, ItemColumn(name="size", type="number", meaning=""), present)
+    assert editor.filter() == present
+    editor.fields["low"].setText("nan")
+    editor.fields["high"].setText("inf")
+    assert editor.filter() == Filter(column="size"), "neither is a bound"
