@@ -10,7 +10,7 @@ from studio.theme import Theme, icon
 TONES = {"same": "good", "yes": "good", "different": "bad", "no": "bad", "near_duplicate": "warn", "unsure": "quiet"}
 """Colour of a choice by its value; others have none. The word and the key always say the same."""
 ICONS = {"same": "same", "different": "different", "near_duplicate": "copy", "unsure": "unsure"}
-REST_PX = 460
+REST_PX = 400
 """Width of the words of a page that has nothing to show: about 65 letters a line."""
 PRESSED_MS = 140  # long enough to be seen, gone before the next verdict
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QListWidget, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QListWidget, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from backend.domain import StudioError
 from backend.domain.figures import EmbeddingMap
 from studio.actions import ActionSet
 from studio.charts.map_plot import MapPlot, mark_of
+from studio.flow import HintRow
 from studio.pages.page import Page, PageContext
 from studio.pages.thresholds_layout import NearStrip
 from studio.sessions.embeddings import MapSession
 from studio.texts import text
 from studio.theme import Theme
 from studio.thumbnails import ThumbnailStore
-from studio.widgets import KeyButton, label
+from studio.widgets import label
 
 SPACES, METHODS, COLOURS = ("appearance", "face", "background", "text"), ("pca", "umap"), ("category", "identity")
 LETTERS = {
@@ -104,6 +105,7 @@ class EmbeddingsPage(Page):
             self.boxes[name].currentIndexChanged.connect(lambda _: self._refresh())
         self.boxes["colours"].currentIndexChanged.connect(lambda _: self._take_colours())
         self.about = label("", "muted")
+        self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # cut where there is no room
         top.addWidget(self.about, 1)
         body = QWidget()
         row = QHBoxLayout(body)
@@ -119,11 +121,7 @@ class EmbeddingsPage(Page):
         foot = QHBoxLayout()
         self.status = label("", "progress_text")
         foot.addWidget(self.status)
-        foot.addStretch(1)
-        for name in HINTS:
-            button = KeyButton(self.actions_.rows[name].keys[0], text(f"embeddings.do_{name}"), name="hint_button")
-            button.clicked.connect(lambda _=False, name=name: self.run(name))
-            foot.addWidget(button)
+        foot.addWidget(HintRow(self.actions_, HINTS, "embeddings.do_", self.run), 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 16, 24, 12)
         column.setSpacing(12)

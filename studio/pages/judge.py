@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QEvent, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from backend.api import PairRow
 from backend.domain import ServiceError, StudioError, Vote
 from studio.actions import ActionSet
+from studio.flow import HintRow
 from studio.form_view import FormView
 from studio.loader import TrialLoader
 from studio.pages.page import KeyGroup, Page, PageContext
@@ -20,7 +21,7 @@ from studio.prepare import Batch, Stills, fetch_batch
 from studio.sessions.verify import Held, Phase, VerifySession
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import Chip, KeyButton, label
+from studio.widgets import Chip, label
 
 RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
 REST_WIDTH_PX = 560  # about 75 letters a line
@@ -149,6 +150,7 @@ class JudgePage(Page):
 
     def _build(self) -> None:
         self.title = label("", "title")
+        self.title.setWordWrap(True)
         self.category = Chip(tone="accent")
         self.about = label("", "muted")
         self.hint = label("", "hint")
@@ -158,9 +160,10 @@ class JudgePage(Page):
         self.progress.setAccessibleName(text("judge.progress"))
         head = QHBoxLayout()
         head.setSpacing(12)
-        for widget in (self.title, self.category, self.about):
-            head.addWidget(widget)
-        head.addStretch(1)
+        self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # cut where there is no room
+        head.addWidget(self.title, 3)
+        head.addWidget(self.category)
+        head.addWidget(self.about, 1)
         head.addWidget(self.progress_text)
         head.addWidget(self.progress)
         judging = QWidget()
@@ -190,14 +193,9 @@ class JudgePage(Page):
         """A quiet row of the keys that help to decide; each works by a click as well."""
         row = QHBoxLayout()
         row.setSpacing(4)
-        self.hints = {
-            name: KeyButton(self.actions_.rows[name].keys[0], text(f"judge.hint_{name}"), name="hint_button")
-            for name in self.hints_shown
-        }
-        for name, button in self.hints.items():
-            button.clicked.connect(lambda _=False, name=name: self.run(name))
-            row.addWidget(button)
-        row.addStretch(1)
+        shown = HintRow(self.actions_, self.hints_shown, "judge.hint_", self.run, to_right=False)
+        self.hints = shown.buttons
+        row.addWidget(shown, 1)
         row.addWidget(self.hint)
         return row
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from backend.domain.library import KINDS, ItemColumn
 from studio.actions import ActionSet
 from studio.filter_bar import FilterBar
+from studio.flow import FlowLayout, HintRow
 from studio.item_detail import DetailPanel
 from studio.item_model import GridModel, ItemModel, column_title
 from studio.item_views import ItemGrid, ItemTable
@@ -26,7 +27,7 @@ from studio.link import Link
 from studio.sessions.library import LibrarySession, Look
 from studio.texts import text
 from studio.theme import Theme, icon
-from studio.widgets import KeyButton, Rest, label, tool_button
+from studio.widgets import Rest, label, tool_button
 
 SEARCH_PX = 280
 TOOLS = {"layout": "library", "details": "details", "views": "star"}
@@ -143,16 +144,17 @@ class LibraryLayout:
     def _build_head(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(4)
-        group = QButtonGroup(self.detail)
+        group, kinds = QButtonGroup(self.detail), QWidget()
+        flow = FlowLayout(kinds, spacing=4)
         for kind in KINDS:
             tab = QPushButton(text(f"library.kind_{kind}"))
             tab.setObjectName("segment")
             tab.setCheckable(True)
             tab.clicked.connect(lambda _=False, kind=kind: self._run(f"kind_{kind}"))
             group.addButton(tab)
-            row.addWidget(tab)
+            flow.addWidget(tab)
             self.tabs[kind] = tab
-        row.addStretch(1)
+        row.addWidget(kinds, 1)
         self.search = QLineEdit()
         self.search.setMaximumWidth(SEARCH_PX)
         self.search.setMinimumWidth(SEARCH_PX // 2)
@@ -188,12 +190,5 @@ class LibraryLayout:
         self.status = label("", "progress_text")
         self.status.setMinimumSize(QSize(0, 28))
         row.addWidget(self.status)
-        row.addStretch(1)
-        self.hints = {
-            name: KeyButton(self._actions.rows[name].keys[0], text(f"library.do_{name}"), name="hint_button")
-            for name in HINTS
-        }
-        for name, button in self.hints.items():
-            button.clicked.connect(lambda _=False, name=name: self._run(name))
-            row.addWidget(button)
+        row.addWidget(HintRow(self._actions, HINTS, "library.do_", self._run), 1)
         return row

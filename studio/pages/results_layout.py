@@ -21,11 +21,12 @@ from PySide6.QtWidgets import (
 
 from studio.actions import ActionSet
 from studio.charts.figures import ResultChart
+from studio.flow import FlowLayout, HintRow
 from studio.frame_player import FramePlayer
 from studio.sessions.results import VIEWS, Cell, Sheet
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import KeyButton, Rest, label
+from studio.widgets import Rest, label
 
 BOXES = ("preset", "group", "study", "aspect", "metric", "calibration", "case")
 SHOWN: dict[str, tuple[str, ...]] = {
@@ -39,6 +40,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "sheets": (),
 }
 """What is chosen in each view."""
+MOST_BOX_LETTERS = 16
 HINTS = ("save_picture", "save_table", "make_sheets")
 MOST_LETTERS = 40  # of a cell; the rest is its tip
 LEFT, RIGHT = (side | Qt.AlignmentFlag.AlignVCenter for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
@@ -125,7 +127,7 @@ class ResultsLayout:
         self.player = player
         self.table = SheetTable()
         self.boxes: dict[str, QComboBox] = {}
-        self._captions: dict[str, QLabel] = {}
+        self._choices: dict[str, QWidget] = {}
         self._tabs: dict[str, QPushButton] = {}
         column = QVBoxLayout(page)
         column.setContentsMargins(24, 16, 24, 12)
@@ -143,11 +145,7 @@ class ResultsLayout:
         row = QHBoxLayout()
         self.status = label("", "progress_text")
         row.addWidget(self.status)
-        row.addStretch(1)
-        for name in HINTS:
-            button = KeyButton(actions.rows[name].keys[0], text(f"results.do_{name}"), name="hint_button")
-            button.clicked.connect(lambda _=False, name=name: run(name))
-            row.addWidget(button)
+        row.addWidget(HintRow(actions, HINTS, "results.do_", run), 1)
         column.addLayout(row)
 
     def set_theme(self, theme: Theme) -> None:
@@ -157,9 +155,8 @@ class ResultsLayout:
     def show_view(self, view: str) -> None:
         """Makes room for a view: its choices, and a picture or a chart."""
         self._tabs[view].setChecked(True)
-        for name, box in self.boxes.items():
-            for widget in (box, self._captions[name]):
-                widget.setVisible(name in SHOWN[view])
+        for name, choice in self._choices.items():
+            choice.setVisible(name in SHOWN[view])
         self.stack.setCurrentIndex(0)
         self.pictures.setCurrentIndex(1 if view == "sheets" else 0)
         self.player.setVisible(view == "frames")
@@ -203,21 +200,25 @@ class ResultsLayout:
         row.addStretch(1)
         return row
 
-    def _build_boxes(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(8)
+    def _build_boxes(self) -> FlowLayout:
+        flow = FlowLayout(spacing=12)
         for name in BOXES:
             box = QComboBox()
             box.setObjectName(name)
-            box.setMinimumWidth(150)
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(MOST_BOX_LETTERS)
             box.setAccessibleName(text(f"results.box_{name}"))
             caption = label(text(f"results.box_{name}"), "fact_name")
             caption.setBuddy(box)
+            choice = QWidget()
+            row = QHBoxLayout(choice)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(8)
             row.addWidget(caption)
             row.addWidget(box)
-            self.boxes[name], self._captions[name] = box, caption
-        row.addStretch(1)
-        return row
+            flow.addWidget(choice)
+            self.boxes[name], self._choices[name] = box, choice
+        return flow
 
     def _build_body(self) -> QWidget:
         body = QWidget()

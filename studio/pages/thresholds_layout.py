@@ -25,13 +25,14 @@ from PySide6.QtWidgets import (
 from backend.domain.figures import CutOutcome, NearItem, ScoreSpread, StoredScore
 from studio.actions import ActionSet
 from studio.charts.cut_plot import CutPlot
+from studio.flow import HintRow
 from studio.flow_words import kind_word
 from studio.item_model import column_title, gate_words
 from studio.sessions.thresholds import CutLine, GateStep, ThresholdSession
 from studio.texts import text
 from studio.theme import Theme
 from studio.thumbnails import ThumbnailStore
-from studio.widgets import KeyButton, Rest, clear, label
+from studio.widgets import Rest, clear, label
 
 LIST_PX, STRIP_PX, THUMB_PX, FUNNEL_PX = 236, 152, 92, 420
 PICTURED = Qt.ItemDataRole.UserRole + 1
@@ -330,8 +331,7 @@ class ThresholdsLayout:
         column = QVBoxLayout()
         column.setSpacing(10)
         self.head, self.about = label("", "title"), label("", "muted")
-        self.about.setMinimumWidth(0)
-        self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # cut where there is no room
         top = QHBoxLayout()
         top.setSpacing(14)
         top.addWidget(self.head)
@@ -343,7 +343,9 @@ class ThresholdsLayout:
         cut_row.setSpacing(8)
         column.addWidget(self._cut_row)
         column.addWidget(self.plot, 3)
-        column.addWidget(label(text("thresholds.legend"), "hint"))
+        legend = label(text("thresholds.legend"), "hint")
+        legend.setWordWrap(True)
+        column.addWidget(legend)
         column.addLayout(self._build_figures(), 2)
         column.addLayout(self._build_near())
         row.addLayout(column, 1)
@@ -413,11 +415,7 @@ class ThresholdsLayout:
         row.setSpacing(4)
         self.status: QLabel = label("", "progress_text")
         row.addWidget(self.status)
-        row.addStretch(1)
-        for name in HINTS:
-            button = KeyButton(self._actions.rows[name].keys[0], text(f"thresholds.do_{name}"), name="hint_button")
-            button.clicked.connect(lambda _=False, name=name: self._run(name))
-            row.addWidget(button)
+        row.addWidget(HintRow(self._actions, HINTS, "thresholds.do_", self._run), 1)
         return row
 
 
