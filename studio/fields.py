@@ -52,7 +52,7 @@ class ChoiceField(QComboBox):
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(8)
 
     def offer(self, choices: Iterable[tuple[str, str]], chosen: str) -> None:
         """Other choices, as `(value, words)`; nothing is told of the change."""

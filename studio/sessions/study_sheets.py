@@ -63,33 +63,15 @@ def people_sheet(people: Sequence[Participant], found: StudyResults | None) -> S
     rows: list[tuple[Cell, ...]] = []
     for person in reversed(people):
         row = quality.get(person.id)
-        measured: tuple[Cell, ...] = (None,) * 6
+        measured: tuple[Cell, ...] = (None,) * 5
         if row is not None:
-            measured = (
-                row.votes,
-                round(row.seconds / 60, 1),
-                row.median_item_s,
-                words_of(row.gold),
-                words_of(row.consistency),
-                row.removed_by or None,
-            )
-        rows.append(
-            (person.id, person.group, person.state, person.joined_at[:16].replace("T", " "), *measured, person.code)
-        )
-    head = (
-        "participant",
-        "group",
-        "state",
-        "joined",
-        "votes",
-        "minutes",
-        "median_s",
-        "gold",
-        "consistency",
-        "removed_by",
-        "code",
-    )
-    return Sheet(head=head, rows=tuple(rows))
+            minutes = round(row.seconds / 60, 1)
+            measured = (row.votes, minutes, row.median_item_s, words_of(row.gold), words_of(row.consistency))
+        left_out = row.removed_by or None if row else None
+        joined = person.joined_at[:16].replace("T", " ")
+        rows.append((person.id, person.group, person.state, left_out, person.code or None, *measured, joined))
+    about = ("participant", "group", "state", "removed_by", "code")
+    return Sheet(head=(*about, "votes", "minutes", "median_s", "gold", "consistency", "joined"), rows=tuple(rows))
 
 
 def links_sheet(made: Sequence[Invitation], url: str) -> Sheet:
