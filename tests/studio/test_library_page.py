@@ -504,14 +504,16 @@ def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: Libr
     sheet = popup(qtbot, EraseDialog)
     assert isinstance(sheet, EraseDialog)
     qtbot.waitUntil(lambda: sheet.found is not None, timeout=9000)
-    said = "\n".join(one.text() for one in sheet.forecast.findChildren(QLabel) if one.isVisible())
-    for words in (
-        "1 clip, 1 subject, 2 pairs",
-        "mug.mp4",
-        "2 subjects of other clips",
-        "1 older copy may hold it: export 20",
-    ):
-        assert words in said
+    told = ("1 clip, 1 subject, 2 pairs", "mug.mp4", "2 subjects of other clips", "1 older copy may hold it: export 20")
+
+    lines = sheet.forecast
+
+    def said() -> str:
+        return "\n".join(one.text() for one in lines.findChildren(QLabel) if one.isVisible())
+
+    qtbot.waitUntil(
+        lambda: all(words in said() for words in told), timeout=5000
+    )  # lines are shown a moment after they are known
     assert sheet.backups.isHidden()
     QTest.keyClick(sheet, Qt.Key.Key_Return)  # nothing grave by Return
     qtbot.waitUntil(lambda: not sheet.isVisible(), timeout=5000)
