@@ -26,19 +26,24 @@ from tests.backend.service.study_page.visitor import LENIENT
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+def create(api: Api, folder: Path, name: str, *, trials: int) -> None:
+    """A study of its own, since it is closed."""
+    write_cases(folder / name, frames=FRAMES)
+    api.create_study(
+        name=name,
+        form="ab",
+        trials=trials,
+        rules=LENIENT,
+        cases=str(folder / name / "cases.json"),
+        systems=tuple(f"{system}={folder / name / system}" for system in SYSTEMS),
+    )
+
+
 def test_who_is_in_the_middle_hands_in_what_they_answered_and_others_are_told(
     opened: Callable[..., Page], workspace: Workspace, tmp_path: Path
 ) -> None:
-    write_cases(tmp_path / "ended", frames=FRAMES)
     api = cast(Api, workspace)
-    api.create_study(
-        name="ended",
-        form="ab",
-        trials=2,
-        rules=LENIENT,
-        cases=str(tmp_path / "ended" / "cases.json"),
-        systems=tuple(f"{system}={tmp_path / 'ended' / system}" for system in SYSTEMS),
-    )
+    create(api, tmp_path, "ended", trials=2)
     page, late = opened("ended"), opened("ended")
     begin(page)
     answer(page)
@@ -59,16 +64,8 @@ def test_going_on_from_the_last_trial_that_was_given_out_reaches_the_end(
     opened: Callable[..., Page], workspace: Workspace, tmp_path: Path
 ) -> None:
     """Trials that the page holds already may still be answered; then it asks for more, and is told."""
-    write_cases(tmp_path / "on", frames=FRAMES)
     api = cast(Api, workspace)
-    api.create_study(
-        name="on",
-        form="ab",
-        trials=6,
-        rules=LENIENT,
-        cases=str(tmp_path / "on" / "cases.json"),
-        systems=tuple(f"{system}={tmp_path / 'on' / system}" for system in SYSTEMS),
-    )
+    create(api, tmp_path, "on", trials=6)
     page = opened("on")
     begin(page)
     answer(page)
