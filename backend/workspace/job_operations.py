@@ -155,7 +155,7 @@ class JobOperations:
         elif kind == "export":
             started = self._export(values, asked=asked, actor=actor)
         else:
-            further = [f"{field.name}={settings[field.name]}" for field in form.more if field.name in settings]
+            further = [f"{one.name}={settings[one.name]}" for one in form.more if _is_given(one, settings)]
             started = self.start_command(kind, values, assignments=further, asked=asked, actor=actor)
         self._projection.refresh()
         return row_of(self.catalog, self._jobs.known(), started.job_id)
@@ -286,6 +286,11 @@ class JobOperations:
         else:
             with self._snapshot.of(plan) as now:
                 yield now, plan
+
+
+def _is_given(field: JobField, settings: Mapping[str, str]) -> bool:
+    """A text may be given as none; of anything else, nothing is not given."""
+    return field.name in settings and (field.type == "text" or bool(settings[field.name].strip()))
 
 
 def _crew(values: Mapping[str, Any], settings: ProjectSettings) -> tuple[str, int]:
