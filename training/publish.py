@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
@@ -47,9 +48,9 @@ def publish(model: S2VTransformer, ema: Ema | None, config: TrainConfig, world: 
         if folder.exists():
             shutil.rmtree(folder)
         working.rename(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors tells a full disk in its own class
         raise ProjectError(
-            f"{folder} cannot be written: {error.strerror or error}; the checkpoints are whole: free some space and use --resume"
+            f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}; the checkpoints are whole: free some space and use --resume"
         ) from error
     finally:
         shutil.rmtree(working, ignore_errors=True)
