@@ -139,11 +139,19 @@ class AttentionProbe:
                 branch=self._branch,
                 layer=layer,
                 first_frame=self._first_frame + layout.video_frames.start,
-                segments=tuple(_name(segment) for segment in ordered),
+                segments=_names(ordered),
                 tokens=tuple(tokens),
                 mass=by_frame.float().cpu().numpy(),
             )
         )
+
+
+def _names(segments: Sequence[Segment]) -> tuple[str, ...]:
+    """One name a segment: several global anchors, or several of one side, are told apart by their places."""
+    names = [_name(segment) for segment in segments]
+    return tuple(
+        name if names.count(name) == 1 else f"{name} {segment.slot}" for name, segment in zip(names, segments, strict=True)
+    )
 
 
 def _name(segment: Segment) -> str:

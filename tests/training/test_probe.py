@@ -115,6 +115,21 @@ def test_looking_changes_no_bit_and_sees_every_layer(setting, draw, isolated: bo
         assert (one.chunk, one.first_frame) == (1, 9), "the chunk starts at 7 and begins with two known latents"
 
 
+def test_anchors_of_one_kind_are_told_apart(setting, draw) -> None:
+    model, conditions, arrangement = setting()
+    (anchor, view), latents = conditions.anchors[0], conditions.anchor_latents
+    two = replace(
+        conditions,
+        anchors=((anchor, replace(anchor, slot=1), view),),
+        anchor_latents=(latents[0], draw(1, tiny().in_channels, 1, 4, 4), latents[1]),
+    )
+    looked: list[Looked] = []
+    sampled(model, two, arrangement, draw(1, tiny().in_channels, 5, 4, 4), looked)
+    assert set(looked[0].segments) == {"global 0", "global 1", "view front", "prefix", OWN}
+    means = mean_mass(looked, lambda one, row: one.layer)
+    assert sum(mass for (layer, _), mass in means.items() if layer == 0) == pytest.approx(1), "no share is lost"
+
+
 @pytest.mark.parametrize("isolated", [False, True])
 def test_what_is_seen_is_the_models_own_attention(setting, draw, monkeypatch, isolated: bool) -> None:
     """Queries and keys as the attention function gets them, through a whole softmax."""
