@@ -31,7 +31,8 @@ class AnchorQueue:
 
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
-        wanted = [name for name in self._left(now, rater) if name not in set(skip)]
+        skipped = set(skip)
+        wanted = [name for name in self._left(now, rater) if name not in skipped]
         taken = self._leases.acquire(ANCHORS_STUDY, wanted, rater=rater, limit=limit)
         shown = {name: (kind, crop, clip) for name, kind, crop, clip in now.query(_SHOWN, [list(taken)])}
         trials = tuple(

@@ -62,7 +62,8 @@ class SubjectQueue:
 
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials with a question that this rater has not answered, leased to them; journalled when first given out."""
-        wanted = [name for name in self._left(now, rater) if name not in set(skip)]
+        skipped = set(skip)
+        wanted = [name for name in self._left(now, rater) if name not in skipped]
         taken = self._leases.acquire(SUBJECTS_STUDY, wanted, rater=rater, limit=limit)
         shown = {
             name: (crop, clip, phrase)
