@@ -288,7 +288,7 @@ def _pairs(found: StudyResults) -> Table:
     rows = tuple(
         (
             readable(aspect.aspect), row.system, row.rival, str(row.wins), str(row.ties), str(row.both_bad), str(row.losses),
-            _text(row.rate), _text(row.wilson),
+            _text(row.rate, 2), _text(row.wilson, 2),
         )
         for aspect in found.groups[0].aspects
         for row in aspect.wins

@@ -35,6 +35,7 @@ SERIES = ("metric", *BASELINES, HELD_OUT, CEILING)
 MIN_AXES = 3  # of a radar
 MAX_REASONS = 14  # bars of one plot; all of them are in the CSV
 MAX_METRICS = 24
+TOO_WIDE = 6  # times the lower quartile of the intervals of a plot
 
 
 def study_figures(found: StudyResults, calibrations: Sequence[MetricCalibration] = ()) -> tuple[StudyFigure, ...]:
@@ -247,17 +248,35 @@ def _groups(found: StudyResults) -> StudyFigure | None:
     told = " and ".join(f"{group.participants} {group.group}" for group in groups)
     silent = [g.group for g in groups if not any(has_value(one) for a in g.aspects for _, one in main_figures(a))]
     few = f" Votes of {' and '.join(silent)} are too few for any." if silent else ""
+    limits = _readable_limits([one for facet in facets for _, of in facet.rows for one in of])
+    cut = " A line that reaches the edge goes on; its numbers are in the table's file." if limits else ""
     measure = {"rating": "points", "best_of": "share of votes", "identity": "share of votes"}
     return StudyFigure(
         name="groups",
         section="results",
-        caption=f"The same by group of participants ({told}), with 95 % intervals over items and raters of the group.{few}",
+        caption=f"The same by group of participants ({told}), with 95 % intervals over items and raters of the group.{few}{cut}",
         svg=forest(
-            facets, [group.group for group in groups], label=measure.get(found.study.kind, "log strength (Davidson)")
+            facets,
+            [group.group for group in groups],
+            label=measure.get(found.study.kind, "log strength (Davidson)"),
+            limits=limits,
         ),
         head=("aspect", "group", "system", *ESTIMATE),
         rows=tuple(rows),
     )
+
+
+def _readable_limits(told: Sequence[Estimate | None]) -> tuple[float, float] | None:
+    """Ends of the axis when the intervals of few votes are so wide that all others would be dots; None when none is."""
+    whole = [(one.value, one.low, one.high) for one in told if one is not None and one.value is not None]
+    lines = [(low, high) for _, low, high in whole if low is not None and high is not None]
+    widths = [high - low for low, high in lines]
+    if not widths or max(widths) <= TOO_WIDE * (usual := float(np.quantile(widths, 0.25))):
+        return None
+    shown = [end for low, high in lines if high - low <= TOO_WIDE * usual for end in (low, high)]
+    ends = [*shown, *(value for value, _, _ in whole)]
+    margin = 0.05 * (max(ends) - min(ends))
+    return min(ends) - margin, max(ends) + margin
 
 
 def _reasons(aspects: Sequence[AspectResults]) -> StudyFigure | None:

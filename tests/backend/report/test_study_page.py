@@ -12,6 +12,7 @@ from backend.domain.studies import Estimate, FunnelStep, StudyDesign, StudyResul
 from backend.measures.raters import Sitting
 from backend.report import render
 from backend.report.study import study_report
+from backend.report.study_figure import StudyFigure
 from backend.report.study_figures import study_figures, write_figures
 from tests.backend.studies.made import made_design
 from tests.backend.studies.test_results import OPEN, results, voted
@@ -123,6 +124,30 @@ def test_names_are_text_in_page_and_plots_as_they_are_written() -> None:
 
 
 @pytest.mark.slow
+def test_a_group_of_few_does_not_make_the_others_unreadable() -> None:
+    _, found = made()
+
+    def groups_of(half: float) -> StudyFigure:
+        changed = []
+        for group in found.groups:
+            (aspect,) = group.aspects
+            width = half if group.group == "expert" else 0.2
+            rows = tuple(
+                replace(row, davidson=Estimate(value=0.1 * k, low=0.1 * k - width, high=0.1 * k + width, n=9))
+                for k, row in enumerate(aspect.strengths)
+            )
+            changed.append(replace(group, aspects=(replace(aspect, strengths=rows),)))
+        (figure,) = [one for one in study_figures(replace(found, groups=tuple(changed))) if one.name == "groups"]
+        return figure
+
+    wide, like = groups_of(40.0), groups_of(0.4)
+    assert "goes on" in wide.caption
+    assert "goes on" not in like.caption
+    assert not re.search(r">[−-]?[1-9]0<", wide.svg), "no tick stands at tens"
+    assert {row[4] for row in wide.rows if row[1] == "expert"} == {-40.0, -39.9, -39.8}
+
+
+@pytest.mark.slow
 def test_each_pair_stands_once_with_both_intervals() -> None:
     design, found = made()
     html = page(design, found)
@@ -130,7 +155,7 @@ def test_each_pair_stands_once_with_both_intervals() -> None:
     for row in wins:
         low, high = row.wilson.low, row.wilson.high
         assert low is not None and high is not None and row.wilson.value is not None
-        told = f"{row.wilson.value:.3f} [{low:.3f}, {high:.3f}]"
+        told = f"{row.wilson.value:.2f} [{low:.2f}, {high:.2f}]"
         cells = rf"<td[^>]*>{row.system}</td>\s*<td[^>]*>{row.rival}</td>\s*(<td[^>]*>[^<]*</td>\s*){{5}}<td[^>]*>{re.escape(told)}"
         is_first = design.systems.index(row.system) < design.systems.index(row.rival)
         assert len(re.findall(cells, html)) == is_first
