@@ -102,6 +102,7 @@ class Journal(JournalReader):
         except (StudioError, OSError) as error:
             self._writing.close()
             raise _unwritable(error, path) from error
+        self._identity = _identity(path)
         self._thread = threading.Thread(target=self._write_groups, name=f"journal {path}", daemon=True)
         self._thread.start()
         if adopted:
@@ -271,7 +272,18 @@ class Journal(JournalReader):
         run("commit")
         self.num_groups += 1
         self._head_file.write(head)
+        if _identity(self.path) != self._identity:  # what was written goes with a file that no path leads to
+            raise StoreError(f"{self.path} was moved, deleted or replaced while it was open; put it back and open it again")
         return outcomes
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path; None for none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 class _Chain:

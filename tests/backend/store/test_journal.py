@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from backend.domain import ProjectError, Stimulus, Trial, Vote
+from backend.domain import ProjectError, Stimulus, StoreError, Trial, Vote
 from backend.store.journal import Journal
 from backend.store.journal_reader import EMPTY, JournalReader
 from backend.store.journal_schema import Event, EventRefused, vote_of
@@ -213,6 +214,26 @@ def test_a_closed_journal_says_so(tmp_path: Path):
         journal.append_votes([vote()])
     with pytest.raises(ProjectError, match="closed"):
         journal.head()
+
+
+@pytest.mark.parametrize("fate", ["moved", "deleted", "replaced"])
+def test_nothing_is_acknowledged_once_no_path_leads_to_the_journal(tmp_path: Path, fate: str):
+    folder, away = tmp_path / "project", tmp_path / "away"
+    folder.mkdir()
+    journal = Journal(folder / "journal.sqlite")
+    journal.append_votes([vote()])
+    folder.rename(away)
+    if fate == "deleted":
+        shutil.rmtree(away)
+    if fate == "replaced":
+        shutil.copytree(away, folder)
+    with pytest.raises(StoreError, match="moved, deleted or replaced while it was open; put it back"):
+        journal.append_votes([vote("v2")])
+    if fate == "moved":
+        away.rename(folder)
+        assert journal.append_votes([vote("v2")])[0].applied  # the same vote, sent again
+        assert journal.verify_chain().ok
+    journal.close()
 
 
 @pytest.mark.parametrize("fault", [TypeError("a fault in the caller's code"), OSError(28, "no space"), RecursionError()])
