@@ -47,11 +47,14 @@ def run(videos: Sequence[Path], project: Path, *, overrides: Overrides, as_json:
             warn(f"studio-backend: curation broke off: {job.message}")
         failed = job.state == "failed" or any(row.state == "failed" for row in status.failures)
     if may_open and not as_json and _can_open():
-        command = [sys.executable, "-m", "studio.app", str(project)]
-        subprocess.Popen(
-            command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        none = subprocess.DEVNULL
+        subprocess.Popen(studio_command(project), start_new_session=True, stdin=none, stdout=none, stderr=none)
     return failed
+
+
+def studio_command(project: Path) -> list[str]:
+    """What opens Studio on a project; by module, since the command may not be on the path."""
+    return [sys.executable, "-m", "studio", str(project)]
 
 
 def _can_open() -> bool:

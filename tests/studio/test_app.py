@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.demo import studio_command
 from backend.domain import ProjectError
 from studio.app import find_project, install_crash_hook, main, require_display, run, state_folder
 from tests.studio.world import World
@@ -28,6 +29,12 @@ def test_help_needs_no_qt_and_no_project() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "PROJECT" in told.stdout
+
+
+def test_demo_opens_studio_by_its_module(tmp_path: Path) -> None:
+    told = subprocess.run(studio_command(tmp_path / "nowhere"), capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "does not exist" in told.stderr
 
 
 def test_the_window_brings_nothing_heavy_into_its_process(tmp_path: Path) -> None:
