@@ -42,7 +42,9 @@ def connect(project: Path, *, start: bool = False) -> Api:
             if child.poll() is not None:
                 said = log.read_text(errors="replace").strip()
                 raise ServiceError(
-                    said.splitlines()[-1] if said else f"the service ended with {child.returncode}"
+                    said.splitlines()[-1].removeprefix("studio-backend: ")
+                    if said
+                    else f"the service ended with {child.returncode}"
                 ) from None
         time.sleep(0.05)
     child.kill()
