@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
+    QScrollArea,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -24,7 +25,7 @@ from studio.widgets import Chip, label
 MARKS = {"ready": ("✓", "good"), "far": ("↗", "accent"), "missing": ("✕", "bad"), "unbound": ("–", "quiet")}
 """Sign and tone of each state; the word stands beside them."""
 FACTS = ("licence", "size", "asked_by", "model")
-TABLE_PX, DETAIL_PX, ROLE_NAME_PX = 640, 540, 110
+TABLE_PX, DETAIL_PX, ROLE_NAME_PX = 640, 520, 110
 PLACE_HINT = "hub:OWNER/NAME"
 
 
@@ -96,7 +97,6 @@ class RolesSection(QWidget):
 
     def _build_detail(self) -> QWidget:
         detail = QWidget()
-        detail.setMinimumWidth(DETAIL_PX)
         column = QVBoxLayout(detail)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
@@ -133,7 +133,13 @@ class RolesSection(QWidget):
         column.addSpacing(8)
         column.addLayout(grid)
         column.addStretch(1)
-        return detail
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(detail)
+        area.setMinimumWidth(DETAIL_PX)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        return area
 
     def _list_roles(self) -> None:
         rows = self._session.roles()
@@ -141,14 +147,13 @@ class RolesSection(QWidget):
         if self.table.rowCount() != len(rows):
             self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
-            sign, _ = MARKS[state_of(row)]
-            changed = any(self._session.is_changed(f"{table}.{row.role}") for table in ("roles", "models"))
-            bound = row.implementation or "–"
-            cells = (f"{row.role}{'  ●' if changed else ''}", bound, f"{sign}  {text(f'settings.state_{state_of(row)}')}")
+            changed = self._is_changed(row)
+            bound = self._session.value(f"roles.{row.role}") if changed else row.implementation
+            cells = (f"{row.role}{'  ●' if changed else ''}", bound or "–", self._state(row))
             for place, said in enumerate(cells):
                 item = QTableWidgetItem(said)
                 item.setData(Qt.ItemDataRole.UserRole, row.role)
-                item.setToolTip(row.reason)
+                item.setToolTip("\n".join(part for part in (row.role, row.reason) if part))
                 self.table.setItem(number, place, item)
             if row.role == self._role:
                 self.table.setCurrentCell(number, 0)
@@ -186,17 +191,12 @@ class RolesSection(QWidget):
 
     def _show_state(self) -> None:
         row = self._row()
-        sign, tone = MARKS[state_of(row)]
-        asked = any(self._session.is_changed(f"{table}.{row.role}") for table in ("roles", "models"))
+        looked = not self._is_changed(row) or self._session.is_examined
         self.head.setText(row.role)
-        if asked and not self._session.is_examined:
-            self.chip.setText(text("settings.state_checking"))
-            self.chip.set_tone("quiet")
-            self.next_step.setText(text("settings.next_checking"))
-        else:
-            self.chip.setText(f"{sign} {text(f'settings.state_{state_of(row)}')}")
-            self.chip.set_tone(tone)
-            self.next_step.setText(row.reason or text(f"settings.next_{state_of(row)}"))
+        self.chip.setText(self._state(row))
+        self.chip.set_tone(MARKS[state_of(row)][1] if looked else "quiet")
+        said = row.reason or text(f"settings.next_{state_of(row)}")
+        self.next_step.setText(said if looked else text("settings.next_checking"))
         self.facts["licence"].setText(row.licence or "–")
         self.facts["asked_by"].setText(", ".join(row.asked_by) or text("settings.asked_by_none"))
         self.facts["model"].setText(row.model_id or "–")
@@ -209,3 +209,12 @@ class RolesSection(QWidget):
         self.take_suggested.setVisible(is_hub and row.location != f"hub:{row.suggested}")
         self.take_suggested.setText(f"hub:{row.suggested}")
         self.take_suggested.setAccessibleName(text("settings.take_suggested", place=f"hub:{row.suggested}"))
+
+    def _is_changed(self, row: RoleRow) -> bool:
+        return any(self._session.is_changed(f"{table}.{row.role}") for table in ("roles", "models"))
+
+    def _state(self, row: RoleRow) -> str:
+        """Sign and word; of a draft that was not looked at yet nothing is said."""
+        if self._is_changed(row) and not self._session.is_examined:
+            return text("settings.state_checking")
+        return f"{MARKS[state_of(row)][0]}  {text(f'settings.state_{state_of(row)}')}"

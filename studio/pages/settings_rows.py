@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from backend.domain.jobs import JobField
 from backend.domain.project_care import Setting
+from studio.preferences import preferences
 from studio.sessions.settings import SettingsSession
 from studio.settings_form import FieldRow
 from studio.texts import text
@@ -53,7 +54,7 @@ class SettingRow(FieldRow):
             choices=setting.choices,
         )
         super().__init__(asked, session, told)
-        self.title.setFixedWidth(name_px)
+        self.title.setFixedWidth(name_px * preferences().text_percent // 100)
         grid = self.layout()
         assert isinstance(grid, QGridLayout), "a row's parts stand in a grid"
         grid.addWidget(self.state, 3, 1)

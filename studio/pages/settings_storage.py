@@ -25,7 +25,7 @@ from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import clear, label
 
-BAR_PX, CACHES_PX, CACHE_NAME_PX = 12, 330, 92
+BAR_PX, LEAST_BAR_PX, CACHES_PX, CACHE_NAME_PX = 12, 60, 330, 92
 
 
 class ShareBar(QWidget):
@@ -35,6 +35,7 @@ class ShareBar(QWidget):
         super().__init__()
         self._share, self._theme = share, theme
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(LEAST_BAR_PX)
 
     def sizeHint(self) -> QSize:
         return QSize(110, BAR_PX)
