@@ -23,7 +23,7 @@ from studio.sessions.jobs import RUNNING, STARTED_HERE, JobsSession, share, took
 from studio.settings_form import SettingsForm
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import Chip, clear, label
+from studio.widgets import Chip, Rest, clear, label
 
 STEPS = 1000  # of the bar
 MOST_ASKED = 14
@@ -175,33 +175,18 @@ class StartPanel(QWidget):
         self.trouble.setVisible(bool(sentence))
 
 
-class EmptyPanel(QWidget):
-    """What can be done where no job is yet: a card for each kind."""
+class EmptyPanel(Rest):
+    """A sentence where there is nothing to show; where jobs can be started, their kinds below it."""
 
     kind_wanted = Signal(str)
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("rest")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.head, self.words = label("", "title"), label("", "muted")
-        self.words.setWordWrap(True)
-        self.words.setFixedWidth(460)
         self._cards = QWidget()
         QVBoxLayout(self._cards).setContentsMargins(0, 8, 0, 0)
-        column = QVBoxLayout(self)
-        column.setSpacing(10)
-        column.addStretch(3)
-        for widget in (self.head, self.words):
-            widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        for widget in (self.head, self.words, self._cards):
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(4)
+        super().__init__(self._cards)
 
-    def say(self, head: str, words: str, *, offering: bool) -> None:
-        """A sentence, with the kinds of jobs below it where they can be started."""
-        self.head.setText(head)
-        self.words.setText(words)
+    def offer(self, *, offering: bool) -> None:
+        """The kinds of jobs, or none."""
         clear(self._cards)
         layout = self._cards.layout()
         assert layout is not None

@@ -74,9 +74,9 @@ def cell(row: QuarantineRow, column: str) -> str:
         case "stage":
             return stage_title(row.stage)
         case "failure":
-            return f"{MARKS.get(row.failure, '')} {row.failure}".strip()
+            return f"{MARKS.get(row.failure, '')} {row.failure.replace('_', ' ')}".strip()
         case "message":
-            return row.message.strip().partition("\n")[0]
+            return row.message.strip().partition("\n")[0].removeprefix(f"{row.name}: ")
         case "failed_at":
             return moment(row.failed_at).astimezone().strftime("%m-%d %H:%M") if row.failed_at else ""
         case _:

@@ -34,7 +34,7 @@ from studio.theme import Theme
 from studio.widgets import label
 
 SIDE_PX, PANE_PX, ROW_PX = 372, 210, 34
-WIDTHS = {"name": 152, "stage": 146, "failure": 98, "message": 180, "failed_at": 106}
+WIDTHS = {"name": 160, "stage": 116, "failure": 96, "message": 180, "failed_at": 104}
 
 
 class QuarantinePanel(QWidget):
@@ -55,7 +55,7 @@ class QuarantinePanel(QWidget):
         self.row: QuarantineRow | None = None
         self.model = QuarantineModel(session, wanted)
         self.stages = QComboBox()
-        self.stages.setMinimumWidth(220)
+        self.stages.setMinimumWidth(170)
         self.stages.setAccessibleName(text("jobs.of_stage"))
         self.search = QLineEdit()
         self.search.setPlaceholderText(text("jobs.quarantine_search"))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QSplitter,
     QVBoxLayout,
@@ -31,7 +32,7 @@ from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import clear, label
 
-RUNS_PX, NAMES_PX = 232, 210
+RUNS_PX, NAMES_PX = 224, 196
 SMOOTHNESS = 100  # of the slider
 SIDES = ("left", "right")
 MARKS = ("A", "B")
@@ -65,7 +66,7 @@ class TrainingPanel(QWidget):
         self.log_axis.setObjectName("toggle")
         self.log_axis.setCheckable(True)
         self.about = label("", "muted")
-        self.about.setMinimumWidth(0)
+        self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # cut where there is no room
         self.deck = Deck(align="index", max_edge_px=640)
         self.transport = Transport(self.deck, run)
         self.panes: dict[tuple[int, str], Pane] = {}

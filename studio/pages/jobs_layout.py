@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedWid
 from backend.domain.jobs import StageFlow
 from studio.actions import ActionSet, shown_key
 from studio.charts.flow_plot import FlowLegend, FlowPlot, FlowView
+from studio.flow import HintRow
 from studio.flow_words import sentence_of
 from studio.job_list import JobList
 from studio.job_panel import EmptyPanel, JobPanel, StartPanel
@@ -20,7 +21,7 @@ from studio.sessions.training_runs import RunsSession
 from studio.texts import text
 from studio.theme import Theme
 from studio.training_panel import TrainingPanel
-from studio.widgets import Chip, KeyButton, label
+from studio.widgets import Chip, label
 
 HINTS: dict[str, tuple[str, ...]] = {
     "list": ("cancel_job", "try_again", "start_changed", "find", "follow_log"),
@@ -60,8 +61,7 @@ class JobsLayout:
         self.beside, self.stack = QStackedWidget(), QStackedWidget()
         self.rests: dict[str, EmptyPanel] = {}
         self._stacks: dict[str, QStackedWidget] = {}
-        self._hints: dict[str, QWidget] = {}
-        self._keys: list[tuple[str, KeyButton]] = []
+        self._hints: dict[str, HintRow] = {}
         column = QVBoxLayout(page)
         column.setContentsMargins(24, 16, 24, 12)
         column.setSpacing(12)
@@ -92,8 +92,9 @@ class JobsLayout:
 
     def allow_hints(self, actions: Mapping[str, QAction]) -> None:
         """Keys that do nothing now are pale."""
-        for name, button in self._keys:
-            button.setEnabled(actions[name].isEnabled())
+        for hints in self._hints.values():
+            for name, button in hints.buttons.items():
+                button.setEnabled(actions[name].isEnabled())
 
     def focus_of(self, view: str) -> QWidget:
         """What takes the keys in a view."""
@@ -111,7 +112,8 @@ class JobsLayout:
 
     def rest(self, view: str, head: str, words: str, *, offering: bool = False) -> None:
         """A sentence in place of a view."""
-        self.rests[view].say(head, words, offering=offering)
+        self.rests[view].say(head, words)
+        self.rests[view].offer(offering=offering)
         self._stacks[view].setCurrentIndex(1)
 
     def is_resting(self, view: str) -> bool:
@@ -204,15 +206,6 @@ class JobsLayout:
         self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         row.addWidget(self.status, 1)
         for view, names in HINTS.items():
-            holder = QWidget()
-            hints = QHBoxLayout(holder)
-            hints.setContentsMargins(0, 0, 0, 0)
-            hints.setSpacing(4)
-            for name in names:
-                button = KeyButton(self._actions.rows[name].keys[0], text(f"jobs.do_{name}"), name="hint_button")
-                button.clicked.connect(lambda _=False, name=name: self._run(name))
-                hints.addWidget(button)
-                self._keys.append((name, button))
-            row.addWidget(holder)
-            self._hints[view] = holder
+            self._hints[view] = HintRow(self._actions, names, "jobs.do_", self._run)
+            row.addWidget(self._hints[view], 2)
         return row

@@ -88,11 +88,17 @@ class FormSession:
 
     def settings(self) -> dict[str, str]:
         """What to start with: everything that differs from its default, and what must be given."""
-        needed = {one.name: self.value(one.name) for one in self.fields if one.required}
-        return {**needed, **self.values}
+        asked = {one.name: self.value(one.name) for one in self.fields if one.required or one.name in self.values}
+        return {name: as_list(value) if self._field(name).type == "list" else value for name, value in asked.items()}
 
     def _field(self, name: str) -> JobField:
         return next(one for one in self.fields if one.name == name)
+
+
+def as_list(value: str) -> str:
+    """A list as JSON: what does not look like one is its only element, so that a path need not be put in brackets."""
+    said = value.strip()
+    return json.dumps([said], ensure_ascii=False) if said and not said.startswith("[") else value
 
 
 def problem(asked: JobField, value: str) -> str:
@@ -151,5 +157,5 @@ _READERS: dict[str, Callable[[str], bool]] = {
     "integer": _is_integer,
     "number": _is_number,
     "boolean": lambda said: said in ("true", "false"),
-    "list": lambda said: isinstance(json.loads(said), list),
+    "list": lambda said: isinstance(json.loads(as_list(said)), list),
 }

@@ -147,14 +147,22 @@ def test_only_what_differs_from_its_default_is_asked_for_besides_what_must_be_gi
         ("boolean", "true", ""),
         ("boolean", "yes", "boolean"),
         ("list", '["a", 2]', ""),
-        ("list", "a, b", "list"),
-        ("list", '"a"', "list"),
+        ("list", "a, b", ""),
+        ("list", '["a"', "list"),
         ("text", "anything", ""),
         ("folder", "", ""),
     ],
 )
 def test_values_that_cannot_be_right_are_known_before_they_are_sent(kind: str, value: str, said: str) -> None:
     assert problem(JobField(name="x", type=kind), value) == said
+
+
+def test_a_list_of_one_need_not_be_put_in_brackets() -> None:
+    form = FormSession(form=JobForm(kind="curate", main=(JobField(name="paths", type="list"),)))
+    form.fill("paths", "/data/my videos")
+    assert form.settings() == {"paths": '["/data/my videos"]'}
+    form.fill("paths", '["/a", "/b"]')
+    assert form.settings() == {"paths": '["/a", "/b"]'}
 
 
 def test_what_the_service_refuses_stands_beside_the_field_that_it_names() -> None:
