@@ -62,7 +62,9 @@ def test_every_key_in_the_code_is_a_text_and_every_text_is_used() -> None:
 
 
 def _is_composed(key: str) -> bool:
-    """Whether the code makes the key of a table's names, as `f"welcome.{name}_words"`."""
+    """Whether the code makes the key of a table's names, as `f"welcome.{name}_words"`, or hands on how it begins, as `"judge.hint_"`."""
+    if any(key.startswith(begun) for begun in re.findall(r'"([a-z_]+\.[a-z_]+_)"', CODE)):
+        return True
     patterns = re.findall(r'f"([a-z_]+\.(?:[a-z_]*\{[^}"]+\})+[a-z_]*)"', CODE)
     return any(re.fullmatch(re.sub(r"\\\{.*?\\\}", "[a-z_]+", re.escape(pattern)), key) for pattern in patterns)
 
