@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushBu
 
 from backend.domain.studies import StudySummary
 from studio.actions import ActionSet
+from studio.flow import HintRow
 from studio.pages.studies_draft import DraftForm
 from studio.pages.studies_hint import DraftHint
 from studio.pages.studies_outcome import OutcomeView
@@ -15,7 +16,7 @@ from studio.sessions.results import Sheet
 from studio.sessions.studies import VIEWS, StudiesSession, state_of
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import Chip, KeyButton, label
+from studio.widgets import Chip, label
 
 LIST_PX, ROW_PX, REST_PX = 236, 48, 460
 MARKS = {"running": "●", "complete": "✓", "closed": "■", "waiting": "○"}
@@ -160,11 +161,11 @@ class StudiesLayout:
         column.setSpacing(12)
         self.title, self.chip, self.about = label("", "title"), Chip(), label("", "muted")
         self.about.setWordWrap(True)
+        self.title.setWordWrap(True)
         head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self.title)
+        head.addWidget(self.title, 1)
         head.addWidget(self.chip)
-        head.addStretch(1)
+        head.addSpacing(12)
         for view in VIEWS:
             tab = QPushButton(text(f"studies.view_{view}"))
             tab.setObjectName("segment")
@@ -216,16 +217,10 @@ class StudiesLayout:
         row.setSpacing(4)
         self.status = label("", "progress_text")
         row.addWidget(self.status)
-        row.addStretch(1)
-        self.hints: dict[str, KeyButton] = {}
-        for name in (
-            *dict.fromkeys(name for names in HINTS.values() for name in names if name != "save_table"),
-            "save_table",
-        ):
-            button = KeyButton(self._actions.rows[name].keys[0], text(f"studies.do_{name}"), name="hint_button")
-            button.clicked.connect(lambda _=False, name=name: self._run(name))
-            row.addWidget(button)
-            self.hints[name] = button
+        names = (*dict.fromkeys(n for names in HINTS.values() for n in names if n != "save_table"), "save_table")
+        hints = HintRow(self._actions, names, "studies.do_", self._run)
+        self.hints = hints.buttons
+        row.addWidget(hints, 1)
         return row
 
 

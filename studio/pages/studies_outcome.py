@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from backend.domain.studies import AspectResults, GroupResults, StudyResults
 from studio.charts.figures import Bar, ResultChart
 from studio.fields import ChoiceField
+from studio.flow import FlowLayout
 from studio.pages.results_layout import SheetTable
 from studio.sessions.results import Sheet, agreement_rows
 from studio.sessions.studies import OUTCOMES
@@ -15,6 +16,8 @@ from studio.sessions.study_sheets import agreement_sheet, funnel_sheet, pairings
 from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import label
+
+LETTERS = 13  # of a question's name, without which two of one form look alike
 
 
 class OutcomeView(QWidget):
@@ -24,6 +27,7 @@ class OutcomeView(QWidget):
         super().__init__()
         self.chart, self.table = ResultChart(text("studies.outcome")), SheetTable()
         self.group, self.aspect = ChoiceField(), ChoiceField()
+        self.aspect.setMinimumContentsLength(LETTERS)
         self.tabs: dict[str, QPushButton] = {}
         self.about = label("", "muted")
         self.about.setWordWrap(True)
@@ -115,27 +119,32 @@ class OutcomeView(QWidget):
         self.chart.show_bars(bars, axis=text("studies.axis_kept"), reference=0.0)
 
     def _build(self, changed: Callable[[str], object]) -> None:
-        row = QHBoxLayout()
-        row.setSpacing(4)
+        tabs, boxes, row = QWidget(), QWidget(), QWidget()
+        beside, among = QHBoxLayout(tabs), QHBoxLayout(boxes)
+        for layout, room in ((beside, 4), (among, 8)):
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(room)
         for name in OUTCOMES:
             tab = QPushButton(text(f"studies.outcome_{name}"))
             tab.setObjectName("segment")
             tab.setCheckable(True)
             tab.setAutoExclusive(True)
             tab.clicked.connect(lambda _=False, name=name: changed(name))
-            row.addWidget(tab)
+            beside.addWidget(tab)
             self.tabs[name] = tab
-        row.addStretch(1)
         for key, box in (("studies.aspect", self.aspect), ("studies.group", self.group)):
             name = label(text(key), "fact_name")
             name.setBuddy(box)
             box.setAccessibleName(text(key))
-            row.addWidget(name)
-            row.addWidget(box)
+            among.addWidget(name)
+            among.addWidget(box)
+        flow = FlowLayout(row, spacing=10)
+        flow.addWidget(tabs)
+        flow.addWidget(boxes)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
-        column.addLayout(row)
+        column.addWidget(row)
         column.addWidget(self.about)
         column.addWidget(self.chart, 3)
         column.addWidget(self.table, 2)
