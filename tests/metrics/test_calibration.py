@@ -21,7 +21,7 @@ from metrics.calibration_file import read_calibration, write_calibration
 from metrics.judged import Judged
 from metrics.leaderboard import leaderboard
 from metrics.nonnegative import fit_nonnegative, is_perfect
-from metrics.presets import calibrated, preset
+from metrics.presets import Preset, Term, calibrated, preset
 from metrics.scaling import isotonic, straight
 from metrics.total import totals_of_file
 from tests.metrics.test_leaderboard import Row
@@ -134,6 +134,31 @@ def test_a_fit_beats_equal_weights_and_the_best_metric_on_prompts_that_it_has_no
     assert held_out["fitted"] > max(held_out["equal"], held_out["best single"])
     assert held_out["fitted"] <= (found.majority.value or 0)
     assert found.ceiling.value is not None
+
+
+@pytest.mark.parametrize("lacking", ["", "m9"])
+def test_a_fit_stands_beside_the_published_total_of_the_same_votes(lacking: str) -> None:
+    judged = PlantedMetrics(weights=(0.6, 0.3, 0.1), num_prompts=40).judged(np.random.default_rng(8))
+    low, high = (0.2, 0.0, -1.0), (0.7, 1.0, 3.0)
+    shares = (0.1, 0.2, 0.7)
+    terms = tuple(
+        Term(key=f"k{k}", title=f"K{k}", metric=f"m{k}", upstream="", weight=shares[k], low=low[k], high=high[k])
+        for k in range(3)
+    )
+    terms = (*terms, replace(terms[0], metric=lacking)) if lacking else terms
+    old = Preset(id="old", title="Old", source="a paper", domain="open", terms=terms)
+    fit, *_ = LINEAR(judged, name="ours", study="pilot", aspect="overall", made_at="", published=old).fits
+    row = {one.name: one for one in fit.held_out}["published: old"]
+    if lacking:
+        assert row.ratio.value is None
+        assert row.ratio.reason
+        return
+    ends = np.array(low), np.array(high)
+    totals = [(np.clip(raw, *ends) - ends[0]) / (ends[1] - ends[0]) @ shares for raw in (judged.first, judged.second)]
+    apart = (totals[0] - totals[1])[judged.votes.item]
+    decided = judged.votes.outcome != 0.5
+    assert np.abs(apart[decided]).min() > 0
+    assert row.ratio.value == pytest.approx(np.mean((apart > 0)[decided] == (judged.votes.outcome == 1)[decided]))
 
 
 @pytest.mark.slow
