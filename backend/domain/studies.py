@@ -433,6 +433,8 @@ class RaterRow:
     entropy_bits: float = 0.0
     """Of the answers as they were given: 0 when all are one."""
     removed_by: str = ""
+    background: str = ""
+    """As they wrote it, if they did."""
     is_imported: bool = False
     """Their votes were read from a file: how they were shown, and how long they took, nobody knows."""
 

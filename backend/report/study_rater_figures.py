@@ -119,11 +119,11 @@ def raters_figure(raters: Sequence[RaterRow]) -> StudyFigure | None:
         svg=spreads(panels, label="participants", shares=set(measures) - {SECONDS}),
         head=(
             "participant", "group", "votes", "seconds", "median_item_s", "gold", "consistency", "left_share",
-            "left_p", "longest_run", "entropy_bits", "removed_by",
+            "left_p", "longest_run", "entropy_bits", "removed_by", "background",
         ),
         rows=tuple(
             (r.participant, r.group, r.votes, None if r.is_imported else r.seconds, r.median_item_s, r.gold.value,
-             r.consistency.value, r.left_share, r.left_p, r.longest_run, r.entropy_bits, r.removed_by)
+             r.consistency.value, r.left_share, r.left_p, r.longest_run, r.entropy_bits, r.removed_by, r.background)
             for r in raters
         ),
     )  # fmt: skip

@@ -374,6 +374,7 @@ def _rater(response: Response, sifted: Sifted) -> RaterRow:
         left_p=quality.left_p,
         entropy_bits=quality.entropy_bits,
         removed_by=sifted.removed_by.get(response.participant.id, ""),
+        background=response.participant.background,
         is_imported=is_imported,
     )
 

@@ -71,10 +71,12 @@ def answer(api: Api, person: Participant, choose: Callable[[Trial, str], str], *
         receipts += api.submit_votes(votes=votes)
 
 
-def newcomer(api: Api, study: str, *, login: str = "", address: str = "", group: str = "public") -> Participant:
+def newcomer(
+    api: Api, study: str, *, login: str = "", address: str = "", background: str = "", group: str = "public"
+) -> Participant:
     """Invited, joined, agreed."""
     (invitation,) = api.invite(study=study, group=group)
-    person = api.join_study(token=invitation.token, login=login, address=address)
+    person = api.join_study(token=invitation.token, login=login, address=address, background=background)
     return api.consent(participant=person.id, text="I agree.")
 
 

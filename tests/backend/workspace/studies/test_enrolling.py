@@ -1,5 +1,6 @@
 """Who takes part: invitations, joining once, ending, withdrawing; what is kept of them."""
 
+import csv
 import threading
 from pathlib import Path
 from typing import cast
@@ -89,6 +90,23 @@ def test_withdrawn_and_second_responses_are_rows_of_the_funnel(api: Api, study: 
     assert results.groups[0].participants == 0
     assert "no response counts yet" in results.remarks[0]
     assert results.groups[0].aspects[0].strengths[0].davidson.reason == "no votes"
+
+
+def test_a_background_stands_in_results_and_leaves_with_its_person(api: Api, study: StudySummary, tmp_path: Path) -> None:
+    def tie(*_: object) -> str:
+        return "tie"
+
+    told = {finished(api, "taste", tie, background=text).id: text for text in ("\u7535\u5f71 =editing", "")}
+    results = api.study_results(name="taste", bootstraps=20)
+    assert {row.participant: row.background for row in results.raters} == told
+    api.write_study_report(name="taste", figures=str(tmp_path / "figures"), bootstraps=20)
+    with (tmp_path / "figures" / "rater_quality.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["participant"]: row["background"] for row in csv.DictReader(file)} == told
+    (somebody,) = (who for who, text in told.items() if text)
+    api.erase_participant(participant=somebody)
+    left = api.study_results(name="taste", bootstraps=20).raters
+    assert [row.background for row in left if row.participant != somebody] == [""]
+    assert not any(row.background for row in left)
 
 
 def test_who_works_on_the_project_goes_on_under_their_name(api: Api, study: StudySummary) -> None:
