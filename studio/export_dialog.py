@@ -41,9 +41,12 @@ class ExportDialog(QDialog):
         self.setWindowTitle(text("export.title"))
         self.setMinimumWidth(WIDTH_PX)
         self._link, self._chosen, self._open, self._number = link, chosen, True, 0
+        self._foreseen: ExportForecast | None = None
+        self._is_writing = False
         self.what, self.format = QComboBox(), QComboBox()
         self.what.addItem(text("export.chosen" if chosen else "export.everything"), "")
         self.out = QLineEdit(str(out / "selection"))
+        self.out.textChanged.connect(lambda _: self._allow())
         self.split = QLineEdit()
         self.split.setPlaceholderText("train=.9,val=.05,test=.05")
         self.forecast = label("", "fact")
@@ -56,8 +59,8 @@ class ExportDialog(QDialog):
         self.trouble.hide()
         self._soon = QTimer(self, singleShot=True, interval=ASK_MS)
         self._soon.timeout.connect(self._foresee)
-        self.split.textChanged.connect(lambda _: self._soon.start())
-        self.what.currentIndexChanged.connect(lambda _: self._soon.start())
+        self.split.textChanged.connect(lambda _: self._change())
+        self.what.currentIndexChanged.connect(lambda _: self._change())
         column = QVBoxLayout(self)
         column.setContentsMargins(28, 24, 28, 22)
         column.setSpacing(16)
@@ -112,6 +115,20 @@ class ExportDialog(QDialog):
         buttons.addWidget(self.go)
         return buttons
 
+    def _allow(self) -> None:
+        """Exports can be asked for once it is known what they hold, in which format and where to, and none is under way."""
+        found = self._foreseen
+        told = self.format.count() > 0 and bool(self.out.text().strip())
+        self.go.setEnabled(told and not self._is_writing and found is not None and found.pairs > 0 and found.leaks == 0)
+
+    def _change(self) -> None:
+        """What was foreseen is of something else."""
+        self._number += 1
+        self._foreseen = None
+        self.forecast.setText(text("export.looking"))
+        self._allow()
+        self._soon.start()
+
     def _leave(self) -> None:
         self._open = False
         self._soon.stop()
@@ -120,6 +137,7 @@ class ExportDialog(QDialog):
         def known(found: tuple[tuple[str, ...], tuple[NamedSelection, ...]]) -> None:
             if self._open:
                 self.format.addItems(list(found[0]))
+                self._allow()
                 for each in found[1]:
                     self.what.addItem(text("export.named", name=each.name), each.name)
                 self.format.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -139,17 +157,17 @@ class ExportDialog(QDialog):
 
     def _foresee(self) -> None:
         """Asks what the export would hold."""
-        self._number += 1
+        self._change()
+        self._soon.stop()
         number = self._number
         name, chosen, split = self._asked()
-        self.go.setEnabled(False)
-        self.forecast.setText(text("export.looking"))
         self.trouble.hide()
 
         def known(found: ExportForecast) -> None:
             if self._open and number == self._number:
                 self.forecast.setText(forecast_words(found))
-                self.go.setEnabled(found.pairs > 0 and found.leaks == 0)
+                self._foreseen = found
+                self._allow()
 
         def refused(error: StudioError) -> None:
             if number == self._number:
@@ -163,7 +181,8 @@ class ExportDialog(QDialog):
     def _export(self) -> None:
         name, chosen, split = self._asked()
         form, out = self.format.currentText(), self.out.text().strip()
-        self.go.setEnabled(False)
+        self._is_writing = True
+        self._allow()
         self.trouble.hide()
         api = self._link.api
         if name:
@@ -172,16 +191,20 @@ class ExportDialog(QDialog):
             work = lambda: api.export_items(selection=chosen, format=form, out=out, split=split)  # noqa: E731
         else:
             work = lambda: api.export(format=form, out=out, split=split)  # noqa: E731
-        self._link.ask(work, self._written, self._refused, slow=True)
+        self._link.ask(work, self._written, self._not_written, slow=True)
 
     def _written(self, summary: ExportSummary) -> None:
         self.done_with.emit(text("library.exported", count=summary.pairs, out=summary.out))
         if self._open:
             self.accept()
 
+    def _not_written(self, error: StudioError) -> None:
+        self._is_writing = False
+        self._refused(error)
+
     def _refused(self, error: StudioError) -> None:
         if self._open:
-            self.go.setEnabled(bool(self.forecast.text()))
+            self._allow()
             self.trouble.setText(str(error))
             self.trouble.show()
 

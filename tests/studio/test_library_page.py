@@ -322,6 +322,14 @@ def test_an_export_that_is_refused_stays_open_and_says_why(qtbot, page: LibraryP
     assert not dialog.go.isEnabled()
     dialog.split.clear()
     qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
+    dialog.split.setText("train=.5,test=.5")
+    assert not dialog.go.isEnabled(), "what this split comes to is not known yet"
+    dialog.split.clear()
+    dialog.out.setText(" ")
+    qtbot.waitUntil(lambda: "2 pairs" in dialog.forecast.text(), timeout=10_000)
+    assert not dialog.go.isEnabled(), "no folder is named"
+    dialog.out.setText(str(tmp_path / "full"))
+    assert dialog.go.isEnabled()
     QTest.keyClick(dialog.out, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: dialog.trouble.isVisible() and dialog.go.isEnabled(), timeout=20_000)
     assert (tmp_path / "full" / "mine.txt").read_text() == "keep"
