@@ -253,7 +253,7 @@ class ThresholdsPage(Page):
         gates = {change.gate: change.value for change in self.session.changes}
         self.link.ask(
             lambda: self.link.api.save_selection(name=name.strip(), gates=gates),
-            lambda kept: self.layout_of.say(text("thresholds.selection_kept", name=kept.name)),
+            lambda kept: self._done(text("thresholds.selection_kept", name=kept.name)),
             self._refused,
         )
 
@@ -284,7 +284,7 @@ class ThresholdsPage(Page):
     def _forget(self, name: str) -> None:
         self.link.ask(
             lambda: self.link.api.forget_selection(name=name),
-            lambda _: self.layout_of.say(text("thresholds.forgotten", name=name)),
+            lambda _: self._done(text("thresholds.forgotten", name=name)),
             self._refused,
         )
 
@@ -313,15 +313,19 @@ class ThresholdsPage(Page):
         rater = self.context.rater
         self.link.ask(
             lambda: self.link.api.ask_verification(selection=chosen, rater=rater),
-            lambda asked: layout.say(text("library.sent", count=asked.pairs)),
+            lambda asked: self._done(text("library.sent", count=asked.pairs)),
             self._refused,
         )
 
     def _export(self) -> None:
         dialog = ExportDialog(self, self.link, None, out=Path(self.context.project) / "exports")
-        dialog.done_with.connect(self.layout_of.say)
+        dialog.done_with.connect(self._done)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
+
+    def _done(self, sentence: str) -> None:
+        if not self._closed:
+            self.layout_of.say(sentence)
 
     def _refused(self, error: StudioError) -> None:
         if not self._closed:
