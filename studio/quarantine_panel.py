@@ -108,7 +108,8 @@ class QuarantinePanel(QWidget):
         self.model.take_rows()
         self.tell_count()
         if self.session.rows and not self.table.currentIndex().isValid():
-            self.table.setCurrentIndex(self.model.index(0, 0))
+            here = self.row.work_key if self.row is not None else ""
+            self.table.go(next((n for n, row in enumerate(self.session.rows) if row.work_key == here), 0))
         if not self.session.rows:
             self._show(None)
 
@@ -242,6 +243,7 @@ class _Rows(QTableView):
     def go(self, row: int) -> None:
         """To a row, selected alone."""
         index = self.model().index(row, 0)
+        self.scrollTo(index)
         self.selectionModel().setCurrentIndex(
             index, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         )

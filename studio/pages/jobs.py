@@ -6,7 +6,7 @@ from functools import partial
 from PySide6.QtCore import Qt, QTimer
 
 from backend.domain import StudioError
-from backend.domain.jobs import JobRow, StageFlow
+from backend.domain.jobs import JobRow, QuarantinePage, StageFlow
 from backend.domain.studies import StudySummary
 from studio.actions import ActionSet
 from studio.charts.chart import save_picture
@@ -202,12 +202,14 @@ class JobsPage(Page):
         if self._retries_all:
             self._retry_matching()
 
-    def _show_quarantine(self, _page: object) -> None:
+    def _show_quarantine(self, first: QuarantinePage) -> None:
         """Something else is in quarantine now: shown unless somebody is choosing."""
         if len(self.layout_of.quarantine.chosen()) > 1 or self.held.all_chosen:
             self.layout_of.say(text("library.changed"))
-        else:
-            self._refresh_rows()
+            return
+        self.held.take_anew(first)
+        self.layout_of.quarantine.model.restart()
+        self._show_rows(first)
 
     def _show_runs(self, _runs: object) -> None:
         if not self.training.runs:

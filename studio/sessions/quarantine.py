@@ -82,6 +82,13 @@ class QuarantineSession:
         known = [row.work_key for row in self.rows[: len(first.rows)]]
         return first.total != self.total or [row.work_key for row in first.rows] != known
 
+    def take_anew(self, first: QuarantinePage) -> None:
+        """The first rows as they are now, in place of all that were known."""
+        self.restart()
+        asked = self.wanted()
+        assert asked is not None, "nothing is on its way after a restart"
+        self.arrived(asked, first)
+
     def chosen(self, numbers: Iterable[int]) -> tuple[str, ...] | None:
         """Work keys of chosen rows; an empty tuple means all there are, None that nobody chose, or that rows have to be fetched first."""
         if self.all_chosen and not self.stage and not self.search:

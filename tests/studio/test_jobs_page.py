@@ -253,26 +253,35 @@ def test_what_failed_is_found_read_and_tried_again(qtbot, workspace: Workspace, 
         panel.search.clear()
         qtbot.waitUntil(lambda: len(page.held.rows) == len(told), timeout=10_000)
         panel.table.setFocus()
+        panel.table.go(1)
+        (tmp_path / "cut.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+        workspace.ingest(paths=(str(tmp_path / "cut.mp4"),), licence="CC0-1.0")
+        job = workspace.curate(engine="inline")
+        qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done", timeout=60_000)
+        page.feed.hurry("quarantine")
+        qtbot.waitUntil(lambda: page.held.total == 3, timeout=60_000)
+        assert panel.title.text() == told[1].name, "who reads one goes on reading it"
+        told = workspace.quarantine().rows
         panel.table.go(0)
         press(page, "r")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 3, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 4, timeout=60_000)
         assert page.session.view == "list", "the job that tries again is looked at"
         qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
         tried = {row.work_key: row.attempts for row in workspace.quarantine().rows}
-        assert sorted(tried.values()) == [1, 2]
+        assert sorted(tried.values()) == [1, 1, 2]
         assert tried[told[0].work_key] == 2
         press(page, "3")
-        qtbot.waitUntil(lambda: len(page.held.rows) == 2, timeout=10_000)
+        qtbot.waitUntil(lambda: len(page.held.rows) == 3, timeout=10_000)
         press(page, Qt.Key.Key_A, CTRL)
         assert page.held.all_chosen
         press(page, "r")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 4, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 5, timeout=60_000)
         qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
         press(page, "3")
         press(page, "R", SHIFT)
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 5, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 6, timeout=60_000)
         qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
-        assert sorted(row.attempts for row in workspace.quarantine().rows) == [3, 4]
+        assert sorted(row.attempts for row in workspace.quarantine().rows) == [3, 3, 4]
 
 
 def test_a_running_job_is_cancelled_and_nothing_is_asked_once_the_page_is_left(qtbot, tmp_path: Path) -> None:

@@ -250,6 +250,8 @@ def test_chosen_rows_are_tried_again_and_all_of_a_filter_only_once_all_are_known
     assert session.chosen([0]) == ("a", "b", "c")
     assert session.differs(page("ab", total=2, after=None))
     assert not session.differs(page("abc", total=3, after=None))
+    session.take_anew(page("bc", total=2, after=None))
+    assert ([row.work_key for row in session.rows], session.total, session.all_chosen) == (["b", "c"], 2, False)
 
 
 def run(name: str, *samples: int, state: str = "running") -> TrainingRun:
