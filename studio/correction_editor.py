@@ -436,7 +436,7 @@ def read_sides(api: Api, study_id: str, item_id: str, slots: Sequence[tuple[str,
         with VideoReader(preview.path) as reader:
             found.append(Side(slot, title, outline, reader.at([outline.frame - outline.start_frame])[0]))
     if not found:
-        raise ProjectError(told or "nothing of this can be corrected; go on with the next one")
+        raise ProjectError(told or text("correct.nothing"))
     return tuple(found)
 
 

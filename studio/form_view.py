@@ -18,6 +18,7 @@ from studio.widgets import ChoiceButton, KeyButton, clear, label
 FLICKER_MS = 500  # two changes a second: below the three flashes a second of WCAG 2.2, 2.3.1
 MOVIE_STRETCH, STILL_STRETCH = 3, 2  # beside a video, a reference picture needs less room
 REASONS_IN_ROW = 6
+CHOICES_IN_ROW = 6  # expressions have ten
 
 
 class FormView(QWidget):
@@ -51,7 +52,7 @@ class FormView(QWidget):
         self._stack.addWidget(self._flick)
         self._stack.addWidget(self._wipe)
         self._choices = QWidget()
-        QHBoxLayout(self._choices).setContentsMargins(0, 0, 0, 0)
+        QGridLayout(self._choices).setContentsMargins(0, 0, 0, 0)
         self._chips = QWidget()
         QGridLayout(self._chips).setContentsMargins(0, 0, 0, 0)
         self.comment = QLineEdit()
@@ -244,11 +245,11 @@ class FormView(QWidget):
             key.setEnabled(False)  # at once: two keys of one name would cancel each other until the deletion
             key.deleteLater()
         self.buttons = {choice.value: ChoiceButton(choice, self._theme) for choice in question.choices}
-        row = self._choices.layout()
-        assert row is not None
-        row.setSpacing(12)
-        for button in self.buttons.values():
-            row.addWidget(button)
+        rows = self._choices.layout()
+        assert isinstance(rows, QGridLayout)
+        rows.setSpacing(12)
+        for place, button in enumerate(self.buttons.values()):
+            rows.addWidget(button, place // CHOICES_IN_ROW, place % CHOICES_IN_ROW)
             button.clicked.connect(lambda _=False, value=button.choice.value: self.chosen.emit(value))
         self._choice_keys = [self._key(choice, self.chosen.emit) for choice in question.choices]
         grid = self._chips.layout()

@@ -5,12 +5,15 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from backend.domain import Panel, Stimulus
+from studio.long_text import LongText
 from studio.player.marked_pane import MarkedPane
 from studio.player.pane import Pane
 from studio.prepare import Stills, clip_of, still_of
 from studio.texts import text
 
 MOVIE_SHARE = 62  # per cent of the width; the words stand in the rest
+CAPTION_LINES, PROMPT_LINES = 6, 5
+"""Lines that words may take; longer ones scroll, so that pictures and choices keep their places."""
 
 
 class PanelView(QWidget):
@@ -24,12 +27,9 @@ class PanelView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.still = Pane(text("judge.picture_of", panel=panel.label))
         self.movie = MarkedPane(text("judge.clip_of", panel=panel.label))
-        self.words = QLabel()
-        self.words.setObjectName("caption")
-        self.words.setWordWrap(True)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.words.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.words.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        as_words = self.layout_of == "words"
+        self.words = LongText("big" if as_words else "caption", most_lines=PROMPT_LINES if as_words else CAPTION_LINES)
+        self.words.setAccessibleName(text("judge.words_of", panel=panel.label))
         self.note = QLabel()
         self.note.setObjectName("caption")
         slot = QLabel(panel.label)
@@ -47,14 +47,13 @@ class PanelView(QWidget):
             below = QHBoxLayout()
             below.setSpacing(14)
             below.addWidget(self.movie, MOVIE_SHARE)
-            below.addWidget(self.words, 100 - MOVIE_SHARE)
+            below.addWidget(self.words, 100 - MOVIE_SHARE, Qt.AlignmentFlag.AlignTop)
             column.addLayout(below)
         elif self.layout_of == "movie":
             column.addWidget(self.movie, 1)
             column.addWidget(self.words)
         else:
-            self.words.setObjectName("big")
-            column.addWidget(self.words, 1)
+            column.addWidget(self.words)
 
     @property
     def main(self) -> Pane:
@@ -67,7 +66,7 @@ class PanelView(QWidget):
 
     def show_stimulus(self, stimulus: Stimulus, stills: Stills) -> None:
         """Shows the still and the words; the page and its deck fill the movie pane."""
-        self.words.setText(stimulus.text)
+        self.words.setText(words_of(stimulus.text))
         self.movie.set_view(None)
         self.words.setVisible(bool(stimulus.text) or self.layout_of == "words")
         if self.layout_of != "still":
@@ -84,6 +83,13 @@ class PanelView(QWidget):
         if self.layout_of == "still":
             wide = (self.width() - 42) * MOVIE_SHARE // 100
             self.movie.setFixedHeight(min(wide * 9 // 16, self.height() * 2 // 5))
+
+
+def words_of(said: str) -> str:
+    """What stands beside a picture, with what the service says in a word of its own in the window's language."""
+    own = {"from the clip itself": text("verify.inside"), "from elsewhere": text("verify.outside")}
+    first, comma, last = said.rpartition(", ")
+    return f"{first}{comma}{own[last]}" if last in own else said
 
 
 def layout_of(panel: Panel, stimulus: Stimulus) -> str:

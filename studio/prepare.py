@@ -20,7 +20,7 @@ from backend.domain import (
 )
 from studio.player.decoder import Reel
 from studio.sessions.verify import Wanted
-from studio.texts import language
+from studio.texts import language, text
 
 LARGEST_STILL_PX = 2048
 """Long edge to which stills are scaled when loaded: more than a 4K pane shows of half a window."""
@@ -123,7 +123,7 @@ def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
         if file.num_frames > 0 and file.fps > 0:
             reels[stimulus.slot] = Reel(path=file.path, num_frames=file.num_frames, fps=file.fps)
         else:
-            missing[stimulus.slot] = f"The preview is a still ({file.mime}), not a clip."
+            missing[stimulus.slot] = text("judge.no_clip_but", mime=file.mime)
     return Clips(reels=reels, missing=missing)
 
 

@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTo
 
 from backend.domain import Choice
 from studio.actions import shown_key
+from studio.texts import text
 from studio.theme import Theme, icon
 
 TONES = {"same": "good", "yes": "good", "different": "bad", "no": "bad", "near_duplicate": "warn", "unsure": "quiet"}
@@ -34,7 +35,7 @@ class ChoiceButton(QPushButton):
         tone = TONES.get(choice.value, "")
         self.setObjectName("verdict")
         self.setProperty("tone", tone)
-        self.setAccessibleName(f"{choice.label}, key {shown_key(choice.key)}")
+        self.setAccessibleName(text("frame.by_key", words=choice.label, cap=shown_key(choice.key)))
         self.setMinimumHeight(56)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._row = row = QHBoxLayout(self)
@@ -130,7 +131,7 @@ class KeyButton(QPushButton):
     def __init__(self, key: str, words: str, *, name: str) -> None:
         super().__init__()
         self.setObjectName(name)
-        self.setAccessibleName(f"{words}, key {shown_key(key)}")
+        self.setAccessibleName(text("frame.by_key", words=words, cap=shown_key(key)))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._row = row = QHBoxLayout(self)

@@ -14,6 +14,7 @@ from studio.actions import ActionSet
 from studio.flow import HintRow
 from studio.form_view import FormView
 from studio.loader import TrialLoader
+from studio.long_text import ElidedLabel
 from studio.pages.page import KeyGroup, Page, PageContext
 from studio.player.deck import Deck
 from studio.player.transport import Transport, playing
@@ -152,7 +153,7 @@ class JudgePage(Page):
         self.title = label("", "title")
         self.title.setWordWrap(True)
         self.category = Chip(tone="accent")
-        self.about = label("", "muted")
+        self.about = ElidedLabel("", "muted")
         self.hint = label("", "hint")
         self.progress_text = label("", "progress_text")
         self.progress = QProgressBar(textVisible=False)

@@ -6,11 +6,13 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.studies import StudySummary
+from studio.long_text import LongText
 from studio.pages.closing_slider import ClosingSlider
 from studio.texts import text
 from studio.widgets import clear, label
 
 WORDS_WIDTH_PX = 620  # about 80 letters a line
+MOST_LINES = 16  # of what one agrees to; the rest scrolls, and the buttons below stay
 Buttons = dict[str, tuple[str, Callable[[], object]]]
 """By a name for the code: what stands on the button, and what it does."""
 
@@ -27,9 +29,9 @@ class StudyGate(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head, self.words = label("", "title"), label("", "muted")
-        self.words.setWordWrap(True)
+        self.head, self.words = label("", "title"), LongText("muted", most_lines=MOST_LINES)
         self.words.setFixedWidth(WORDS_WIDTH_PX)
+        self.words.setAccessibleName(text("study.words"))
         self.head.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.buttons: dict[str, QPushButton] = {}
         self.closing = ClosingSlider()
@@ -107,7 +109,6 @@ class StudyGate(QWidget):
     def _show(self, head: str, words: str, buttons: Buttons) -> None:
         self.head.setText(head)
         self.words.setText(words)
-        self.words.setMinimumHeight(max(0, self.words.heightForWidth(WORDS_WIDTH_PX)))  # centred, it would get two lines
         self.closing.hide()
         self.is_end = False
         clear(self._row)

@@ -10,13 +10,14 @@ from backend.api import PairRow
 from backend.domain import ANCHORS_STUDY, CASES_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, StudioError
 from backend.domain.corrections import Outline
 from backend.domain.library import ItemView, Marked
+from backend.domain.score_words import score_title
 from studio.correction_editor import CorrectionEditor
 from studio.pages.judge import HINTS, JudgePage
 from studio.pages.page import PageContext
 from studio.player.marked_pane import MarkedPane
 from studio.prompt_editor import PromptEditor
 from studio.sessions.verify import Held, Phase, VerifySession
-from studio.texts import text
+from studio.texts import language, text
 from studio.theme import Theme
 from studio.widgets import clear, label
 
@@ -226,7 +227,7 @@ class VerifyPage(JudgePage):
         clear(self._rows)
         measured = [(name, value) for name, value in scores if value is not None]
         for row, (name, value) in enumerate(measured):
-            words = label(name.replace("_", " "), "score_name")
+            words = label(score_title(name, language()), "score_name")
             words.setWordWrap(True)
             number = label(f"{value:.3g}", "score_value")
             number.setAlignment(Qt.AlignmentFlag.AlignRight)

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QWidget
 
+from studio.actions import shown_key
 from studio.player.deck import Deck
+from studio.texts import text
 from studio.theme import Theme, icon
 from studio.widgets import label, tool_button
 
@@ -35,13 +37,13 @@ class Transport(QWidget):
         self.deck = deck
         self._theme: Theme | None = None
         self._buttons: dict[str, QToolButton] = {
-            "step_back": tool_button("step_back", "One frame back (,)"),
-            "play": tool_button("play", "Play or pause (Space)"),
-            "step_on": tool_button("step_on", "One frame on (.)"),
-            "loop": tool_button("loop", "Loop (L)", checkable=True),
+            "step_back": tool_button("step_back", f"{text('actions.step_back')} (,)"),
+            "play": tool_button("play", f"{text('actions.play')} ({shown_key('Space')})"),
+            "step_on": tool_button("step_on", f"{text('actions.step_on')} (.)"),
+            "loop": tool_button("loop", f"{text('actions.loop')} (L)", checkable=True),
         }
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Frame")
+        self.slider.setAccessibleName(text("judge.frame"))
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.slider.sliderMoved.connect(deck.seek)
         self.count = label("", "frame_count")
