@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -40,6 +41,7 @@ class SettingsForm(QWidget):
         self.more = QPushButton()
         self.more.setObjectName("toggle")
         self.more.setCheckable(True)
+        self.more.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.more.clicked.connect(self.show_more)
         self.search = QLineEdit()
         self.search.setPlaceholderText(text("jobs.more_search"))
@@ -68,6 +70,7 @@ class SettingsForm(QWidget):
         fold.addWidget(self.more)
         fold.addWidget(self.search, 1)
         fold.addWidget(self.found)
+        fold.addStretch(0)
         column.addLayout(fold)
         column.addWidget(self._further)
         column.addStretch(1)
