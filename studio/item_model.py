@@ -16,6 +16,8 @@ from studio.thumbnails import ThumbnailStore
 Index = QModelIndex | QPersistentModelIndex
 ID_ROLE = Qt.ItemDataRole.UserRole
 STATE_ROLE = Qt.ItemDataRole.UserRole + 1
+NAMED = ("kind", "label", "opens_with")
+"""Columns whose values are terms of the project."""
 GATHER_MS = 5
 """How long wishes for rows are gathered before the service is asked: one paint of a view."""
 
@@ -207,7 +209,10 @@ def value_words(value: str, column: str) -> str:
     """A value of a text column for people; what a project says itself stays as it is."""
     if column in ("state", "status", "verdict"):
         return text(f"library.{column}_{value.replace(' ', '_')}")
-    return gate_words(value) if column == "gate" else value
+    if column == "gate":
+        return gate_words(value)
+    key = f"values.{value}"
+    return text(key) if column in NAMED and key in texts("en") else value
 
 
 def shown(value: Value, column: ItemColumn) -> str:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.item_model import GridModel, ItemModel, shown
+from studio.item_model import GridModel, ItemModel, shown, value_words
 from studio.texts import text
 from studio.theme import Theme
 
@@ -292,9 +292,9 @@ def cell_words(items: ItemModel, number: int) -> tuple[str, str]:
     """Title and second line of an item in the grid."""
     kind = items.session.look.kind
     known = {column.name: column for column in items.known}
-    said = [items.value(number, name) for name in TITLES[kind]]
+    said = [(name, items.value(number, name)) for name in TITLES[kind]]
     unnamed = text("library.unnamed") if items.session.row(number) else "…"
-    title = next((str(value) for value in said if value), unnamed)
+    title = next((value_words(str(value), name) for name, value in said if value), unnamed)
     about = [
         shown(value, known[name])
         for name in SUBTITLES[kind]

@@ -6,10 +6,12 @@ import pytest
 from PySide6.QtWidgets import QWidget
 
 from backend.domain.library import ItemColumn
+from backend.stages.balance import GLORIA_SHARES
+from backend.workspace.library_tables import TABLES
 from studio.filter_bar import FilterEditor, words_of
 from studio.item_model import column_title, shown
 from studio.sessions.library import Filter
-from studio.texts import use_language
+from studio.texts import LANGUAGES, texts, use_language
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,30 @@ def test_a_filter_says_states_and_gates_as_the_list_does() -> None:
         == f"{column_title('state')}: {shown('kept', column('state'))}, {shown('held back', column('state'))}"
     )
     assert "kept" not in words_of(state)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_column_of_the_library_has_a_headline_in_each_language(kind: str) -> None:
+    for name in LANGUAGES:
+        known = texts(name)
+        assert not {column for column in TABLES[kind].columns if f"columns.{column}" not in known}
+
+
+def test_terms_of_the_project_are_said_in_each_language() -> None:
+    assert (shown("cross_video", column("kind")), shown("gradual", column("opens_with"))) == (
+        "cross-video",
+        "dissolve or fade",
+    )
+    use_language("zh")
+    assert words_of(Filter(column="kind", values=("in_pair", "cross_frame"))).endswith(": 同片段, 跨镜头")
+    assert shown("happy", column("label")) == "高兴"
+    assert shown("happy", column("caption")) == "happy", "a caption is not a term"
+
+
+@pytest.mark.parametrize("value", [label for labels in GLORIA_SHARES.values() for label in labels])
+def test_every_label_of_an_anchor_is_said(value: str) -> None:
+    use_language("zh")
+    assert shown(value, column("label")) != value
 
 
 def test_what_a_project_says_itself_stays_as_it_is() -> None:
