@@ -17,7 +17,7 @@ from backend.domain.studies import StudySummary
 
 class JobApi(Protocol):
     """Operations on jobs. Curation and evaluation are the owner's own work; training, encoding and generation are commands that run
-    as children of the owner, with their log beside the project's other files, and go on when nobody looks."""
+    as children of the owner, which stays for them when nobody looks. Every job has a log beside the project's other files."""
 
     def job_form(self, *, kind: str, recipe: str = "") -> JobForm:
         """What a job of a kind asks: curate, evaluate, export, latents, train or generate; `recipe` is of `train`.

@@ -40,7 +40,7 @@ class Overrides:
 def opened(
     project: Path, *, create: bool = False, overrides: Overrides = Overrides(), linger: bool = True
 ) -> Iterator[Api]:
-    """The project's Api. With `linger`, an owner stays until its clients have left.
+    """The project's Api. With `linger`, an owner stays until its clients have left and training or generation has ended.
 
     Raises ProjectError when there is no project (and `create` is off), SettingsError for wrong overrides.
     """
@@ -62,16 +62,18 @@ def opened(
         with serving(cast(Api, api), project) as server:
             yield cast(Api, api)
             if linger:
-                _linger(server)
+                _linger(server, api)
     finally:
         api.close()
 
 
-def _linger(server: Serving) -> None:
-    """Waits while somebody is connected."""
+def _linger(server: Serving, project: Workspace) -> None:
+    """Waits while somebody is connected, and while a command runs: that goes on when nobody looks."""
     if server.connections:
         warn(f"{server.connections} connected; serving them until they leave (Ctrl-C ends it)")
-    while server.connections:
+    if project.runs_command():
+        warn("a job runs that goes on when nobody looks; serving until it ends (Ctrl-C stops it)")
+    while server.connections or project.runs_command():
         time.sleep(LINGER_S)
 
 

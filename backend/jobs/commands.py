@@ -78,7 +78,8 @@ def _wait(pid: int, ticket: JobTicket, grace_s: float) -> None:
             ticket.say(f"it has not ended within {grace_s:g} s and is killed")
             break
         time.sleep(LOOK_S)
-    os.killpg(pid, signal.SIGKILL)
+    with suppress(PermissionError):  # what macOS says where nothing but the zombie is left
+        os.killpg(pid, signal.SIGKILL)
 
 
 class _Said:

@@ -81,6 +81,10 @@ class TrainingOperations:
         command = load(CALLS["command_line"])(kind, values, assignments)
         return self._jobs.submit(kind, actor=actor, asked=asked, out=values.get("out") or "", command=command)
 
+    def runs_command(self: _Opened) -> bool:
+        """Whether a child trains, encodes or generates: an owner stays for that."""
+        return self._jobs.is_busy(TRAIN)
+
     def training_runs(self: _Opened) -> tuple[TrainingRun, ...]:
         return tuple(run.summary() for run in self._runs())
 

@@ -1,6 +1,8 @@
 """Training as a project's job: real children, followed, stopped, killed, gone on with; and the owner's end with one running."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,19 +18,37 @@ from backend.api import Api
 from backend.client import connect
 from backend.domain import ProjectError, ServiceError, StudioError
 from backend.domain.jobs import JobRow
-from backend.workspace import Workspace
+from backend.workspace import Layout, Workspace
+from backend.workspace.told_settings import training_settings
 from tests.training.made_export import made_export
 from tests.training.made_run import SMALL
 
 pytestmark = pytest.mark.slow
 
 ENDLESS = {"run.steps": "1000000", "run.save_every": "1000000"}
-WAIT_S = 120.0
+WAIT_S = 180.0
 
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_export(tmp_path_factory.mktemp("squares"))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a child told of settings: asked once for all projects here."""
+    kept = tmp_path_factory.mktemp("told") / "settings.json"
+    training_settings(kept)
+    return kept
+
+
+@pytest.fixture
+def place(told: Path, tmp_path: Path) -> Path:
+    """Where a project will be."""
+    kept = Layout(tmp_path / "project").told_settings
+    kept.parent.mkdir(parents=True)
+    shutil.copy(told, kept)
+    return tmp_path / "project"
 
 
 def settings(export: Path, **more: str) -> dict[str, str]:
@@ -69,21 +89,21 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_run_is_trained_looked_at_and_compared_with_itself(export: Path, tmp_path: Path) -> None:
+def test_run_is_trained_looked_at_and_compared_with_itself(export: Path, place: Path, tmp_path: Path) -> None:
     with_videos = {
         "validation.every": "2",
         "validation.videos": "2",
         "validation.samples": "2",
         "validation.sampling_steps": "2",
     }
-    project = Workspace(tmp_path / "project", create=True)
+    project = Workspace(place, create=True)
     try:
         api = cast(Api, project)
         job = started(api, export, **with_videos, **{"run.steps": "4", "run.save_every": "2"})
         row = when(api, job.job_id, has_ended)
         assert (row.state, row.done, row.total) == ("done", 4, 4)
         (run,) = api.training_runs()
-        assert (run.run, run.recipe, run.state) == (str(tmp_path / "project" / "runs" / "tiny-1"), "tiny", "done")
+        assert (run.run, run.recipe, run.state) == (str(place / "runs" / "tiny-1"), "tiny", "done")
         assert (run.step, run.steps, run.checkpoints, run.samples, run.exported) == (4, 4, (2, 4), (2, 4), True)
         curves = api.training_curves(run=run.run)
         assert curves.steps["loss"] == (1, 2, 3, 4)
@@ -113,8 +133,8 @@ def test_run_is_trained_looked_at_and_compared_with_itself(export: Path, tmp_pat
         project.close()
 
 
-def test_cancelled_training_keeps_a_checkpoint_and_goes_on(export: Path, tmp_path: Path) -> None:
-    project = Workspace(tmp_path / "project", create=True)
+def test_cancelled_training_keeps_a_checkpoint_and_goes_on(export: Path, place: Path) -> None:
+    project = Workspace(place, create=True)
     try:
         api = cast(Api, project)
         job = started(api, export, **ENDLESS)
@@ -138,8 +158,8 @@ def test_cancelled_training_keeps_a_checkpoint_and_goes_on(export: Path, tmp_pat
         project.close()
 
 
-def test_killed_child_fails_its_job_and_nothing_else(export: Path, tmp_path: Path) -> None:
-    project = Workspace(tmp_path / "project", create=True)
+def test_killed_child_fails_its_job_and_nothing_else(export: Path, place: Path) -> None:
+    project = Workspace(place, create=True)
     try:
         api = cast(Api, project)
         job = started(api, export, **ENDLESS)
@@ -153,8 +173,8 @@ def test_killed_child_fails_its_job_and_nothing_else(export: Path, tmp_path: Pat
         project.close()
 
 
-def test_closing_the_project_stops_training_and_leaves_no_orphan(export: Path, tmp_path: Path) -> None:
-    project = Workspace(tmp_path / "project", create=True)
+def test_closing_the_project_stops_training_and_leaves_no_orphan(export: Path, place: Path) -> None:
+    project = Workspace(place, create=True)
     try:
         api = cast(Api, project)
         job = started(api, export, **ENDLESS)
@@ -163,7 +183,7 @@ def test_closing_the_project_stops_training_and_leaves_no_orphan(export: Path, t
     finally:
         project.close()
     assert is_gone(child)
-    again = Workspace(tmp_path / "project")
+    again = Workspace(place)
     try:
         (row,) = again.jobs()
         assert row.state == "interrupted"
@@ -173,13 +193,12 @@ def test_closing_the_project_stops_training_and_leaves_no_orphan(export: Path, t
         again.close()
 
 
-def test_training_of_a_killed_owner_keeps_a_checkpoint_and_ends(export: Path, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(project)]
+def test_training_of_a_killed_owner_keeps_a_checkpoint_and_ends(export: Path, place: Path) -> None:
+    command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(place)]
     owner = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     child = None
     try:
-        api = connected(project)
+        api = connected(place)
         job = started(api, export, **ENDLESS)
         when(api, job.job_id, trains)
         child = child_of(api, job.job_id)
@@ -193,7 +212,7 @@ def test_training_of_a_killed_owner_keeps_a_checkpoint_and_ends(export: Path, tm
         owner.kill()
         if child is not None and not is_gone(child):
             child.kill()
-    again = Workspace(project)
+    again = Workspace(place)
     try:
         (row,) = again.jobs()
         assert (row.state, row.message) == ("interrupted", "its owner ended before it did")
@@ -203,8 +222,35 @@ def test_training_of_a_killed_owner_keeps_a_checkpoint_and_ends(export: Path, tm
         again.close()
 
 
-def test_latents_and_videos_are_jobs_too(export: Path, tmp_path: Path) -> None:
-    project = Workspace(tmp_path / "project", create=True)
+def test_service_of_a_closed_studio_stays_until_training_has_ended(export: Path, place: Path) -> None:
+    script = (
+        "import json, sys, time; from pathlib import Path; from backend.client import connect\n"
+        "api = connect(Path(sys.argv[1]), start=True)\n"
+        "job = api.start_job(kind='train', settings=json.loads(sys.argv[2]))\n"
+        "while not api.progress(job_id=job.job_id).done: time.sleep(0.05)\n"
+    )
+    asked = settings(export, **{"run.steps": "60"})
+    command = [sys.executable, "-c", script, str(place), json.dumps(asked)]
+    studio = subprocess.run(command, timeout=WAIT_S, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert studio.returncode == 0, "it closed while training ran"
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            again = Workspace(place)
+            break
+        except ProjectError:  # the service still owns it
+            assert time.monotonic() < deadline, "the service stays for ever"
+            time.sleep(0.1)
+    try:
+        (row,) = again.jobs()
+        assert (row.state, row.done) == ("done", 60)
+        assert again.training_runs()[0].exported
+    finally:
+        again.close()
+
+
+def test_latents_and_videos_are_jobs_too(export: Path, place: Path, tmp_path: Path) -> None:
+    project = Workspace(place, create=True)
     try:
         api = cast(Api, project)
         encoders = {
