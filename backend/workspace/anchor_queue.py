@@ -8,6 +8,7 @@ from backend.store.journal import Journal
 from backend.store.leases import Leases
 from backend.studies.forms import anchor_form_name
 from backend.workspace.anchor_statistics import machine_anchors
+from backend.workspace.gold import gold_score, mixed
 from backend.workspace.snapshot import Snapshot
 
 _SHOWN = """
@@ -32,7 +33,8 @@ class AnchorQueue:
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
         skipped = set(skip)
-        wanted = [name for name in self._left(now, rater) if name not in skipped]
+        order = mixed(now, self._left(now, rater), study_id=ANCHORS_STUDY, rater=rater)
+        wanted = [name for name in order if name not in skipped]
         taken = self._leases.acquire(ANCHORS_STUDY, wanted, rater=rater, limit=limit)
         shown = {name: (kind, crop, clip) for name, kind, crop, clip in now.query(_SHOWN, [list(taken)])}
         trials = tuple(
@@ -51,7 +53,10 @@ class AnchorQueue:
 
     def state(self, now: Snapshot, *, rater: str) -> QueueState:
         total, left = len(_order(now)), len(self._left(now, rater))
-        return QueueState(study_id=ANCHORS_STUDY, total=total, judged=total - left, left=left)
+        seen, right = gold_score(now, study_id=ANCHORS_STUDY, rater=rater)
+        return QueueState(
+            study_id=ANCHORS_STUDY, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right
+        )
 
     def _left(self, now: Snapshot, rater: str) -> list[str]:
         judged = {name for (name,) in now.query(_JUDGED, [ANCHORS_STUDY, rater])}

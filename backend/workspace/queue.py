@@ -1,7 +1,6 @@
 """The queues of pairs, subjects and anchors that people verify: who is shown what, and what they said."""
 
-from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from backend.api import QueueState
 from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
@@ -12,29 +11,11 @@ from backend.store.leases import Leases
 from backend.store.schema import VOTE_SCHEMA
 from backend.studies.forms import IDENTITY_FORM, IDENTITY_QUESTION
 from backend.workspace.anchor_queue import AnchorQueue
+from backend.workspace.gold import gold_score, mixed
 from backend.workspace.pairs import NOT_REFUSED, pair_rows
 from backend.workspace.projection import storable
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.subject_queue import SubjectQueue
-
-GOLD_EVERY = 10
-"""One pair in so many has a known answer, as long as there are some."""
-GOLD_RATERS = 2
-"""So many others, who all said one thing and were sure, make an answer known."""
-_GOLD = f"""
-SELECT item_id, min(choice) AS choice FROM (
-    SELECT item_id, rater, choice FROM (SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{IDENTITY_QUESTION}'
-        AND rater_kind = 'person' QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1)
-    WHERE choice NOTNULL AND rater <> $rater QUALIFY row_number() OVER (PARTITION BY item_id, rater ORDER BY seq DESC) = 1)
-GROUP BY 1 HAVING count(*) >= {GOLD_RATERS} AND count(DISTINCT choice) = 1 AND min(choice) <> 'unsure'
-"""
-_GOLD_SCORE = f"""
-SELECT count(*), count(*) FILTER (own.choice = gold.choice) FROM ({_GOLD}) gold JOIN (
-    SELECT item_id, arg_max(choice, seq) AS choice FROM (SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}'
-        AND question = '{IDENTITY_QUESTION}' AND rater = $rater
-        QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1)
-    WHERE choice NOTNULL GROUP BY 1) own USING (item_id)
-"""
 
 
 class VerifyQueue:
@@ -55,7 +36,7 @@ class VerifyQueue:
         if study_id in self._others:
             return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
-        order = with_gold(self._order(now, rater), self._gold(now, rater), place=self._judged(now, rater))
+        order = mixed(now, self._order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         wanted = [pair_id for pair_id in order if pair_id not in set(skip)]
         taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
         trials = tuple(
@@ -78,7 +59,7 @@ class VerifyQueue:
         _require_verify(study_id)
         total = now.query(f"SELECT count(*) FROM pair_shown WHERE kind <> 'in_pair' AND {NOT_REFUSED}")[0][0]
         left = len(self._order(now, rater))
-        ((seen, right),) = now.query(_GOLD_SCORE, {"rater": rater})
+        seen, right = gold_score(now, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right)
 
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
@@ -108,14 +89,6 @@ class VerifyQueue:
             for row in found
         )
 
-    def _gold(self, now: Snapshot, rater: str) -> set[str]:
-        return {name for name, _ in now.query(_GOLD, {"rater": rater})}
-
-    def _judged(self, now: Snapshot, rater: str) -> int:
-        return now.query(
-            "SELECT count(DISTINCT item_id) FROM vote WHERE study_id = ? AND rater = ?", [VERIFY_STUDY, rater]
-        )[0][0]
-
     def _order(self, now: Snapshot, rater: str) -> list[str]:
         rows = now.query(
             f"""SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
@@ -129,20 +102,6 @@ class VerifyQueue:
         asked = [name for name, *_, seq in rows if seq is not None]
         drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in rows if draw is not None})
         return list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
-
-
-def with_gold(order: Sequence[str], gold: Collection[str], *, place: int) -> list[str]:
-    """The order with one of `gold` at every `GOLD_EVERY`-th place, counted from the `place` items that came before.
-
-    It looks like any other, and nothing says what is known of it.
-    """
-    known = deque(name for name in order if name in gold)
-    rest = deque(name for name in order if name not in gold)
-    mixed: list[str] = []
-    while rest and known:
-        is_gold = (place + len(mixed)) % GOLD_EVERY == GOLD_EVERY - 1
-        mixed.append((known if is_gold else rest).popleft())
-    return [*mixed, *rest, *known]
 
 
 def _require_verify(study_id: str) -> None:

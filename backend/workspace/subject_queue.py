@@ -7,6 +7,7 @@ from backend.domain import SUBJECTS_STUDY, Stimulus, Trial
 from backend.store.journal import Journal
 from backend.store.leases import Leases
 from backend.studies.forms import SUBJECT_FORM, UNNAMED_SUBJECT_FORM, load_form
+from backend.workspace.gold import gold_score, mixed
 from backend.workspace.snapshot import Snapshot
 
 BEST_APPEARANCE = """
@@ -63,7 +64,8 @@ class SubjectQueue:
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials with a question that this rater has not answered, leased to them; journalled when first given out."""
         skipped = set(skip)
-        wanted = [name for name in self._left(now, rater) if name not in skipped]
+        order = mixed(now, self._left(now, rater), study_id=SUBJECTS_STUDY, rater=rater)
+        wanted = [name for name in order if name not in skipped]
         taken = self._leases.acquire(SUBJECTS_STUDY, wanted, rater=rater, limit=limit)
         shown = {
             name: (crop, clip, phrase)
@@ -81,7 +83,10 @@ class SubjectQueue:
 
     def state(self, now: Snapshot, *, rater: str) -> QueueState:
         total, left = len(now.query(_ORDER)), len(self._left(now, rater))
-        return QueueState(study_id=SUBJECTS_STUDY, total=total, judged=total - left, left=left)
+        seen, right = gold_score(now, study_id=SUBJECTS_STUDY, rater=rater)
+        return QueueState(
+            study_id=SUBJECTS_STUDY, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right
+        )
 
     def _left(self, now: Snapshot, rater: str) -> list[str]:
         answered = dict(now.query(_JUDGED, [rater]))

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from backend.api import Api
-from backend.domain import VERIFY_STUDY
-from backend.workspace.queue import GOLD_EVERY, with_gold
+from backend.domain import SUBJECTS_STUDY, VERIFY_STUDY
+from backend.workspace.gold import GOLD_EVERY, with_gold
 from tests.backend.workspace.test_api import vote_on
 
 
@@ -35,3 +35,22 @@ def test_what_two_others_agree_on_is_known(curated_api: Api) -> None:
     assert state("ann") == (0, 0)  # bob and eve differ
     curated_api.submit_votes(votes=(replace(wrong, rev=1, choice="same"),))
     assert state("eve") == state("ann") == state("bob") == (1, 1)
+
+
+def test_each_answer_about_a_subject_is_known_by_itself(curated_api: Api) -> None:
+    (trial,) = curated_api.next_trials(study_id=SUBJECTS_STUDY, rater="ann", limit=1)
+
+    def say(rater: str, **answers: str) -> None:
+        votes = (replace(vote_on(trial, choice, rater=rater), question=name) for name, choice in answers.items())
+        curated_api.submit_votes(votes=tuple(votes))
+
+    say("ann", complete="yes", specific="no", mask="yes", phrase="unsure")
+    say("bob", complete="yes", specific="yes", mask="yes", phrase="unsure")
+    say("eve", complete="yes", specific="no", mask="no", phrase="no")
+    found = curated_api.queue_state(study_id=SUBJECTS_STUDY, rater="eve")
+    assert (found.gold_seen, found.gold_right) == (
+        2,
+        1,
+    )  # whole and cut out; on the others ann and bob differ or are unsure
+    ann = curated_api.queue_state(study_id=SUBJECTS_STUDY, rater="ann")
+    assert (ann.gold_seen, ann.gold_right) == (1, 1)
