@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,25 @@ def curves(run: RunFolder, *, limit: int) -> TrainingCurves:
     """What a run said of itself, each value with about `limit` points at most: lowest and highest of each stretch stay."""
     if limit < MIN_POINTS:
         raise SettingsError(f"limit is {limit}; ask for {MIN_POINTS} points or more")
+    path = run.path / "metrics.jsonl"
+    if not path.exists():
+        return TrainingCurves(run=str(run.path), steps={}, values={})
+    facts = path.stat()
+    return _curves(run.path, facts.st_size, facts.st_mtime_ns, limit)
+
+
+@lru_cache(maxsize=8)
+def _curves(run: Path, num_bytes: int, modified_ns: int, limit: int) -> TrainingCurves:
+    """Read once for a file as it is: whoever looks at a run asks every few seconds."""
     found: dict[str, dict[int, float]] = {}
-    for line in _lines(run.path / "metrics.jsonl"):
+    for line in _lines(run / "metrics.jsonl"):
         step = line.pop("step")
         for name, value in line.items():
             if isinstance(value, int | float) and math.isfinite(value):
                 found.setdefault(name, {})[int(step)] = float(value)
     thin = {name: thinned(sorted(points.items()), limit) for name, points in found.items()}
     return TrainingCurves(
-        run=str(run.path),
+        run=str(run),
         steps={name: tuple(step for step, _ in points) for name, points in thin.items()},
         values={name: tuple(value for _, value in points) for name, points in thin.items()},
     )
@@ -222,8 +233,6 @@ def _steps(folder: Path) -> tuple[int, ...]:
 
 def _lines(path: Path) -> Iterable[dict[str, Any]]:
     """Whole lines: the last may be under way, or cut by a kill."""
-    if not path.exists():
-        return
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.endswith("}\n"):

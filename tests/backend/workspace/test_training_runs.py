@@ -52,6 +52,9 @@ def test_curves_are_read_up_to_the_last_whole_line(tmp_path: Path) -> None:
     found = curves(run, limit=100)
     assert found.steps == {"loss": (1, 2, 3), "epoch": (1, 2, 3), "validation/loss": (2,)}
     assert found.values["loss"] == (1.0, 0.5, 1 / 3)
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('ss": 0.25}\n')
+    assert curves(run, limit=100).values["loss"] == (1.0, 0.5, 1 / 3, 0.25), "what was added is read"
     with pytest.raises(SettingsError, match="ask for 10 points or more"):
         curves(run, limit=1)
 
