@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from threading import RLock
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +39,7 @@ WHERE v.verdict NOTNULL ORDER BY 1, 2
 
 class _Opened(Protocol):
     settings: ProjectSettings
+    settling: RLock
     layout: Layout
     plan: Plan
 
@@ -70,7 +72,8 @@ class CalibrationOperations:
         path.write_text(found.to_json(), encoding="utf-8")
         page.write_text(render(calibration_report(found, title=self.layout.root.name)), encoding="utf-8")
         if apply:
-            self.use(with_bounds(self.settings, self.plan, found, producers=producers))
+            with self.settling:
+                self.use(with_bounds(self.settings, self.plan, found, producers=producers))
         bounds = tuple(
             CategoryBound(category=name, score=row.score, reason=row.reason, num=row.num, num_right=row.num_right)
             for name, row in sorted(found.by_category.items())

@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from contextlib import AbstractContextManager
+from threading import RLock
 from typing import Protocol
 
 from backend.api import EvaluationRow, GateChange
@@ -49,6 +50,7 @@ class _Opened(Protocol):
     plan: Plan
     artifacts: Artifacts
     settings: ProjectSettings
+    settling: RLock
     _copies: NearDuplicates
     _projection: Projection
     _library: Library
@@ -95,13 +97,15 @@ class FigureOperations(LibraryOperations):
         self._plan_with(_changes(gates))
         parse_where(where)
         told = {**gates, **({WHERE: where} if where else {})}
-        _keep(self, {**self.settings.selections, name: told})
+        with self.settling:
+            _keep(self, {**self.settings.selections, name: told})
         return _read(name, told)
 
     def forget_selection(self: _Opened, *, name: str) -> None:
-        _named(self.selections(), name)
-        left = {other: told for other, told in self.settings.selections.items() if other != name}
-        _keep(self, left)
+        with self.settling:
+            _named(self.selections(), name)
+            left = {other: told for other, told in self.settings.selections.items() if other != name}
+            _keep(self, left)
 
     def export_selection(self: _Opened, *, name: str, format: str, out: str, split: str = "") -> ExportSummary:
         found = _named(self.selections(), name)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from threading import RLock
 from typing import Protocol
 
 from backend.domain import ProjectError, SettingsError
@@ -37,6 +38,7 @@ OF_MODELS = ("device", "model_service", "model_memory_gib", "model_on_cpu")
 class _Opened(Protocol):
     layout: Layout
     settings: ProjectSettings
+    settling: RLock
     plan: Plan
     journal: Journal
     catalog: Catalog
@@ -80,9 +82,10 @@ class ProjectCareOperations:
         return _forecast(self, plan_for(draft), draft)
 
     def set_settings(self: _Opened, *, assignments: tuple[str, ...] = (), reset: tuple[str, ...] = ()) -> SettingsForecast:
-        draft = drafted(self.settings, assignments, reset)
-        found = _forecast(self, plan_for(draft), draft)
-        self.use(draft)
+        with self.settling:
+            draft = drafted(self.settings, assignments, reset)
+            found = _forecast(self, plan_for(draft), draft)
+            self.use(draft)
         return found
 
     def use(self: _Opened, settings: ProjectSettings) -> None:

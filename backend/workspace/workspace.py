@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -101,6 +102,8 @@ class Workspace(
             raise
 
     def _open(self, settings: ProjectSettings | None) -> None:
+        self.settling = threading.RLock()
+        """Held from reading the settings to saving others, so that of two who change them at once both are heard."""
         self.settings = settings or read_settings(self.layout.settings)
         self.plan: Plan = plan_for(self.settings)
         if settings is not None or not self.layout.settings.exists():
@@ -148,10 +151,11 @@ class Workspace(
         return self._status(self._apart(plan), plan)
 
     def set_gates(self, *, changes: tuple[GateChange, ...]) -> Status:
-        plan = self._plan_with(changes)
-        gates = {**self.settings.gates, **{change.gate: change.value for change in changes}}
-        self.use(dataclasses.replace(self.settings, gates=gates))
-        assert self.plan == plan, "saved gates give the plan that was tried"
+        with self.settling:
+            plan = self._plan_with(changes)
+            gates = {**self.settings.gates, **{change.gate: change.value for change in changes}}
+            self.use(dataclasses.replace(self.settings, gates=gates))
+            assert self.plan == plan, "saved gates give the plan that was tried"
         return self.status()
 
     def ingest(

@@ -1,5 +1,6 @@
 """Spreads, cuts, selections and forecasts on both transports: pairs of .9, .6 and .3, a gate at .5, three clips of one video."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,14 @@ def test_the_principal_plane_is_sklearns_up_to_signs() -> None:
     fitted = PCA(2).fit(rows)
     assert np.abs(places) == pytest.approx(np.abs(fitted.transform(rows)), abs=1e-4)
     assert explained == pytest.approx(fitted.explained_variance_ratio_, abs=1e-6)
+
+
+def test_selections_that_are_saved_at_once_are_all_kept(workspace: Workspace) -> None:
+    names = [f"strict {number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as people:
+        kept = list(people.map(lambda name: workspace.save_selection(name=name, gates={"pair.similarity.min": 0.7}), names))
+    assert sorted(one.name for one in kept) == sorted(names)
+    assert sorted(read_settings(workspace.layout.settings).selections) == sorted(names)
+    with ThreadPoolExecutor(8) as people:
+        list(people.map(lambda name: workspace.forget_selection(name=name), names))
+    assert read_settings(workspace.layout.settings).selections == {}
