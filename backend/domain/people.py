@@ -105,6 +105,8 @@ class Trial:
     stimuli: tuple[Stimulus, ...]
     scores: tuple[tuple[str, float | None], ...] = ()
     gold: str | None = None
+    suggested: tuple[tuple[str, str], ...] = ()
+    """By question what machines answer; shown or hidden as the rater likes."""
 
     @property
     def id(self) -> str:

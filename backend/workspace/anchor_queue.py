@@ -25,7 +25,7 @@ QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHE
 
 
 class AnchorQueue:
-    """Anchors as the machine made them, those that the judge holds back among them; each picture once, in a shuffled order."""
+    """Anchors as the machine made them, those that the judge holds back among them, with the label that was found first; each picture once, in a shuffled order."""
 
     def __init__(self, journal: Journal, leases: Leases) -> None:
         self._journal, self._leases = journal, leases
@@ -37,12 +37,14 @@ class AnchorQueue:
         wanted = [name for name in order if name not in skipped]
         taken = self._leases.acquire(ANCHORS_STUDY, wanted, rater=rater, limit=limit)
         shown = {name: (kind, crop, clip) for name, kind, crop, clip in now.query(_SHOWN, [list(taken)])}
+        labels = {row.id: row.label for row in machine_anchors(now)}
         trials = tuple(
             Trial(
                 study_id=ANCHORS_STUDY,
                 item_id=name,
                 form=anchor_form_name(shown[name][0]),
                 stimuli=(Stimulus(slot="anchor", media=f"a-{shown[name][1]}", clip_media=_clip_media(shown[name][2])),),
+                suggested=((shown[name][0], labels[name]),) if name in labels else (),
             )
             for name in taken
             if name in shown

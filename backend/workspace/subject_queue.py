@@ -10,6 +10,9 @@ from backend.studies.forms import SUBJECT_FORM, UNNAMED_SUBJECT_FORM, load_form
 from backend.workspace.gold import gold_score, mixed
 from backend.workspace.snapshot import Snapshot
 
+JUDGED_BY = "judged_"
+"""Scores of a judge, by the questions that it was asked: 1 yes, 0 no."""
+
 BEST_APPEARANCE = """
 SELECT ka.subject_id, a.id AS appearance_id, m.crop, ka.clip_id FROM kept_appearance ka
 JOIN appearance a ON a.id = ka.id AND a.work_key = ka.work_key
@@ -44,6 +47,10 @@ JOIN kept_subject k ON k.id = b.subject_id JOIN subject s ON s.id = k.id AND s.w
 LEFT JOIN (SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = '{SUBJECTS_STUDY}' GROUP BY 1) n ON n.item_id = b.subject_id
 ORDER BY n.seq DESC NULLS LAST, b.subject_id
 """
+_JUDGE = f"""
+SELECT b.subject_id, l.name, l.value FROM ({BEST_APPEARANCE}) b JOIN live_score l ON l.target = b.appearance_id
+WHERE b.subject_id IN (SELECT unnest(?::VARCHAR[])) AND starts_with(l.name, '{JUDGED_BY}') AND l.value NOTNULL ORDER BY ALL
+"""
 _JUDGED = f"""
 SELECT item_id, count(DISTINCT question) FROM (SELECT * FROM vote WHERE study_id = '{SUBJECTS_STUDY}' AND rater = ?
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL GROUP BY 1
@@ -76,7 +83,10 @@ class SubjectQueue:
                 [list(taken)],
             )
         }
-        trials = tuple(_trial(name, *shown[name]) for name in taken if name in shown)
+        said: dict[str, list[tuple[str, str]]] = {}
+        for name, score, value in now.query(_JUDGE, [list(taken)]):
+            said.setdefault(name, []).append((score.removeprefix(JUDGED_BY), "yes" if value else "no"))
+        trials = tuple(_trial(name, *shown[name], said.get(name, ())) for name in taken if name in shown)
         if trials:
             self._journal.show_trials(trials, rater=rater)
         return trials
@@ -94,9 +104,15 @@ class SubjectQueue:
         return [name for name, is_named in now.query(_ORDER) if answered.get(name, 0) < asked[is_named]]
 
 
-def _trial(subject_id: str, crop: str, clip_id: str, phrase: str | None) -> Trial:
+def _trial(subject_id: str, crop: str, clip_id: str, phrase: str | None, suggested: Sequence[tuple[str, str]]) -> Trial:
     stimulus = Stimulus(slot="subject", media=f"a-{crop}", clip_media=f"p-{clip_id}", text=phrase or "")
-    return Trial(study_id=SUBJECTS_STUDY, item_id=subject_id, form=_form_name(phrase is not None), stimuli=(stimulus,))
+    return Trial(
+        study_id=SUBJECTS_STUDY,
+        item_id=subject_id,
+        form=_form_name(phrase is not None),
+        stimuli=(stimulus,),
+        suggested=tuple(suggested),
+    )
 
 
 def _form_name(is_named: bool) -> str:

@@ -187,7 +187,6 @@ class VerifyPage(JudgePage):
         kind = text(KINDS[pair.kind]) if pair and pair.kind in KINDS else ""
         words = [pair.phrase or "", kind] if pair else []
         self.about.setText(" · ".join(word for word in words if word))
-        self._show_suggestion(held, pair)
         self._show_scores(held.trial.scores)
         self._framed = ""
         if self._overlay:
@@ -207,6 +206,8 @@ class VerifyPage(JudgePage):
     def _show_current(self) -> None:
         if not self.is_editing:  # what comes in meanwhile is shown when the editor is left
             super()._show_current()
+            if self._shown is not None:
+                self._show_suggestion(self._shown, self._pairs.get(self._shown.id))
 
     def _choose(self, choice: str) -> None:
         if not self.is_editing:
@@ -217,11 +218,13 @@ class VerifyPage(JudgePage):
             super()._undo()
 
     def _show_suggestion(self, held: Held, pair: PairRow | None) -> None:
-        """What the recipe's gates make of a pair; hidden with the scores."""
-        likely = next((c.label for q in held.form.questions for c in q.choices if c.value == "same"), "")
-        shown = bool(pair and pair.accepted and likely)
-        self.suggestion.setText(text("verify.suggestion", words=likely) if shown else "")
-        self.suggestion.setVisible(shown)
+        """What machines answer to the open question: of a pair, what the recipe's gates make of it. Hidden with the scores."""
+        question = held.open_question
+        likely = dict(held.trial.suggested) | ({"same": "same"} if pair and pair.accepted else {})
+        choice = likely.get(question.name) if question is not None else None
+        words = next((one.label for one in question.choices if one.value == choice), "") if question is not None else ""
+        self.suggestion.setText(text("verify.suggestion", words=words) if words else "")
+        self.suggestion.setVisible(bool(words))
 
     def _show_scores(self, scores: tuple[tuple[str, float | None], ...]) -> None:
         clear(self._rows)

@@ -145,3 +145,10 @@ def test_the_figures_say_how_often_each_label_is_drawn(project: Workspace) -> No
     tables = [b for b in statistics_sections(project.statistics())[0].blocks if isinstance(b, Table)]
     cells = [row for table in tables for row in table.rows]
     assert ("viewpoint", "front", "3", "75.0%", "29.6%", "63.1%", "0.84") in cells
+
+
+def test_a_trial_says_what_machines_took_the_anchor_for(project: Workspace) -> None:
+    trials = project.next_trials(study_id=ANCHORS_STUDY, rater="ann", limit=9)
+    assert len(trials) == 3
+    assert {label for trial in trials for _, label in trial.suggested} <= {"front", "back"}
+    assert all(trial.suggested[0][0] == "viewpoint" for trial in trials)
