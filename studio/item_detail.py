@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from backend.api import Api
 from backend.domain import MediaError, ServiceError, StudioError
 from backend.domain.library import ItemColumn, ItemDetail, ItemScore, ItemView, Origin
+from studio.flow import FlowLayout
 from studio.item_model import column_title, gate_words, shown
 from studio.link import Link
 from studio.player.deck import Deck
@@ -111,10 +112,8 @@ class DetailPanel(QWidget):
         head.addWidget(self.title, 1)
         head.addWidget(self.state, 0, Qt.AlignmentFlag.AlignTop)
         self.layers: dict[str, QPushButton] = {}
-        layers = QHBoxLayout()
-        layers.setSpacing(6)
+        layers = FlowLayout(spacing=6)
         layers.addWidget(self._sides)
-        layers.addStretch(1)
         for name in LAYERS:
             button = QPushButton(text(f"library.layer_{name}"))
             button.setObjectName("toggle")
