@@ -53,10 +53,11 @@ class JobPanel(QWidget):
         self.log = LogView(session.tail)
         head = QHBoxLayout()
         head.setSpacing(10)
-        head.addWidget(self.title)
+        self.title.setWordWrap(True)
+        head.addWidget(self.title, 1)
         head.addWidget(self.state)
-        head.addStretch(1)
         for button in self.buttons.values():
+            button.hide()  # until a job is there; all at once would make the window wider than a small screen
             head.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 16)
