@@ -112,8 +112,8 @@ def status(name: NameArgument, project: ProjectOption = HERE, as_json: JsonOptio
         emit({"study": study, "stop": found.stop, "is_open": not study.closed_at, "came_in": came_in})
         return
     say(
-        f"{study.name}: {study.invited} invited, {study.joined} joined, {study.finished} of {study.participants_needed} "
-        f"finished, {study.withdrawn} withdrew, {study.votes} votes"
+        f"{study.name}: {study.invited} invited, {study.joined} joined, {study.finished} finished "
+        f"({study.participants_needed} needed), {study.withdrawn} withdrew, {study.votes} votes"
     )
     say(f"{found.groups[0].participants} responses count after the study's rules")
     _show_course(study, found.stop)
@@ -302,7 +302,8 @@ def _show_came_in(found: Dashboard) -> None:
         counts = f"{row.wins} : {row.ties + row.both_bad} : {row.losses}"
         say(f"  {row.question:<20} {row.a:<20} {counts:<14} {row.b}")
     for one in found.busiest[:5]:
-        say(f"  {one.rater}: {one.votes} votes, {one.left} left, {one.right} right, {one.median_s:.1f} s a trial")
+        pace = f", {one.median_s:.1f} s a trial" if one.median_s else ""  # none is known of imported votes
+        say(f"  {one.rater}: {one.votes} votes, {one.left} left, {one.right} right{pace}")
 
 
 def _show_course(study: StudySummary, stop: StopState) -> None:

@@ -465,6 +465,8 @@ class StudyResults:
     funnel: tuple[FunnelStep, ...]
     stop: StopState = StopState()
     remarks: tuple[str, ...] = ()
+    answered_between: tuple[str, ...] = ()
+    """Days on which the first that counts joined and the last ended, ISO 8601; empty where all were imported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,7 @@ def _people(found: StudyResults) -> str:
     kept = [rater for rater in found.raters if not rater.removed_by and rater.votes and not rater.is_imported]
     seconds = sorted(rater.seconds for rater in kept)
     took = f" They took {_duration(seconds[len(seconds) // 2])} in the median." if seconds and seconds[-1] > 0 else ""
+    when = f" Answers were given {_when(found.answered_between)}." if found.answered_between else ""
     elsewhere = _num_imported(found)
     joined, finished = study.joined - elsewhere, study.finished - elsewhere
     came = (
@@ -194,8 +195,13 @@ def _people(found: StudyResults) -> str:
     )
     return (
         f"{'' if _all_imported(found) else came}"
-        f"{_many(counted, 'response counts', 'responses count')}{of_whom}, with {_votes(found.groups[0]):,} votes on main items.{took}"
+        f"{_many(counted, 'response counts', 'responses count')}{of_whom}, with {_votes(found.groups[0]):,} votes on main items.{took}{when}"
     )
+
+
+def _when(days: Sequence[str]) -> str:
+    first, last = days
+    return f"on {first}" if first == last else f"between {first} and {last}"
 
 
 def _duration(seconds: float) -> str:

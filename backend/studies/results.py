@@ -16,6 +16,7 @@ from backend.domain.studies import (
     Estimate,
     GroupResults,
     HeldOutRow,
+    Participant,
     PointsRow,
     RaterRow,
     ShareRow,
@@ -73,7 +74,14 @@ def results_of(design: StudyDesign, responses: Sequence[Response], study: StudyS
         funnel=sifted.funnel,
         stop=stop_state(design, {one.aspect: main_figures(one) for one in found[0].aspects}, people=found[0].participants),
         remarks=_remarks(design, sifted, is_open=not study.closed_at),
+        answered_between=_days([one.participant for one in sifted.kept if one.participant.invited_by != IMPORTED]),
     )
+
+
+def _days(people: Sequence[Participant]) -> tuple[str, ...]:
+    began = [person.joined_at[:10] for person in people if person.joined_at]
+    ended = [person.finished_at[:10] for person in people if person.finished_at]
+    return (min(began), max([*ended, *began])) if began else ()
 
 
 def stop_now(design: StudyDesign, responses: Sequence[Response]) -> StopState:

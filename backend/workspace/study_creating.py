@@ -196,7 +196,8 @@ def _remarks(
 ) -> tuple[str, ...]:
     told = [f"{system} lacks videos of {num} cases; those are left out" for system, num in lacking.items()]
     if len(items) < wanted:
-        told.append(f"{wanted} items were asked for and {there} can be made: {len(items)} are used")
+        why = f"{there} can be made" if there < wanted else "the preset shows each case once"
+        told.append(f"{wanted} items were asked for and {why}: {len(items)} are used")
     if len(items) < FEW:
         row = next(row for row in designs.power_table(pairs=len(items), raters=design.raters_per_item) if row.chosen)
         told.append(

@@ -65,12 +65,23 @@ def people_sheet(people: Sequence[Participant], found: StudyResults | None) -> S
         row = quality.get(person.id)
         measured: tuple[Cell, ...] = (None,) * 5
         if row is not None:
-            minutes = round(row.seconds / 60, 1)
+            minutes = None if row.is_imported else round(row.seconds / 60, 1)
             measured = (row.votes, minutes, row.median_item_s, words_of(row.gold), words_of(row.consistency))
         left_out = row.removed_by or None if row else None
         joined = person.joined_at[:16].replace("T", " ")
-        rows.append((person.id, person.group, person.state, left_out, person.code or None, *measured, joined))
-    about = ("participant", "group", "state", "removed_by", "code")
+        rows.append(
+            (
+                person.id,
+                person.group,
+                person.background or None,
+                person.state,
+                left_out,
+                person.code or None,
+                *measured,
+                joined,
+            )
+        )
+    about = ("participant", "group", "background", "state", "removed_by", "code")
     return Sheet(head=(*about, "votes", "minutes", "median_s", "gold", "consistency", "joined"), rows=tuple(rows))
 
 

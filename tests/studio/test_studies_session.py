@@ -217,7 +217,7 @@ def test_people_are_listed_newest_first_also_before_results_are_known() -> None:
         Participant(id="p1", study_id="s", group="public", state="finished", joined_at="2026-01-02T03:04:05", code="AB"),
         Participant(id="p2", study_id="s", group="expert", joined_at="2026-01-03T03:04:05"),
     ]
-    assert [(row[0], row[4], row[5], row[-1]) for row in people_sheet(people, None).rows] == [
+    assert [(row[0], row[5], row[6], row[-1]) for row in people_sheet(people, None).rows] == [
         ("p2", None, None, "2026-01-03 03:04"),
         ("p1", "AB", None, "2026-01-02 03:04"),
     ]
