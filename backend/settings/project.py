@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import tempfile
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,14 +87,26 @@ def read_settings(path: Path) -> ProjectSettings:
 
 
 def write_settings(path: Path, settings: ProjectSettings) -> None:
-    """Writes project.toml durably (temporary file, fsync, rename)."""
+    """Writes project.toml whole or not at all; it is on the disk when this returns."""
     text = _toml(settings)
-    temporary = path.with_suffix(".toml.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    draft = Path(name)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o644)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _toml(settings: ProjectSettings) -> str:

@@ -120,7 +120,8 @@ class CaseQueue:
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials leased to this rater; a trial is journalled when first given out."""
         shown = put_up(now)
-        wanted = [content for content in self._left(now, shown, rater) if content not in set(skip)]
+        held = set(skip)
+        wanted = [content for content in self._left(now, shown, rater) if content not in held]
         taken = self._leases.acquire(CASES_STUDY, wanted, rater=rater, limit=limit)
         trials = tuple(_trial(shown[content]) for content in taken)
         if trials:

@@ -37,7 +37,8 @@ class VerifyQueue:
             return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
         order = mixed(now, self._order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
-        wanted = [pair_id for pair_id in order if pair_id not in set(skip)]
+        held = set(skip)
+        wanted = [pair_id for pair_id in order if pair_id not in held]
         taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
         trials = tuple(
             Trial(

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QInputDialog, QLineEdit, QMenu
 
 from backend.domain import StudioError
 from backend.domain.erasing import ERASABLE, ErasedItems
-from backend.domain.library import EXCLUDED, KEPT, KINDS, ItemColumn, ItemKind, ItemPage, Selection
+from backend.domain.library import EXCLUDED, KEPT, KINDS, Excluded, ItemColumn, ItemKind, ItemPage, Selection
 from studio.actions import ActionSet
 from studio.erase_dialog import EraseDialog
 from studio.export_dialog import ExportDialog
@@ -439,11 +439,15 @@ class LibraryPage(Page):
         rater = self.context.rater
         key = "library.included"
         if excluded:
-            self._taken_out = None if chosen.all_matching else chosen
             key = "library.excluded_all" if chosen.all_matching else "library.excluded"
+
+        def changed(done: Excluded) -> None:
+            self._taken_out = chosen if excluded and not chosen.all_matching else None
+            self._done(text(key, count=done.items))
+
         self.link.ask(
             lambda: self.link.api.exclude(selection=chosen, rater=rater, excluded=excluded),
-            lambda done: self._done(text(key, count=done.items)),
+            changed,
             self._refused,
         )
 
@@ -451,8 +455,7 @@ class LibraryPage(Page):
         """The chosen items when they are excluded; else those that were taken out last."""
         current = self.list.current()
         if self._taken_out is not None and (current is None or self.model.value(current, "state") != EXCLUDED):
-            last, self._taken_out = self._taken_out, None
-            self._exclude(last, excluded=False)
+            self._exclude(self._taken_out, excluded=False)
         else:
             self._with_chosen(lambda chosen: self._exclude(chosen, excluded=False))
 

@@ -44,13 +44,13 @@ def test_inline_one_failing_item_leaves_its_neighbours(
         ("segfault", "crash", "SIGSEGV"),
         ("segfault", "crash", "about to die"),
         ("exit", "crash", "exit code 7"),
-        ("hang", "timeout", "more than 1 s"),
+        ("hang", "timeout", "more than 3 s"),
     ],
 )
 def test_process_quarantines_the_culprit(
     catalog: Catalog, worker_settings: WorkerSettings, what: str, kind: str, words: str
 ) -> None:
-    crew = Process(worker_settings, num_workers=2, seconds_per_item=1.0)
+    crew = Process(worker_settings, num_workers=2, seconds_per_item=3.0)
     try:
         summary = run_with(catalog, plan(what), crew, cancelled=Event())
     finally:
