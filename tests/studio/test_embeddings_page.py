@@ -18,6 +18,8 @@ from studio.pages.embeddings import EmbeddingsPage
 from studio.sessions.embeddings import enclosed
 from tests.studio.served import served_window, toy_workspace
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 PLACES = ((1.0, 0.0), (0.0, 1.0), (-0.6, -0.8))
 
 

@@ -20,6 +20,8 @@ from studio.welcome import Welcome
 from studio.window import Window
 from tests.studio.world import World
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 Open = Callable[[World], Window]
 
 

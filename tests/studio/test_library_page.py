@@ -28,6 +28,8 @@ from studio.window import Window
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.toy_project import plan, write_toy_video
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 

@@ -16,6 +16,8 @@ from studio.pages.thresholds import ThresholdsPage
 from tests.backend.workspace.test_api import vote_on
 from tests.studio.served import served_window, toy_workspace
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 GATE = "pair.similarity.min"
 

@@ -28,6 +28,8 @@ from tests.backend.workspace.test_anchor_export import PlantSides
 from tests.backend.workspace.toy_project import plan, write_toy_video
 from tests.studio.served import served_window, toy_workspace
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 CTRL, SHIFT, ALT = (
     Qt.KeyboardModifier.ControlModifier,
     Qt.KeyboardModifier.ShiftModifier,

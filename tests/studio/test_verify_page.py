@@ -18,6 +18,8 @@ from studio.sessions.verify import Phase
 from studio.window import Window
 from tests.studio.world import PARTS, World
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 Open = Callable[[World], Window]
 
 

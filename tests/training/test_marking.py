@@ -22,6 +22,8 @@ from training.generate import run_generate
 from training.marking import marking
 from training.probe import OWN
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 LARGE = (*STEPS, "video.width=128", "video.height=128")
 ROOMY = (*STEPS, "video.width=192", "video.height=192", "video.frames=5")
 """Enough for an invisible watermark."""

@@ -21,6 +21,8 @@ from training.observe import read_metrics
 from training.positions import position_scheme
 from training.trainer import learning_rate
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 WEIGHTS = "export/transformer/diffusion_pytorch_model.safetensors"
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.backend.cli.test_commands import run
 from tests.metrics.made_cases import case, written
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> tuple[Path, Path]:

@@ -10,6 +10,8 @@ from backend.cli.app import app
 from backend.domain import ProjectError
 from tests.backend.workspace.toy_project import write_toy_video
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def run(*arguments: object) -> str:
     result = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)

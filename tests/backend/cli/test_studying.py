@@ -12,6 +12,8 @@ from backend.domain import ProjectError
 from backend.workspace import Workspace
 from tests.backend.workspace.study_project import SYSTEMS, finished, named, write_benchmark
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def run(*words: object) -> str:
     done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)

@@ -15,7 +15,7 @@ from tests.backend.jobs import tiny_models
 from tests.backend.jobs.tiny_models import HERE, bound, write_weights
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.usefixtures("frozen_heap")
+pytestmark = [pytest.mark.usefixtures("frozen_heap"), pytest.mark.slow]
 
 
 class Ladders:

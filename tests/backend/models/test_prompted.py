@@ -11,6 +11,8 @@ from backend.domain.model_work import PointPrompt, PromptedSegmenter
 from backend.models.classical_segmenter import ClassicalSegmenter
 from backend.models.places import ModelPlace
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def two_discs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A frame with a red and a blue disc on noisy green, and the mask of each."""

@@ -13,7 +13,7 @@ from backend.models.devices import is_device_lost, is_out_of_memory, model_bytes
 from backend.models.residency import ModelKey, Residency
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.usefixtures("frozen_heap")
+pytestmark = [pytest.mark.usefixtures("frozen_heap"), pytest.mark.slow]
 
 
 class Holder:

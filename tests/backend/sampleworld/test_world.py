@@ -19,6 +19,8 @@ from backend.sampleworld.script import Retake, plan_world
 from backend.sampleworld.sound import Syllable, envelope, speak
 from backend.sampleworld.world import render_video
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 TINY = {"videos": 3, "duration_s": 4.0, "size": (320, 180), "workers": 1}
 
 

@@ -15,6 +15,8 @@ from backend.settings import ProjectSettings, read_settings, write_settings
 from backend.workspace.calibrating import with_bounds
 from tests.backend.workspace.test_api import vote_on
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def judge(api: Api, choices: dict[float, str], rater: str = "ann") -> None:
     trials = api.next_trials(study_id=VERIFY_STUDY, rater=rater, limit=10)

@@ -21,6 +21,8 @@ from backend.workspace import Workspace
 from backend.workspace.case_approving import Edits
 from tests.metrics.made_cases import case, picture, written
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -15,6 +15,8 @@ from backend.geometry import rle
 from backend.media.images import read_rgba
 from backend.workspace import Workspace
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def target(api: Api) -> tuple[str, Outline]:
     """The first pair and its target, an appearance on frame 5 of the first clip with the box (8, 8, 40, 40)."""

@@ -17,6 +17,8 @@ from backend.models.video_features import I3D_FILE
 from backend.settings import ProjectSettings
 from backend.workspace import Workspace
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 CLIP = 16  # frames of one unit of FVD
 COLOURS = ((60,) * 3, (90,) * 3, (110,) * 3, (150,) * 3)  # greys, which a file keeps to a level
 MOVE = (60, 60, 60)

@@ -22,6 +22,8 @@ from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_api import vote_on
 from tests.backend.workspace.toy_project import FRAMES, PlantPairs, plan, write_toy_video
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 CANARY = "kestrel-canary-7731"
 SAID = "merlin-comment-5520"
 

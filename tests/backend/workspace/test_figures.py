@@ -17,6 +17,8 @@ from backend.workspace import Workspace
 from backend.workspace.embedding_maps import principal_plane
 from tests.backend.workspace.test_api import vote_on
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 AT_HALF = Cut(comparison=">=", value=0.5)
 
 

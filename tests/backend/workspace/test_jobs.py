@@ -19,6 +19,8 @@ from backend.workspace import Workspace
 from tests.backend.workspace import moody_project, toy_project
 from tests.backend.workspace.toy_project import write_toy_video
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def ended(api: Api, job_id: str) -> JobRow:
     """The job's row once it has ended."""

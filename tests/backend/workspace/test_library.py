@@ -14,6 +14,8 @@ from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_api import vote_on
 from tests.backend.workspace.toy_project import write_toy_video
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def column(api: Api, kind: str, name: str, **query) -> list:
     page = api.items(kind=kind, **query)

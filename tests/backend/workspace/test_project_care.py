@@ -17,6 +17,8 @@ from backend.workspace.settings_forecast import stage_forecasts, work_of
 from tests.backend.workspace.test_api import vote_on
 from tests.backend.workspace.toy_project import PlantPairs
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 MAX_S = "stages.split_shots.max_s"
 
 

@@ -13,6 +13,8 @@ from backend.service.study_page import PageLimits, PagePlace, PageServing, Rate,
 from backend.workspace import Workspace
 from tests.backend.service.study_page.visitor import Visitor, study_project
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 Newcomer = Callable[..., Visitor]
 
 

@@ -17,6 +17,8 @@ from backend.workspace import Workspace
 from backend.workspace.study_votes import read_votes, write_votes
 from tests.backend.workspace.study_project import LENIENT, brighter, create, finished
 
+pytestmark = pytest.mark.slow  # together they take too long for the fast run
+
 
 def leftish(trial: Trial, _: str) -> str:
     """Some answer that depends on the trial alone."""
