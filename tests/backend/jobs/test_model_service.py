@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -123,23 +124,26 @@ def test_calls_that_wait_are_answered_together(shared: ModelService, weights: st
 
 
 def test_somebody_who_waits_goes_before_bulk(shared: ModelService, weights: str) -> None:
-    blocker, order = role(shared, "Troubled", weights), []
-    bulk = [role(shared, name, weights) for name in ("Linear", "OtherLinear")]
-    person = role(shared, "Hungry", weights, lane=INTERACTIVE)
+    bulk, person = role(shared, "Troubled", weights), role(shared, "Linear", weights, lane=INTERACTIVE)
+    order: list[str] = []
 
-    def asked(name: str, there: RemoteRole) -> None:
-        there.project(ROW)  # type: ignore[attr-defined]
+    def asked(name: str, ask: Callable[[], object]) -> None:
+        ask()
         order.append(name)
 
+    def sleep(seconds: float) -> None:
+        bulk.act("sleep", seconds)  # type: ignore[attr-defined]
+
     with ThreadPoolExecutor(4) as pool:
-        blocked = pool.submit(blocker.act, "sleep", 3.0)  # type: ignore[attr-defined]
+        blocked = pool.submit(sleep, 3.0)
         time.sleep(0.2)
-        waiting = [pool.submit(asked, "bulk", there) for there in bulk]
+        # Each bulk call takes a second, so that no thread is told of its end before the person's can be.
+        waiting = [pool.submit(asked, "bulk", partial(sleep, 1.0)) for _ in range(2)]
         time.sleep(0.2)
-        waiting.append(pool.submit(asked, "person", person))
+        waiting.append(pool.submit(asked, "person", lambda: person.project(ROW)))  # type: ignore[attr-defined]
         for one in (blocked, *waiting):
             one.result()
-    assert order[0] == "person"
+    assert order == ["person", "bulk", "bulk"]
 
 
 def test_only_who_knows_the_token_is_heard(shared: ModelService, weights: str) -> None:
