@@ -44,7 +44,8 @@ def test_blockwise_shares_equal_those_of_the_whole_softmax(queries, lengths, que
     query = torch.randn(2, queries, 3, 8, generator=generator) * spread
     key = torch.randn(2, borders[-1], 3, 8, generator=generator) * spread
     found = attention_mass(query, key, borders, query_block=query_block, key_block=key_block)
-    torch.testing.assert_close(found.double(), by_whole_softmax(query, key, borders), rtol=1e-4, atol=1e-5)
+    near = 1e-5 + 1e-6 * spread**2  # a logit of 4,500 is off by 3e-4 in float32, and a share as much
+    torch.testing.assert_close(found.double(), by_whole_softmax(query, key, borders), rtol=1e-4, atol=near)
     torch.testing.assert_close(found.sum(-1), torch.ones(2, queries, 3))
 
 
