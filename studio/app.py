@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from backend.api import Api
 from backend.domain import ProjectError, StudioError, digest
+from studio.pages import PAGES
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
@@ -43,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
 
         reach = partial(connect, start=True)
         api = reach_while_loading(project, reach) if project else None
-        return run(api, project=project, rater=args.rater, theme=args.theme, language=args.language, reach=reach)
+        chosen = {"rater": args.rater, "theme": args.theme, "language": args.language, "page": args.page}
+        return run(api, project=project, **chosen, reach=reach)
     except StudioError as error:
         sys.stderr.write(f"studio: {error}\n")
         return 1
@@ -93,11 +95,12 @@ def run(
     rater: str | None = None,
     theme: str | None = None,
     language: str | None = None,
+    page: str | None = None,
     reach: Callable[[Path], Api] | None = None,
 ) -> int:
     """Shows the window of a connected project, or without one the welcome page, until all is closed.
 
-    `reach` connects to a project: to others that are opened, and to this one anew after a loss.
+    `page` is shown first, else that of last time. `reach` connects to a project: to others that are opened, and to this one anew after a loss.
     """
     from PySide6.QtWidgets import QApplication
 
@@ -113,7 +116,7 @@ def run(
 
     def show(api: Api, project: Path) -> "Window":
         revive = partial(reach, project) if reach else None
-        window = open_window(api, project=project, rater=rater, theme=theme, revive=revive)
+        window = open_window(api, project=project, rater=rater, theme=theme, revive=revive, page=page)
         install_crash_hook(window.state_dir, window.noticed.emit, describe=window.describe)
         return window
 
@@ -218,6 +221,7 @@ def _parser() -> argparse.ArgumentParser:
         help="project folder (default: this one, or ./demo-project, else the welcome page)",
     )
     parser.add_argument("--rater", metavar="NAME", help="who judges (default: your login name)")
+    parser.add_argument("--page", choices=tuple(PAGES), help="what is shown first (default: as last time)")
     parser.add_argument("--theme", choices=("light", "dark", "system"), help="default: as last time, or as the desktop")
     parser.add_argument("--language", choices=("en", "zh"), help="default: as last time, or as the desktop")
     return parser

@@ -53,8 +53,8 @@ def run(videos: Sequence[Path], project: Path, *, overrides: Overrides, as_json:
 
 
 def studio_command(project: Path) -> list[str]:
-    """What opens Studio on a project; by module, since the command may not be on the path."""
-    return [sys.executable, "-m", "studio", str(project)]
+    """What opens Studio on a project's queue; by module, since the command may not be on the path."""
+    return [sys.executable, "-m", "studio", str(project), "--page", "verify"]
 
 
 def _can_open() -> bool:
