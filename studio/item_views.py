@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from studio.item_model import GridModel, ItemModel, shown, value_words
 from studio.texts import text
 from studio.theme import Theme
+from studio.widgets import look_as_rows
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_PX, PICTURE_PX = 44, 56
@@ -65,17 +66,8 @@ class ItemTable(QTableView):
         self.setObjectName("items")
         self.setModel(model)
         self.setAccessibleName(text("pages.library"))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.verticalHeader().hide()
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultSectionSize(ROW_PX)
+        look_as_rows(self, height_px=ROW_PX)
         head = self.horizontalHeader()
         head.setHighlightSections(False)
         head.setSectionsClickable(True)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFontDatabase, QImage
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
@@ -31,7 +30,7 @@ from studio.quarantine_model import QuarantineModel, cell
 from studio.sessions.quarantine import QuarantineSession
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import label
+from studio.widgets import label, look_as_rows
 
 SIDE_PX, PANE_PX, ROW_PX = 372, 210, 34
 WIDTHS = {"name": 160, "stage": 116, "failure": 96, "message": 180, "failed_at": 104}
@@ -220,16 +219,7 @@ class _Rows(QTableView):
         self.setProperty("look", "rows")
         self.setModel(model)
         self.setAccessibleName(text("jobs.quarantine_rows"))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.verticalHeader().hide()
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultSectionSize(ROW_PX)
+        look_as_rows(self, height_px=ROW_PX)
         head = self.horizontalHeader()
         head.setHighlightSections(False)
         head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)

@@ -1,7 +1,18 @@
 """Small widgets that every page uses: keycaps, choice buttons, chips, tool buttons."""
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QTableView,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from backend.domain import Choice
 from studio.actions import shown_key
@@ -110,6 +121,21 @@ class Rest(QWidget):
         """Other words."""
         self.head.setText(head)
         self.words.setText(words)
+
+
+def look_as_rows(view: QTableView, *, height_px: int) -> None:
+    """A table that is read row by row: whole rows are chosen, nothing is edited in place, and it scrolls by pixels."""
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setShowGrid(False)
+    view.setWordWrap(False)
+    view.setTabKeyNavigation(False)
+    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    rows = view.verticalHeader()
+    rows.hide()
+    rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    rows.setDefaultSectionSize(height_px)
 
 
 def tool_button(name: str, tip: str, *, checkable: bool = False) -> QToolButton:

@@ -16,9 +16,9 @@ from studio.sessions.results import Sheet
 from studio.sessions.studies import VIEWS, StudiesSession, state_of
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import Chip, label
+from studio.widgets import Chip, Rest, label
 
-LIST_PX, ROW_PX, REST_PX = 236, 48, 460
+LIST_PX, ROW_PX = 236, 48
 MARKS = {"running": "●", "complete": "✓", "closed": "■", "waiting": "○"}
 TONES = {"running": "accent", "complete": "good", "closed": "quiet", "waiting": "warn"}
 HINTS: dict[str, tuple[str, ...]] = {
@@ -82,7 +82,8 @@ class StudiesLayout:
         self.views = {"monitor": self.monitor, "invite": self.invite, "people": self.people, "outcome": self.outcome}
         self._tabs: dict[str, QPushButton] = {}
         self.stack = QStackedWidget()
-        for widget in (self._build_study(), self._build_draft(), self._build_rest()):
+        self.nothing = Rest()
+        for widget in (self._build_study(), self._build_draft(), self.nothing):
             self.stack.addWidget(widget)
         row = QHBoxLayout()
         row.setSpacing(18)
@@ -110,8 +111,7 @@ class StudiesLayout:
 
     def rest(self, head: str, words: str) -> None:
         """A sentence in place of a study."""
-        self.rest_head.setText(head)
-        self.rest_words.setText(words)
+        self.nothing.say(head, words)
         self._show(2, "rest")
         self.left.setVisible(bool(self.list.count()))
 
@@ -195,22 +195,6 @@ class StudiesLayout:
         row.addLayout(column, 1)
         row.addWidget(self.hint)
         return body
-
-    def _build_rest(self) -> QWidget:
-        rest = QWidget()
-        rest.setObjectName("rest")
-        rest.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
-        self.rest_words.setWordWrap(True)
-        self.rest_words.setFixedWidth(REST_PX)
-        column = QVBoxLayout(rest)
-        column.setSpacing(10)
-        column.addStretch(4)
-        for widget in (self.rest_head, self.rest_words):
-            widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(5)
-        return rest
 
     def _build_foot(self) -> QHBoxLayout:
         row = QHBoxLayout()

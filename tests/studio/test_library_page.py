@@ -1,6 +1,5 @@
 """The library by keys alone, over the real service: three clips with a subject each, pairs of .9, .6 and .3 and a gate at .5."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -14,9 +13,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QWidget
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
 from backend.domain import VERIFY_STUDY
-from backend.geometry.rle import decode
 from backend.media.writer import write_video
-from backend.sampleworld import render_world
 from backend.service import serving
 from backend.workspace import Workspace
 from studio.app import open_window
@@ -387,7 +384,6 @@ def test_pictures_arrive_for_rows_in_sight(qtbot, page: LibraryPage) -> None:
         qtbot.waitUntil(lambda row=row: page.thumbnails.get("clip", row[0]) is not None, timeout=30_000)
 
 
-@pytest.mark.slow
 def test_the_library_says_when_the_service_is_away_and_comes_back(
     qtbot, service: Api, tmp_path: Path, workspace: Workspace
 ) -> None:
@@ -417,7 +413,6 @@ def test_the_library_says_when_the_service_is_away_and_comes_back(
         window.close()
 
 
-@pytest.mark.slow
 def test_what_is_curated_meanwhile_appears_by_itself(
     qtbot, page: LibraryPage, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -432,7 +427,6 @@ def test_what_is_curated_meanwhile_appears_by_itself(
     qtbot.waitUntil(lambda: page.list.current() == 2, timeout=10_000)
 
 
-@pytest.mark.slow
 def test_every_action_of_the_library_can_be_pressed(qtbot, page: LibraryPage) -> None:
     for name in page.actions_.qt:
         if name in ("export_items", "save_view", "quit"):
@@ -444,63 +438,6 @@ def test_every_action_of_the_library_can_be_pressed(qtbot, page: LibraryPage) ->
     wait_total(qtbot, page, "pair", 3)
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A video of the sample world, curated by the first recipe with the embedded models."""
-    root = tmp_path_factory.mktemp("sample")
-    render_world(root / "world", videos=1, duration_s=6.0)
-    opened = Workspace(root / "project", create=True)
-    opened.ingest(paths=(str(root / "world" / "videos"),))
-    job = opened.curate(engine="inline")
-    while job.state in ("queued", "running"):
-        time.sleep(0.1)
-        job = opened.progress(job_id=job.job_id)
-    assert job.state == "done", job.message
-    yield opened
-    opened.close()
-
-
-@pytest.mark.slow
-def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample: Workspace, tmp_path: Path) -> None:
-    page = sample.items(kind="subject", where="state = 'kept'")
-    details = [sample.item(kind="subject", item_id=name) for name in page.ids]
-    number, detail = next((n, each) for n, each in enumerate(details) if any(mark.counts for mark in each.views[0].marks))
-    (view,) = detail.views
-    mark = next(mark for mark in view.marks if mark.frame == view.focus_frame and mark.counts)
-    window = open_window(
-        cast(Api, sample), project=tmp_path, rater="ann", theme="dark", state=tmp_path / "state" / "p", page="library"
-    )
-    window.resize(1400, 860)
-    window.show()
-    try:
-        library = window.page
-        assert isinstance(library, LibraryPage)
-        press(library, "3")
-        wait_total(qtbot, library, "subject", page.total)
-        library.list.set_current(number)
-        pane = library.layout_of.detail.pane
-        wanted = mark.frame - view.start_frame
-        qtbot.waitUntil(lambda: pane.shown_index == wanted and not pane.image.isNull(), timeout=60_000)
-        with_mask = pane.grab().toImage()
-        pane.set_layer("masks", False)
-        without = pane.grab().toImage()
-        pane.set_layer("boxes", False)
-        bare = pane.grab().toImage()
-    finally:
-        window.close()
-    where = pane._target()
-    mask = decode(mark.counts.encode(), mark.height, mark.width)
-    rows, columns = mask.nonzero()
-    inside = (int(columns[len(columns) // 2]), int(rows[len(rows) // 2]))
-    x = round(where.x() + (inside[0] + 0.5) * where.width() / view.width)
-    y = round(where.y() + (inside[1] + 0.5) * where.height() / view.height)
-    assert with_mask.pixelColor(x, y) != bare.pixelColor(x, y)
-    left = round(where.x() + mark.box[0] * where.width() / view.width)
-    middle = round(where.y() + (mark.box[1] + mark.box[3]) / 2 * where.height() / view.height)
-    assert without.pixelColor(left, middle) != bare.pixelColor(left, middle)
-
-
-@pytest.mark.slow
 def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: LibraryPage, workspace: Workspace) -> None:
     press(page, "5")
     wait_total(qtbot, page, "pair", 2)

@@ -28,8 +28,7 @@ from tests.backend.workspace.study_project import SYSTEMS, create, finished, nam
 from tests.studio.served import served_window
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-NONE = Qt.KeyboardModifier.NoModifier
-WAIT_MS = 40_000
+NONE, WAIT_MS = Qt.KeyboardModifier.NoModifier, 40_000
 pytestmark = pytest.mark.slow
 
 
@@ -123,7 +122,7 @@ def test_a_study_is_thought_out_with_what_it_tells_made_and_invited_to(
     qtbot, page: StudiesPage, workspace: Workspace, benchmark: Path
 ) -> None:
     layout, before = page.layout_of, workspace.journal.head()
-    assert layout.rest_head.text() == "No study yet"
+    assert layout.nothing.head.text() == "No study yet"
     press(page, "n")
     draft = page.session.draft
     assert draft is not None
@@ -446,7 +445,7 @@ def test_a_service_that_is_away_is_told_quietly_and_the_page_comes_back(
     try:
         page = window.page
         assert isinstance(page, StudiesPage)
-        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.rest_words.text(), timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.nothing.words.text(), timeout=WAIT_MS)
         assert not window.banner.isVisible()
         service.away = False
         qtbot.waitUntil(lambda: page.options is not None and page.session.current == "taste", timeout=WAIT_MS)  # by itself
