@@ -1,0 +1,61 @@
+#!/bin/sh
+# packaging/build.sh wheel|bundle|deb: makes dist/*.whl, dist/subject-studio/ (PyInstaller, one folder), or a Debian package of that folder.
+set -eu
+cd "$(dirname "$0")/.."
+what="${1:?wheel, bundle or deb}"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+tools() { # an environment of its own: what is in it is in the bundle
+    [ -x build/tools/bin/pyinstaller ] && return
+    "${PYTHON:-python3}" -m venv build/tools
+    build/tools/bin/python -m pip install -q -c constraints.txt hatchling editables pyinstaller
+    build/tools/bin/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[gui]"
+}
+
+bundle() {
+    build/tools/bin/pyinstaller --noconfirm --log-level WARN --distpath dist --workpath build/pyinstaller packaging/bundle.spec
+    build/tools/bin/python packaging/notices.py > dist/subject-studio/NOTICES.txt
+    cp LICENSE dist/subject-studio/
+}
+
+deb() {
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+    machine=$(dpkg --print-architecture)
+    root=build/deb
+    rm -rf "$root"
+    share="$root/usr/share"
+    mkdir -p "$root/DEBIAN" "$root/usr/bin" "$root/usr/lib/systemd/user" "$share/applications" "$share/icons/hicolor/scalable/apps" \
+        "$share/man/man1" "$share/bash-completion/completions" "$share/doc/subject-studio"
+    cp -a dist/subject-studio "$root/usr/lib/"
+    for program in studio studio-backend; do ln -s ../lib/subject-studio/$program "$root/usr/bin/$program"; done
+    cp packaging/subject-studio.desktop "$share/applications/"
+    cp packaging/subject-studio.svg "$share/icons/hicolor/scalable/apps/"
+    cp packaging/subject-studio@.service "$root/usr/lib/systemd/user/"
+    cp LICENSE "$share/doc/subject-studio/copyright"
+    mv "$root/usr/lib/subject-studio/NOTICES.txt" "$share/doc/subject-studio/"
+    gzip -9n < CHANGELOG.md > "$share/doc/subject-studio/changelog.gz"
+    build/tools/bin/python packaging/manuals.py "$share/man/man1"
+    gzip -9n "$share/man/man1"/*.1
+    _STUDIO_BACKEND_COMPLETE=source_bash build/tools/bin/studio-backend > "$share/bash-completion/completions/studio-backend"
+    cat > "$root/DEBIAN/control" << END
+Package: subject-studio
+Version: $version
+Architecture: $machine
+Maintainer: Subject Studio maintainers <maintainers@subject-studio.invalid>
+Installed-Size: $(du -sk "$root/usr" | cut -f1)
+Depends: libc6 (>= 2.34), $(sed -n 's/^libraries="\(.*\)"/\1/p' packaging/setup.sh | sed 's/ /, /g')
+Section: graphics
+Priority: optional
+Description: curate, verify and judge subject-to-video data
+ Studio, its service and the headless commands, with classical computer vision and without weights.
+END
+    dpkg-deb --root-owner-group -Zxz -z1 --build "$root" "dist/subject-studio_${version}_$machine.deb" > /dev/null
+}
+
+tools
+case "$what" in
+wheel) build/tools/bin/python -m pip wheel -q --no-deps --no-build-isolation -w dist . ;;
+bundle) bundle ;;
+deb) bundle && deb ;;
+*) echo "packaging/build.sh: $what is none of wheel, bundle, deb" >&2 && exit 2 ;;
+esac
