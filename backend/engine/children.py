@@ -25,7 +25,9 @@ class Threads:
 
 
 def death_of(exitcode: int | None) -> str:
-    """`died of SIGSEGV`, or `ended with exit code 7`."""
+    """`died of SIGSEGV`, or `ended with exit code 7`; of SIGKILL with what that may mean."""
+    if exitcode == -signal.SIGKILL:
+        return "died of SIGKILL, as when the system runs out of memory"
     if exitcode is not None and exitcode < 0:
         return f"died of {signal.Signals(-exitcode).name}"
     return f"ended with exit code {exitcode}"

@@ -23,8 +23,8 @@ from backend.domain import (
     digest,
 )
 from backend.engine.frames import CachedReader, FrameCache
+from backend.media.guarded_reader import FrameSource, GuardedReader
 from backend.media.index import FrameIndex
-from backend.media.reader import VideoReader
 from backend.models.call_wire import BoundModel
 from backend.models.kept_answers import AnswerFolder
 from backend.models.places import ModelPlace, model_id_of, place_of
@@ -46,6 +46,8 @@ class WorkerSettings:
     device: str = "auto"
     dtype: str = "float32"
     seed: int = 0
+    footage_may_leave: bool = False
+    """Whether endpoints beyond this machine may be asked."""
     service: ModelAddress | None = None
     """Where model workers answer that hold the models with weights; None to load them here."""
 
@@ -74,6 +76,7 @@ class WorkContext:
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
         self._cache = FrameCache()
+        self._source = FrameSource()
         self._models: dict[str, object] = {}
         self._model_ids: dict[str, str] = {}
         self._alive = alive
@@ -99,7 +102,7 @@ class WorkContext:
         reader = self._readers.get(video.id)
         if reader is None:
             index = FrameIndex.from_bytes(self.artifacts.get(video.index))
-            reader = CachedReader(video.id, VideoReader(self.path(video, item), index), self._cache)
+            reader = CachedReader(video.id, GuardedReader(self.path(video, item), index, self._source), self._cache)
             self._readers[video.id] = reader
         self._readers.move_to_end(video.id)
         while len(self._readers) > OPEN_READERS:
@@ -130,7 +133,8 @@ class WorkContext:
                     f"role {name} has no implementation in this profile; name one under [roles] in project.toml"
                 )
             implementation = load(self._settings.roles[name])
-            place = place_of(name, implementation, self._settings.models)
+            leave = self._settings.footage_may_leave
+            place = place_of(name, implementation, self._settings.models, footage_may_leave=leave)
             if place is None:
                 self._models[name] = implementation()
             elif self._settings.service is not None and place.is_held:
@@ -157,9 +161,10 @@ class WorkContext:
         return np.random.default_rng(int(digest((self._settings.seed, item_id), num_bytes=8), 16))
 
     def close(self) -> None:
-        """Closes every reader, and the line to the model worker."""
+        """Closes every reader and the child that decodes for them, and the line to the model worker."""
         while self._readers:
             self._readers.popitem()[1].close()
+        self._source.close()
         if self._line is not None:
             self._line.close()
 

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -28,7 +28,7 @@ from backend.engine.children import Threads, become_child, death_of
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.engine.crew_folder import CrewFolder
 from backend.engine.work import Batch, Outcome, work_on
-from backend.models.borders import Interrupted
+from backend.models.borders import Interrupted, border, watched
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,10 @@ class Crew(Protocol):
     """Whoever works on batches."""
 
     def work(self, feed: Feed, cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
-        """Ends when the feed has nothing more and nothing is being worked on, or soon after `cancelled`."""
+        """Ends when the feed has nothing more and nothing is being worked on, or at most GRACE_S after `cancelled`.
+
+        What is worked on then is given up at its next border (frames that are read, a model that is asked), and is pending.
+        """
         ...
 
     def close(self) -> None: ...
@@ -60,7 +63,7 @@ class Inline:
 
     def work(self, feed: Feed, cancelled: Event) -> Iterator[tuple[Batch, Outcome]]:
         self._context.cancelled = cancelled
-        with contextlib.suppress(Interrupted):
+        with contextlib.suppress(Interrupted), watched(_ends_if(cancelled)):
             while not cancelled.is_set() and (batch := feed.take()) is not None:
                 yield batch, work_on(batch, self._context)
 
@@ -75,7 +78,7 @@ class _Worker:
     stderr: Path
     batches: deque[Batch] = field(default_factory=deque)
     ready: bool = False
-    called_off: bool = False
+    called_off_s: float | None = None
     since: float = field(default_factory=time.monotonic)
 
 
@@ -112,7 +115,7 @@ class Process:
                     if isinstance(outcome, Outcome):
                         yield worker.batches.popleft(), outcome
                     worker.ready = True
-                elif not worker.process.is_alive() or self._hangs(worker):
+                elif not worker.process.is_alive() or self._hangs(worker) or _stays(worker):
                     yield from self._bury(worker, again, deaths)
 
     def close(self) -> None:
@@ -153,10 +156,10 @@ class Process:
             log.debug("worker %s died before it took a batch", worker.process.pid)
 
     def _call_off(self, busy: list[_Worker]) -> None:
-        """Has workers give up waiting for models; what they do themselves they finish."""
+        """Has workers give up what they do at its next border."""
         for worker in busy:
-            if not worker.called_off:
-                worker.called_off = True
+            if worker.called_off_s is None:
+                worker.called_off_s = time.monotonic()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     worker.pipe.send(CANCEL)
 
@@ -181,7 +184,7 @@ class Process:
         suspect, *waiting = worker.batches
         culprit = suspect.items[0].id
         again.extend(waiting)
-        if worker.called_off:  # it went because it was told to
+        if worker.called_off_s is not None:  # it went because it was told to
             again.append(suspect)
             return
         if len(suspect.items) > 1:
@@ -199,6 +202,19 @@ class Process:
         yield suspect, Outcome(notes=(Failed(culprit, kind, message),), tables={}, seconds=0.0)
 
 
+def _stays(worker: _Worker) -> bool:
+    """Whether a worker came to no border since it was called off."""
+    return worker.called_off_s is not None and time.monotonic() - worker.called_off_s > GRACE_S
+
+
+def _ends_if(cancelled: Event) -> Callable[[], None]:
+    def look() -> None:
+        if cancelled.is_set():
+            raise Interrupted
+
+    return look
+
+
 def _serve(pipe: Connection, settings: WorkerSettings, stderr: str, owner: int) -> None:
     """A worker's life: batches in, outcomes out, until the pipe closes or the owner dies."""
     become_child(owner, stderr)
@@ -207,8 +223,10 @@ def _serve(pipe: Connection, settings: WorkerSettings, stderr: str, owner: int) 
     batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
     threading.Thread(target=_take, args=(pipe, batches, cancelled), daemon=True).start()
     pipe.send(READY)
-    with contextlib.suppress(Interrupted):  # the batch is not done, and its owner wants no more of it
+    # Interrupted, the batch is not done, and its owner wants no more of it
+    with contextlib.suppress(Interrupted), watched(_ends_if(cancelled)):
         while (batch := batches.get()) is not None:
+            border()
             pipe.send(work_on(batch, context))
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
+from backend.media.guarded_reader import GuardedReader
 from backend.media.reader import Size, VideoReader
+from backend.models.borders import border
 
 CACHE_BYTES = 320 * 2**20  # per worker; two clips in hand, each of SPAN_BYTES and some whole frames
 SPAN_BYTES = 128 * 2**20  # clips up to this size are decoded in one go: 7 s at 640 x 360 and 25 fps
@@ -43,7 +45,7 @@ class CachedReader:
     does not depend on what ran before it.
     """
 
-    def __init__(self, video_id: str, reader: VideoReader, cache: FrameCache) -> None:
+    def __init__(self, video_id: str, reader: GuardedReader | VideoReader, cache: FrameCache) -> None:
         self._video_id, self._reader, self._cache = video_id, reader, cache
         self._span = range(0)
         self._whole: frozenset[int] = frozenset()
@@ -63,6 +65,7 @@ class CachedReader:
         self._whole = frozenset(whole) if self._span else frozenset()
 
     def at(self, indices: Sequence[int], *, size: Size | None = None) -> np.ndarray:
+        border()
         base = self._base(size)
         found = {i: self._cache.get((self._video_id, i, base)) for i in indices}
         missing = {i for i, frame in found.items() if frame is None}
@@ -82,7 +85,9 @@ class CachedReader:
         size: Size | None = None,
         chunk: int = 32,
     ) -> Iterator[tuple[int, np.ndarray]]:
-        return self._reader.stream(start, stop, step=step, size=size, chunk=chunk)
+        for first, frames in self._reader.stream(start, stop, step=step, size=size, chunk=chunk):
+            border()
+            yield first, frames
 
     def close(self) -> None:
         self._reader.close()
@@ -102,6 +107,7 @@ class CachedReader:
                         wanted.setdefault(i, set()).add(size)
         found = {}
         for i, size, frame in self._reader.at_sizes(wanted):
+            border()
             self._cache.put((self._video_id, i, size), frame)
             if size == base:
                 found[i] = frame

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from backend.domain import Context, Failed, Item, Ok, Record, Result, Stage, StudioError
+from backend.models.devices import is_out_of_memory
 from backend.store.schema import KINDS, to_arrow
 
 
@@ -61,6 +62,6 @@ def _call(stage: Stage, items: Sequence[Item], context: Context) -> list[Result]
     except Exception as error:  # noqa: BLE001 - the pipeline item: one of the three places
         if len(items) > 1:
             return [result for item in items for result in _call(stage, [item], context)]
-        kind = error.kind if isinstance(error, StudioError) else "error"
+        kind = error.kind if isinstance(error, StudioError) else "memory" if is_out_of_memory(error) else "error"
         message = str(error) if isinstance(error, StudioError) else "".join(traceback.format_exception(error)[-3:]).strip()
         return [Failed(items[0].id, kind, message)]

@@ -39,6 +39,11 @@ FORMATS = (
 """Demuxers that may run. Playlists (concat, hls, dash) are left out: they can open other files and addresses."""
 
 FilePath = str | os.PathLike[str]
+MAX_PIXELS = 8192 * 4320
+"""Of one picture. A stream can claim more at its start or change to it in the middle: 2 kB of H.264 take 700 MB as 12000 x 12000."""
+
+DECODER_LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""Options of every picture decoder, that of the trial decoding too: larger pictures are decode errors, not memory."""
 
 # Decoder errors are counted through `av.logging.Capture`, which sees nothing while PyAV's logging is off.
 av.logging.set_level(av.logging.ERROR)
@@ -53,11 +58,11 @@ def open_container(path: FilePath, *, is_known: bool = False) -> InputContainer:
 
     `is_known` leaves out the trial decoding by which FFmpeg learns what an index already tells; it saves 10 ms at 720p.
     """
-    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS), **DECODER_LIMITS}
     if is_known:
         options["skip_frame"] = "all"  # reaches the trial decoder only; the stream's own decoder starts afresh
     try:
-        return av.open(
+        container = av.open(
             "file:" + os.fspath(Path(path).absolute()),
             mode="r",
             options=options,
@@ -71,6 +76,10 @@ def open_container(path: FilePath, *, is_known: bool = False) -> InputContainer:
         raise MediaError(
             f"{display_name(path)}: not a video, image or sound that can be read", kind="unreadable"
         ) from error
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = dict(DECODER_LIMITS)
+    return container
 
 
 def packets_of(container: InputContainer, stream: Stream) -> Iterator[av.Packet]:

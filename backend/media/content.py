@@ -18,10 +18,9 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, display_name, open_container, packets_of
+from backend.media.container import MAX_PIXELS, FilePath, display_name, open_container, packets_of
 from backend.media.mp4 import check_mp4, is_mp4
 
-MAX_PIXELS = 8192 * 4320
 COMMENT = "comment"
 MAX_LATE_S = 0.005
 """How far a frame may stand from its time: containers round times, Matroska to a millisecond."""

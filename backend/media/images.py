@@ -1,12 +1,15 @@
 """Still pictures: reading any common format by its content, upright and 8-bit, and writing PNG, WebP and JPEG."""
 
 import io
+import struct
+import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from backend.domain import MediaError
 from backend.media.container import FilePath, display_name
@@ -16,10 +19,24 @@ MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 """Raster formats that Pillow decodes itself. PSD, EPS and the like are left out (EPS runs another program)."""
 WHITE = (255, 255, 255)
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's readers raise at damaged files: each its own."""
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I")
 
-# Our own limit, checked from the header, stands in for Pillow's, which only warns up to twice its value.
-Image.MAX_IMAGE_PIXELS = None
+# Pillow raises above twice its limit, whoever opens a picture; between the two it would warn, and our own limit is the same.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def read_image(source: FilePath | bytes, *, background: tuple[int, int, int] = WHITE) -> np.ndarray:
@@ -29,7 +46,11 @@ def read_image(source: FilePath | bytes, *, background: tuple[int, int, int] = W
     animation the first frame is taken. Raises MediaError (kinds `empty`, `missing`, `permission`, `unreadable`,
     `too_large`, `truncated`).
     """
-    rgba = read_rgba(source)
+    return blended(read_rgba(source), background=background)
+
+
+def blended(rgba: np.ndarray, *, background: tuple[int, int, int] = WHITE) -> np.ndarray:
+    """uint8 `(H, W, 3)` of uint8 `(H, W, 4)`: transparent pixels on `background`."""
     if rgba[..., 3].min(initial=255) == 255:
         return np.ascontiguousarray(rgba[..., :3])
     alpha = rgba[..., 3:].astype(np.uint32)
@@ -89,6 +110,12 @@ def num_pictures(source: FilePath | bytes) -> int:
         return 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
 
 
+def is_animated(source: FilePath | bytes) -> bool:
+    """Whether there is a second picture; a GIF is read no further than that. Raises as `read_image`."""
+    with _opened(source) as picture, _damage_named(source):
+        return bool(getattr(picture, "is_animated", False))
+
+
 def _encode(pixels: np.ndarray, format: str, **options: object) -> bytes:
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, format=format, **options)
@@ -105,7 +132,9 @@ def _load(source: FilePath | bytes) -> Image.Image:
 def _damage_named(source: FilePath | bytes) -> Iterator[None]:
     try:
         yield
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Image.DecompressionBombError as error:
+        raise _too_large(source, error) from error
+    except DAMAGE as error:
         reason = f"{_name(source)}: the picture's data are cut off or damaged ({error})"
         raise MediaError(reason, kind="truncated") from error
 
@@ -121,15 +150,17 @@ def _opened(source: FilePath | bytes) -> Image.Image:
         raise MediaError(f"{_name(source)}: no such file", kind="missing") from error
     except PermissionError as error:
         raise MediaError(f"{_name(source)}: no permission to read it", kind="permission") from error
-    except (UnidentifiedImageError, SyntaxError, ValueError, OSError) as error:
+    except Image.DecompressionBombError as error:
+        raise _too_large(source, error) from error
+    except DAMAGE as error:
         raise MediaError(f"{_name(source)}: not a picture in a known format, or its header is damaged") from error
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise MediaError(
-            f"{_name(source)}: its header claims {width}x{height} pixels, the limit is {MAX_PIXELS // 10**6} million",
-            kind="too_large",
-        )
     return picture
+
+
+def _too_large(source: FilePath | bytes, error: Image.DecompressionBombError) -> MediaError:
+    claimed = str(error).partition("(")[2].partition(")")[0] or "too many pixels"
+    reason = f"{_name(source)}: its header claims {claimed}, the limit is {MAX_PIXELS // 10**6} million"
+    return MediaError(reason, kind="too_large")
 
 
 def _name(source: FilePath | bytes) -> str:

@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from backend.domain import MediaError
 from backend.media.container import FilePath, display_name, open_container, packets_of
+from backend.media.header import DEFAULT_LIMITS, Limits, check_header, is_cover
 
 MAGIC = b"SSFI"
 VERSION = 1
@@ -185,14 +186,15 @@ class FrameIndex:
         return FrameIndex(facts, _sums(pieces[1]), _sums(pieces[2]), key, _sums(pieces[4])[:frames])
 
 
-def build_index(path: FilePath) -> FrameIndex:
+def build_index(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> FrameIndex:
     """The index of a file's picture stream, read from its packets.
 
     The stream is the one that the file marks as default, else the first; cover pictures are not video. A stream whose
     packets lack times, or repeat them, is decoded once to count its frames. Raises MediaError (kind `no_video`,
-    `unreadable`, `truncated`).
+    `unreadable`, `truncated`), and as `check_header`.
     """
     with open_container(path) as container:
+        check_header(container, path, limits)
         stream, num_streams = choose_stream(container, path)
         packets, first = _read_packets(container, stream)
         if not len(packets.pts):
@@ -217,7 +219,7 @@ def build_index(path: FilePath) -> FrameIndex:
 
 def choose_stream(container: InputContainer, path: FilePath) -> tuple[VideoStream, int]:
     """The picture stream to use and how many there are: the first marked default, else the first; never a cover."""
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = [s for s in container.streams.video if not is_cover(s)]
     if not streams:
         raise MediaError(f"{display_name(path)}: no video stream", kind="no_video")
     streams = [s for s in streams if s.codec_context is not None]

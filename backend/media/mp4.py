@@ -61,8 +61,8 @@ def _check_tracks(file: BinaryIO, moov: Box, name: str, *, size: int, max_pixels
         if box.kind == b"mdhd" and len(payload) >= 24:
             if struct.unpack_from(">I", payload, 20 if payload[0] == 1 else 12)[0] == 0:
                 raise MediaError(f"{name}: its header claims a time scale of 0", kind="header")
-        elif box.kind == b"tkhd" and len(payload) >= 84:
-            width, height = (v >> 16 for v in struct.unpack_from(">II", payload, 88 if payload[0] == 1 else 76))
+        elif box.kind == b"tkhd" and len(payload) >= (place := 88 if payload[:1] == b"\1" else 76) + 8:
+            width, height = (v >> 16 for v in struct.unpack_from(">II", payload, place))
             _check_size(name, width, height, max_pixels)
         elif box.kind == b"stsz" and len(payload) >= 12:
             each, count = struct.unpack_from(">II", payload, 4)
@@ -105,7 +105,7 @@ def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[Box]:
 
 def _read(file: BinaryIO, box: Box, limit: int) -> bytes:
     file.seek(box.start)
-    return file.read(min(limit, box.stop - box.start))
+    return file.read(max(0, min(limit, box.stop - box.start)))  # a cut box may end within its own head
 
 
 def _list(kinds: set[bytes]) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from backend.domain import Absent, MediaError
 from backend.media.audio import read_audio
 from backend.media.container import FilePath, display_name, open_container
-from backend.media.images import image_size, num_pictures, read_rgba
+from backend.media.header import DEFAULT_LIMITS, Limits, check_header
+from backend.media.images import image_size, is_animated, num_pictures, read_rgba
 from backend.media.index import FrameIndex, build_index, choose_stream
 from backend.media.mp4 import check_mp4, is_mp4
 from backend.media.reader import VideoReader
@@ -66,38 +67,6 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer characteristics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What is refused before anything is decoded, and how much is decoded to find damage."""
-
-    max_pixels: int = 8192 * 4320
-    max_fps: float = 1000.0
-    max_streams: int = 64
-    max_frames: int = 2_000_000
-    """A day at 23 frames per second."""
-    min_side_px: int = 8
-    max_bad_share: float = 0.5
-    """Refuse when more than this share of the stored pictures cannot be decoded."""
-    check_pixels: int = 500_000_000
-    """Pixels decoded to look for damage: all of a shorter video, groups spread evenly over a longer one."""
-    plausible_fps: tuple[float, float] = (1.0, 240.0)
-    max_aspect: float = 8.0
-    max_late_audio_s: float = 0.1
-    silence_s: float = 30.0
-    """How much of the sound is looked at for silence."""
-
-    def to_plain(self) -> dict[str, Any]:
-        """The limits as JSON values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_plain(plain: dict[str, Any]) -> "Limits":
-        return Limits(**{**plain, "plausible_fps": tuple(plain["plausible_fps"])})
-
-
-DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """A usable file. `kind` is video, image, audio or other (not media); size is that of the upright picture in stored
     pixels; `index` is there for videos only. `warnings` are one-line remarks for people."""
@@ -124,7 +93,7 @@ def is_picture(path: FilePath) -> bool:
     Raises MediaError as `probe` does when it cannot be read.
     """
     head = _head(path)
-    return _is_image(head) or (head.startswith(b"GIF8") and num_pictures(path) == 1)
+    return _is_image(head) or (head.startswith(b"GIF8") and not is_animated(path))
 
 
 def probe(path: FilePath, *, limits: Limits = DEFAULT_LIMITS) -> Probe:
@@ -242,7 +211,7 @@ def _probe_streams(path: FilePath, content_hash: str, head: bytes, limits: Limit
     gate = _gate(path, limits)
     if gate.kind == "audio":
         return replace(gate, content_hash=content_hash)
-    index = build_index(path)
+    index = build_index(path, limits=limits)
     facts = index.facts
     _check_side(path, facts.width, facts.height, limits)
     if index.num_frames == 0:
@@ -268,26 +237,18 @@ def _probe_streams(path: FilePath, content_hash: str, head: bytes, limits: Limit
 
 def _gate(path: FilePath, limits: Limits) -> Probe:
     """Refuses by header alone, before a picture is decoded."""
-    name = display_name(path)
     with open_container(path) as container:
-        if len(container.streams) > limits.max_streams:
-            raise MediaError(f"{name}: {len(container.streams)} streams, the limit is {limits.max_streams}", kind="header")
+        check_header(container, path, limits)
         has_audio = bool(container.streams.audio)
         if has_audio and container.format.name in SOUND_CONTAINERS and not container.streams.video:
-            duration_s = (container.duration or 0) / 1e6
             return Probe(
-                kind="audio", content_hash="", container=container.format.name, duration_s=duration_s, has_audio=True
+                kind="audio",
+                content_hash="",
+                container=container.format.name,
+                duration_s=(container.duration or 0) / 1e6,
+                has_audio=True,
             )
-        stream, _ = choose_stream(container, path)
-        pixels = stream.codec_context.width * stream.codec_context.height
-        if pixels > limits.max_pixels:
-            size = f"{stream.codec_context.width}x{stream.codec_context.height}"
-            raise MediaError(f"{name}: its header claims {size} pixels, the limit is {limits.max_pixels}", kind="too_large")
-        if stream.average_rate and stream.average_rate > limits.max_fps:
-            rate = float(stream.average_rate)
-            raise MediaError(f"{name}: claims {rate:g} frames per second, the limit is {limits.max_fps:g}", kind="header")
-        if stream.frames > limits.max_frames:
-            raise MediaError(f"{name}: claims {stream.frames} frames, the limit is {limits.max_frames}", kind="too_large")
+        choose_stream(container, path)
         return Probe(kind="video", content_hash="", has_audio=has_audio)
 
 
@@ -318,7 +279,7 @@ def _without_damage(path: FilePath, index: FrameIndex, limits: Limits) -> tuple[
 
 
 def _frames_to_check(index: FrameIndex, limits: Limits) -> list[int]:
-    affordable = max(1, limits.check_pixels // (index.facts.width * index.facts.height))
+    affordable = max(1, min(limits.check_frames, limits.check_pixels // (index.facts.width * index.facts.height)))
     if affordable >= index.num_frames or not index.facts.timed:
         return list(range(index.num_frames))
     starts, first = np.unique(index.frame_start, return_index=True)

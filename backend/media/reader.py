@@ -5,8 +5,10 @@ range, which is what most writers without tags mean (FFmpeg's scaler, imageio, d
 """
 
 import itertools
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Self
 
 import av
@@ -35,7 +37,65 @@ Size = tuple[int, int]
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, ITU-T H.273 matrix coefficients
 
 
-class VideoReader:
+class IndexedFrames(ABC):
+    """What readers of frames by their index share: asking for some, and for all of a span."""
+
+    name: str
+    num_frames: int
+    width: int
+    height: int
+
+    @abstractmethod
+    def _each(self, wanted: Sequence[int], size: Size) -> Iterator[tuple[int, Callable[[np.ndarray], None]]]:
+        """Wanted frames (indices rising) in order, each with what writes it into uint8 `(H, W, 3)` of that size."""
+
+    def at(self, indices: Sequence[int], *, size: Size | None = None) -> np.ndarray:
+        """Frames uint8 `(len(indices), H, W, 3)` in the order asked for; `size` is `(width, height)`."""
+        width, height = size or (self.width, self.height)
+        places: dict[int, list[int]] = {}
+        for place, index in enumerate(indices):
+            places.setdefault(checked(int(index), self.num_frames, self.name), []).append(place)
+        frames = np.empty((len(indices), height, width, 3), dtype=np.uint8)
+        for index, write in self._each(sorted(places), (width, height)):
+            first, *others = places[index]
+            write(frames[first])
+            for place in others:
+                frames[place] = frames[first]
+        return frames
+
+    def stream(
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        step: int = 1,
+        size: Size | None = None,
+        chunk: int = 32,
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """First index and up to `chunk` frames uint8 `(n, H, W, 3)` at a time, decoding once, in order.
+
+        Chunks are smaller where `chunk` frames would exceed 16 MiB (six frames of 720p). Each chunk is an array of its own.
+        """
+        stop = self.num_frames if stop is None else stop
+        wanted = range(start, stop, step)
+        if len(wanted) == 0:
+            return
+        checked(wanted[0], self.num_frames, self.name)
+        checked(wanted[-1], self.num_frames, self.name)
+        width, height = size or (self.width, self.height)
+        chunk = max(1, min(chunk, CHUNK_BYTES // (width * height * 3)))
+        frames, first, filled = np.empty((0, height, width, 3), dtype=np.uint8), start, 0
+        for index, write in self._each(wanted, (width, height)):
+            if filled == len(frames):
+                left = len(range(index, stop, step))
+                frames, first, filled = np.empty((min(chunk, left), height, width, 3), dtype=np.uint8), index, 0
+            write(frames[filled])
+            filled += 1
+            if filled == len(frames):
+                yield first, frames
+
+
+class VideoReader(IndexedFrames):
     """Upright RGB frames of one video by presentation index (a `FrameReader`), and a context manager.
 
     `index` is the frame index kept from probing; without it the packets are read first. `decode_errors` counts the
@@ -70,69 +130,34 @@ class VideoReader:
         """Lets go of the file; the reader cannot be used afterwards."""
         self._container.close()
 
-    def at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> np.ndarray:
-        """Frames uint8 `(len(indices), H, W, 3)` in the order asked for; `size` is `(width, height)`."""
-        width, height = size or (self.width, self.height)
-        places: dict[int, list[int]] = {}
-        for place, index in enumerate(indices):
-            places.setdefault(checked(int(index), self.num_frames, self.name), []).append(place)
-        frames = np.empty((len(indices), height, width, 3), dtype=np.uint8)
-        for index, frame in self._decode(sorted(places)):
-            first, *others = places[index]
-            self._convert(frame, frames[first])
-            for place in others:
-                frames[place] = frames[first]
-        return frames
-
-    def at_sizes(self, wanted: Mapping[int, Collection[Size | None]]) -> Iterator[tuple[int, Size | None, np.ndarray]]:
+    def at_sizes(
+        self,
+        wanted: Mapping[int, Collection[Size | None]],
+        *,
+        strict: bool = False,
+        make: Callable[[int, int], np.ndarray] | None = None,
+    ) -> Iterator[tuple[int, Size | None, np.ndarray]]:
         """Each wanted frame uint8 `(H, W, 3)` at each of its sizes (None: its own), in order, decoding once.
 
-        Frames that cannot be decoded are left out.
+        Frames that cannot be decoded are left out, unless `strict`. `make(width, height)` gives the arrays to write into.
         """
         for index in wanted:
             checked(index, self.num_frames, self.name)
-        for index, frame in self._decode(sorted(wanted), strict=False):
+        for index, frame in self._decode(sorted(wanted), strict=strict):
             for size in wanted[index]:
                 width, height = size or (self.width, self.height)
-                picture = np.empty((height, width, 3), dtype=np.uint8)
+                picture = make(width, height) if make else np.empty((height, width, 3), dtype=np.uint8)
                 self._convert(frame, picture)
                 yield index, size, picture
-
-    def stream(
-        self,
-        start: int = 0,
-        stop: int | None = None,
-        *,
-        step: int = 1,
-        size: tuple[int, int] | None = None,
-        chunk: int = 32,
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """First index and up to `chunk` frames uint8 `(n, H, W, 3)` at a time, decoding once, in order.
-
-        Chunks are smaller where `chunk` frames would exceed 16 MiB (six frames of 720p). Each chunk is an array of its own.
-        """
-        stop = self.num_frames if stop is None else stop
-        wanted = range(start, stop, step)
-        if len(wanted) == 0:
-            return
-        checked(wanted[0], self.num_frames, self.name)
-        checked(wanted[-1], self.num_frames, self.name)
-        width, height = size or (self.width, self.height)
-        chunk = max(1, min(chunk, CHUNK_BYTES // (width * height * 3)))
-        frames, first, filled = np.empty((0, height, width, 3), dtype=np.uint8), start, 0
-        for index, frame in self._decode(wanted):
-            if filled == len(frames):
-                left = len(range(index, stop, step))
-                frames, first, filled = np.empty((min(chunk, left), height, width, 3), dtype=np.uint8), index, 0
-            self._convert(frame, frames[filled])
-            filled += 1
-            if filled == len(frames):
-                yield first, frames
 
     def readable(self, indices: Sequence[int]) -> np.ndarray:
         """Bool `(len(indices),)`: which of these frames (rising) the decoder gives. Nothing is converted to RGB."""
         found = {index for index, _ in self._decode(indices, strict=False)}
         return np.array([index in found for index in indices], dtype=bool)
+
+    def _each(self, wanted: Sequence[int], size: Size) -> Iterator[tuple[int, Callable[[np.ndarray], None]]]:
+        for index, frame in self._decode(wanted):
+            yield index, partial(self._convert, frame)
 
     def _find_stream(self) -> VideoStream:
         number = self.index.facts.stream
@@ -145,7 +170,7 @@ class VideoReader:
         context.thread_type = "AUTO" if self._threads != 1 else "NONE"
         if self._is_known:
             # A stream that does not state its depth of reordering is then given the largest, and loses no frame.
-            context.options = {"strict": "1"}
+            context.options = {**context.options, "strict": "1"}
         return streams[0]
 
     def _decode(self, wanted: Sequence[int], *, strict: bool = True) -> Iterator[tuple[int, av.VideoFrame]]:

@@ -56,6 +56,8 @@ def write_video(
         settings = _encoder_options(codec, gop=gop, crf=crf, preset=preset)
         if bitexact:
             options["fflags"] = settings["flags"] = "+bitexact"
+            if codec == "h264":  # else what it makes of equal frames hangs on where they lie in memory
+                settings["x264-params"] = "cpu-independent=1"
         with av.open(name, "w", options=options) as container:
             rate = Fraction(fps).limit_denominator(1001)
             num = _write(container, iter(frames), codec, rate, settings, times_s, audio, threads)
@@ -86,14 +88,18 @@ def write_preview(
     height = min(reader.height, max_height)
     width = max(2, round(reader.width * height / reader.height / 2) * 2)
     size = (width, max(2, height // 2 * 2)) if height < reader.height else None
-    times = np.asarray(reader.times_s[start:stop], dtype=np.float64)
+    fps, times = pace(reader.times_s[start:stop])
+    frames = (frame for _, chunk in reader.stream(start, stop, size=size, chunk=8) for frame in chunk)
+    return write_video(path, frames, fps=fps, codec=codec, gop=gop, crf=23, times_s=times)
+
+
+def pace(times_s: np.ndarray) -> tuple[float, list[float] | None]:
+    """Frames a second of a span of frames, and each one's time from the first where they do not come evenly."""
+    times = np.asarray(times_s, dtype=np.float64)
     steps = np.diff(times)
     mean = float(steps.mean()) if len(steps) else 1 / 25
     is_even = len(steps) == 0 or float(np.abs(steps - mean).max()) < mean / 10
-    frames = (frame for _, chunk in reader.stream(start, stop, size=size, chunk=8) for frame in chunk)
-    return write_video(
-        path, frames, fps=1 / mean, codec=codec, gop=gop, crf=23, times_s=None if is_even else times - times[0]
-    )
+    return 1 / mean, None if is_even else (times - times[0]).tolist()
 
 
 def _encoder_options(codec: str, *, gop: int, crf: int, preset: str) -> dict[str, str]:

@@ -121,3 +121,14 @@ def test_only_so_much_sound_is_read_as_asked_for(tmp_path: Path) -> None:
     sound = read_audio(tmp_path / "t.mp4", 8_000, max_s=0.5)
     assert isinstance(sound, Sound)
     assert sound.samples.shape == (4_000,)
+
+
+def test_equal_frames_make_equal_files_wherever_they_lie_in_memory(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    frames = [chance.integers(0, 255, (44, 72, 3), np.uint8) for _ in range(12)]
+    found = set()
+    for number in range(60):
+        _elsewhere = [np.empty(int(size), np.uint8) for size in chance.integers(1, 5000, number % 50)]
+        write_video(tmp_path / "a.mp4", (frame.copy() for frame in frames), fps=12.0, crf=18, bitexact=True)
+        found.add((tmp_path / "a.mp4").read_bytes())
+    assert len(found) == 1
