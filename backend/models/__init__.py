@@ -74,6 +74,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.grounded_logos:GroundedLogos",
     },
     "Musiq": {"paper": "backend.models.musiq:Musiq"},
+    "PatchEncoder": {
+        "embedded": "backend.models.picture_patches:PicturePatches",
+        "paper": "backend.models.clip_vision:ClipVision",
+    },
     "PhraseExtractor": {
         "embedded": "backend.models.classical_captions:RulePhrases",
         "paper": "backend.models.phrase_llm:OpenAiPhrases",

@@ -223,6 +223,8 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         root = module.partition(".")[0]
+        if "." in name:  # a way through what a module has imported, to anything
+            raise pickle.UnpicklingError(f"{module}.{name} may not come over the wire")
         if module == "builtins":
             found = super().find_class(module, name)
             if name in SAFE_BUILTINS or (isinstance(found, type) and issubclass(found, Exception)):
@@ -233,6 +235,7 @@ class _Unpickler(pickle.Unpickler):
             return super().find_class(module, name)
         elif root in ("backend", "metrics"):
             found = super().find_class(module, name)
-            if module.startswith("backend.domain.") or (isinstance(found, type) and is_dataclass(found)):
+            is_own = module.startswith("backend.domain.") and getattr(found, "__module__", "") == module
+            if is_own or (isinstance(found, type) and is_dataclass(found)):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} may not come over the wire")

@@ -7,8 +7,9 @@ from typing import ClassVar
 from PIL import Image
 
 from backend.domain import Absent, Footage, ModelUnavailable
-from backend.models.chat_endpoint import Chat, ChatEndpoint, Limits
+from backend.models.chat_endpoint import Chat, ChatEndpoint
 from backend.models.devices import transformers_for
+from backend.models.endpoint_calls import Limits
 from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 from backend.models.prompts import instruction

@@ -54,7 +54,11 @@ def transformers_for(what: str) -> Any:
         import transformers
     except ImportError as error:
         raise ModelUnavailable(f"{what} needs the extra: pip install 'subject-studio[models]'") from error
+    from transformers import dynamic_module_utils
+
     transformers.utils.logging.disable_progress_bar()
+    # A model that brings code of its own is refused: at 0 nobody at a terminal is asked whether to run it.
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
     return transformers
 
 

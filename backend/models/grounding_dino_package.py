@@ -1,8 +1,8 @@
 """GroundingDINO by its authors' package `groundingdino-py`, for checkpoints in their own layout.
 
 The package was written for an older transformers: `BertModel` has since lost three methods and its config one property,
-which are given back before a model is built. Weights are a folder with the config (`GroundingDINO_SwinT_OGC.py`, which is
-run as Python: take it from nobody you would not run a program of), the checkpoint (`*.pth`) and `bert-base-uncased/`.
+which are given back before a model is built. Weights are a folder with the config (`GroundingDINO_SwinT_OGC.py`, which the
+package would run as Python and we read for its plain values), the checkpoint (`*.pth`) and `bert-base-uncased/`.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from backend.domain import ModelUnavailable
 from backend.models.devices import torch_device, transformers_for
 from backend.models.grounding_dino import GroundingDino
 from backend.models.places import ModelPlace
+from backend.models.plain_configs import literals_of
 from backend.models.states import load_state
 
 TEXT_ENCODER = "bert-base-uncased"
@@ -49,7 +50,7 @@ class GroundingDinoPackage(GroundingDino):
         if not (folder / TEXT_ENCODER).is_dir():
             raise ModelUnavailable(f"{folder} has no folder {TEXT_ENCODER}; put the text encoder there")
         try:
-            settings: Any = SLConfig.fromfile(str(config))
+            settings: Any = SLConfig(literals_of(config))
             settings.device, settings.text_encoder_type = str(torch_device(device)), str(folder / TEXT_ENCODER)
             with contextlib.redirect_stdout(io.StringIO()):  # the package prints what it loads
                 model = build_model(settings)

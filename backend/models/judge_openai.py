@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from backend.domain import Inquiry, Verdict
-from backend.models.chat_endpoint import Chat, ChatEndpoint, Limits, Reply
+from backend.models.chat_endpoint import Chat, ChatEndpoint
+from backend.models.endpoint_calls import Limits, Reply
 from backend.models.judge_answers import read_answer
 from backend.models.places import ModelPlace
 

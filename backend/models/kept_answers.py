@@ -2,35 +2,43 @@
 
 import hashlib
 import json
-import secrets
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backend.domain import AnswerStore, Inquiry, Judge, Verdict, digest
+from backend.domain import AnswerStore, Inquiry, Judge, Verdict, digest, json_checksum
+from backend.store.whole_file import write_whole
+
+log = logging.getLogger(__name__)
 
 
 class AnswerFolder:
-    """JSON files below `root` by key, each with the answer as it came (`raw`); a lost or damaged one counts as absent."""
+    """JSON files below `root` by key, each with the answer as it came (`raw`) and a checksum; a lost or damaged one counts as absent.
+
+    Those of earlier versions have no checksum.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def get(self, key: str) -> dict[str, Any] | None:
-        try:
-            kept = json.loads(self._path(key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        path = self._path(key)
+        if not path.is_file():
             return None
-        return kept if isinstance(kept, dict) and isinstance(kept.get("raw"), str) else None
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = None
+        answer = _answer(kept)
+        if answer is None:
+            log.warning("the kept answer %s is damaged; it is asked for again", path)
+        return answer
 
     def put(self, key: str, kept: Mapping[str, Any]) -> None:
-        """Written whole: temporary file, rename."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        temporary.replace(path)
+        """Whole or not at all. Raises ProjectError when the disk is full."""
+        write_whole(self._path(key), json.dumps({"answer": dict(kept), "checksum": json_checksum(kept)}))
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / f"{key}.json"
@@ -80,6 +88,14 @@ class KeptAnswers:
         pictures = tuple(hashlib.blake2b(image, digest_size=16).hexdigest() for image in inquiry.images)
         asked = (inquiry.prompt, inquiry.lowest, inquiry.highest, pictures, inquiry.repeat)
         return digest(("answer", self.model_id, self.sampling, asked))
+
+
+def _answer(kept: Any) -> dict[str, Any] | None:
+    """What a file's JSON keeps; None for what is damaged."""
+    if isinstance(kept, dict) and "raw" not in kept:
+        answer = kept.get("answer")
+        kept = answer if isinstance(answer, dict) and kept.get("checksum") == json_checksum(answer) else None
+    return kept if isinstance(kept, dict) and isinstance(kept.get("raw"), str) else None
 
 
 def prompt_hash(inquiry: Inquiry) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from backend.domain import ModelUnavailable
 from backend.models.devices import torch_device
 from backend.models.places import ModelPlace
+from backend.models.scripts import load_script
 
 STRIDE = 8  # sides that the network halves three times
 
@@ -25,16 +26,10 @@ class Lama:
         Raises ModelUnavailable when the file is missing or no TorchScript.
         """
         path = place.path()
-        try:
-            import torch
-        except ImportError as error:
-            raise ModelUnavailable("LaMa needs the extra: pip install 'subject-studio[models]'") from error
+        self.network = load_script(path, device=device)
+        import torch
+
         self._torch, self._device = torch, torch_device(device)
-        try:
-            self.network = torch.jit.load(str(path), map_location=self._device).eval()
-        except (RuntimeError, ValueError, OSError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelUnavailable(f"models.{place.role} = {place.location!r} is no TorchScript file ({reason})") from error
         self.model_id = place.model_id(type(self).model_id)
 
     def paint(self, frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Models of transformers from a folder, whole or not at all."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from backend.domain import ModelUnavailable
@@ -17,6 +18,6 @@ def loaded(kind: Any, folder: Path, *, what: str, device: str, dtype: str) -> An
 
     try:
         found = kind.from_pretrained(folder, local_files_only=True, dtype=torch_dtype(dtype), output_loading_info=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
         raise ModelUnavailable(f"{folder} cannot be loaded as {what}: {error}") from error
     return whole(found, folder).to(torch_device(device)).eval()

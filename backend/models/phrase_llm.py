@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from backend.domain import ModelUnavailable, PhraseSpan, digest
 from backend.domain.roles_words import PhraseReading
-from backend.models.chat_endpoint import Chat, ChatEndpoint, Limits, Reply
+from backend.models.chat_endpoint import Chat, ChatEndpoint
+from backend.models.endpoint_calls import Limits, Reply
 from backend.models.phrase_answers import read_phrases
 from backend.models.places import ModelPlace
 from backend.models.prompts import instruction

@@ -19,13 +19,13 @@ class PixelCodec:
 
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """float32 `(48, F, H / 4, W / 4)` of RGB uint8 `(F, H, W, 3)`."""
-        count, height, width, _ = frames.shape
-        side = self.pixels_per_latent
-        if height % side or width % side:
-            raise ValueError(f"{count} frames of {width} x {height}: the pixel codec takes sides by {side}")
-        blocks = (frames.astype(np.float32) / 127.5 - 1).reshape(count, height // side, side, width // side, side, 3)
-        ordered = blocks.transpose(5, 2, 4, 0, 1, 3)
-        return np.ascontiguousarray(ordered.reshape(self.channels, count, height // side, width // side))
+        return self._packed(frames.astype(np.float32) / 127.5 - 1)
+
+    def encode_start(self, picture: np.ndarray, num_frames: int) -> np.ndarray:
+        """float32 `(48, num_frames, H / 4, W / 4)`: the picture's, then zeros."""
+        values = np.zeros((num_frames, *picture.shape), np.float32)
+        values[0] = picture.astype(np.float32) / 127.5 - 1
+        return self._packed(values)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """RGB uint8 `(T, 4 h, 4 w, 3)`; values beyond -1 and 1 are cut off."""
@@ -34,3 +34,12 @@ class PixelCodec:
         blocks = latents.reshape(3, side, side, count, rows, columns).transpose(3, 4, 1, 5, 2, 0)
         values = (blocks.reshape(count, rows * side, columns * side, 3) + 1) * 127.5
         return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+    def _packed(self, values: np.ndarray) -> np.ndarray:
+        count, height, width, _ = values.shape
+        side = self.pixels_per_latent
+        if height % side or width % side:
+            raise ValueError(f"{count} frames of {width} x {height}: the pixel codec takes sides by {side}")
+        blocks = values.reshape(count, height // side, side, width // side, side, 3)
+        ordered = blocks.transpose(5, 2, 4, 0, 1, 3)
+        return np.ascontiguousarray(ordered.reshape(self.channels, count, height // side, width // side))

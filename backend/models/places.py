@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
 from backend.domain import ModelUnavailable
+from backend.models.outgoing import AllowedEndpoints, Origin, origin_of
 
 HUB = "hub:"
 REMOTE = "openai:"
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".onnx", ".ckpt"})
 EDGE_BYTES = 1 << 20  # read at each end of a weight file: whole ones have 15 GB and more
 
@@ -43,6 +43,8 @@ class ModelPlace:
     location: str
     suggested: str = ""
     """What the papers take, for the sentence that says what to do."""
+    footage_may_leave: bool = False
+    """The project's own switch for endpoints beyond this machine."""
 
     @property
     def is_held(self) -> bool:
@@ -65,17 +67,29 @@ class ModelPlace:
         """Model and base URL of a far place. Raises ModelUnavailable when it is none or not safe to send a key to."""
         model, _, url = self.location.removeprefix(REMOTE).rpartition("@")
         try:
-            parts = urllib.parse.urlsplit(url)
-            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-            whole = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            safe = whole = False
-        if not (self.location.startswith(REMOTE) and model and "@" not in model and safe and whole):
+            origin, problem = origin_of(url), ""
+        except ValueError as error:
+            origin, problem = None, f": {error}" if url else ""
+        if origin is None or not (self.location.startswith(REMOTE) and model and "@" not in model):
             raise ModelUnavailable(
-                f'models.{self.role} names no endpoint; set it to "{REMOTE}MODEL@https://host/v1" (http only to this machine; '
-                "the key comes from the environment, never from here)"
+                f'models.{self.role} names no endpoint{problem}; set it to "{REMOTE}MODEL@https://host/v1" (http only to this '
+                "machine; the key comes from the environment, never from here)"
             )
-        return model, url.rstrip("/")
+        return model, f"{origin}{urllib.parse.urlsplit(url).path}".rstrip("/")
+
+    def require_sending(self) -> Origin:
+        """The origin of an endpoint that pictures and texts may be sent to: the one way on which a project's leave this machine.
+
+        Raises ModelUnavailable, naming the switch, unless the user allowed the endpoint and, where it lies beyond this
+        machine, the project allows that its footage leaves.
+        """
+        origin = AllowedEndpoints().require(self.endpoint()[1], self.role)
+        if not (origin.is_loopback or self.footage_may_leave):
+            raise ModelUnavailable(
+                f"models.{self.role} would send what this project holds of people to {origin}; nothing leaves this machine unless "
+                "footage_may_leave = true in project.toml says so"
+            )
+        return origin
 
     def weight_bytes(self) -> int:
         """Bytes of the weight files, safetensors alone where there are any; 0 where nothing lies."""
@@ -124,10 +138,12 @@ class ModelPlace:
             ) from error
 
 
-def place_of(role: str, implementation: type, models: Mapping[str, str]) -> ModelPlace | None:
+def place_of(
+    role: str, implementation: type, models: Mapping[str, str], *, footage_may_leave: bool = False
+) -> ModelPlace | None:
     """Where an implementation's weights are; None for one without weights."""
     suggested = getattr(implementation, "suggested", None)
-    return None if suggested is None else ModelPlace(role, models.get(role, ""), suggested)
+    return None if suggested is None else ModelPlace(role, models.get(role, ""), suggested, footage_may_leave)
 
 
 def model_id_of(role: str, implementation: type, models: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from backend.domain import Absent, Box, Facing, Footage, ModelUnavailable
 from backend.geometry import boxes as box_geometry
 from backend.geometry.viewpoint import azimuth_of_keypoints
-from backend.models.devices import torch_device, torch_dtype
+from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 
@@ -26,14 +26,15 @@ class VitPoseFacing:
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable for a folder that holds no such model, or one of other points."""
         folder = place.path()
-        try:
-            from transformers import AutoImageProcessor, VitPoseForPoseEstimation
-        except ImportError as error:
-            raise ModelUnavailable("poses need the extra: pip install 'subject-studio[models]'") from error
+        library = transformers_for("a finder of poses")
         self._device, self._dtype = torch_device(device), torch_dtype(dtype)
-        self._model: Any = loaded(VitPoseForPoseEstimation, folder, what="a VitPose model", device=device, dtype=dtype)
+        self._model: Any = loaded(
+            library.VitPoseForPoseEstimation, folder, what="a VitPose model", device=device, dtype=dtype
+        )
         try:
-            self._processor: Any = AutoImageProcessor.from_pretrained(str(folder), local_files_only=True, backend="pil")
+            self._processor: Any = library.AutoImageProcessor.from_pretrained(
+                str(folder), local_files_only=True, backend="pil"
+            )
         except (OSError, ValueError) as error:
             raise ModelUnavailable(f"{folder} holds no image processor: {error}") from error
         if self._model.config.num_labels != NUM_POINTS:

@@ -3,7 +3,7 @@
 The package's wheel installs a top-level package `training` beside its own, which hides or overwrites this project's: where
 that is so the package is refused. It runs in an environment of its own (docs/models.md). Weights are a folder with one
 checkpoint (`sam2.1_hiera_large.pt`) and, for any other than the published ones, its config (`*.yaml`, which names the
-classes that are made: take it from nobody you would not run a program of).
+classes that are made: none but the network's own parts).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from backend.domain import Box, ModelUnavailable
 from backend.domain.model_work import PointPrompt
 from backend.models.devices import torch_device
 from backend.models.places import ModelPlace
+from backend.models.plain_configs import check_targets
 from backend.models.states import load_state
 
 THEIRS = "loss_fns.py"
@@ -27,6 +28,24 @@ CONFIGS = {
     for long, short in (("tiny", "t"), ("small", "s"), ("base_plus", "b+"), ("large", "l"))
 }
 """Which config of the package belongs to a published checkpoint (sam2/build_sam.py)."""
+PARTS = frozenset(
+    f"sam2.modeling.{name}"
+    for name in (
+        "sam2_base.SAM2Base",
+        "backbones.image_encoder.ImageEncoder",
+        "backbones.image_encoder.FpnNeck",
+        "backbones.hieradet.Hiera",
+        "position_encoding.PositionEmbeddingSine",
+        "memory_attention.MemoryAttention",
+        "memory_attention.MemoryAttentionLayer",
+        "memory_encoder.MemoryEncoder",
+        "memory_encoder.MaskDownSampler",
+        "memory_encoder.Fuser",
+        "memory_encoder.CXBlock",
+        "sam.transformer.RoPEAttention",
+    )
+)
+"""What the published configs make. A dotted name can lead anywhere, through what a module has imported."""
 STABLE = {
     "dynamic_multimask_via_stability": True,
     "dynamic_multimask_stability_delta": 0.05,
@@ -71,6 +90,7 @@ class Sam2Package:
             settings: Any = OmegaConf.load(config)
             OmegaConf.update(settings, "model.sam_mask_decoder_extra_args", STABLE, force_add=True)
             OmegaConf.resolve(settings)
+            check_targets(OmegaConf.to_container(settings), PARTS, config, forbidden=("weights_path",))
             model = instantiate(settings.model, _recursive_=True)
             model.load_state_dict(load_state(checkpoint))
         except (HydraException, OmegaConfBaseException, YAMLError, OSError, RuntimeError) as error:

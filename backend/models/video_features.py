@@ -1,6 +1,5 @@
 """Features of whole clips for FVD: I3D's logits from its TorchScript file, or VideoMAE from a transformers folder."""
 
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +8,7 @@ from backend.domain import ModelUnavailable
 from backend.models.borders import border
 from backend.models.devices import torch_device, torch_dtype
 from backend.models.places import ModelPlace
+from backend.models.scripts import load_script
 
 I3D_FILE = "i3d_torchscript.pt"
 I3D_FRAMES = 16  # the clip length that FVD is reported for; the network itself takes 9 and more
@@ -34,18 +34,8 @@ class I3d:
         path = found / I3D_FILE if found.is_dir() else found
         if not path.is_file():
             raise ModelUnavailable(f"models.{place.role} = {place.location!r} holds no {I3D_FILE}; put it there")
-        try:
-            import torch
-        except ImportError as error:
-            raise ModelUnavailable("video features need the extra: pip install 'subject-studio[models]'") from error
+        self._script: Any = load_script(path, device=device)
         self._device = torch_device(device)
-        try:
-            with warnings.catch_warnings():
-                # TorchScript is what the file is; torch 2.15 tells its makers to write another format.
-                warnings.simplefilter("ignore", FutureWarning)
-                self._script: Any = torch.jit.load(str(path), map_location=self._device).eval()
-        except RuntimeError as error:
-            raise ModelUnavailable(f"{path} is no TorchScript file: {error}") from error
         self.model_id = place.model_id(type(self).model_id)
 
     def features(self, clips: np.ndarray) -> np.ndarray:

@@ -55,19 +55,11 @@ class WanVae:
 
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """float32 `(C, T, h, w)` of RGB uint8 `(F, H, W, 3)`."""
-        import torch
+        return self._encoded(frames, grey=0)
 
-        count, height, width, _ = frames.shape
-        if count % self.frames_per_latent != 1 or height % self.pixels_per_latent or width % self.pixels_per_latent:
-            raise ValueError(
-                f"{count} frames of {width} x {height}: this VAE takes 1 + {self.frames_per_latent} n frames, "
-                f"sides by {self.pixels_per_latent}"
-            )
-        x_FHWC = torch.from_numpy(np.ascontiguousarray(frames)).to(self._model.device)
-        x_BCFHW = (x_FHWC.permute(3, 0, 1, 2)[None].float() / 127.5 - 1).to(self._model.dtype)
-        with torch.inference_mode():
-            found = self._model.encode(x_BCFHW).latent_dist.mode().float()
-        return ((found - self._mean) / self._std)[0].cpu().numpy()
+    def encode_start(self, picture: np.ndarray, num_frames: int) -> np.ndarray:
+        """float32 `(C, T, h, w)` of RGB uint8 `(H, W, 3)` and grey frames."""
+        return self._encoded(picture[None], grey=num_frames - 1)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """RGB uint8 `(F, H, W, 3)` of latents float32 `(C, T, h, w)`."""
@@ -78,3 +70,19 @@ class WanVae:
             found = self._model.decode((z * self._std + self._mean).to(self._model.dtype)).sample[0].float()
         pixels = ((found.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return pixels.permute(1, 2, 3, 0).cpu().numpy()
+
+    def _encoded(self, frames: np.ndarray, *, grey: int) -> np.ndarray:
+        """Latents of the frames and as many grey ones after them."""
+        import torch
+
+        count, height, width = len(frames) + grey, *frames.shape[1:3]
+        if count % self.frames_per_latent != 1 or height % self.pixels_per_latent or width % self.pixels_per_latent:
+            raise ValueError(
+                f"{count} frames of {width} x {height}: this VAE takes 1 + {self.frames_per_latent} n frames, "
+                f"sides by {self.pixels_per_latent}"
+            )
+        x_FHWC = torch.from_numpy(np.ascontiguousarray(frames)).to(self._model.device)
+        x_BCFHW = torch.nn.functional.pad(x_FHWC.permute(3, 0, 1, 2)[None].float() / 127.5 - 1, (0, 0, 0, 0, 0, grey))
+        with torch.inference_mode():
+            found = self._model.encode(x_BCFHW.to(self._model.dtype)).latent_dist.mode().float()
+        return ((found - self._mean) / self._std)[0].cpu().numpy()

@@ -3,11 +3,12 @@
 from backend.settings.dotted import drafted, spelled
 from backend.settings.fields import assign, nearest, parse_assignment
 from backend.settings.meanings import meanings
-from backend.settings.project import ProjectSettings, read_settings, write_settings
+from backend.settings.project import ProjectSettings, changed_outside, read_settings, write_settings
 
 __all__ = [
     "ProjectSettings",
     "assign",
+    "changed_outside",
     "drafted",
     "meanings",
     "nearest",

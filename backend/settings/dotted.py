@@ -8,7 +8,9 @@ from backend.domain import SettingsError
 from backend.settings.fields import as_toml, assign, nearest, parse_assignment
 from backend.settings.project import ProjectSettings
 
-TABLES = ("stages", "gates", "roles", "models")
+TEXTS = ("roles", "models", "study_retain_until")
+"""Tables of texts by name."""
+TABLES = ("stages", "gates", *TEXTS)
 """Tables of project.toml whose entries are settings by themselves."""
 KEPT_APART = {
     "format_version": "format_version is of the program that made the project; it is not set",
@@ -29,8 +31,8 @@ def set_dotted(settings: ProjectSettings, name: str, value: Any) -> ProjectSetti
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise SettingsError(f"{name} is {value!r}; a gate needs a number")
         return dataclasses.replace(settings, gates={**settings.gates, rest: float(value)})
-    if table in ("roles", "models") and rest:
-        return dataclasses.replace(settings, **{table: {**getattr(settings, table), rest: str(value)}})
+    if table in TEXTS and rest:
+        return assign(settings, {table: {**getattr(settings, table), rest: str(value)}}, where="settings")
     return assign(settings, {name: value}, where="settings")
 
 

@@ -5,6 +5,7 @@ import difflib
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from backend.domain import SettingsError
@@ -40,14 +41,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """`a.b=value` as a dotted name and a TOML value (a bare word is a string). Raises SettingsError without `=`."""
+    """`a.b=value` as a dotted name and a TOML value (a bare word and a day are strings). Raises SettingsError without `=`."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
         raise SettingsError(f"--set {text!r} has no value; write --set stages.split_shots.max_s=30")
     try:
-        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+        found = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         return name.strip(), value.strip()
+    return name.strip(), value.strip() if isinstance(found, date | time) else found
 
 
 def as_toml(value: Any) -> str:
@@ -84,6 +86,8 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise SettingsError(f"{where} is {value!r}; write a list")
         return tuple(_fit(v, arguments[0], where) for v in value)
+    if hint is str and type(value) is date:  # as TOML reads a day that stands without quotes
+        return value.isoformat()
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):

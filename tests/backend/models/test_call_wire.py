@@ -10,6 +10,7 @@ import pytest
 
 from backend.domain import Absent, Detection, Footage, MediaError, ModelUnavailable
 from backend.domain.errors import ModelFailed
+from backend.models import call_wire
 from backend.models.call_wire import Answer, Ask, BoundModel, CallWire, Fault, Frames, Read, ReadersHere, portable
 from backend.models.remote_role import plain_attributes
 from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
@@ -87,6 +88,15 @@ class _Runs:
 def test_what_could_run_code_is_not_read(ends: tuple[CallWire, CallWire], harmful: object) -> None:
     with pytest.raises(pickle.UnpicklingError, match="may not come"):
         through(ends, Answer("1", harmful))
+
+
+@pytest.mark.parametrize("name", ["json.codecs.builtins.eval", "json", "json.loads", "hashlib.new"])
+def test_no_way_leads_through_what_a_module_imports(ends: tuple[CallWire, CallWire], name: str) -> None:
+    """As a hostile peer would write it: `backend.domain.people` imports json, which imports codecs, which imports builtins."""
+    called = b"\x80\x04\x8c\x15backend.domain.people\x8c" + bytes([len(name)]) + name.encode() + b"\x93\x8c\x031+1\x85R."
+    ends[0].socket.sendall(call_wire._HEAD.pack(len(called), 0) + called)
+    with pytest.raises(pickle.UnpicklingError, match="may not come"):
+        ends[1].receive()
 
 
 def test_other_end_that_has_gone_is_an_end_of_file(ends: tuple[CallWire, CallWire]) -> None:

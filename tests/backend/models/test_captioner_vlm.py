@@ -12,7 +12,7 @@ from PIL import Image
 
 from backend.domain import Absent, Clip, Footage, ModelUnavailable
 from backend.models.captioner_vlm import PROMPT, OpenAiCaptioner, VlmCaptioner, shown_frames
-from backend.models.chat_endpoint import Limits
+from backend.models.endpoint_calls import Limits
 from backend.models.places import ModelPlace
 from tests.backend.models.tiny_words import causal, qwen25_vl
 from tests.backend.stages.footage_in_memory import ArrayReader

@@ -54,6 +54,19 @@ def test_pixel_codec_refuses_a_clip_that_does_not_divide():
         PixelCodec().encode(noise(4, 6, 8, 3))
 
 
+def test_a_start_is_the_picture_and_grey(vae_folder):
+    """Causal codecs: the first latent is the picture's alone, and what follows is that of frames in the middle of -1 to 1."""
+    vae = WanVae(ModelPlace("LatentCodec", str(vae_folder)), device="cpu", dtype="float32")
+    picture = noise(16, 24, 3)
+    for codec in (PixelCodec(), vae):
+        found = codec.encode_start(picture, 9)
+        assert found.shape == codec.encode(noise(9, 16, 24, 3)).shape
+        np.testing.assert_allclose(found[:, :1], codec.encode(picture[None]), atol=1e-5)
+    nearly = [vae.encode(np.stack((picture, *[np.full_like(picture, grey)] * 8))) for grey in (127, 128)]
+    np.testing.assert_allclose(vae.encode_start(picture, 9), np.mean(nearly, axis=0), atol=1e-3)  # 127.5 is grey
+    assert PixelCodec().encode_start(picture, 9)[:, 1:].any() == np.False_
+
+
 def test_wan_vae_gives_the_normalised_mean(vae_folder):
     from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backend.domain import ModelUnavailable
 from backend.domain.roles_words import PhraseReader
-from backend.models.chat_endpoint import Limits
+from backend.models.endpoint_calls import Limits
 from backend.models.phrase_answers import MAX_PHRASES, read_phrases
 from backend.models.phrase_llm import PROMPT, LocalPhrases, OpenAiPhrases
 from backend.models.places import ModelPlace

@@ -12,9 +12,11 @@ from backend.domain import Absent, ModelUnavailable
 from backend.media.images import encode_png
 from backend.models.classical_painter import TeleaPainter
 from backend.models.classical_variants import AugmentedVariants
+from backend.models.endpoint_calls import Limits
 from backend.models.gpt_frames import GptFrames
+from backend.models.outgoing import AllowedEndpoints
 from backend.models.places import ModelPlace
-from tests.metrics.checkpoints_language import endpoint, sent
+from tests.metrics.checkpoints_language import dripping, endpoint, sent
 
 torch: Any = pytest.importorskip("torch")
 
@@ -177,8 +179,7 @@ class TestGptFrames:
                     ModelPlace("ReferenceSynthesizer", f"openai:gpt-image-1@{service.url}", ""),
                     device="cpu",
                     dtype="float32",
-                    tries=1,
-                    timeout_s=5,
+                    limits=Limits(tries=1, attempt_s=2.0),
                 ),
             )
 
@@ -204,9 +205,10 @@ class TestGptFrames:
                 "cannot be read",
             ),
             (sent(200, json.dumps({"created": 1, "data": [{"url": "http://elsewhere"}]})), "holds no picture"),
-            (sent(200, "<html>"), "failed"),
-            (sent(429, json.dumps({"error": {"message": "slow down sk-canary-0123456789"}})), "answered 429"),
-            (sent(500, "oops"), "answered 500"),
+            (sent(200, "<html>"), "holds no picture: <html>"),
+            (sent(429, json.dumps({"error": {"message": "slow down sk-canary-0123456789"}})), "HTTP 429"),
+            (sent(500, "oops"), "HTTP 500"),
+            (dripping, "no whole answer within 2 s"),
         ],
     )
     def test_anything_else_is_a_named_absence_without_the_key(self, asked, answer, words):
@@ -221,7 +223,10 @@ class TestGptFrames:
 
     def test_without_a_key_nothing_is_sent(self, monkeypatch):
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        AllowedEndpoints().allow("https://example.org")
         with pytest.raises(ModelUnavailable, match="needs a key"):
             GptFrames(
-                ModelPlace("ReferenceSynthesizer", "openai:m@https://example.org/v1", ""), device="cpu", dtype="float32"
+                ModelPlace("ReferenceSynthesizer", "openai:m@https://example.org/v1", footage_may_leave=True),
+                device="cpu",
+                dtype="float32",
             )
