@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 ID_BYTES = 10  # 80 bits: at 1e9 rows of a kind the chance of one collision is 4e-7
 
@@ -25,6 +27,14 @@ def digest(part: object, *, num_bytes: int = 16) -> str:
     for piece in _canonical(part):
         hasher.update(piece)
     return hasher.hexdigest()
+
+
+def json_checksum(fields: Mapping[str, Any]) -> str:
+    """SHA-256 of what a JSON object says, as hexadecimal digits: order and layout of its file do not matter.
+
+    Kept in files, whose readers see by it that a value has changed. Raises TypeError for what JSON cannot say.
+    """
+    return hashlib.sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()
 
 
 def _canonical(part: object) -> Iterable[bytes]:

@@ -10,27 +10,27 @@ checksums none.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.domain import ProjectError, StoreError
-from backend.store.journal_head import Head, HeadFile, read_head, sync_folder
+from backend.store.journal_head import Head, HeadFile, read_head
 from backend.store.journal_reader import JournalReader, connect, explained, head_path
+from backend.store.whole_folder import building, remove_whole, settle
 
 FORMAT = 1
 """Version of a backup's layout."""
 
-KEEP = 7
-"""How many backups of a project are kept by default."""
+DAYS, WEEKS = 7, 4
+"""Of how many days, and of how many weeks, the newest backup is kept."""
 
 JOURNAL = "journal.sqlite"
 PROJECT = "project.toml"
@@ -41,6 +41,7 @@ _FILE = re.compile(
     r"journal\.sqlite|journal\.head|project\.toml|backup\.json|catalog/[a-z][a-z0-9_]{0,62}\.parquet", re.ASCII
 )
 _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 
 Tables = Mapping[str, pa.Table | pa.RecordBatchReader]
 """The catalog's tables by name; a reader is written as it streams."""
@@ -66,40 +67,46 @@ def backup_project(project: Path, out: Path, tables: Tables, *, now: datetime | 
     """
     out = Path(out)
     _require_empty(out, "a backup")
-    building = out.with_name(f".{out.name}.{os.getpid()}.new")
     created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     try:
-        (building / "catalog").mkdir(parents=True)
-        head = _copy_journal(Path(project) / JOURNAL, building / JOURNAL)
-        if (Path(project) / PROJECT).exists():
-            shutil.copyfile(Path(project) / PROJECT, building / PROJECT)
-        rows = {name: _write_table(table, building / "catalog", name) for name, table in sorted(tables.items())}
-        content = {"format": FORMAT, "created": created, "head": [head.seq, head.hash], "rows": rows}
-        (building / _CONTENT).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        _write_manifest(building)
-        verify_backup(building)
-        _settle(building, out)
+        with building(out) as folder:
+            (folder / "catalog").mkdir()
+            head = _copy_journal(Path(project) / JOURNAL, folder / JOURNAL)
+            if (Path(project) / PROJECT).exists():
+                shutil.copyfile(Path(project) / PROJECT, folder / PROJECT)
+            rows = {name: _write_table(table, folder / "catalog", name) for name, table in sorted(tables.items())}
+            content = {"format": FORMAT, "created": created, "head": [head.seq, head.hash], "rows": rows}
+            (folder / _CONTENT).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+            _write_manifest(folder)
+            verify_backup(folder)
+            settle(folder, out)
     except (OSError, pa.ArrowException) as error:
         raise ProjectError(f"the backup cannot be written to {out}: {error}; choose another place or free space") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     files = {name: out / "catalog" / f"{name}.parquet" for name in rows}
     return Backup(path=out, created=created, head=head, tables=files, rows=rows)
 
 
 def new_backup_path(project: Path, now: datetime) -> Path:
     """Where a backup goes when nobody names a place: `backups/` and the time in UTC."""
-    return Path(project) / "backups" / now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return Path(project) / "backups" / now.astimezone(UTC).strftime(_STAMP_FORMAT)
 
 
-def prune_backups(folder: Path, *, keep: int = KEEP) -> list[Path]:
-    """Deletes all but the newest `keep` backups that carry a time as name, and gives those deleted."""
-    if keep < 1:
-        raise ValueError(f"keep is {keep}; at least one backup must stay")
+def prune_backups(folder: Path) -> list[Path]:
+    """Keeps the newest backup of each of the last `DAYS` days and `WEEKS` weeks that have one; gives those deleted.
+
+    Only backups that carry a time as name are looked at. A week begins on Monday, a day at midnight in UTC.
+    """
     dated = sorted(path for path in Path(folder).iterdir() if _STAMP.fullmatch(path.name) and (path / MANIFEST).is_file())
-    old = dated[:-keep]
+    newest_of_day: dict[date, Path] = {}
+    newest_of_week: dict[tuple[int, int], Path] = {}
+    for path in dated:
+        day = datetime.strptime(path.name, _STAMP_FORMAT).replace(tzinfo=UTC).date()
+        newest_of_day[day] = newest_of_week[day.isocalendar()[:2]] = path
+    kept = {newest_of_day[day] for day in sorted(newest_of_day)[-DAYS:]}
+    kept |= {newest_of_week[week] for week in sorted(newest_of_week)[-WEEKS:]}
+    old = [path for path in dated if path not in kept]
     for path in old:
-        shutil.rmtree(path)
+        remove_whole(path)
     return old
 
 
@@ -124,26 +131,27 @@ def verify_backup(folder: Path) -> Backup:
     return Backup(path=folder, created=created, head=head, tables=tables, rows=rows)
 
 
-def restore_project(backup: Path, project: Path) -> Backup:
-    """Checks a backup whole, then puts journal and project.toml into a new project folder.
+def restore_project(
+    backup: Path, project: Path, *, fill: Callable[[Backup, Path], None] = lambda backup, folder: None
+) -> Backup:
+    """Checks a backup whole, then makes a project folder of it: journal, project.toml, and what `fill` puts beside them.
 
-    The catalog's tables are left to the caller: `tables` of the result, through `read_table`. Raises StoreError when
-    anything in the backup is wrong, ProjectError when the project folder is not empty.
+    `fill` is given the backup and the folder while it is made; it reads `tables` through `read_table`. The folder takes
+    its name only when it is whole. Raises StoreError when anything in the backup is wrong, ProjectError when the
+    project folder is not empty; then nothing is written.
     """
     project = Path(project)
     _require_empty(project, "a restored project")
     content = verify_backup(backup)
-    building = project.with_name(f".{project.name}.{os.getpid()}.new")
     try:
-        building.mkdir(parents=True)
-        for name in (JOURNAL, head_path(Path(JOURNAL)).name, PROJECT):
-            if (content.path / name).exists():
-                shutil.copyfile(content.path / name, building / name)
-        _settle(building, project)
+        with building(project) as folder:
+            for name in (JOURNAL, head_path(Path(JOURNAL)).name, PROJECT):
+                if (content.path / name).exists():
+                    shutil.copyfile(content.path / name, folder / name)
+            fill(content, folder)
+            settle(folder, project)
     except OSError as error:
         raise ProjectError(f"{project} cannot be restored: {error}; choose another place or free space") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return content
 
 
@@ -240,20 +248,6 @@ def _check_journal(path: Path, head: Head) -> None:
         raise StoreError(f"the journal in a backup is not sound: {check.problems[0]}")
     if check.head != head:
         raise StoreError(f"{path} ends at event {check.head.seq}, {head.seq} was backed up; use another backup")
-
-
-def _settle(building: Path, target: Path) -> None:
-    """Makes a finished folder durable, then gives it its name."""
-    folders = [building, *(path for path in building.rglob("*") if path.is_dir())]
-    for path in (path for path in building.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    for folder in folders:
-        sync_folder(folder)
-    if target.exists():
-        target.rmdir()
-    building.rename(target)
-    sync_folder(target.parent)
 
 
 def _sha256(path: Path) -> str:

@@ -4,30 +4,55 @@ Append-only tables, batches through Arrow, no secondary indexes, one connection 
 work keys that produced them are committed in one transaction; so are projected votes and their watermark.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from backend.domain import ProjectError, Record, StoreError
+from backend.domain import ProjectError, Record, StoreError, StudioError
+from backend.store.catalog_upgrade import up_to_date
+from backend.store.commit_marks import TABLE as COMMIT_MARK
+from backend.store.commit_marks import CommitMarks
+from backend.store.journal_head import sync_folder
 from backend.store.schema import (
-    JOBS_SINCE,
     KINDS,
     PEOPLE,
-    SCHEMA_VERSION,
     WORK_SCHEMA,
     create_statements,
     from_arrow,
     to_arrow,
 )
+from backend.store.upgrading import aside
 
 log = logging.getLogger(__name__)
+_NO_DAMAGE = (
+    "No space left",
+    "Could not write",
+    "Read-only file system",
+    "Permission denied",
+    "Too many open files",
+    "Could not set lock",
+)
+"""What DuckDB says where the file may be sound."""
+
+_REPAIR = (
+    "run `studio-backend rebuild`, which keeps it under another name and makes people's part again, then `curate` and "
+    "`evaluate` for the rest, or restore a backup"
+)
+GIVEN_UP = (duckdb.FatalException, duckdb.ConnectionException)
+"""After these DuckDB serves nothing more from an open file."""
+
+
+class CatalogDamaged(StoreError):
+    """The catalog cannot be opened: what it holds is not what was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +80,9 @@ class Catalog:
         self._lock = threading.RLock()
         self._alone: int | None = None
         self._free = threading.Condition(self._lock)
-        self._settings = {"threads": threads, "memory_limit": memory_limit, "preserve_insertion_order": False}
+        self._settings = {"threads": threads, "memory_limit": memory_limit}
         self._connection = self._open()
+        self._is_given_up = False
         self._num_readers = 0
         self.version = 0
         """Rises with every change of the machines' part, so that readers know when to evaluate a plan again."""
@@ -66,35 +92,77 @@ class Catalog:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            self._marks.close()
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the file as it was found, in sentences."""
+        with self.session() as connection:
+            lost = self._marks.lost(connection)
+        if not lost:
+            return ()
+        return (
+            f"catalog {self.path} has lost {lost} transactions: its log or file is damaged; run `studio-backend rebuild`, "
+            "which makes people's part again and accepts the rest as it is, then `curate` and `evaluate` for what is missing",
+        )
 
     @contextmanager
     def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The connection, locked. DuckDB invalidates an instance after a failed checkpoint; then it is opened again."""
+        """The connection, locked. Raises StoreError where DuckDB gave the file up, as after a checkpoint on a full disk."""
         with self._lock:
+            connection = self._current()
             try:
-                yield self._connection
-            except duckdb.FatalException as error:
-                log.warning("catalog %s was invalidated and is opened again: %s", self.path, error)
-                self._connection.close()
-                self._connection = self._open()
-                self.version += 1
-                raise StoreError(
-                    f"catalog {self.path} could not write: {error}; free some space and run the command again"
-                ) from error
+                yield connection
+            except duckdb.Error as error:
+                if isinstance(error, GIVEN_UP) or is_damage(error):
+                    raise self._given_up(connection, error) from error
+                raise
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of its own for reading: its temporary tables are nobody else's, and it waits for no lock."""
+        """A connection of its own for reading: its temporary tables are nobody else's, and it waits for no lock.
+
+        Raises StoreError as `session`.
+        """
         with self._lock:
             self._free.wait_for(lambda: self._alone in (None, threading.get_ident()))
-            cursor = self._connection.cursor()
+            connection = self._current()
+            cursor = connection.cursor()
             self._num_readers += 1
         try:
             yield cursor
+        except duckdb.Error as error:
+            if isinstance(error, GIVEN_UP) or is_damage(error):
+                raise self._given_up(connection, error) from error
+            raise
         finally:
             cursor.close()
             with self._lock:
                 self._num_readers -= 1
+
+    def _current(self) -> duckdb.DuckDBPyConnection:
+        """The connection, opened anew where DuckDB gave up the one before."""
+        if self._is_given_up:
+            try:
+                self._connection.close()  # and every reader's with it
+            except duckdb.ResourceInUseException as error:
+                raise StoreError(f"catalog {self.path} is being opened again; try again in a moment") from error
+            self._marks.close()
+            self._connection = self._open()
+            self._is_given_up = False
+        return self._connection
+
+    def _given_up(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> StoreError:
+        """DuckDB serves nothing more from a file that it could not write, until it is opened anew: the next call does."""
+        with self._lock:
+            if connection is self._connection and isinstance(error, duckdb.FatalException):
+                log.warning("catalog %s is given up and will be opened again: %s", self.path, error)
+                self._is_given_up = True
+            self.version += 1
+        if is_damage(error):
+            return CatalogDamaged(f"catalog {self.path} cannot be read: {_first_line(error)}; {_REPAIR}")
+        return StoreError(
+            f"catalog {self.path} could not write: {_first_line(error)}; free some space and run the command again"
+        )
 
     def commit(
         self, work: Sequence[Work], tables: Mapping[str, pa.Table], *, superseded: Sequence[tuple[str, int]] = ()
@@ -131,10 +199,11 @@ class Catalog:
             return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def tables(self) -> dict[str, pa.Table]:
-        """Every table, all of one moment."""
+        """Every table of rows, all of one moment."""
         with self.reading() as connection:
             connection.begin()
-            names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
+            which = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND table_name <> ?"
+            names = connection.execute(which, [COMMIT_MARK]).fetchall()
             found = {name: connection.sql(f'SELECT * FROM "{name}"').to_arrow_table() for (name,) in names}
             connection.commit()
         return found
@@ -156,12 +225,11 @@ class Catalog:
             self.version += 1  # unlike votes, they stand in tables that a reader has evaluated
 
     def forget_projection(self) -> None:
-        """Empties people's part, so that projecting the journal from its start makes it again."""
-        with self.session() as connection:
-            connection.begin()
+        """Empties people's part, so that projecting the journal from its start makes it again; the rest is taken as it is."""
+        with self._transaction() as connection:
             for table in (*PEOPLE, "watermark"):
                 connection.execute(f"TRUNCATE {table}")
-            connection.commit()
+            self._marks.accept(connection)
         self.version += 1
 
     def require_unread(self) -> None:
@@ -194,17 +262,9 @@ class Catalog:
 
     def delete(self, conditions: Mapping[str, str]) -> None:
         """Deletes rows `r` by table and condition, in one transaction; their bytes stay until `rewrite`."""
-        with self.session() as connection:
-            connection.begin()
-            try:
-                for name, condition in conditions.items():
-                    connection.execute(f'DELETE FROM "{name}" AS r WHERE {condition}')
-                connection.commit()
-            except duckdb.FatalException:
-                raise
-            except duckdb.Error as error:
-                connection.rollback()
-                raise _refused(self.path, error) from error
+        with self._transaction() as connection:
+            for name, condition in conditions.items():
+                connection.execute(f'DELETE FROM "{name}" AS r WHERE {condition}')
         self.version += 1
 
     def rewrite(self) -> None:
@@ -220,17 +280,12 @@ class Catalog:
             self._refuse_readers()
             fresh = self.path.with_name(self.path.name + ".new")
             fresh.unlink(missing_ok=True)
-            place = str(fresh).replace("'", "''")
-            try:
-                (name,) = self._connection.execute("SELECT current_database()").fetchall()[0]
-                self._connection.execute(f"ATTACH '{place}' AS rewritten")
-                self._connection.execute(f'COPY FROM DATABASE "{name}" TO rewritten')
-                self._connection.execute("DETACH rewritten")
-            except duckdb.Error as error:
-                raise _refused(self.path, error) from error
+            self._copy_to(fresh)
             self._connection.close()
+            self._marks.close()
             fresh.replace(self.path)
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+            sync_folder(self.path.parent)  # or a cut of power could bring the old file back, and what was erased
             self._connection = self._open()
             self.version += 1
 
@@ -239,48 +294,90 @@ class Catalog:
         with self.session() as connection:
             connection.execute("CHECKPOINT")
 
+    def _copy_to(self, fresh: Path) -> None:
+        place = str(fresh).replace("'", "''")
+        with self.session() as connection:
+            try:
+                (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+                connection.execute(f"ATTACH '{place}' AS rewritten")
+                connection.execute(f'COPY FROM DATABASE "{name}" TO rewritten')
+                connection.execute("DETACH rewritten")
+            except duckdb.FatalException:
+                fresh.unlink(missing_ok=True)
+                raise
+            except duckdb.Error as error:
+                connection.execute("DETACH DATABASE IF EXISTS rewritten")
+                fresh.unlink(missing_ok=True)
+                raise _refused(self.path, error) from error
+
     def _insert(self, tables: Mapping[str, pa.Table]) -> None:
+        with self._transaction() as connection:
+            for name, rows in tables.items():
+                if rows.num_rows:
+                    connection.register("incoming", rows)
+                    connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
+                    connection.unregister("incoming")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The connection in a transaction that is counted: all of the block is there afterwards, or nothing."""
         with self.session() as connection:
             connection.begin()
             try:
-                for name, rows in tables.items():
-                    if rows.num_rows:
-                        connection.register("incoming", rows)
-                        connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
-                        connection.unregister("incoming")
+                yield connection
+                self._marks.add(connection)
                 connection.commit()
             except duckdb.FatalException:
                 raise
             except duckdb.Error as error:
-                connection.rollback()
+                with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
+                    connection.rollback()
                 raise _refused(self.path, error) from error
+            self._marks.committed()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
             connection = duckdb.connect(str(self.path), config=self._settings)
-            columns = "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE NOT internal GROUP BY 1"
-            tables = dict(connection.execute(columns).fetchall())
-            version = int(connection.execute("SELECT value FROM meta").fetchall()[0][0]) if tables else 0
-            if version < SCHEMA_VERSION:
+            connection = up_to_date(connection, self.path, self._settings)
+            if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE NOT temporary LIMIT 1").fetchall():
                 connection.begin()
-                for statement in create_statements(tables):
+                for statement in create_statements():
                     connection.execute(statement)
-                for table in (*PEOPLE, "watermark") if 0 < version < JOBS_SINCE else ():
-                    connection.execute(f"TRUNCATE {table}")
                 connection.commit()
                 connection.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            raise StoreError(
-                f"catalog {self.path} cannot be opened: {_first_line(error)}; move it aside and run `studio-backend rebuild`, "
-                "which makes people's part again, then `curate` for the rest"
-            ) from error
-        if version > SCHEMA_VERSION:
-            connection.close()
-            raise ProjectError(
-                f"catalog {self.path} was made by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); "
-                "update subject-studio"
-            )
+            self._marks = CommitMarks(connection, self.path)
+        except (duckdb.Error, OSError) as error:
+            raise _unopened(self.path, error) from error
         return connection
+
+
+def set_aside(path: Path) -> Path:
+    """Gives a damaged catalog another name, so that an empty one may take its place. Raises ProjectError."""
+    kept = aside(path, f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    try:
+        path.with_suffix(".head").unlink(missing_ok=True)
+        log_of = path.with_name(f"{path.name}.wal")
+        if log_of.exists():
+            log_of.rename(kept.with_name(f"{kept.name}.wal"))
+        path.rename(kept)
+    except OSError as error:
+        raise ProjectError(f"{path} cannot be moved aside: {error.strerror}; check who owns the folder") from error
+    return kept
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that a block of the file is not what was written."""
+    return any(word in str(error).lower() for word in ("checksum", "corrupt", "deserialize"))
+
+
+def _unopened(path: Path, error: duckdb.Error | OSError) -> StudioError:
+    text = _first_line(error)
+    if isinstance(error, OSError) or any(words in text for words in _NO_DAMAGE):
+        return ProjectError(
+            f"catalog {path} cannot be opened: {text}; see to it that nothing else holds it, that the disk has space and "
+            "that you may write there, then try again"
+        )
+    return CatalogDamaged(f"catalog {path} cannot be opened: {text}; {_REPAIR}")
 
 
 def _refused(path: Path, error: duckdb.Error) -> Exception:

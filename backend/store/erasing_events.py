@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from backend.store.journal import Journal
+from backend.store.journal_reader import JournalReader
 from backend.store.journal_schema import Event, StoredEvent
 
 BEGUN, FOOTAGE, CLIPS = "erasure_begun", "footage_erased", "clips_erased"
@@ -88,7 +89,7 @@ def begun_events(erasure: Erasure) -> list[Event]:
 def unfinished(journal: Journal) -> list[tuple[Erasure, tuple[int, ...]]]:
     """Erasures that were begun and not finished, oldest first, with the numbers of their own events."""
     parts: dict[str, list[StoredEvent]] = {}
-    for event in _of_kind(journal, BEGUN):
+    for event in journal.of_kind(BEGUN):
         if not event.is_redacted:
             parts.setdefault(event.body["erasure"], []).append(event)
     return [(_erasure(events), tuple(event.seq for event in events)) for events in parts.values()]
@@ -121,13 +122,18 @@ def spans_of(event: StoredEvent) -> list[dict[str, Any]]:
     ]
 
 
+def events_of_kind(journal: JournalReader, kind: str) -> Iterator[StoredEvent]:
+    """Every event of a kind, oldest first."""
+    return journal.of_kind(kind)
+
+
 class Erased:
     """What was erased from a project, as far as it is known again."""
 
     def __init__(self, journal: Journal) -> None:
         self._marks: dict[str, set[tuple[str, str]]] = {}
         self._items: dict[str, set[str]] = {}
-        for event in _of_kind(journal, FOOTAGE):
+        for event in journal.of_kind(FOOTAGE):
             body = event.body
             self._marks.setdefault(body["salt"], set()).update((m["size"], m["content"]) for m in body.get("marks", ()))
             self._items.setdefault(body["salt"], set()).update(body.get("items", ()))
@@ -166,13 +172,6 @@ def _erasure(events: Sequence[StoredEvent]) -> Erasure:
         spans=tuple(Span(**one) for one in gathered("spans")),
         items=tuple(gathered("items")),
     )
-
-
-def _of_kind(journal: Journal, kind: str) -> Iterator[StoredEvent]:
-    last = 0
-    while page := journal.events(last, kind=kind):
-        yield from page
-        last = page[-1].seq
 
 
 def _parts(values: Sequence[Any]) -> list[Sequence[Any]]:

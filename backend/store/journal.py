@@ -21,6 +21,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from backend.domain import ProjectError, Receipt, StoreError, StudioError, Trial, Vote
+from backend.store.clock_events import ClockWatch, jumped_event, steady_s
 from backend.store.journal_head import Head, HeadFile, read_head
 from backend.store.journal_reader import (
     EMPTY,
@@ -55,9 +57,11 @@ from backend.store.journal_schema import (
     vote_event,
     wrap,
 )
+from backend.store.journal_upgrade import upgrade_journal
 
 MAX_GROUP = 512  # requests in one transaction; beyond it a commit no longer gets cheaper
 GATHER_S = 0.002  # how long a group waits for company: less than one fsync (2.4-4 ms measured on ext4)
+RECENT = 1_000  # transactions whose times are remembered
 CHECKPOINTS = 5  # tries to empty the log, each waiting for readers as long as any statement does
 CLOSE_S = 10.0  # how long closing waits for the writer to finish what it has
 
@@ -82,17 +86,23 @@ class Journal(JournalReader):
     """A journal opened for writing, made when there is none. Every method may be called from any thread.
 
     Raises ProjectError or StoreError in one sentence, within 5 s, when the file cannot be used; StoreError when
-    events that `journal.head` names are missing. `now` gives the server's time.
+    events that `journal.head` names are missing. `now` gives the server's time, `steady` seconds by which its jumps are seen.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, path: Path, *, now: Callable[[], datetime] = utc_now, steady: Callable[[], float] = steady_s
+    ) -> None:
         path = Path(path)
         self._now = now
+        self._clock = ClockWatch(steady)
         self._requests: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
         self.num_groups = 0
         """How many transactions were committed since opening."""
+        self.num_votes = 0
+        """How many votes were acknowledged since opening."""
+        self._commits_s: deque[float] = deque(maxlen=RECENT)
         _require_history(path)
         self._writing = _open_for_writing(path)
         try:
@@ -117,14 +127,24 @@ class Journal(JournalReader):
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Receipt, ...]:
-            chain = _Chain(connection, self._now().isoformat(timespec="microseconds"), keep_first=keep_first)
+            now = self._now()
+            chain = _Chain(connection, now.isoformat(timespec="microseconds"), keep_first=keep_first)
+            if by_s := self._clock.jump(now):
+                chain.add(jumped_event(by_s), one_actor=False)
             return tuple(chain.add(event, one_actor=one_actor) for event in events)
 
         return self.write(work) if events else ()
 
     def append_votes(self, votes: Sequence[Vote], *, redactable: bool = False) -> tuple[Receipt, ...]:
         """Stores votes durably, in order; the same `(id, rev)` again gives the first receipt."""
-        return self.append([vote_event(vote, redactable=redactable) for vote in votes], one_actor=True)
+        receipts = self.append([vote_event(vote, redactable=redactable) for vote in votes], one_actor=True)
+        self.num_votes += len(receipts)
+        return receipts
+
+    def commit_p99_s(self) -> float | None:
+        """The 99th percentile of how long the newest transactions took to be on the disk; None before the first."""
+        taken = sorted(self._commits_s)
+        return taken[(len(taken) * 99) // 100] if taken else None
 
     def show_trials(self, trials: Sequence[Trial], *, rater: str) -> tuple[Receipt, ...]:
         """Journals each trial when it is first shown to anybody; later showings give the first receipt."""
@@ -251,30 +271,39 @@ class Journal(JournalReader):
             request.answer.set_exception(explained(error, self.path, doing="rewritten"))
 
     def _transact(self, group: list[_Request[Any]]) -> list[tuple[_Request[Any], Any, Exception | None]]:
-        outcomes: list[tuple[_Request[Any], Any, Exception | None]] = []
         run = self._writing.execute
-        run("begin immediate")
-        for request in group:
-            run("savepoint request")
-            try:
-                outcomes.append((request, request.work(self._writing), None))
-            except (StudioError, sqlite3.Error) as error:
-                if not self._writing.in_transaction or _concerns_the_disk(error):
-                    raise
-                run("rollback to request")
-                outcomes.append((request, None, explained(error, self.path, doing="written")))
-            except Exception as error:  # noqa: BLE001 - a fault of one caller: votes of the others must go on
-                _log.error("journal %s: a caller's work broke", self.path, exc_info=error)
-                run("rollback to request")
-                outcomes.append((request, None, error))
-            run("release request")
-        head = _last(self._writing)
-        run("commit")
+        with self._clock.undone_on_error():
+            run("begin immediate")
+            outcomes = [self._outcome(request) for request in group]
+            head = _last(self._writing)
+            began_s = time.monotonic()
+            run("commit")
         self.num_groups += 1
         self._head_file.write(head)
+        self._commits_s.append(time.monotonic() - began_s)
         if _identity(self.path) != self._identity:  # what was written goes with a file that no path leads to
             raise StoreError(f"{self.path} was moved, deleted or replaced while it was open; put it back and open it again")
         return outcomes
+
+    def _outcome(self, request: _Request[Any]) -> tuple[_Request[Any], Any, Exception | None]:
+        """A request done within the open transaction, or why it was undone. Raises what undoes the whole transaction."""
+        run = self._writing.execute
+        run("savepoint request")
+        result, refusal = None, None
+        try:
+            with self._clock.undone_on_error():
+                result = request.work(self._writing)
+        except (StudioError, sqlite3.Error) as error:
+            if not self._writing.in_transaction or _concerns_the_disk(error):
+                raise
+            run("rollback to request")
+            refusal = explained(error, self.path, doing="written")
+        except Exception as error:  # noqa: BLE001 - a fault of one caller: votes of the others must go on
+            _log.error("journal %s: a caller's work broke", self.path, exc_info=error)
+            run("rollback to request")
+            refusal = error
+        run("release request")
+        return request, result, refusal
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -361,6 +390,8 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     is_new = not path.exists() or path.stat().st_size == 0
     if not is_new and not path.stat().st_mode & 0o222:
         raise ProjectError(f"{path} is read-only; give yourself the right to write it (chmod u+w)")
+    if not is_new:
+        upgrade_journal(path)
     connection = connect(path, read_only=False)
     try:
         # A new file's mark is not there yet when its maker was killed: then it has no tables either.

@@ -40,9 +40,13 @@ def read_head(path: Path) -> Head | None:
 
 
 class HeadFile:
-    """The open `journal.head` of a journal that is being written; made, whole, when there is none."""
+    """The open `journal.head` of a journal that is being written; made, whole, when there is none.
 
-    def __init__(self, path: Path, *, first: Head) -> None:
+    With `waits`, what was written is on the disk itself.
+    """
+
+    def __init__(self, path: Path, *, first: Head, waits: bool = True) -> None:
+        self._waits = waits
         if not path.exists():
             _create(path, first)
         self._fd = os.open(path, os.O_RDWR)
@@ -51,16 +55,20 @@ class HeadFile:
         self.written = read_head(path)
 
     def write(self, head: Head) -> None:
-        """Makes the head durable. Does nothing when it is the last one written. Raises OSError."""
+        """Keeps the head. Does nothing when it is the last one written. Raises OSError."""
         if head == self.written:
             return
         os.pwrite(self._fd, _format(head), self._slot * SLOT_BYTES)
-        sync_file(self._fd)
+        if self._waits:
+            sync_file(self._fd)
         self._slot = 1 - self._slot
         self.written = head
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Calling it twice is harmless."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def sync_file(fd: int) -> None:

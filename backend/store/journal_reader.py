@@ -15,6 +15,7 @@ from backend.store.journal_schema import (
     APPLICATION_ID,
     COLUMNS,
     GENESIS,
+    NEWEST,
     SEALED_VERSION,
     SEALING,
     StoredEvent,
@@ -86,6 +87,12 @@ class JournalReader:
         if kind is None:
             return self._select("where seq > ? order by seq limit ?", after_seq, limit)
         return self._select("where seq > ? and kind = ? order by seq limit ?", after_seq, kind, limit)
+
+    def of_kind(self, kind: str, after_seq: int = 0) -> Iterator[StoredEvent]:
+        """Every event of a kind with a number above `after_seq`, oldest first, read in pages."""
+        while page := self.events(after_seq, kind=kind):
+            yield from page
+            after_seq = page[-1].seq
 
     def event(self, seq: int) -> StoredEvent | None:
         """One event by its number."""
@@ -248,7 +255,9 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(f"{path} is an SQLite database but not a journal; move it away or restore a backup")
     newer = unknown_migrations(connection)
     if newer:
-        raise ProjectError(f"{path} was written by a newer version (it has {newer[-1]}); update subject-studio")
+        raise ProjectError(
+            f"{path} was written by a newer version (schema {newer[-1]}, this one reads up to {NEWEST}); update subject-studio"
+        )
 
 
 def explained(error: BaseException, path: Path, *, doing: str) -> StudioError:

@@ -298,6 +298,10 @@ def m004_salt(db: Database) -> None:
     db.execute("alter table events add column salt text not null default ''")
 
 
+NEWEST = MIGRATIONS.pending(Database(memory=True, execute_plugins=False))[-1].name
+"""The last migration that this version knows."""
+
+
 def wrap(connection: sqlite3.Connection) -> Database:
     """The connection as a sqlite-utils database, without loading third-party plug-ins into a file that must not change."""
     return Database(connection, execute_plugins=False)
@@ -307,6 +311,15 @@ def unknown_migrations(connection: sqlite3.Connection) -> list[str]:
     """Applied migrations that this version does not know: the file comes from a newer one."""
     known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))}
     return [applied.name for applied in MIGRATIONS.applied(wrap(connection)) if applied.name not in known]
+
+
+def applied_last(connection: sqlite3.Connection) -> str:
+    """The last migration of an existing journal; empty when this version has none to add to it, or it holds no event yet."""
+    tables = {str(name) for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+    if "events" not in tables or not MIGRATIONS.pending(wrap(connection)):
+        return ""
+    holds_any = connection.execute("select 1 from events limit 1").fetchone()
+    return MIGRATIONS.applied(wrap(connection))[-1].name if holds_any else ""
 
 
 def schema_problem(connection: sqlite3.Connection) -> str | None:

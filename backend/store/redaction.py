@@ -1,6 +1,7 @@
 """Erasing what was said: rows of the journal keep their place and a digest that proves nothing about them."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from backend.domain import StoreError
@@ -12,13 +13,18 @@ _ROWS_AT_ONCE = 500  # values of one statement; SQLite takes 999
 
 
 def redact(journal: Journal, *, actor: str) -> dict[str, int]:
-    """Removes every redactable event of an actor, then every byte of them; gives how many by kind.
+    """Removes the content of every redactable event of an actor; gives how many by kind. The chain still verifies.
 
-    The chain still verifies. Raises StoreError when the actor has events that cannot be redacted; nothing is changed.
+    The caller calls `Journal.compact` when all is removed: until then bytes stay in the file and its log. Raises StoreError
+    when the actor has events that cannot be redacted; nothing is changed.
     """
-    counts = journal.write(lambda connection: _redact(connection, actor))
-    journal.compact()
-    return counts
+    return journal.write(lambda connection: _rewrite(connection, _redactable(connection, actor), redacted))
+
+
+def count_redactable(journal: Journal, *, actor: str) -> dict[str, int]:
+    """How many events `redact` would remove, by kind. Raises StoreError as it does."""
+    rows = journal.write(lambda connection: _redactable(connection, actor))
+    return dict(Counter(row.kind for row in rows))
 
 
 def remove(journal: Journal, seqs: Sequence[int]) -> dict[str, int]:
@@ -29,12 +35,12 @@ def remove(journal: Journal, seqs: Sequence[int]) -> dict[str, int]:
     return journal.write(lambda connection: _remove(connection, seqs))
 
 
-def _redact(connection: sqlite3.Connection, actor: str) -> dict[str, int]:
+def _redactable(connection: sqlite3.Connection, actor: str) -> list[StoredEvent]:
     rows = _rows(connection, "actor = ?", (actor,))
     fixed = [row for row in rows if row.schema_version != REDACTABLE_VERSION]
     if fixed:
         raise StoreError(f"event {fixed[0].seq} ({fixed[0].kind}) of {actor} cannot be erased; only participants' can")
-    return _rewrite(connection, rows, redacted)
+    return rows
 
 
 def _remove(connection: sqlite3.Connection, seqs: Sequence[int]) -> dict[str, int]:

@@ -5,7 +5,7 @@
 
 import dataclasses
 import types
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from backend.domain import MACHINE_RECORDS, Record
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 15
 """2 added `rights`, 3 `sidecar`, 4 `bench_case` and `generation`, 5 `plate` and `sample`, 6 `case_put_up`, `case_edit` and columns,
 7 `bank_part`, 8 `study`, `study_event` and when a vote was received, 9 `exclusion` and `asked`, 10 a generation's settings, 11 `correction`,
-12 `job` and when work ended, 13 `erased_span`."""
+12 `job` and when work ended, 13 `erased_span`, 14 `case_planted`, 15 `consent`."""
 
-JOBS_SINCE = 12
-"""The version from which jobs are projected; people's part of an older catalog is read anew from the journal."""
+PEOPLE_SINCE = 12
+"""The last version that projects more of what people said; their part of an older catalog is read anew from the journal."""
 
 KINDS: dict[str, type] = {record.KIND: record for record in MACHINE_RECORDS}
 """Record types by table name."""
@@ -103,6 +103,11 @@ CASE_EDIT_SCHEMA = pa.schema(
 )
 """Prompts that people wrote in place of a case's; `content` is that of the case before."""
 
+CASE_PLANTED_SCHEMA = pa.schema(
+    [("seq", pa.int64()), ("content", pa.string()), ("prompt_of", pa.string()), ("pictures_of", pa.string())]
+)
+"""Cases that are faulty on purpose, and the contents that they were made of."""
+
 STUDY_SCHEMA = pa.schema([("seq", pa.int64()), ("kind", pa.string()), ("study_id", pa.string()), ("body", pa.string())])
 """Studies as decided, and their items, in parts; `body` is JSON."""
 
@@ -170,11 +175,26 @@ ERASED_SPAN_SCHEMA = pa.schema(
 )
 """Frames of which nothing is kept: a clip that has any of them is never shown or worked on again."""
 
+CONSENT_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("kind", pa.string()),  # of backend.domain.privacy.CONSENTING
+        ("item_id", pa.string()),
+        ("version", pa.string()),
+        ("scope", pa.string()),
+        ("purposes", pa.list_(pa.string())),  # none: withdrawn
+        ("given_at", pa.string()),
+        ("rater", pa.string()),
+    ]
+)
+"""What people whom footage shows agreed to; of each item the last word counts."""
+
 PEOPLE: dict[str, pa.Schema] = {
     "vote": VOTE_SCHEMA,
     "rights": RIGHTS_SCHEMA,
     "case_put_up": CASE_PUT_UP_SCHEMA,
     "case_edit": CASE_EDIT_SCHEMA,
+    "case_planted": CASE_PLANTED_SCHEMA,
     "study": STUDY_SCHEMA,
     "study_event": STUDY_EVENT_SCHEMA,
     "exclusion": EXCLUSION_SCHEMA,
@@ -182,6 +202,7 @@ PEOPLE: dict[str, pa.Schema] = {
     "correction": CORRECTION_SCHEMA,
     "job": JOB_SCHEMA,
     "erased_span": ERASED_SPAN_SCHEMA,
+    "consent": CONSENT_SCHEMA,
 }
 """The tables that are projected from the journal."""
 
@@ -225,30 +246,28 @@ def from_arrow(record: type, table: pa.Table) -> list[Any]:
     return [record(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
-def create_statements(present: Mapping[str, Collection[str]] | None = None) -> list[str]:
-    """SQL that makes the tables and columns which are not `present` yet: all of an empty catalog, few of an older one's.
+def create_statements() -> list[str]:
+    """SQL that makes every table of an empty catalog. A record's column has its field's default where a row says nothing."""
+    return [
+        *(_create(name, schema) for name, schema in table_schemas().items()),
+        f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}')",
+    ]
 
-    `present` gives each table's columns. A column that comes later has its field's default in the rows before it.
-    """
-    present = present or {}
+
+def table_schemas() -> dict[str, pa.Schema]:
+    """Every table of the catalog by name."""
     tables = {kind: record_schema(record) for kind, record in KINDS.items()}
     tables["work"] = WORK_SCHEMA
     tables["superseded"] = pa.schema([("work_key", pa.string()), ("attempt", pa.int32())])
     tables |= PEOPLE
     tables["watermark"] = pa.schema([("seq", pa.int64()), ("hash", pa.string())])
     tables["meta"] = pa.schema([("key", pa.string()), ("value", pa.string())])
-    return [
-        *(_create(name, schema) for name, schema in tables.items() if name not in present),
-        *(
-            f"ALTER TABLE {name} ADD COLUMN {_column_definition(name, field)}"
-            for name, schema in tables.items()
-            if name in present
-            for field in schema
-            if field.name not in present[name]
-        ),
-        "TRUNCATE meta",
-        f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}')",
-    ]
+    return tables
+
+
+def is_read_anew(table: str, version: int) -> bool:
+    """Whether a table of a catalog of that version is left behind: it is made again, from the journal or by us."""
+    return table == "meta" or (version < PEOPLE_SINCE and table in (*PEOPLE, "watermark"))
 
 
 def _create(name: str, schema: pa.Schema) -> str:

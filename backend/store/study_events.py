@@ -131,9 +131,9 @@ def withdrawn_event(participant: Participant) -> Event:
     return _by(WITHDRAWN, participant, body={})
 
 
-def erased_event(study_id: str, *, events: int, votes: int, place: int | None) -> Event:
-    """That somebody was erased: how much, and whose place is free; not who."""
-    return Event(kind=ERASED, actor="user", body={"study_id": study_id, "events": events, "votes": votes, "place": place})
+def erased_event(study_id: str, *, id: str, events: int, votes: int, place: int | None) -> Event:
+    """That somebody was erased: how much, and whose place is free; not who. `id` is the erasure's."""
+    return _about(ERASED, study_id, id=id, body={"events": events, "votes": votes, "place": place})
 
 
 def happening_rows(event: StoredEvent) -> list[dict[str, Any]]:

@@ -1,13 +1,15 @@
-"""Scores and gates in words: one table, in both languages of the window."""
+"""Scores, gates and stages in words, in both languages of the window."""
 
 import json
 
 import pytest
 
 from backend.domain import resource
-from backend.domain.score_words import gate_title, score_title
+from backend.domain.score_words import failure_title, gate_title, score_title, stage_purpose, stage_title
 from backend.recipes import RECIPES, plan_for
 from backend.settings import ProjectSettings
+from backend.stages import STAGES
+from training.data.stages import EncodeClips, EncodePictures, EncodeTexts, ListClips
 
 
 def test_a_score_has_a_title_in_each_language_and_one_without_keeps_its_name() -> None:
@@ -54,3 +56,27 @@ def test_titles_tell_scores_of_one_kind_apart() -> None:
         said = [words[language] for words in titles.values()]
         assert all(said)
         assert {one for one in said if said.count(one) > 1} <= shared | {"裁剪短边（像素）"}
+
+
+def test_a_stage_has_a_title_in_each_language_and_a_chain_has_both_its_ends() -> None:
+    assert stage_title("split_shots") == "split shots"
+    assert stage_title("split_shots", "zh") == "切分镜头"
+    assert stage_title("find_borders to find_subjects", "zh") == "检测黑边至检测主体"
+    assert stage_title("measure_black_fraction", "zh") == "测量黑帧比例"
+    assert stage_title("measure_motion") == "measure motion"
+    assert stage_title("a_stage_of_before", "zh") == "a stage of before"
+    assert failure_title("no_video", "zh") == "没有视频流"
+    assert failure_title("a_word_of_before", "zh") == "a word of before"
+
+
+def test_every_stage_of_curation_and_of_latents_has_its_own_title() -> None:
+    titles = json.loads(resource("stages.json").read_text("utf-8"))["stages"]
+    latents = {stage.name for stage in (ListClips, EncodeClips, EncodePictures, EncodeTexts)}
+    assert {*STAGES, *latents} <= set(titles)
+    for language in ("en", "zh"):
+        said = [words[language] for words in titles.values()]
+        assert all(said) and len(set(said)) == len(said)
+        assert not any("_" in one for one in said)
+    assert set(json.loads(resource("stages.json").read_text("utf-8"))["does"]) == set(STAGES)
+    assert all(stage_purpose(name, language) for name in STAGES for language in ("en", "zh"))
+    assert stage_purpose("list_clips") == ""

@@ -5,17 +5,18 @@ import random
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from backend.domain import ProjectError, StoreError
 from backend.store.backups import (
     MANIFEST,
     backup_project,
-    new_backup_path,
     prune_backups,
     read_table,
     restore_project,
@@ -23,6 +24,7 @@ from backend.store.backups import (
 )
 from backend.store.journal import Journal
 from backend.store.journal_schema import Event
+from tests.promises import Tally
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -110,22 +112,47 @@ def test_an_empty_folder_may_be_restored_into(project: Path, tmp_path: Path):
     assert (tmp_path / "empty" / "journal.sqlite").exists()
 
 
-def test_every_single_bit_flip_in_a_backup_is_noticed(project: Path, tmp_path: Path):
+@pytest.mark.promise(
+    "a damaged backup is refused with a sentence before anything is written",
+    area="Backup",
+    goal="0 of 300 single-bit flips restored",
+    control="tests/backend/store/test_backups.py::test_flips_that_nobody_looks_for_stay_unnoticed",
+)
+def test_every_single_bit_flip_in_a_backup_is_noticed(project: Path, tmp_path: Path, long: bool, tally: Tally):
     made = backup_project(project, tmp_path / "b", {"clip": clips()})
     chance = random.Random(7)
     files = sorted(path for path in made.path.rglob("*") if path.is_file())
-    for _ in range(60):
+    restored = 0
+    for _ in range(300 if long else 60):
         path = chance.choice(files)
         sound = path.read_bytes()
         bit = chance.randrange(len(sound) * 8)
         spoiled = bytearray(sound)
         spoiled[bit // 8] ^= 1 << bit % 8
         path.write_bytes(bytes(spoiled))
-        with pytest.raises(StoreError):
+        with contextlib.suppress(StoreError):
             restore_project(made.path, tmp_path / "again")
-        assert not (tmp_path / "again").exists()
+            restored += 1
+        restored += (tmp_path / "again").exists()
         path.write_bytes(sound)
+    tally.record(300 if long else 60, lost=restored)
+    assert restored == 0
     assert verify_backup(made.path) == made
+
+
+def test_flips_that_nobody_looks_for_stay_unnoticed(project: Path, tmp_path: Path):
+    path = backup_project(project, tmp_path / "b", {"clip": clips()}).tables["clip"]
+    sound = path.read_bytes()
+    chance, unnoticed = random.Random(7), 0
+    for _ in range(60):
+        bit = chance.randrange(len(sound) * 8)
+        spoiled = bytearray(sound)
+        spoiled[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bytes(spoiled))
+        with contextlib.suppress(OSError, ValueError, pa.ArrowException):
+            pq.read_table(path)
+            unnoticed += 1
+    assert unnoticed > 20
 
 
 def test_page_checksums_notice_flips_without_the_manifest(project: Path, tmp_path: Path):
@@ -178,11 +205,56 @@ def test_a_folder_without_a_journal_is_not_backed_up(tmp_path: Path):
         verify_backup(tmp_path)
 
 
-def test_only_the_newest_dated_backups_are_kept(project: Path, tmp_path: Path):
-    for day in (3, 1, 2):
-        backup_project(project, new_backup_path(project, NOON.replace(day=day)), {})
-    (project / "backups" / "before the move").mkdir()
-    removed = prune_backups(project / "backups", keep=2)
-    assert [path.name for path in removed] == ["20260301T120000Z"]
-    left = sorted(path.name for path in (project / "backups").iterdir())
-    assert left == ["20260302T120000Z", "20260303T120000Z", "before the move"]
+def dated(folder: Path, *times: str) -> Path:
+    """Folders that are backups by name and manifest."""
+    for time in (*times, "before the move"):
+        (folder / time).mkdir(parents=True)
+        (folder / time / MANIFEST).touch()
+    return folder
+
+
+EVERY_NOON = tuple(f"202603{day:02d}T120000Z" for day in range(1, 32))
+"""Of March 2026; the last Monday is the 30th."""
+KEPT = [
+    "20260315",
+    "20260322",
+    "20260325",
+    "20260326",
+    "20260327",
+    "20260328",
+    "20260329",
+    "20260330",
+    "20260331",
+]
+"""Seven days, and of four weeks the newest: two Sundays, and the 29th and 31st, which are kept as days too."""
+
+
+def left_by(prune: Callable[[Path], object], folder: Path) -> list[str]:
+    prune(folder)
+    return sorted(path.name.partition("T")[0] for path in folder.iterdir())
+
+
+@pytest.mark.promise(
+    "of backups in the project the newest of 7 days and of 4 weeks are kept, and every one that somebody named",
+    area="Backup",
+    goal="0 wrong days of 62 backups in a month",
+    control="tests/backend/store/test_backups.py::test_keeping_only_the_newest_would_be_noticed",
+)
+def test_the_newest_backups_of_seven_days_and_four_weeks_are_kept(tmp_path: Path, tally: Tally) -> None:
+    mornings = tuple(noon.replace("T12", "T07") for noon in EVERY_NOON)
+    found = left_by(prune_backups, dated(tmp_path / "b", *EVERY_NOON, *mornings))
+    tally.record(63, lost=len(set(found) ^ {*KEPT, "before the move"}) + len(found) - len(set(found)))
+    assert found == [*KEPT, "before the move"]
+    assert (tmp_path / "b" / "20260331T120000Z").exists()
+
+
+def test_keeping_only_the_newest_would_be_noticed(tmp_path: Path) -> None:
+    def newest(folder: Path) -> None:
+        for path in sorted(folder.iterdir())[: -len(KEPT) - 1]:
+            path.rmdir() if not any(path.iterdir()) else shutil.rmtree(path)
+
+    assert left_by(newest, dated(tmp_path / "b", *EVERY_NOON)) != [*KEPT, "before the move"]
+
+
+def test_few_backups_all_stay(tmp_path: Path) -> None:
+    assert len(left_by(prune_backups, dated(tmp_path / "b", "20260101T000000Z", "20260301T000000Z"))) == 3

@@ -43,7 +43,7 @@ def vote(id: str = "v1", rev: int = 1, choice: str | None = "same") -> Vote:
 
 @pytest.fixture
 def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.sqlite", now=lambda: NOON) as opened:
+    with Journal(tmp_path / "journal.sqlite", now=lambda: NOON, steady=lambda: 0.0) as opened:
         yield opened
 
 

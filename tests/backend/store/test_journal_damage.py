@@ -12,6 +12,7 @@ from backend.store.journal import Journal
 from backend.store.journal_head import SLOT_BYTES, read_head
 from backend.store.journal_reader import JournalReader
 from backend.store.journal_schema import Event, StoredEvent
+from tests.promises import Tally
 
 EVENTS = 200
 FILES = ("journal.sqlite", "journal.sqlite-wal", "journal.head")
@@ -73,21 +74,29 @@ def flip_many(left_open: Path, written: list[StoredEvent], tmp_path: Path, *, na
     return seen
 
 
-@pytest.mark.parametrize("name", FILES[:2])
-def test_no_flipped_bit_changes_history_in_silence(left_open: Path, written: list[StoredEvent], tmp_path: Path, name: str):
-    seen = flip_many(left_open, written, tmp_path, name=name, count=40)
-    assert seen["silent"] == 0
-    assert seen["loud"] > 5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FILES[:2])
-def test_no_flipped_bit_of_three_hundred_changes_history_in_silence(
-    left_open: Path, written: list[StoredEvent], tmp_path: Path, name: str
+@pytest.mark.promise(
+    "a flipped bit in the journal, its log or its head never changes or shortens history in silence",
+    area="Durability",
+    goal="0 silent in 300 flips of each file",
+    control="tests/backend/store/test_journal_damage.py::test_without_its_head_a_journal_is_shortened_in_silence",
+)
+@pytest.mark.parametrize("name", FILES)
+def test_no_flipped_bit_changes_history_in_silence(
+    left_open: Path, written: list[StoredEvent], tmp_path: Path, name: str, long: bool, tally: Tally
 ):
-    seen = flip_many(left_open, written, tmp_path, name=name, count=300)
+    seen = flip_many(left_open, written, tmp_path, name=name, count=300 if long else 40)
+    tally.record(sum(seen.values()), lost=seen["silent"])
     assert seen["silent"] == 0
-    assert seen["loud"] > 40
+    if name == "journal.head":  # damage to one of its two entries is no reason for an alarm
+        assert seen["loud"] == 0
+    else:
+        assert seen["loud"] > 5
+
+
+def test_without_its_head_a_journal_is_shortened_in_silence(left_open: Path, written: list[StoredEvent], tmp_path: Path):
+    headless = shutil.copytree(left_open, tmp_path / "headless")
+    (headless / "journal.head").unlink()
+    assert flip_many(headless, written, tmp_path, name="journal.sqlite-wal", count=20)["silent"] > 5
 
 
 def test_sqlite_alone_shortens_history_in_silence(left_open: Path, written: list[StoredEvent], tmp_path: Path):
@@ -100,10 +109,6 @@ def test_sqlite_alone_shortens_history_in_silence(left_open: Path, written: list
     assert EVENTS // 2 <= count < EVENTS
     assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
     connection.close()
-
-
-def test_a_flipped_bit_in_the_head_file_raises_no_false_alarm(left_open: Path, written: list[StoredEvent], tmp_path: Path):
-    assert flip_many(left_open, written, tmp_path, name="journal.head", count=20) == {"loud": 0, "same": 20, "silent": 0}
 
 
 def test_the_head_file_survives_a_torn_write(left_open: Path, tmp_path: Path):

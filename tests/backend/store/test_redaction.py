@@ -12,7 +12,7 @@ from backend.store.backups import backup_project, restore_project
 from backend.store.journal import Journal
 from backend.store.journal_reader import JournalReader
 from backend.store.journal_schema import MIGRATIONS, REDACTABLE_VERSION, Event, redacted, row_hash, sealing_events, wrap
-from backend.store.redaction import redact, remove
+from backend.store.redaction import count_redactable, redact, remove
 
 CANARY = "xq7-canary-ümläut-7731"
 
@@ -38,7 +38,10 @@ def test_no_byte_of_an_erased_person_stays_and_the_chain_verifies(journal: Journ
     head = journal.head()
     written = json.dumps(CANARY)[1:-1].encode()
     assert bytes_of(tmp_path).count(written) >= 200
+    assert count_redactable(journal, actor="person_a") == {"vote": 200}
     assert redact(journal, actor="person_a") == {"vote": 200}
+    assert count_redactable(journal, actor="person_a") == {}
+    journal.compact()
     assert written not in bytes_of(tmp_path)
     assert b"person_a" not in bytes_of(tmp_path)
     check = journal.verify_chain()
