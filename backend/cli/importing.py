@@ -8,44 +8,81 @@ import typer
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
+from backend.exports.image_bank import unpack_images
 from backend.exports.opens2v_import import lay_beside
+from backend.exports.table_import import TableTaken, take_table, write_missing
+from backend.exports.table_map import read_map, shipped_maps
+from backend.settings import nearest
 
 SCORE_FORMATS = ("opens2v-scores", "vbench")
+IMPORTS = ("opens2v", "table", "images", *SCORE_FORMATS)
+
+
+VideosOption = Annotated[
+    Path | None,
+    typer.Option("--videos", help="opens2v, table: the folder that holds the videos; sidecars are written beside them."),
+]
+MapOption = Annotated[
+    str, typer.Option("--map", help=f"table: {', '.join(shipped_maps())}, or a TOML file that names the columns.")
+]
+KeepOption = Annotated[str, typer.Option("--keep", help='table: which rows, by the map\'s scores, as "aesthetic > 4.5".')]
+MissingOption = Annotated[
+    Path | None, typer.Option("--missing", help="table: write the names of files that are not here yet, a line each.")
+]
+CasesOption = Annotated[
+    Path | None, typer.Option("--cases", help="Scores: the cases that they are about, in OpenS2V-Eval's JSON.")
+]
+ReferencesOption = Annotated[
+    Path | None, typer.Option("--references", help="Scores: where image paths start; the cases' folder.")
+]
 
 
 def import_(
     format: Annotated[
         str,
         typer.Argument(
-            help="opens2v (metadata JSON of its pipeline: captions); or scores: opens2v-scores (a folder), vbench (an _eval_results.json)."
+            help="opens2v (metadata JSON of its pipeline: captions), table (CSV, JSONL, Parquet: captions), images (a tar or zip of"
+            " pictures); or scores: opens2v-scores (a folder), vbench (an _eval_results.json)."
         ),
     ],
     path: Annotated[Path, typer.Argument(help="What to read.")],
-    videos: Annotated[
-        Path | None,
-        typer.Option("--videos", help="opens2v: the folder that holds the videos; sidecars are written beside them."),
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="opens2v: licence of the videos.")] = None,
-    attribution: Annotated[str | None, typer.Option(help="opens2v: whom to name.")] = None,
+    videos: VideosOption = None,
+    licence: Annotated[str | None, typer.Option(help="opens2v, table, images: licence of the media.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="opens2v, table, images: whom to name.")] = None,
+    map_name: MapOption = "",
+    keep: KeepOption = "",
+    missing: MissingOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="images: new folder for the pictures.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="Scores: whose they are.")] = None,
-    cases: Annotated[
-        Path | None, typer.Option("--cases", help="Scores: the cases that they are about, in OpenS2V-Eval's JSON.")
-    ] = None,
-    references: Annotated[
-        Path | None, typer.Option("--references", help="Scores: where image paths start; the cases' folder.")
-    ] = None,
+    cases: CasesOption = None,
+    references: ReferencesOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in what others' tools wrote: OpenS2V's metadata with its videos, or scores of a system, which the leaderboard marks."""
-    if format == "opens2v":
-        if videos is None:
-            raise typer.BadParameter("import opens2v asks for the folder that holds the videos", param_hint="--videos")
+    """Take in what others' tools wrote: captions of videos, pictures, or scores of a system, which the leaderboard marks."""
+    if format not in IMPORTS:
+        raise typer.BadParameter(f"import format {format!r} does not exist{nearest(format, IMPORTS)}", param_hint="FORMAT")
+    asked = {
+        "opens2v": (("--videos", videos),),
+        "table": (("--videos", videos), ("--map", map_name)),
+        "images": (("--out", out),),
+    }.get(format, (("--system", system), ("--cases", cases)))
+    if absent := [name for name, value in asked if not value]:
+        raise typer.BadParameter(f"import {format} asks for it; docs/formats.md says what for", param_hint=absent[0])
+    if format == "opens2v" and videos:
         _import_dataset(path, videos, licence, attribution, project, as_json)
-        return
-    if system is None or cases is None:
-        missing = "--system" if system is None else "--cases"
-        raise typer.BadParameter(f"import {format} asks for it", param_hint=missing)
+    elif format == "table" and videos:
+        taken = take_table(path, videos, read_map(map_name), keep=keep)
+        _ingest_table(taken, licence, attribution, missing, project, as_json)
+    elif format == "images" and out:
+        _import_images(path, out, licence, attribution, project, as_json)
+    elif system and cases:
+        _import_scores(format, path, system, cases, references, project, as_json)
+
+
+def _import_scores(
+    format: str, path: Path, system: str, cases: Path, references: Path | None, project: Path, as_json: bool
+) -> None:
     with opened(project, create=True) as api:
         found = api.import_scores(
             format=format,
@@ -93,3 +130,57 @@ def _import_dataset(
         )
     if found.faults:
         raise SystemExit(1)
+
+
+def _ingest_table(
+    found: TableTaken,
+    licence: str | None,
+    attribution: str | None,
+    missing: Path | None,
+    project: Path,
+    as_json: bool,
+) -> None:
+    """Lists the videos under what their rows state, or else under what was said for all."""
+    taken = known = 0
+    if found.videos:
+        with opened(project, create=True) as api:
+            for (own, whose), paths in found.stated.items():
+                listed = api.ingest(paths=tuple(map(str, paths)), licence=own or licence, attribution=whose or attribution)
+                taken, known = taken + listed.taken, known + listed.known
+    if missing is not None:
+        write_missing(found, missing)
+    for fault in found.faults:
+        warn(fault)
+    told = {
+        "rows": found.rows,
+        "chosen": found.chosen,
+        "videos": found.videos,
+        "captions": found.captions,
+        "sidecars": found.written,
+        "taken": taken,
+        "known": known,
+        "waiting": len(found.waiting),
+    }
+    if as_json:
+        emit({**told, "faults": list(found.faults)})
+    else:
+        say(
+            f"{found.chosen} of {found.rows} rows: {found.captions} captions of {found.videos} videos, {taken} files taken, "
+            f"{known} known already; {len(found.waiting)} files are not here yet"
+        )
+    if not found.videos and not found.faults:
+        warn("nothing is taken: no file of a chosen row lies below the videos' folder; --missing FILE lists them")
+    if found.faults or not found.videos:
+        raise SystemExit(1)
+
+
+def _import_images(
+    path: Path, out: Path, licence: str | None, attribution: str | None, project: Path, as_json: bool
+) -> None:
+    pictures = unpack_images(path, out)
+    with opened(project, create=True) as api:
+        listed = api.ingest(paths=(str(out.absolute()),), licence=licence, attribution=attribution)
+    told = {"pictures": pictures, "taken": listed.taken, "known": listed.known}
+    emit(told) if as_json else say(
+        f"{pictures} pictures in {out}: {listed.taken} files taken, {listed.known} known already"
+    )

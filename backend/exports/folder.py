@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from backend.domain import ProjectError
+from backend.store.whole_folder import building, settle
 
 MANIFEST = "MANIFEST.sha256"
 
@@ -61,24 +60,21 @@ class ExportFolder:
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[ExportFolder]:
-    """A folder that takes the name `out` only when all is written and listed; nothing is left of a failed one.
+    """A folder that takes the name `out` only when all is written, listed and on the disk; nothing is left of a failed one.
 
     An earlier export at `out` is replaced. Raises ProjectError when `out` holds something else or cannot be written.
     """
     _check_target(out)
-    working = out.with_name(f".{out.name[:200]}.{secrets.token_hex(4)}")
     try:
-        working.mkdir(parents=True)
-        folder = ExportFolder(working)
-        yield folder
-        folder.list_files()
-        _replace(working, out)
+        with building(out) as working:
+            folder = ExportFolder(working)
+            yield folder
+            folder.list_files()
+            settle(working, out)
     except OSError as error:
         raise ProjectError(
             f"export to {out} failed: {error.strerror or error}; free space or name another folder"
         ) from error
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
 
 
 def _check_target(out: Path) -> None:
@@ -87,13 +83,3 @@ def _check_target(out: Path) -> None:
         raise ProjectError(f"{out} is no folder; name a new or empty one with --out")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
         raise ProjectError(f"{out} holds files that are no export; name a new or empty folder with --out")
-
-
-def _replace(working: Path, out: Path) -> None:
-    if out.exists():
-        old = working.with_name(f"{working.name}.old")
-        out.rename(old)
-        working.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        working.rename(out)

@@ -7,23 +7,28 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
 from backend.api import ExportSummary
-from backend.domain import ArtifactStore, SettingsError
+from backend.domain import ArtifactStore
+from backend.exports.arranged import Arranged, arranged, require_content
 from backend.exports.folder import MANIFEST, ExportFolder, whole_folder
 from backend.exports.manifest_card import card
 from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportVideo
-from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
 
 FORMAT = "subject-studio-manifest"
 FORMAT_VERSION = 1
 ARTIFACT_NAME = re.compile(r"[0-9a-f]{16,128}\.[a-z0-9]{1,8}", re.ASCII)
 
+FILES = (
+    "`pairs.jsonl`: one pair a line; `videos.jsonl`: the videos they come from (the files are not included).",
+    "`artifacts/`: cut-outs (RGBA; alpha is the mask), named by their content.",
+    "`schema.json`: JSON Schema of the lines; `about.json`: recipe, gates and counts.",
+)
 PAIR_LINE = TypeAdapter(ExportPair)
 VIDEO_LINE = TypeAdapter(ExportVideo)
 SAMPLE_LINE = TypeAdapter(ExportSample)
@@ -33,6 +38,8 @@ ABOUT = TypeAdapter(ExportAbout)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportManifest:
     """Writes pairs.jsonl, samples.jsonl, videos.jsonl, artifacts/, about.json, schema.json, README.md and MANIFEST.sha256."""
+
+    whole_clips: ClassVar[bool] = False
 
     def write(
         self,
@@ -48,28 +55,17 @@ class ExportManifest:
     ) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced. `clips` have no place here.
 
-        Raises ProjectError when `out` holds something else or cannot be written, SettingsError for a wrong split or
-        a pair that speaks of a video not given, StoreError when an artifact is damaged.
+        Raises ProjectError when `out` holds something else or cannot be written, or no pair is given, SettingsError for a
+        wrong split or a pair that speaks of a video not given, StoreError when an artifact is damaged.
         """
-        split = Split.parse(about.split)
-        sorted_pairs = sorted(pairs, key=lambda pair: pair.pair_id)
-        sorted_videos = sorted(videos, key=lambda video: video.video_id)
-        sorted_videos = _used(sorted_videos, sorted_pairs)
-        if split:
-            part = split_of_nodes(sorted_pairs, sorted_videos, duplicates, split=split)
-            sorted_pairs = [replace(pair, split=part[nodes_of(pair)[0]]) for pair in sorted_pairs]
-            sorted_videos = [replace(video, split=part[video_node(video.video_id)]) for video in sorted_videos]
-        split_of = {pair.pair_id: pair.split for pair in sorted_pairs}
-        sorted_samples = [
-            replace(sample, split=split_of[sample.references[0].pair_id])
-            for sample in sorted(samples, key=lambda sample: sample.sample_id)
-        ]
+        found = arranged(pairs, videos, samples, duplicates=duplicates, about=about)
+        require_content(len(found.pairs), dict(about.left_out))
         with whole_folder(out) as folder:
-            _write_files(folder, sorted_pairs, sorted_samples, sorted_videos, artifacts, about)
+            _write_files(folder, found, artifacts, about)
         return ExportSummary(
             out=str(out),
             format="manifest",
-            pairs=len(sorted_pairs),
+            pairs=len(found.pairs),
             files=folder.num_files,
             manifest=str(out / MANIFEST),
             left_out=dict(about.left_out),
@@ -101,22 +97,8 @@ def line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _used(videos: Sequence[ExportVideo], pairs: Sequence[ExportPair]) -> list[ExportVideo]:
-    wanted = {side.video_id for pair in pairs for side in (pair.target, pair.reference) if side.video_id}
-    missing = sorted(wanted - {video.video_id for video in videos})
-    if missing:
-        raise SettingsError(f"pairs speak of video {missing[0]}, which the export was not given; rebuild the catalog")
-    return [video for video in videos if video.video_id in wanted]
-
-
-def _write_files(
-    folder: ExportFolder,
-    pairs: Sequence[ExportPair],
-    samples: Sequence[ExportSample],
-    videos: Sequence[ExportVideo],
-    artifacts: ArtifactStore,
-    about: ExportAbout,
-) -> None:
+def _write_files(folder: ExportFolder, found: Arranged, artifacts: ArtifactStore, about: ExportAbout) -> None:
+    pairs, samples, videos = found.pairs, found.samples, found.videos
     folder.put_lines("pairs.jsonl", (line(PAIR_LINE.dump_python(pair)) for pair in pairs))
     folder.put_lines("samples.jsonl", (line(SAMPLE_LINE.dump_python(sample)) for sample in samples))
     folder.put_lines("videos.jsonl", (line(VIDEO_LINE.dump_python(video)) for video in videos))
@@ -136,4 +118,4 @@ def _write_files(
     }
     folder.put_json("about.json", header)
     folder.put_json("schema.json", schema())
-    folder.put("README.md", card(pairs, videos, about).encode(errors="replace"))
+    folder.put("README.md", card(pairs, videos, about, files=FILES).encode(errors="replace"))

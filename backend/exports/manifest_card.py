@@ -1,16 +1,24 @@
 """The README.md of an export: what it holds, where it comes from, under which licences."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from backend.exports.licences import terms_of
 from backend.exports.rows import ExportAbout, ExportPair, ExportVideo
 
 MOST_ROWS = 30
 """Longer tables are cut and say so."""
 
 
-def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: ExportAbout) -> str:
-    """Markdown; its numbers are counted from the rows."""
+def card(
+    pairs: Sequence[ExportPair],
+    videos: Sequence[ExportVideo],
+    about: ExportAbout,
+    *,
+    files: Sequence[str],
+    left_out: Mapping[str, int] | None = None,
+) -> str:
+    """Markdown; its numbers are counted from the rows. `files` tells of each file of the format, a line each."""
     sides = [side for pair in pairs for side in (pair.target, pair.reference)]
     living = Counter({True: "living", False: "not living", None: "unknown"}[pair.is_living] for pair in pairs)
     seconds = sum(video.duration_s for video in videos)
@@ -29,15 +37,15 @@ def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: Expo
         *table("Pairs by category", "category", Counter(pair.category or "unknown" for pair in pairs)),
         *table("Living subjects", "subject", living),
         *table("Videos by licence", "licence", Counter(video.licence or "not stated" for video in videos)),
-        *table("Left out", "reason", Counter(dict(about.left_out))),
+        *table("Pairs by licence", "licence", Counter(pair.licence or "not stated" for pair in pairs)),
+        *table("Left out", "reason", Counter(dict(about.left_out) if left_out is None else left_out)),
         *bullets("Gates that held", about.gates),
         *bullets("Models", sorted({f"{role}: {model}" for pair in pairs for role, model in pair.models})),
+        *bullets("What the licences ask", asked_by(one.licence for one in (*pairs, *videos))),
         *bullets("Attribution", sorted({video.attribution for video in videos if video.attribution})),
         "## Files",
         "",
-        "- `pairs.jsonl`: one pair a line; `videos.jsonl`: the videos they come from (the files are not included).",
-        "- `artifacts/`: cut-outs (RGBA; alpha is the mask), named by their content.",
-        "- `schema.json`: JSON Schema of the lines; `about.json`: recipe, gates and counts.",
+        *(f"- {file}" for file in files),
         "- `MANIFEST.sha256`: checksums; `sha256sum -c MANIFEST.sha256` checks the folder.",
         "",
         "Boxes are `x0, y0, x1, y1` in pixels of the displayed frame, half-open; spans are `[start_frame, stop_frame)`",
@@ -47,12 +55,19 @@ def card(pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], about: Expo
     return "\n".join(parts) + "\n"
 
 
+def asked_by(licences: Iterable[str | None]) -> list[str]:
+    """What each of the licences asks of whoever uses what is under it, a line each."""
+    found = sorted({licence for licence in licences if licence})
+    return [f"{licence}: {', '.join(terms_of(licence)) or 'nothing that is known here'}" for licence in found]
+
+
 def facts(about: ExportAbout) -> list[str]:
     """What made the export, as a list."""
     found = [
         ("Recipe", about.recipe),
         ("Profile", about.profile),
         ("Made by", f"Subject Studio {about.version}"),
+        ("Made for", about.purpose),
         ("Chosen by", about.where or "every pair that the gates accept"),
         ("Split", about.split or "none"),
         ("Catalog", about.catalog_hash),

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from backend.api import ExportSummary
 from backend.domain import ArtifactStore, MediaError
+from backend.exports.arranged import require_content
 from backend.exports.folder import MANIFEST, ExportFolder, whole_folder
 from backend.exports.opens2v_card import opens2v_card
 from backend.exports.opens2v_entries import (
@@ -58,6 +59,8 @@ _PAIR = TypeAdapter(ExportPair)
 class ExportOpenS2V:
     """Writes upstream's metadata, clusters, pairs, plates and made pictures, provenance.jsonl, about.json and MANIFEST.sha256."""
 
+    whole_clips: ClassVar[bool] = True
+
     def write(
         self,
         pairs: Iterable[ExportPair],
@@ -73,7 +76,7 @@ class ExportOpenS2V:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced.
 
         Every clip that the plan keeps becomes a sample; with `where`, those of the chosen pairs. `samples` have no place
-        here. Raises ProjectError when `out` holds something else or cannot be written, SettingsError for a wrong split,
+        here. Raises ProjectError when `out` holds something else or cannot be written, or nothing is left to write, SettingsError for a wrong split,
         StoreError when an artifact is damaged.
         """
         sorted_pairs = sorted(pairs, key=lambda pair: pair.pair_id)
@@ -92,6 +95,7 @@ class ExportOpenS2V:
             chosen = {side.clip_id for pair in sorted_pairs if _stands(pair) for side in (pair.target, pair.reference)}
             writing.write_clips(clips, chosen if about.where else None, usable)
             num_pairs = writing.write_pairs(usable) + writing.write_made(usable)
+            require_content(num_pairs + writing.num_samples.total(), writing.left_out)
             writing.finish(about, num_pairs)
         return ExportSummary(
             out=str(out),

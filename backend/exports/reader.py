@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from backend.exports.manifest import (
     VIDEO_LINE,
     artifact_path,
 )
+from backend.exports.removed import Removed, read_removed
 from backend.exports.rows import ExportAbout, ExportPair, ExportSample, ExportVideo
 
 Row = TypeVar("Row")
@@ -42,12 +43,14 @@ class ManifestReader:
     num_videos: int
     num_pairs_by_split: dict[str, int]
     files: frozenset[str]
+    removed: Removed = field(default_factory=Removed)
+    """What was erased from the project since: its rows are passed over. The counts are those that were written."""
 
     def pairs(self, *, split: str | None = None) -> Iterator[ExportPair]:
         """Every pair, or those of one split. Raises ImportRefused naming the line that is malformed."""
         self._check_split(split)
         for pair in self._rows("pairs.jsonl", PAIR_LINE):
-            if split is None or pair.split == split:
+            if (split is None or pair.split == split) and not self.removed.has_pair(pair):
                 yield pair
 
     def samples(self, *, split: str | None = None) -> Iterator[ExportSample]:
@@ -55,13 +58,15 @@ class ManifestReader:
         self._check_split(split)
         if SAMPLES not in self.files:
             return
-        for sample in self._rows(SAMPLES, SAMPLE_LINE):
-            if split is None or sample.split == split:
+        gone = self._erased_pairs()
+        for row in self._rows(SAMPLES, SAMPLE_LINE):
+            sample = self.removed.without(row, erased_pairs=gone) if self.removed else row
+            if sample is not None and (split is None or sample.split == split):
                 yield sample
 
     def videos(self) -> Iterator[ExportVideo]:
         """Every video that a pair comes from."""
-        return self._rows("videos.jsonl", VIDEO_LINE)
+        return (video for video in self._rows("videos.jsonl", VIDEO_LINE) if not self.removed.has_video(video))
 
     def artifact(self, name: str) -> Path:
         """The file of an artifact such as `ExportSide.crop`. Raises ImportRefused when the export does not list it."""
@@ -72,6 +77,10 @@ class ManifestReader:
         if place not in self.files:
             raise ImportRefused(f"{self.folder} does not list {place}; export it again")
         return self.folder / place
+
+    def _erased_pairs(self) -> frozenset[str]:
+        rows = self._rows("pairs.jsonl", PAIR_LINE) if self.removed else ()
+        return frozenset(pair.pair_id for pair in rows if self.removed.has_pair(pair))
 
     def _check_split(self, split: str | None) -> None:
         if split is not None and split not in self.num_pairs_by_split:
@@ -96,6 +105,7 @@ class ManifestReader:
 def read_manifest(folder: Path, *, verify: bool = True) -> ManifestReader:
     """Opens an export; with `verify` every listed file is compared with its checksum.
 
+    What was erased from its project since is passed over, where a `removed.jsonl` in it or beside it says so.
     Raises ImportRefused when the folder is no export, was made by a newer version, names a path outside itself, or a
     file is missing or changed.
     """
@@ -106,15 +116,7 @@ def read_manifest(folder: Path, *, verify: bool = True) -> ManifestReader:
             raise ImportRefused(
                 f"{name} in {folder} is not what {MANIFEST} lists; it was changed or cut short, export again"
             )
-    header = _header(folder)
-    return ManifestReader(
-        folder=folder,
-        about=ABOUT.validate_python(header["about"]),
-        num_pairs=int(header["num_pairs"]),
-        num_videos=int(header["num_videos"]),
-        num_pairs_by_split={str(name): int(count) for name, count in header["num_pairs_by_split"].items()},
-        files=frozenset(hashes),
-    )
+    return ManifestReader(folder=folder, files=frozenset(hashes), removed=read_removed(folder), **_header(folder))
 
 
 def _listing(folder: Path) -> dict[str, str]:
@@ -126,11 +128,11 @@ def _listing(folder: Path) -> dict[str, str]:
     for number, entry in enumerate(text.split("\n")[:-1], start=1):
         found = _LISTED.fullmatch(entry)
         if not found:
-            raise ImportRefused(f"{MANIFEST} line {number} in {folder} is not 'CHECKSUM  PATH'")
+            raise ImportRefused(f"{MANIFEST} line {number} in {folder} is not 'CHECKSUM  PATH'; export again")
         hashes[found[2]] = found[1]
     missing = [name for name in REQUIRED if name not in hashes]
     if missing:
-        raise ImportRefused(f"{MANIFEST} in {folder} does not list {missing[0]}; the export is not whole")
+        raise ImportRefused(f"{MANIFEST} in {folder} does not list {missing[0]}; the export is not whole, export again")
     return hashes
 
 
@@ -156,13 +158,21 @@ def _sha256(path: Path) -> str:
 
 
 def _header(folder: Path) -> dict[str, Any]:
+    """The fields of `ManifestReader` that about.json tells."""
     try:
-        header = json.loads((folder / "about.json").read_text("utf-8"))
+        header = json.loads((folder / "about.json").read_text("utf-8"), parse_constant=_no_constant)
         name, version = header["format"], int(header["format_version"])
         if name == FORMAT and version <= FORMAT_VERSION:
-            _ = header["about"], header["num_pairs"], header["num_videos"], header["num_pairs_by_split"]
-            return header
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            return {
+                "about": ABOUT.validate_python(header["about"]),
+                "num_pairs": int(header["num_pairs"]),
+                "num_videos": int(header["num_videos"]),
+                "num_pairs_by_split": {str(split): int(count) for split, count in header["num_pairs_by_split"].items()},
+            }
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
+        raise ImportRefused(f"about.json in {folder} is wrong at {place or 'about'}; export again") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ImportRefused(f"about.json in {folder} cannot be read: {error!r}") from error
     if name != FORMAT:
         raise ImportRefused(f"{folder} is of format {name!r}, not {FORMAT}")

@@ -6,7 +6,7 @@ They are also the lines of `export manifest`: one field here is one field there 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from backend.api import ExportSummary
 from backend.domain import ArtifactStore, Box
@@ -61,6 +61,7 @@ class ExportSide:
     source_uri: str
     box: Box
     """`(x0, y0, x1, y1)` in pixels of the displayed frame, half-open."""
+    source_id: str | None = None
     licence: str | None = None
     attribution: str | None = None
     subject_id: str | None = None
@@ -112,6 +113,8 @@ class ExportPair:
     scores: tuple[ExportScore, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
     """Role and model id of every model that had a part in it."""
+    licence: str | None = None
+    """What holds for the pair: the stricter of both sides' (docs/privacy.md); None where one is not stated."""
     identity: str | None = None
     """Name of the identity cluster, where one is known; pairs of one cluster never fall into two splits."""
     split: str | None = None
@@ -162,6 +165,8 @@ class ExportSample:
     """Artifact of the clip's surroundings without its subjects; lies at `artifacts/ab/NAME` of the export."""
     anchors: tuple[ExportAnchor, ...] = ()
     """Sorted by kind, label and picture."""
+    licence: str | None = None
+    """The strictest of the clip's and of every picture's; None where one is not stated."""
     split: str | None = None
 
 
@@ -212,6 +217,8 @@ class ExportAbout:
     """Of Subject Studio."""
     recipe: str
     profile: str
+    purpose: str = ""
+    """training, evaluation or publication: pairs whose people did not agree to it are left out."""
     where: str = ""
     split: str = ""
     gates: tuple[str, ...] = ()
@@ -224,10 +231,13 @@ class ExportAbout:
 class Exporter(Protocol):
     """An entry of EXPORTS: writes pairs, and the samples whose pairs they are, into a folder.
 
-    `clips` are all that the plan keeps, in order of video and start, read only by formats that have a place for them.
+    `clips` are all that the plan keeps, in order of video and start, read only by formats that have a place for them: these
+    are `whole_clips`.
     `duplicates` names videos (by id) that show the same material. Raises ProjectError when the folder cannot be
     written, SettingsError for a wrong split.
     """
+
+    whole_clips: ClassVar[bool]
 
     def write(
         self,

@@ -65,8 +65,8 @@ def write_spelled(document: Any, layout: Layout | None = None, *, level: int = 0
 
 
 def _whole(text: str) -> int | SpelledNumber:
-    # -0 is 0 as an int, and Python refuses to read integers of more than 4300 digits.
-    return SpelledNumber(text) if text == "-0" or len(text) > 4000 else int(text)
+    # -0 is 0 as an int, and an integer of more than 308 digits is no float64.
+    return SpelledNumber(text) if text == "-0" or len(text) > 308 else int(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Pairs between made-up videos, with real artifacts, for tests of export formats."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -7,16 +8,25 @@ import numpy as np
 
 from backend.exports.rows import (
     ExportAbout,
+    ExportAppearance,
+    ExportClip,
     ExportMask,
     ExportPair,
     ExportPhrase,
+    ExportReference,
+    ExportSample,
     ExportScore,
     ExportSide,
     ExportVideo,
 )
 from backend.geometry import rle
+from backend.media.images import encode_png
+from backend.media.index import build_index
+from backend.media.writer import write_video
 from backend.store.artifacts import Artifacts
 
+NUM_FRAMES, HEIGHT, WIDTH = 12, 48, 80
+"""Of films that are there."""
 ABOUT = ExportAbout(
     project="walks",
     version="0.1.0",
@@ -100,3 +110,87 @@ def _counts(left: int) -> str:
     mask = np.zeros((720, 1280), bool)
     mask[100:300, left : left + 200] = True
     return rle.encode(mask).decode("ascii")
+
+
+def made_films(folder: Path, num: int) -> list[ExportVideo]:
+    """Videos whose files are there: half a second of a square that moves, each of another colour."""
+    folder.mkdir(exist_ok=True)
+    films = []
+    for number in range(num):
+        path = folder / f"Straße {number}.mp4"
+        frames = np.full((NUM_FRAMES, HEIGHT, WIDTH, 3), 20 * number, np.uint8)
+        for place, frame in enumerate(frames):
+            frame[10:30, 4 * place : 4 * place + 20] = (255, 255, 10 * place)
+        write_video(path, frames, fps=24.0, bitexact=True)
+        film = replace(made_video(number), uri=str(path), num_frames=NUM_FRAMES, width=WIDTH, height=HEIGHT)
+        films.append(replace(film, duration_s=NUM_FRAMES / film.fps))
+    return films
+
+
+def made_clip(film: ExportVideo, artifacts: Artifacts) -> ExportClip:
+    """All of a film that is there; its dog stands on frames 2 and 6."""
+    pixels = np.zeros((HEIGHT, WIDTH), bool)
+    pixels[10:30, 8:28] = True
+    mask = ExportMask(height=HEIGHT, width=WIDTH, counts=rle.encode(pixels).decode("ascii"))
+    return ExportClip(
+        clip_id=f"clip_{film.video_id}",
+        video_id=film.video_id,
+        start_frame=0,
+        stop_frame=NUM_FRAMES,
+        index=artifacts.put(build_index(film.uri).to_bytes(), "bin"),
+        caption="A brown dog – 狗 – runs.",
+        caption_author="sidecar",
+        appearances=tuple(
+            ExportAppearance(
+                appearance_id=f"appearance_{film.video_id}_{frame}",
+                subject_id=f"subject_{film.video_id}",
+                phrase="brown dog",
+                category="dog",
+                frame=frame,
+                box=(8.0, 10.0, 28.0, 30.0),
+                mask=mask,
+            )
+            for frame in (2, 6)
+        ),
+    )
+
+
+def film_pair(target: ExportVideo, reference: ExportVideo, artifacts: Artifacts) -> ExportPair:
+    """A pair between the dogs of two films, on frames 2 and 6."""
+    sides = []
+    for film, frame in ((target, 2), (reference, 6)):
+        clip = made_clip(film, artifacts)
+        side = made_side(film, frame, artifacts)
+        shown = next(one for one in clip.appearances if one.frame == frame)
+        sides.append(
+            replace(
+                side,
+                box=shown.box,
+                mask=shown.mask,
+                source_id=film.source_id,
+                stop_frame=NUM_FRAMES,
+                stop_s=film.duration_s,
+                crop=artifacts.put(encode_png(np.full((20, 20, 4), 10 * frame, np.uint8)), "png"),
+            )
+        )
+    pair = made_pair(int(target.video_id[-3:]), int(reference.video_id[-3:]), None)
+    return replace(pair, target=sides[0], reference=sides[1], licence="CC-BY-4.0")
+
+
+def film_sample(pair: ExportPair) -> ExportSample:
+    """What training reads of a pair."""
+    target, reference = pair.target, pair.reference
+    assert target.clip_id is not None and target.video_id is not None and target.subject_id is not None
+    assert target.start_frame is not None and target.stop_frame is not None
+    one = ExportReference(subject_id=target.subject_id, appearance_id=reference.appearance_id, pair_id=pair.pair_id)
+    return ExportSample(
+        sample_id=f"sample_{pair.pair_id}",
+        kind="cross_pair",
+        clip_id=target.clip_id,
+        video_id=target.video_id,
+        start_frame=target.start_frame,
+        stop_frame=target.stop_frame,
+        caption=target.caption,
+        references=(one,),
+        licence=pair.licence,
+    )

@@ -113,9 +113,10 @@ def test_videos_without_a_pair_are_left_out(tmp_path: Path) -> None:
     assert [v.video_id for v in read_manifest(export(tmp_path, num=1)).videos()] == ["video_000", "video_001"]
 
 
-def test_no_pairs_make_an_export_all_the_same(tmp_path: Path) -> None:
-    reader = read_manifest(export(tmp_path, num=0))
-    assert (list(reader.pairs()), reader.num_pairs) == ([], 0)
+def test_no_pairs_make_no_export(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="nothing is exported: all pairs are left out: 2 rejected by a person"):
+        export(tmp_path, num=0)
+    assert not (tmp_path / "out").exists()
 
 
 def test_sha256sum_agrees(tmp_path: Path) -> None:

@@ -436,10 +436,12 @@ def test_what_is_written_is_written_again_unchanged_by_the_reader(world: World) 
             assert read_opens2v(path).text().encode() == path.read_bytes()
 
 
-def test_nothing_gives_an_empty_export(world: World) -> None:
-    out, summary = world.export(pairs=[], clips=[])
-    assert (metadata(out).samples, summary.pairs) == ((), 0)
-    assert json.loads((out / "step6" / "cluster_videos.json").read_text()) == {}
+def test_clips_without_pairs_make_an_export_and_nothing_at_all_makes_none(world: World) -> None:
+    out, summary = world.export(pairs=[])
+    assert (len(metadata(out).samples), summary.pairs) == (3, 0)
+    with pytest.raises(ProjectError, match="nothing is exported"):
+        world.export(pairs=[], clips=[])
+    assert len(metadata(out).samples) == 3
 
 
 def test_a_failed_export_leaves_nothing_and_keeps_the_earlier_one(world: World) -> None:

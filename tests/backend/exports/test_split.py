@@ -1,10 +1,14 @@
 """Splits: nothing shared across parts, shares as asked, and no part changed by what is not connected."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain import SettingsError
+from backend.exports.rows import ExportPair, ExportVideo
 from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
 from tests.backend.exports.made_pairs import made_pair, made_video
 
@@ -72,3 +76,61 @@ def test_an_identity_holds_pairs_together() -> None:
     pairs = [made_pair(2 * n, 2 * n + 1, None, identity="anna") for n in range(12)]
     part = split_of_nodes(pairs, [made_video(n) for n in range(24)], (), split=HALVES)
     assert len(set(part.values())) == 1
+
+
+def seen_across(vectors: np.ndarray, parts: list[str], *, over: float) -> int:
+    """How many appearances of one part have one in another that looks the same: leaks, found by looks alone."""
+    alike = vectors @ vectors.T >= over
+    apart = np.array(parts)[:, None] != np.array(parts)[None, :]
+    return int((alike & apart).any(axis=1).sum())
+
+
+def people_on_videos() -> tuple[np.ndarray, list[ExportPair], list[ExportVideo]]:
+    """80 people in up to six videos each, by vectors; pairs are what a search for like ones finds, one video beside the next."""
+    rng = np.random.default_rng(5)
+    faces = rng.normal(size=(80, 64))
+    who = np.repeat(np.arange(80), rng.integers(1, 7, size=80))
+    vectors = faces[who] + rng.normal(scale=0.25, size=(len(who), 64))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = np.argwhere(np.triu(vectors @ vectors.T >= 0.85, k=1))
+    pairs = [made_pair(int(one), int(other), None) for one, other in found]
+    return vectors, pairs, [made_video(number) for number in range(len(who))]
+
+
+def test_nobody_is_seen_in_two_parts_by_their_looks() -> None:
+    vectors, pairs, videos = people_on_videos()
+    part = split_of_nodes(pairs, videos, (), split=HALVES)
+    parts = [part[video_node(video.video_id)] for video in videos]
+    assert min(parts.count("train"), parts.count("test")) > 60
+    assert seen_across(vectors, parts, over=0.85) == 0
+
+
+def test_a_split_of_videos_one_by_one_leaks_and_is_found_by_looks() -> None:
+    vectors, _, videos = people_on_videos()
+    assert seen_across(vectors, [HALVES.of(video.video_id) for video in videos], over=0.85) > 100
+
+
+def test_groups_that_grow_move_no_more_often_than_one_in_their_size() -> None:
+    before = [made_pair(3 * n, 3 * n + 1, None) for n in range(300)]
+    after = [made_pair(3 * n + 1, 3 * n + 2, None) for n in range(300)]
+    videos = [made_video(n) for n in range(900)]
+    first = split_of_nodes(before, videos[:], (), split=HALVES)
+    second = split_of_nodes([*before, *after], videos, (), split=HALVES)
+    moved = sum(
+        first[video_node(pair.target.video_id or "")] != second[video_node(pair.target.video_id or "")] for pair in before
+    )
+    # Two videos of three were there; the smallest of the three's nodes is new in a third of the groups, and half of these change.
+    assert moved < 300 * (1 / 3) * (1 / 2) + 3 * 300**0.5 / 2
+    assert moved > 0, "growth is free only of what it does not join"
+    untouched = split_of_nodes([*before, *(made_pair(n, n, None) for n in range(900, 950))], [made_video(n) for n in range(950)], (), split=HALVES)  # fmt: skip
+    assert all(untouched[node] == part for node, part in first.items())
+
+
+def test_every_category_and_licence_gets_its_share_of_every_part() -> None:
+    kinds = ("dog", "man", "cup", "car")
+    pairs = [replace(made_pair(2 * n, 2 * n + 1, None), category=kinds[n % 4]) for n in range(2000)]
+    videos = [made_video(n) for n in range(4000)]
+    part = split_of_nodes(pairs, videos, (), split=Split((("train", 0.8), ("test", 0.2))))
+    for kind in kinds:
+        tests = sum(part[nodes_of(pair)[0]] == "test" for pair in pairs if pair.category == kind)
+        assert abs(tests - 100) < 3 * (500 * 0.2 * 0.8) ** 0.5, kind

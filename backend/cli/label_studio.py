@@ -1,0 +1,262 @@
+"""`studio-backend label-studio`: trials to a Label Studio server, its annotations into the journal, suggestions for it."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backend.api import Api, MediaFile
+from backend.cli.opening import opened, wait_for_signal
+from backend.cli.options import HERE, JsonOption, ProjectOption
+from backend.cli.output import emit, say, warn
+from backend.domain import VERIFY_STUDY, Form, ImportRefused, ProjectError, SettingsError, Stimulus, StudioError, Trial
+from backend.exports.label_studio import (
+    PUSHED,
+    PushedTrial,
+    field_of,
+    label_config,
+    pushed,
+    read_annotations,
+    tasks_of,
+)
+from backend.exports.label_studio_server import LabelStudioServer
+from backend.settings import read_settings
+from backend.workspace.layout import Layout
+
+AT_ONCE = 50
+"""Trials that are asked for at a time."""
+IN_TASK_BYTES = 1 << 20
+"""Pictures up to this go into the task itself; larger ones and videos are handed over as files."""
+VOTES_AT_ONCE = 500
+SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A trial with what each panel shows: a file, or text."""
+
+    trial: Trial
+    form: Form
+    shown: Mapping[str, MediaFile | str]
+
+    def kinds(self) -> dict[str, str]:
+        """image, video or text by panel."""
+        return {slot: "text" if isinstance(one, str) else one.mime.partition("/")[0] for slot, one in self.shown.items()}
+
+
+label_studio_app = typer.Typer(help="Have people judge in Label Studio, and take in what they said.", no_args_is_help=True)
+UrlOption = Annotated[str, typer.Option("--url", help="The server, as http://127.0.0.1:8080; allow it with `endpoints`.")]
+
+
+@label_studio_app.command()
+def push(
+    url: UrlOption,
+    study: Annotated[
+        str, typer.Option("--study", help="verify (pairs of subjects), or the name of a study (A/B and others).")
+    ] = VERIFY_STUDY,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Trials at most.")] = 200,
+    login: Annotated[
+        str, typer.Option("--login", help="Of a study: who answers, having agreed; one person's trials are one project.")
+    ] = "",
+    overlap: Annotated[int, typer.Option("--overlap", min=1, max=50, help="Of verify: people for each pair.")] = 1,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a project in Label Studio that asks what Studio would ask."""
+    server = LabelStudioServer(url)
+    _require_leave(server, project)
+    with opened(project) as api:
+        trials, rater = _trials(api, study, login, limit)
+        if not trials:
+            raise ProjectError(f"study {study} has no trial left to push; `studio-backend status` tells what there is")
+        made = [
+            _make_project(server, project, study, some, rater=rater, overlap=1 if rater else overlap)
+            for some in _alike(api, trials)
+        ]
+    if as_json:
+        emit(made)
+    for one in made if not as_json else ():
+        say(f"{one['tasks']} tasks: {url.rstrip('/')}/projects/{one['number']}/data")
+        say(f"pull: studio-backend label-studio pull --url {url} --number {one['number']}")
+
+
+@label_studio_app.command()
+def pull(
+    url: UrlOption,
+    number: Annotated[int, typer.Option("--number", min=1, help="Label Studio's number of the project, as `push` told.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take what was annotated into the journal; again takes only what is new or changed."""
+    server = LabelStudioServer(url)
+    known = _remembered(project, str(server.origin), number)
+    _take(
+        project,
+        server.annotated(number),
+        known,
+        origin=f"{server.origin.host}:{server.origin.port}/{number}",
+        as_json=as_json,
+    )
+
+
+@label_studio_app.command()
+def take(
+    path: Annotated[Path, typer.Argument(help="What Label Studio's page Export wrote, as JSON.")],
+    url: UrlOption,
+    number: Annotated[int, typer.Option("--number", min=1, help="Label Studio's number of the project, as `push` told.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in a file that was exported by hand, where the server cannot be asked."""
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ImportRefused(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused(f"{path} is no JSON: {error}; export as JSON, not as CSV") from error
+    server = LabelStudioServer(url, key="of no call")
+    known = _remembered(project, str(server.origin), number)
+    _take(project, document, known, origin=f"{server.origin.host}:{server.origin.port}/{number}", as_json=as_json)
+
+
+@label_studio_app.command()
+def suggest(
+    url: UrlOption,
+    number: Annotated[int, typer.Option("--number", min=1, help="Label Studio's number of the project, as `push` told.")],
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535)] = 9090,
+    project: ProjectOption = HERE,
+) -> None:
+    """Answer as an ML backend of Label Studio (/health, /setup, /predict) on this machine: what machines think of each pair."""
+    from backend.service.label_studio import serving_suggestions
+
+    origin = str(LabelStudioServer(url, key="of no call").origin)
+    known = _remembered(project, origin, number)
+    with opened(project) as api, serving_suggestions(api, known, port=port) as place:
+        say(f"ML backend: {place} (Settings, Model, Connect Model); Ctrl-C ends it")
+        wait_for_signal()
+
+
+def _require_leave(server: LabelStudioServer, project: Path) -> None:
+    """Raises SettingsError for a server beyond this machine unless the project says that its footage may leave."""
+    if not (server.origin.is_loopback or read_settings(Layout(project).settings).footage_may_leave):
+        raise SettingsError(
+            f"{server.origin} would be sent footage of this project; nothing leaves this machine unless "
+            "footage_may_leave = true in project.toml says so"
+        )
+
+
+def _trials(api: Api, study: str, login: str, limit: int) -> tuple[list[Trial], str]:
+    """Trials, and whose they are where they are one participant's."""
+    if study != VERIFY_STUDY:
+        if not login:
+            raise SettingsError(f"study {study} has trials of its own for each participant; say who answers with --login")
+        participant = api.take_part(study=study, login=login)
+        if participant.state == "joined":  # nobody but themselves can agree, to a text that they read
+            raise ProjectError(
+                f"{login[:SHOWN]!r} has not agreed to take part in study {study}; have them agree under this name first, in "
+                "Studio (page Compare) or on the study page, then push again"
+            )
+        found = api.study_trials(participant=participant.id, limit=limit)
+        return [one.trial for one in found.trials if not one.votes], participant.id
+    trials: list[Trial] = []
+    while len(trials) < limit:
+        skip = tuple(trial.item_id for trial in trials)
+        more = api.next_trials(study_id=study, rater="label-studio", limit=min(AT_ONCE, limit - len(trials)), skip=skip)
+        if not more:
+            break
+        trials += more
+    return trials, ""
+
+
+def _alike(api: Api, trials: list[Trial]) -> list[list[_Asked]]:
+    """Trials with one form and one kind of media in each panel, together: a project of Label Studio's has one page for its tasks."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[_Asked]] = {}
+    for trial in trials:
+        form = api.form(name=trial.form)
+        try:
+            asked = _Asked(trial, form, {one.slot: _shown(api, form, one) for one in trial.stimuli})
+        except StudioError as error:
+            warn(f"a trial is passed over: {error}")
+            continue
+        found.setdefault((trial.form, tuple(sorted(asked.kinds().items()))), []).append(asked)
+    return list(found.values())
+
+
+def _shown(api: Api, form: Form, stimulus: Stimulus) -> MediaFile | str:
+    """What a panel shows: a clip only where the form shows videos there."""
+    panel = next((one for one in form.panels if one.slot == stimulus.slot), None)
+    shows_video = panel is not None and panel.shows == "video"
+    media = (stimulus.clip_media if shows_video else None) or stimulus.media
+    return stimulus.text if media is None else api.media(media_id=media)
+
+
+def _make_project(
+    server: LabelStudioServer, project: Path, study: str, some: list[_Asked], *, rater: str, overlap: int
+) -> dict[str, int]:
+    form = some[0].form
+    number = server.create_project(title=f"{form.title} ({study})", overlap=overlap)
+    told = [(pushed(asked.trial, rater=rater), asked) for asked in some]
+    _remember(project, str(server.origin), number, [one for one, _ in told])
+    tasks = tasks_of([(one, _addresses(server, number, one, asked)) for one, asked in told])
+    server.configure(number, label_config(form, shows=some[0].kinds()))
+    return {"number": number, "tasks": server.import_tasks(number, tasks)}
+
+
+def _addresses(server: LabelStudioServer, number: int, one: PushedTrial, asked: _Asked) -> dict[str, str]:
+    found = {}
+    for place, (slot, shown) in enumerate(asked.shown.items()):
+        found[field_of(slot)] = shown if isinstance(shown, str) else _address(server, number, f"{one.token}-{place}", shown)
+    return found
+
+
+def _address(server: LabelStudioServer, number: int, name: str, file: MediaFile) -> str:
+    path = Path(file.path)
+    if file.mime.startswith("image/") and path.stat().st_size <= IN_TASK_BYTES:
+        return f"data:{file.mime};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return server.upload(number, path, name=f"{name}{path.suffix}")  # the file's own name would tell what it is
+
+
+def _take(project: Path, document: Any, known: Mapping[str, PushedTrial], *, origin: str, as_json: bool) -> None:
+    with opened(project) as api:
+        forms = {name: api.form(name=name) for name in sorted({one.form for one in known.values()})}
+        found = read_annotations(document, known, forms, origin=origin)
+        stored = 0
+        for start in range(0, len(found.votes), VOTES_AT_ONCE):
+            receipts = api.submit_votes(votes=found.votes[start : start + VOTES_AT_ONCE])
+            stored += sum(receipt.applied for receipt in receipts)
+    for fault in found.faults:
+        warn(fault)
+    told = {"tasks": found.tasks, "votes": len(found.votes), "stored": stored, "faults": list(found.faults)}
+    emit(told) if as_json else say(f"{found.tasks} tasks, {len(found.votes)} votes")
+    if found.faults:
+        raise SystemExit(1)
+
+
+def _remember(project: Path, origin: str, number: int, trials: list[PushedTrial]) -> None:
+    path = _place(project, origin, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(one) for one in trials], indent=1), "utf-8")
+
+
+def _remembered(project: Path, origin: str, number: int) -> dict[str, PushedTrial]:
+    path = _place(project, origin, number)
+    try:
+        rows = json.loads(path.read_bytes())
+        found = [PushedTrial(**{**row, "shown": tuple(row["shown"])}) for row in rows]
+    except FileNotFoundError as error:
+        raise ProjectError(
+            f"project {number} of {origin} was not pushed from here, or an erasure took what was pushed: push again"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ProjectError(f"{path} cannot be read: {error}; push again") from error
+    return {one.token: one for one in found}
+
+
+def _place(project: Path, origin: str, number: int) -> Path:
+    """Beside the indexes, where an erasure of footage or of a participant finds it."""
+    name = "".join(sign if sign.isalnum() else "-" for sign in origin.partition("//")[2])
+    return Layout(project.resolve()).root / "index" / f"{PUSHED}{name}-{number}.json"

@@ -1,0 +1,145 @@
+"""Label Studio's REST interface, as far as trials are pushed and annotations pulled.
+
+Its own package brings some thirty others and a second build of OpenCV, for the five calls that are made here. The user of this
+machine allows the server (`studio-backend endpoints allow URL`); the token is a secret of the environment.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from backend.domain import ProjectError, SettingsError
+from backend.models.hidden_key import HiddenKey, keep_out_of_logs
+from backend.models.outgoing import AllowedEndpoints, CheckedTransport, Origin, OutgoingRefused, origin_of
+
+KEY = "LABEL_STUDIO_API_KEY"
+MOST_BYTES = 256 << 20
+"""Of one answer: 100,000 annotated tasks take some 100 MB."""
+CALL_S = 120.0
+SHOWN = 200
+TAKES_FILES = '<View><Video name="file" value="$file"/></View>'
+"""The page of a project until it has its files: Label Studio takes none for a page with two fields (1.23)."""
+Result = TypeVar("Result")
+
+
+class LabelStudioServer:
+    """One server, as the user whose token it is. Raises SettingsError when nobody allowed it, or the token is missing."""
+
+    def __init__(self, url: str, *, allowed: AllowedEndpoints | None = None, key: str | None = None) -> None:
+        try:
+            self.origin: Origin = origin_of(url)
+        except ValueError as error:
+            raise SettingsError(f"{url[:SHOWN]} is never asked: {error}") from error
+        if str(self.origin) not in (allowed or AllowedEndpoints()).list():
+            raise SettingsError(
+                f"{self.origin} is not allowed on this machine; if you trust it with pictures: "
+                f"studio-backend endpoints allow {self.origin}"
+            )
+        self._key = (os.environ.get(KEY, "") if key is None else key).strip()
+        if not self._key:
+            raise SettingsError(
+                f"Label Studio asks for a token; set {KEY} in the environment (its page Account & Settings)"
+            )
+        self._base = url.rstrip("/")
+        self._hidden = (HiddenKey(self._key),)
+
+    def create_project(self, *, title: str, overlap: int) -> int:
+        """The number of a new project of Label Studio's, which takes files. `overlap` is how many people annotate each task."""
+        body = {"title": title[:50], "label_config": TAKES_FILES, "maximum_annotations": overlap}
+        return self._number(self._run(lambda call: call("POST", "/api/projects", json=body)), "id")
+
+    def configure(self, project: int, config: str) -> None:
+        """Gives a project its page. From then on it takes no files where the page shows more than one thing."""
+        self._run(lambda call: call("PATCH", f"/api/projects/{project}", json={"label_config": config}))
+
+    def upload(self, project: int, path: Path, *, name: str) -> str:
+        """Where Label Studio serves a file that is handed over, under another name."""
+        data = path.read_bytes()
+
+        async def both(call: Any) -> Any:
+            place = f"/api/projects/{project}/import?commit_to_project=false"
+            found = await call("POST", place, files={"file": (name, data)})
+            ids = found.get("file_upload_ids") if isinstance(found, dict) else None
+            if not isinstance(ids, list) or len(ids) != 1 or type(ids[0]) is not int:
+                raise ProjectError(f"{self.origin} did not take {name}: {self._told(found)}")
+            return await call("GET", f"/api/import/file-upload/{ids[0]}")
+
+        told = self._run(both)
+        file = told.get("file") if isinstance(told, dict) else None
+        if not isinstance(file, str) or not file:
+            raise ProjectError(f"{self.origin} does not say where {name} lies: {self._told(told)}")
+        return f"/data/{file.removeprefix('/data/')}"
+
+    def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> int:
+        """How many tasks were taken."""
+        place = f"/api/projects/{project}/import"
+        return self._number(self._run(lambda call: call("POST", place, json=tasks)), "task_count")
+
+    def annotated(self, project: int) -> Any:
+        """All annotated tasks, as JSON."""
+        return self._run(lambda call: call("GET", f"/api/projects/{project}/export?exportType=JSON"))
+
+    def _run(self, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+        return asyncio.run(self._connected(work))
+
+    async def _connected(self, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+        keep_out_of_logs(self._key)
+        transport = CheckedTransport(self.origin, most_bytes=MOST_BYTES, at_once=2)
+        # Redirects could carry the token elsewhere, and a proxy of the environment would look up names by itself.
+        async with httpx.AsyncClient(
+            transport=transport, base_url=self._base, follow_redirects=False, trust_env=False, timeout=CALL_S
+        ) as client:
+
+            async def call(method: str, place: str, **told: Any) -> Any:
+                return await self._call(client, method, place, **told)
+
+            client.headers["Authorization"] = f"Token {self._key}"
+            if self._key.count(".") == 2:  # a personal token: a JWT that is exchanged for a short-lived one
+                bare = httpx.Headers({"Authorization": ""})
+                found = await self._call(client, "POST", "/api/token/refresh", json={"refresh": self._key}, headers=bare)
+                access = found.get("access") if isinstance(found, dict) else None
+                if not isinstance(access, str):
+                    raise ProjectError(f"{self.origin} does not take the token of {KEY}; make another one")
+                self._hidden = (HiddenKey(self._key), HiddenKey(access))
+                client.headers["Authorization"] = f"Bearer {access}"
+            return await work(call)
+
+    async def _call(self, client: httpx.AsyncClient, method: str, place: str, **told: Any) -> Any:
+        try:
+            answer = await client.request(method, place, **told)
+        except OutgoingRefused as error:
+            raise ProjectError(f"{self.origin} is not asked: {error}") from error
+        except httpx.HTTPError as error:
+            said = self._shown(str(error)) or type(error).__name__
+            raise ProjectError(f"{self.origin} cannot be reached: {said}; is it running?") from error
+        if answer.status_code in (401, 403):
+            raise ProjectError(f"{self.origin} refuses the token of {KEY} (HTTP {answer.status_code}); make another one")
+        if not answer.is_success:
+            said = self._shown(answer.text)
+            raise ProjectError(f"{self.origin} answers {place.partition('?')[0]} with HTTP {answer.status_code}: {said}")
+        try:
+            return json.loads(answer.content)
+        except (ValueError, RecursionError) as error:
+            raise ProjectError(
+                f"{self.origin} answers {place.partition('?')[0]} with no JSON; is it Label Studio?"
+            ) from error
+
+    def _number(self, told: Any, name: str) -> int:
+        found = told.get(name) if isinstance(told, dict) else None
+        if type(found) is not int:
+            raise ProjectError(f"Label Studio tells no {name}: {self._told(told)}")
+        return found
+
+    def _told(self, told: Any) -> str:
+        return self._shown(json.dumps(told))
+
+    def _shown(self, text: str) -> str:
+        """The beginning of a text of the server's, without the key and what it was exchanged for."""
+        for hidden in self._hidden:
+            text = hidden(text)
+        return text[:SHOWN]

@@ -1,0 +1,104 @@
+"""`label-studio`: pairs go to a server, what is annotated there comes into the journal, once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from backend.api import Api
+from backend.cli.app import app
+from backend.cli.label_studio import _remembered
+from backend.domain import VERIFY_STUDY, ProjectError, SettingsError
+from backend.exports.label_studio import TOKEN
+from backend.service import serving
+from backend.service.label_studio import suggestions_app
+from backend.workspace import Workspace
+from tests.backend.exports.label_studio_stub import KEY, Stub, choice, stub
+from tests.backend.workspace.conftest import curated
+from tests.backend.workspace.toy_project import plan, write_toy_video
+
+pytestmark = pytest.mark.slow
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", KEY)
+    with stub() as found:
+        run("endpoints", "allow", found.url)
+        yield found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Workspace]:
+    opened = Workspace(tmp_path / "project", create=True)
+    opened.plan = plan()
+    opened.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),), licence="CC0-1.0")
+    curated(cast(Api, opened))
+    with serving(cast(Api, opened), opened.layout.root):
+        yield opened
+    opened.close()
+
+
+def test_pairs_go_there_and_answers_come_back_once(project: Workspace, server: Stub) -> None:
+    where = ("--url", server.url, "--project", project.layout.root)
+    (made,) = json.loads(run("label-studio", "push", *where, "--json"))
+    tasks = server.tasks[made["number"]]
+    assert made["tasks"] == len(tasks) > 0
+    assert all(set(task["data"]) == {TOKEN, "target", "reference"} for task in tasks)
+    page = server.projects[made["number"]]["label_config"]
+    kinds = {slot: "Image" if "data:image/" in tasks[0]["data"][slot] else "Video" for slot in ("target", "reference")}
+    assert all(f'<{kind} name="{slot}"' in page for slot, kind in kinds.items())
+    told = json.dumps(tasks)
+    assert "pair_" not in told and "mug" not in told
+    server.annotate(made["number"], 0, [choice("same", "different"), choice("same_reasons", "shape")])
+    pull = ("label-studio", "pull", *where, "--number", made["number"], "--json")
+    found = json.loads(run(*pull))
+    assert (found["votes"], found["stored"], found["faults"]) == (1, 1, [])
+    run(*pull)
+    (vote,) = project.votes(study_id=VERIFY_STUDY)
+    assert (vote.choice, vote.reasons, vote.rater_kind) == ("different", ("shape",), "person")
+    server.annotate(made["number"], 0, [choice("verdict", "different")], by=8)
+    assert "no question" in json.loads(run(*pull, code=1))["faults"][0]
+    assert len(project.votes(study_id=VERIFY_STUDY)) == 1
+    assert _suggestion(project, server, made["number"]) in ("same", "different")
+
+
+def test_footage_goes_to_no_other_machine_unless_the_project_says_so(project: Workspace, server: Stub) -> None:
+    far = "https://8.8.8.8:8080"  # allowed, and never asked
+    run("endpoints", "allow", far)
+    where = ("--url", far, "--project", project.layout.root)
+    with pytest.raises(SettingsError, match="footage_may_leave = true"):
+        run("label-studio", "push", *where)
+    assert not server.projects
+
+
+def test_what_was_not_pushed_from_here_is_not_pulled(project: Workspace, server: Stub) -> None:
+    with pytest.raises(ProjectError, match="was not pushed from here"):
+        run("label-studio", "pull", "--url", server.url, "--project", project.layout.root, "--number", 4)
+
+
+def _suggestion(project: Workspace, server: Stub, number: int) -> Any:
+    known = _remembered(project.layout.root, server.url, number)
+    client = TestClient(suggestions_app(cast(Api, project), known))
+    assert client.get("/health").json() == {"status": "UP", "model_class": "subject-studio"}
+    assert client.post("/setup", json={"project": "1"}).json() == {"model_version": "subject-studio"}
+    assert client.post("/predict", json={"tasks": 3}).status_code == 400
+    assert client.post("/predict", content=b"{").status_code == 400
+    tasks = [server.tasks[number][0], {"data": {TOKEN: "alien"}}, None]
+    results = client.post("/predict", json={"tasks": tasks, "label_config": ""}).json()["results"]
+    assert [one["result"] for one in results[1:]] == [[], []]
+    (answer,) = results[0]["result"]
+    assert (answer["from_name"], answer["to_name"], answer["type"]) == ("same", "target", "choices")
+    (chosen,) = answer["value"]["choices"]
+    return chosen
