@@ -11,8 +11,10 @@ from typing import Protocol
 
 from backend.api_corrections import CorrectionApi
 from backend.api_figures import FigureApi
+from backend.api_health import HealthApi
 from backend.api_jobs import JobApi
 from backend.api_library import LibraryApi
+from backend.api_privacy import PrivacyApi
 from backend.api_settings import SettingsApi
 from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
@@ -21,6 +23,7 @@ from backend.domain.case_sets import CaseReview, CasesMade
 from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
 from backend.domain.library import ExportSummary
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
+from backend.domain.privacy import TRAINING
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.domain.statistics import Ablation, DatasetStatistics
 
@@ -198,7 +201,7 @@ class EvaluationJob:
     remarks: tuple[str, ...] = ()
 
 
-class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, Protocol):
+class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, PrivacyApi, HealthApi, Protocol):
     """The operations. Reading ones first project the journal to its head."""
 
     def about(self) -> About: ...
@@ -292,7 +295,13 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
         """Writes a backup folder and gives its path."""
         ...
 
-    def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary: ...
+    def export(self, *, format: str, out: str, where: str = "", split: str = "", purpose: str = TRAINING) -> ExportSummary:
+        """Writes pairs into a folder. Those of people who did not agree to the purpose are left out, each by a reason.
+
+        `purpose`: training, evaluation or publication. Raises ProjectError where a licence is not stated and the project
+        refuses that (`unknown_licence`, and `unknown_consent` for people).
+        """
+        ...
 
     def report(self, *, out: str | None = None) -> str:
         """Writes report.html and gives its path."""
@@ -455,10 +464,6 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
 
     def review_cases(self, *, cases: str, references: str | None = None, write: bool = False) -> CaseReview:
         """Who approved or rejected each case of a file; with `write` the file then says so, with prompts as edited."""
-        ...
-
-    def edit_case(self, *, content: str, prompt: str, rater: str) -> str:
-        """A person writes another prompt for a case that is up; gives its new content, which needs its own approval."""
         ...
 
     def journal_tail(self, *, limit: int = 20) -> tuple[dict, ...]:

@@ -1,4 +1,4 @@
-"""What a person can put right, beside verdicts: boxes, masks, captions, phrases and categories."""
+"""What a person can put right, beside verdicts: boxes, masks, captions, phrases, categories, and prompts of cases."""
 
 from typing import Protocol
 
@@ -16,8 +16,8 @@ class CorrectionApi(Protocol):
     def correct(self, *, corrections: tuple[Correction, ...]) -> tuple[Receipt, ...]:
         """Stores corrections durably before returning, all or none; the same `(id, rev)` again changes nothing.
 
-        A box or a mask cuts the picture out anew. Raises SettingsError for a value that cannot be, ProjectError for an
-        unknown item.
+        A box or a mask cuts the picture out anew; a case with another prompt is another content, which needs its own
+        approval. Raises SettingsError for a value that cannot be, EventRefused for an item that the project does not have.
         """
         ...
 

@@ -14,6 +14,7 @@ from backend.domain.figures import (
     StoredScore,
 )
 from backend.domain.library import ExportSummary, Selection
+from backend.domain.privacy import TRAINING
 
 
 class FigureApi(Protocol):
@@ -46,7 +47,9 @@ class FigureApi(Protocol):
         """Deletes a named selection. Raises SettingsError for a name that is none."""
         ...
 
-    def export_selection(self, *, name: str, format: str, out: str, split: str = "") -> ExportSummary:
+    def export_selection(
+        self, *, name: str, format: str, out: str, split: str = "", purpose: str = TRAINING
+    ) -> ExportSummary:
         """Exports the pairs that hold when gates have the values of a named selection, as `export` does."""
         ...
 

@@ -13,6 +13,7 @@ from backend.domain.library import (
     Thumbnail,
     VerificationAsked,
 )
+from backend.domain.privacy import TRAINING
 
 
 class LibraryApi(Protocol):
@@ -51,7 +52,9 @@ class LibraryApi(Protocol):
         """Names of the formats that `export` and `export_items` write."""
         ...
 
-    def export_items(self, *, selection: Selection, format: str, out: str, split: str = "") -> ExportSummary:
+    def export_items(
+        self, *, selection: Selection, format: str, out: str, split: str = "", purpose: str = TRAINING
+    ) -> ExportSummary:
         """Exports the accepted pairs of the chosen items, as `export` does. Raises ProjectError when they have none."""
         ...
 

@@ -111,7 +111,19 @@ class StudyApi(Protocol):
         ...
 
     def study_page(self) -> PageNotice:
-        """Whether `study serve` serves the page of this project's studies now, and where."""
+        """Whether the page of this project's studies is served now, by its owner or by `study serve`, and where."""
+        ...
+
+    def serve_study_page(self, *, port: int = 8470, ask_login: bool = False) -> PageNotice:
+        """Serves the page to this machine until it is stopped or the owner ends; an owner stays as long as it is served.
+
+        Raises ProjectError where it is served already, ServiceError for a port that is taken (kind `port_taken`). Beyond this
+        machine it is served by `study serve`, with TLS or behind a proxy.
+        """
+        ...
+
+    def stop_study_page(self) -> PageNotice:
+        """Ends the page that `serve_study_page` began. Raises ProjectError where another process serves it, or nobody does."""
         ...
 
     def close_study(self, *, name: str, because: str = "") -> StudySummary:

@@ -1,7 +1,10 @@
 """The command line: `studio-backend COMMAND`. Exit code 0 when nothing failed, 1 with failures listed, 2 for a wrong call."""
 
+import json
 import os
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +15,15 @@ from backend.cli.ablating import ablate
 from backend.cli.calibrating import calibrate_app
 from backend.cli.calibrating_metrics import metrics as calibrate_metrics
 from backend.cli.cases import cases_app
+from backend.cli.consenting import consent
+from backend.cli.endpoints import endpoints_app
 from backend.cli.erasing import erase
 from backend.cli.evaluating import evaluate
 from backend.cli.generating import generate
 from backend.cli.importing import SCORE_FORMATS, import_
 from backend.cli.jobs import jobs_app
-from backend.cli.opening import Overrides, opened, wait_for_signal
+from backend.cli.label_studio import label_studio_app
+from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
     EngineOption,
@@ -31,9 +37,12 @@ from backend.cli.options import (
 from backend.cli.output import emit, follow, say, show_doctor, show_models, show_status, warn
 from backend.cli.provenance import provenance
 from backend.cli.ranking import BenchmarkOption, compare, leaderboard, total
+from backend.cli.serving import serve
 from backend.cli.studying import study_app
 from backend.cli.training import latents, recipes, train
 from backend.domain import StudioError
+from backend.domain.privacy import PURPOSES, TRAINING
+from backend.exports import EXPORTS
 
 app = typer.Typer(
     name="studio-backend",
@@ -47,9 +56,12 @@ app.add_typer(journal_app, name="journal")
 calibrate_app.command("metrics")(calibrate_metrics)
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(cases_app, name="cases")
+app.add_typer(endpoints_app, name="endpoints")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(label_studio_app, name="label-studio")
 app.add_typer(study_app, name="study")
 app.command()(erase)
+app.command()(consent)
 report_app = typer.Typer(invoke_without_command=True)
 report_app.command("compare")(compare)
 report_app.command("ablate")(ablate)
@@ -63,6 +75,7 @@ app.command()(recipes)
 app.command()(train)
 app.command()(generate)
 app.command()(provenance)
+app.command()(serve)
 app.command("import")(import_)
 
 BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed
@@ -71,6 +84,7 @@ BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that 
 def main() -> None:
     """Entry point: failures that a person can mend are one sentence on stderr."""
     as_json = "--json" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, partial(_stop, os.getpid()))
     try:
         app()
     except StudioError as error:
@@ -85,6 +99,17 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+
+
+def _stop(owner: int, number: int, _: object) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what is done is committed, workers are asked to stop.
+
+    A worker that was forked from it has this handler too, and just ends: unwinding, it would wait for its own siblings.
+    """
+    if os.getpid() != owner:
+        os._exit(128 + number)
+    warn("studio-backend: stopped; what was done is kept")
+    raise SystemExit(128 + number)
 
 
 @app.command()
@@ -219,7 +244,9 @@ def report(
 
 @app.command()
 def export(
-    format: Annotated[str, typer.Argument(help="manifest or opens2v; opens2v-scores or vbench for scores of a system.")],
+    format: Annotated[
+        str, typer.Argument(help=f"{', '.join(EXPORTS)}; {' or '.join(SCORE_FORMATS)} for scores of a system.")
+    ],
     out: Annotated[Path, typer.Option(metavar="NEW_FOLDER", help="Folder to write.")],
     project: ProjectOption = HERE,
     where: Annotated[str, typer.Option(help="Which pairs, as \"similarity >= .8 and verdict = 'same'\".")] = "",
@@ -227,6 +254,7 @@ def export(
     selection: Annotated[str, typer.Option(help="Gates and condition that Studio saved under this name.")] = "",
     system: Annotated[str, typer.Option("--system", help="Whose scores.")] = "",
     benchmark: BenchmarkOption = "",
+    purpose: Annotated[str, typer.Option(help=f"{', '.join(PURPOSES)}: what people agreed to.")] = TRAINING,
     as_json: JsonOption = False,
 ) -> None:
     """Write pairs for training and other tools, or a system's scores as upstream's scripts do."""
@@ -237,25 +265,14 @@ def export(
             return
         if selection and where:
             raise typer.BadParameter("--selection brings its own condition; leave --where out")
+        place = str(out.resolve())
         if selection:
-            done = api.export_selection(name=selection, format=format, out=str(out.resolve()), split=split)
+            done = api.export_selection(name=selection, format=format, out=place, split=split, purpose=purpose)
         else:
-            done = api.export(format=format, out=str(out.resolve()), where=where, split=split)
+            done = api.export(format=format, out=place, where=where, split=split, purpose=purpose)
         _give(done, as_json, f"{done.pairs} pairs in {done.files} files: {done.out}")
-
-
-@app.command()
-def serve(
-    project: ProjectOption = HERE,
-    with_parent: Annotated[bool, typer.Option("--with-parent", help="End when stdin closes.")] = False,
-) -> None:
-    """Own a project and answer Studio and other commands until Ctrl-C."""
-    with opened(project, create=True, linger=with_parent) as api:
-        warn(f"serving {api.about().project}")
-        if with_parent:
-            sys.stdin.buffer.read()
-        else:
-            wait_for_signal()
+        for reason, number in done.left_out.items():
+            warn(f"{number} pairs are left out: {reason}")
 
 
 @app.command()
@@ -275,7 +292,11 @@ def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 
 @app.command()
 def rebuild(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
-    """Make people's part of the catalog again from the journal."""
+    """Make people's part of the catalog again from the journal; a damaged catalog is kept under another name."""
+    from backend.workspace.opening import set_damaged_catalog_aside
+
+    if kept := set_damaged_catalog_aside(project):
+        warn(f"the catalog was damaged and is kept as {kept}; run `curate` and `evaluate` for what machines found")
     with opened(project) as api:
         found = api.rebuild()
         _give(found, as_json, f"rebuilt from {found.journal_events} events: catalog {found.catalog_hash}")
@@ -295,14 +316,19 @@ def backup(
 
 @app.command()
 def restore(
-    backup: Annotated[Path, typer.Argument(help="A backup folder.")],
+    backup: Annotated[Path, typer.Argument(help="A backup: its folder, or a .zip, .tar or .tar.gz of it.")],
     project: ProjectOption = HERE,
+    artifacts: Annotated[
+        Path | None, typer.Option(help="PROJECT/artifacts of the old one, where it is still there.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a project from a backup, in a folder that is empty or new."""
+    from backend.store.packed_backups import backup_folder
     from backend.workspace.checks import restore as restore_project
 
-    restore_project(backup, project)
+    with backup_folder(backup, beside=project) as folder:
+        restore_project(folder, project, artifacts=artifacts)
     with opened(project) as api:
         found = api.verify()
         _give(found, as_json, f"restored {found.journal_events} events to {project}: catalog {found.catalog_hash}")
@@ -318,12 +344,13 @@ def sample_world(
     videos: Annotated[int, typer.Option(min=1, help="Number of videos.")] = 6,
     duration: Annotated[float, typer.Option("--duration", min=1.0, help="Seconds of each video.")] = 15.0,
     cases: Annotated[int, typer.Option(min=0, help="Benchmark cases with three systems.")] = 0,
+    takes: Annotated[bool, typer.Option("--takes", help="Long takes of one person who talks, in place of films.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Render procedural videos with exact truth."""
     from backend.sampleworld import render_world
 
-    summary = render_world(out, seed=seed, videos=videos, duration_s=duration, cases=cases)
+    summary = render_world(out, seed=seed, videos=videos, duration_s=duration, cases=cases, takes=takes)
     _give(summary, as_json, f"{videos} videos in {out}")
 
 
@@ -337,6 +364,22 @@ def journal_tail(project: ProjectOption = HERE, limit: int = 20, as_json: JsonOp
             return
         for event in events:
             say(f"{event['seq']:>7} {event['server_time']} {event['kind']:<14} {event['actor']:<12} {event['id']}")
+
+
+@journal_app.command("audit")
+def journal_audit(
+    project: ProjectOption = HERE,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Who opened, exported or erased what, and what was said of consent and licences: ids and counts, no names of people shown."""
+    with opened(project) as api:
+        rows = api.audit(limit=limit)
+        if as_json:
+            emit(list(rows))
+            return
+        for row in rows:
+            say(f"{row.seq:>7} {row.at} {row.what:<18} {row.who:<12} {json.dumps(row.about, ensure_ascii=False)}")
 
 
 @journal_app.command("export")

@@ -15,6 +15,7 @@ from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
 from backend.domain import CASES_STUDY, SettingsError, Trial, Vote
 from backend.domain.case_sets import CaseReview, CaseStanding, CaseStats
+from backend.domain.corrections import Correction
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.report import ShownReferences, case_set_report, render
@@ -133,7 +134,11 @@ def edit(
     """Write another prompt for a case; it then needs an approval of its own."""
     with opened(project) as api:
         (found,) = _named(api.ask_approval(cases=_absolute(file), references=_place(references)), [case])
-        api.edit_case(content=found.content, prompt=prompt, rater=by)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        written = Correction(
+            id=uuid4().hex, rev=1, kind="prompt", item_id=found.content, rater=by, text=prompt, made_at=now
+        )
+        api.correct(corrections=(written,))
         _tell(_written(api, file, references), as_json=as_json)
 
 

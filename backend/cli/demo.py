@@ -10,18 +10,22 @@ from pathlib import Path
 from backend.cli.opening import Overrides, opened
 from backend.cli.output import emit, follow, say, show_status, warn
 
+RENDERED = "CC0-1.0"
+"""Of the sample world, which shows nobody and is nobody's work."""
+
 
 def run(videos: Sequence[Path], project: Path, *, overrides: Overrides, as_json: bool, may_open: bool) -> bool:
     """Curates into the project and writes its report; gives whether anything failed."""
     with opened(project, create=True, overrides=overrides) as api:
+        licence = None
         if not videos:
             from backend.sampleworld import render_world  # not above: every command would wait for it
 
             world = project / "sample-world"
             warn(f"rendering the sample world into {world} (kept for the next time)")
             render_world(world)
-            videos = [world / "videos"]
-        found = api.ingest(paths=tuple(str(path.absolute()) for path in videos))
+            videos, licence = [world / "videos"], RENDERED
+        found = api.ingest(paths=tuple(str(path.absolute()) for path in videos), licence=licence)
         for remark in found.remarks:
             warn(remark)
         job = follow(api, api.curate(), as_json=as_json)

@@ -24,6 +24,9 @@ def erase(
     clip: Annotated[list[str] | None, typer.Option("--clip", help="Id of a clip.")] = None,
     subject: Annotated[list[str] | None, typer.Option("--subject", help="Id of a subject.")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", help="Path or id of a file.")] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="All that was to be kept up to a day that has passed.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Erase footage; without, it is only told what would go.")] = False,
     delete_backups: Annotated[bool, typer.Option("--delete-backups", help="Delete older backups too.")] = False,
     rater: Annotated[str, typer.Option(help="Who erases; default your login.")] = "",
@@ -34,16 +37,35 @@ def erase(
     files = [str(Path(one).absolute()) if Path(one).exists() else one for one in source or ()]
     named = {"video": video or [], "clip": clip or [], "subject": subject or [], SOURCE: files}
     chosen = [Selection(kind=kind, ids=tuple(ids)) for kind, ids in named.items() if ids]
-    if len(chosen) + bool(participant) != 1:
-        raise typer.BadParameter("name one kind: --participant, --video, --clip, --subject or --source")
+    if len(chosen) + bool(participant) + expired != 1:
+        raise typer.BadParameter("name one kind: --participant, --video, --clip, --subject, --source, or --expired")
     if participant:
         studying.erase(participant=participant, delete_backups=delete_backups, project=project, as_json=as_json)
         return
     with opened(project) as api:
-        if yes:
+        if expired:
+            _expired(api, rater or getpass.getuser(), yes=yes, delete_backups=delete_backups, as_json=as_json)
+        elif yes:
             _erase(api, chosen[0], rater or getpass.getuser(), delete_backups=delete_backups, as_json=as_json)
         else:
             _foresee(api, chosen[0], as_json=as_json)
+
+
+def _expired(api: Api, rater: str, *, yes: bool, delete_backups: bool, as_json: bool) -> None:
+    found = api.erase_expired(rater=rater, delete_backups=delete_backups) if yes else api.expired()
+    if as_json:
+        emit(found)
+        return
+    if not found.files and not found.studies:
+        say("Nothing was to be kept up to a day that has passed.")
+        return
+    say("Erased:" if yes else "This would go, for good:")
+    if found.files:
+        say(f"  footage of {len(found.files)} files, kept up to {found.until}")
+    for study in found.studies:
+        say(f"  {len(study.participants)} participants of study {study.name}, kept up to {study.until}")
+    if not yes:
+        say("Nothing was changed. Add --yes to erase it.")
 
 
 def _foresee(api: Api, chosen: Selection, *, as_json: bool) -> None:

@@ -88,7 +88,7 @@ def _type_of(hint: Any, param: Any) -> str:
     if get_origin(hint) in (Union, types.UnionType):
         (hint,) = [each for each in get_args(hint) if each is not type(None)]
     if get_origin(hint) is list:
-        return "list"
+        return "paths" if get_args(hint) == (Path,) else "list"
     if hint is Path:
         assert param.metavar in PATHS, f"option {param.name}: metavar says whether it is {', '.join(PATHS)}"
         return PATHS[param.metavar]

@@ -12,7 +12,7 @@ from typing import Any, cast
 from backend.api import Api
 from backend.cli.output import warn
 from backend.domain import ProjectError
-from backend.service import Serving, serving
+from backend.service import NetworkPlace, Serving, serving
 from backend.settings import ProjectSettings, assign, drafted, read_settings
 from backend.workspace import Layout, Workspace, open_api
 
@@ -38,11 +38,18 @@ class Overrides:
 
 @contextmanager
 def opened(
-    project: Path, *, create: bool = False, overrides: Overrides = Overrides(), linger: bool = True
+    project: Path,
+    *,
+    create: bool = False,
+    overrides: Overrides = Overrides(),
+    linger: bool = True,
+    network: NetworkPlace | None = None,
+    network_token: str = "",
 ) -> Iterator[Api]:
     """The project's Api. With `linger`, an owner stays until its clients have left and training or generation has ended.
 
-    Raises ProjectError when there is no project (and `create` is off), SettingsError for wrong overrides.
+    An owner answers at `network` too, where one is given. Raises ProjectError when there is no project (and `create` is off)
+    or when another process owns one that is to be served or set otherwise, SettingsError for wrong overrides.
     """
     layout = Layout(project.resolve())
     if not create and not layout.exists:
@@ -51,15 +58,16 @@ def opened(
     settings = overrides.over(before)
     api = open_api(project, create=create, settings=settings if settings != before else None)
     if not isinstance(api, Workspace):
-        if settings != before:
+        if settings != before or network is not None:
             cast(Any, api).close()
-            raise ProjectError(
-                f"project {project} is in use by another process; end that one before you change its settings"
-            )
+            what = "serve it on the network" if network is not None else "change its settings"
+            raise ProjectError(f"project {project} is in use by another process; end that one before you {what}")
         yield cast(Api, api)
         return
     try:
-        with serving(cast(Api, api), project) as server:
+        with serving(cast(Api, api), project, network=network, network_token=network_token) as server:
+            if server.network is not None:
+                warn(f"answering at {server.network.url}; health at /livez, /readyz and /metrics")
             yield cast(Api, api)
             if linger:
                 _linger(server, api)
@@ -73,7 +81,9 @@ def _linger(server: Serving, project: Workspace) -> None:
         warn(f"{server.connections} connected; serving them until they leave (Ctrl-C ends it)")
     if project.runs_command():
         warn("a job runs that goes on when nobody looks; serving until it ends (Ctrl-C stops it)")
-    while server.connections or project.runs_command():
+    if project.serves_page():
+        warn("the page of studies is served; serving until that is stopped (Ctrl-C stops it)")
+    while server.connections or project.runs_command() or project.serves_page():
         time.sleep(LINGER_S)
 
 

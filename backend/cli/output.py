@@ -15,6 +15,7 @@ from backend.api import Api, Status
 from backend.api import Progress as JobProgress
 from backend.domain.doctor import Doctor, RoleRow
 from backend.domain.model_work import ModelWorkerRow
+from backend.domain.score_words import stage_title
 
 POLL_S = 0.1
 GIB = 2**30
@@ -51,7 +52,7 @@ def follow(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:
             if job.stage:
                 task = tasks.setdefault(job.stage, None)
                 if task is None:
-                    task = tasks[job.stage] = bars.add_task(job.stage.replace("_", " "), total=job.total)
+                    task = tasks[job.stage] = bars.add_task(stage_title(job.stage), total=job.total)
                 bars.update(task, completed=job.done)
             time.sleep(POLL_S)
             job = api.progress(job_id=job.job_id)
@@ -141,7 +142,7 @@ def _follow_lines(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:
     while True:
         shown = (job.stage, job.state, job.done) if as_json else job.stage
         if shown != last and (job.stage or as_json):
-            warn(json.dumps(dataclasses.asdict(job)) if as_json else f"{job.stage.replace('_', ' ')}: {job.total} to do")
+            warn(json.dumps(dataclasses.asdict(job)) if as_json else f"{stage_title(job.stage)}: {job.total} to do")
             last = shown
         if job.state not in ("queued", "running"):
             return job

@@ -1,6 +1,5 @@
 """Commands that rank systems."""
 
-import csv
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from backend.cli.evaluating import show_distances
 from backend.cli.opening import opened
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
-from backend.domain.cells import guarded
+from backend.domain.cells import write_cells
 from backend.domain.ranking import TOTAL, Comparison, Leaderboard, Standing
 from backend.engine.context import load
 from backend.jobs import CALLS
@@ -120,11 +119,8 @@ def write_csv(board: Leaderboard, path: Path) -> None:
     names = [field.name for field in dataclasses.fields(Standing)]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["benchmark", "preset", *names])
-        for standing in board.standings:
-            cells = [board.benchmark, board.preset, *(getattr(standing, name) for name in names)]
-            writer.writerow([guarded(cell) for cell in cells])
+        rows = [[board.benchmark, board.preset, *(getattr(one, name) for name in names)] for one in board.standings]
+        write_cells(file, (["benchmark", "preset", *names], *rows))
 
 
 def show_board(board: Leaderboard) -> None:

@@ -1,12 +1,12 @@
 """`studio-backend study serve`: the page that participants open."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backend.api import Api
+from backend.cli.network_options import BehindProxyOption, PublicUrlOption, TlsCertOption, TlsKeyOption
 from backend.cli.opening import opened, wait_for_signal
 from backend.cli.options import HERE, ProjectOption
 from backend.cli.output import say, warn
@@ -19,12 +19,10 @@ def serve(
     names: Annotated[list[str] | None, typer.Argument(help="Studies whose videos to copy first; all of them.")] = None,
     host: Annotated[str, typer.Option("--host", help="Beyond this machine needs TLS or --behind-proxy.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="0 takes a free one.")] = 8470,
-    public_url: Annotated[str, typer.Option("--public-url", help="What participants open, as https://HOST.")] = "",
-    behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy speaks TLS and says who asks, in X-Forwarded-For.")
-    ] = False,
-    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
+    public_url: PublicUrlOption = "",
+    behind_proxy: BehindProxyOption = False,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     ask_login: Annotated[bool, typer.Option("--ask-login", help="Ask for a name; one response each.")] = False,
     joins: Annotated[int, typer.Option("--joins-per-minute", min=1, help="Of one network address.")] = 10,
     calls: Annotated[int, typer.Option("--calls-per-second", min=1, help="Of one network address.")] = 30,

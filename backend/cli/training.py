@@ -19,6 +19,7 @@ from backend.cli.options import JsonOption, SetOption
 from backend.cli.output import emit, say, warn
 from backend.domain import SettingsError
 from backend.domain.jobs import TrainingSettings
+from backend.domain.score_words import stage_title
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.jobs.board import JobTicket
@@ -119,11 +120,11 @@ class reporting:  # noqa: N801 - it reads as a statement
         if self._bars is not None:
             task = self._tasks.get(stage)
             if task is None:
-                task = self._tasks[stage] = self._bars.add_task(stage.replace("_", " "), total=total)
+                task = self._tasks[stage] = self._bars.add_task(stage_title(stage), total=total)
             self._bars.update(task, completed=done)
         elif self._as_json:
             with suppress(BrokenPipeError):  # whoever followed is gone, and a run is not to be lost with them
                 warn(json.dumps({"stage": stage, "done": done, "total": total}))
         elif stage not in self._tasks:
             self._tasks[stage] = TaskID(len(self._tasks))
-            warn(f"{stage.replace('_', ' ')}: {total} to do")
+            warn(f"{stage_title(stage)}: {total} to do")

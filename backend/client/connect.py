@@ -11,7 +11,7 @@ from backend.client.place import ServicePlace
 from backend.client.remote import RemoteApi
 from backend.domain import ServiceError
 
-START_S = 20.0  # how long a starting service is waited for; about 1 s is usual
+PATIENCE_S = 300.0  # about 1 s is usual; a service that lives and is not there after so long hangs
 
 _children: list[subprocess.Popen[bytes]] = []  # kept, since a service ends when its pipe is closed
 
@@ -20,37 +20,51 @@ def connect(project: Path, *, start: bool = False) -> Api:
     """The Api of the process that owns a project.
 
     With `start`, a service is started as a child that ends with this process. Raises ServiceError when none runs
-    (and `start` is off) or when it did not come up, with what it said.
+    (and `start` is off) or when it ended before it came up, with what it said.
     """
     try:
         return _reach(project)
     except ServiceError:
         if not start:
             raise
-    command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(project), "--with-parent"]
     place = ServicePlace(project)
     place.create()
     log = place.folder / "service.log"
+    command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(project), "--with-parent"]
     with log.open("wb") as errors:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
     _children.append(child)
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
+    return _reach_when_up(project, child, log)
+
+
+def _reach_when_up(project: Path, child: "subprocess.Popen[bytes]", log: Path) -> Api:
+    """Waits as long as the child lives, however slow the machine is; one that has died is told at once."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        has_died = child.poll() is not None  # looked at first: whoever answers after that is another owner
         try:
             return _reach(project)
         except ServiceError:
-            if child.poll() is not None:
-                said = log.read_text(errors="replace").strip()
-                raise ServiceError(
-                    said.splitlines()[-1].removeprefix("studio-backend: ")
-                    if said
-                    else f"the service ended with {child.returncode}"
-                ) from None
+            if has_died:
+                raise ServiceError(_last_words(child, log)) from None
+        if time.monotonic() > deadline:
+            child.kill()
+            raise ServiceError(
+                f"the service for {project} lives but did not answer within {PATIENCE_S:.0f} s and was ended; "
+                "run `studio-backend serve` to see why"
+            )
         time.sleep(0.05)
-    child.kill()
-    raise ServiceError(
-        f"the service for {project} did not answer within {START_S:.0f} s; run `studio-backend serve` to see why"
-    )
+
+
+def _last_words(child: "subprocess.Popen[bytes]", log: Path) -> str:
+    try:
+        said = log.read_text(errors="replace").strip()
+    except OSError:  # whoever owned the project meanwhile cleared the folder
+        said = ""
+    if said:
+        return said.splitlines()[-1].removeprefix("studio-backend: ")
+    how = f"by signal {-child.returncode}" if child.returncode < 0 else f"with exit code {child.returncode}"
+    return f"the service ended {how} before it answered; run `studio-backend serve` to see why"
 
 
 def _reach(project: Path) -> Api:

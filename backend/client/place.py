@@ -11,20 +11,25 @@ import time
 from pathlib import Path
 
 from backend.domain import ServiceError
+from backend.sockets import SHORT, is_short_enough
 
-STARTING_S = 60.0  # a service is waited for 20 s; a folder that was touched since may be one that starts
+STARTING_S = 600.0  # longer than a starting service is waited for; a folder that was touched since may be one that starts
 
 
 class ServicePlace:
     """The meeting place of a project's owner and its clients: `$XDG_RUNTIME_DIR` or the temporary folder, mode 0700.
 
-    It is named by a hash of the project's path, since a socket's own path may hold at most 107 bytes.
+    It is named by a hash of the project's path, since a socket's own path may be short only; where either folder's path is
+    too long even so, it lies in /tmp.
     """
 
     def __init__(self, project: Path) -> None:
-        base = os.environ.get("XDG_RUNTIME_DIR")
-        root = Path(base) / "subject-studio" if base else Path(tempfile.gettempdir()) / f"subject-studio-{os.getuid()}"
         name = hashlib.blake2b(str(Path(project).resolve()).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        mine = f"subject-studio-{os.getuid()}"
+        root = Path(base) / "subject-studio" if base else Path(tempfile.gettempdir()) / mine
+        if not is_short_enough(root / name / "api.sock"):
+            root = SHORT / mine
         self._root = root
         self.folder = root / name
         self.socket = self.folder / "api.sock"

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from pydantic_core import PydanticSerializationError
 
 from backend.client.place import ServicePlace
 from backend.client.wire import API_PATH, Operation, error_of, operations
-from backend.domain import ServiceError
+from backend.domain import ServiceError, SettingsError
 
 CONNECT_S = 2.0
 READ_S = 300.0  # an export or a check may take minutes; votes are stored in milliseconds
@@ -32,7 +33,10 @@ class RemoteApi:
         self._http.close()
 
     def _call(self, operation: Operation, arguments: dict[str, Any]) -> Any:
-        body = operation.arguments(**arguments).model_dump_json()
+        try:
+            body = operation.arguments(**arguments).model_dump_json()
+        except PydanticSerializationError as error:  # half of a pair of UTF-16, which no JSON of ours carries
+            raise SettingsError(f"{operation.name} was given what is no valid Unicode: {error}") from error
         try:
             answer = self._http.post(API_PATH + operation.name, content=body, headers={"content-type": "application/json"})
         except httpx.HTTPError as error:

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 import backend.api
 import backend.domain.doctor
 import backend.domain.erasing
+import backend.domain.health
 import backend.domain.jobs
 import backend.domain.library
 import backend.domain.people
+import backend.domain.privacy
 import backend.domain.project_care
 import backend.domain.studies
 import backend.domain.study_plans
@@ -25,9 +27,11 @@ STRICT = (
     backend.api,
     backend.domain.doctor,
     backend.domain.erasing,
+    backend.domain.health,
     backend.domain.jobs,
     backend.domain.library,
     backend.domain.people,
+    backend.domain.privacy,
     backend.domain.project_care,
     backend.domain.studies,
     backend.domain.study_plans,

@@ -1,6 +1,6 @@
 """The local service: `Api` over HTTP for the owner of a project."""
 
-from backend.service.app import make_app
-from backend.service.serving import Serving, serving
+from backend.service.network_place import NetworkPlace
+from backend.service.serving import Serving, serving, token_of_file
 
-__all__ = ["Serving", "make_app", "serving"]
+__all__ = ["NetworkPlace", "Serving", "serving", "token_of_file"]

@@ -1,8 +1,11 @@
-"""Routes, derived from the Api's signatures: `POST /api/NAME` for each operation, `GET /media/ID` with ranges."""
+"""Routes, derived from the Api's signatures: `POST /api/NAME` for each operation, `GET /media/ID` with ranges, events, health."""
 
 import asyncio
 import dataclasses
+import errno
 import json
+import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
@@ -15,57 +18,53 @@ from starlette.concurrency import run_in_threadpool
 from backend.api import Api
 from backend.client.wire import API_PATH, MEDIA_PATH, Operation, error_body, operations
 from backend.domain import ModelUnavailable, ProjectError, ServiceError, StudioError
-from backend.service.guard import BodyTooLarge, Guard
+from backend.service.calls import BodyRefused
+from backend.service.health import health_routes
+from backend.service.openapi import document
+from backend.service.strict_json import strict_json
 
 PROGRESS_S = 0.25  # how often a followed job is looked at
 HEARTBEAT_S = 15.0
+EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What is no caller's fault, and may be over when they try again."""
+log = logging.getLogger(__name__)
 
 
-def make_app(api: Api, *, token: str, hosts: frozenset[str] = frozenset({"subject-studio"})) -> Guard:
-    """The guarded ASGI app over an Api. Blocking operations run in threads."""
+def make_routes(api: Api, *, leaving: threading.Event) -> FastAPI:
+    """The app over an Api, to be put behind a guard. Blocking operations run in threads; `leaving` ends what follows events."""
     app = FastAPI(title="Subject Studio", docs_url=None, redoc_url=None)
+    app.openapi = document
     app.add_exception_handler(StudioError, _studio_error)
-    app.add_exception_handler(BodyTooLarge, _too_large)
+    app.add_exception_handler(BodyRefused, _body_refused)
+    app.add_exception_handler(OSError, _file_error)
     for operation in operations().values():
-        app.add_api_route(
-            API_PATH + operation.name,
-            _route(api, operation),
-            methods=["POST"],
-            summary=operation.summary,
-            name=operation.name,
-            openapi_extra={
-                "requestBody": {"content": {"application/json": {"schema": operation.arguments.model_json_schema()}}}
-            },
-        )
+        app.add_api_route(API_PATH + operation.name, _route(api, operation), methods=["POST"], name=operation.name)
+    app.router.routes.extend(health_routes(api))
 
     @app.get(MEDIA_PATH + "{media_id}")
     async def media(media_id: str) -> FileResponse:
         found = await run_in_threadpool(lambda: api.media(media_id=media_id))
-        return FileResponse(found.path, media_type=found.mime, headers={"x-content-type-options": "nosniff"})
+        return FileResponse(found.path, media_type=found.mime)
 
     @app.get("/events/models")
     async def model_events(request: Request) -> StreamingResponse:
         last = request.headers.get("last-event-id", "0")
         after = int(last) if last.isdecimal() and len(last) < 16 else 0
-        return StreamingResponse(_follow_models(api, after, request), media_type="text/event-stream")
+        return StreamingResponse(_follow_models(api, after, request, leaving), media_type="text/event-stream")
 
     @app.get("/events/{job_id}")
     async def events(job_id: str, request: Request) -> StreamingResponse:
         await run_in_threadpool(lambda: api.progress(job_id=job_id))
-        return StreamingResponse(_follow(api, job_id, request), media_type="text/event-stream")
+        return StreamingResponse(_follow(api, job_id, request, leaving), media_type="text/event-stream")
 
-    @app.get("/livez")
-    async def livez() -> dict[str, bool]:
-        return {"live": True}
-
-    return Guard(app, token=token, hosts=hosts)
+    return app
 
 
 def _route(api: Api, operation: Operation) -> Callable[..., Any]:
     async def call(request: Request) -> Response:
         raw = await request.body()
         try:
-            json.loads(raw or b"{}", parse_constant=_refuse_constant)
+            strict_json(raw or b"{}")
             arguments = operation.arguments.model_validate_json(raw or b"{}")
         except (ValidationError, ValueError, RecursionError) as error:
             return _bad_request(operation.name, error)
@@ -76,9 +75,9 @@ def _route(api: Api, operation: Operation) -> Callable[..., Any]:
     return call
 
 
-async def _follow(api: Api, job_id: str, request: Request) -> AsyncIterator[bytes]:
+async def _follow(api: Api, job_id: str, request: Request, leaving: threading.Event) -> AsyncIterator[bytes]:
     last, number, quiet = None, 0, 0.0
-    while not await request.is_disconnected():
+    while not (leaving.is_set() or await request.is_disconnected()):
         progress = await run_in_threadpool(lambda: api.progress(job_id=job_id))
         if progress != last:
             body = operations()["progress"].result.dump_json(progress).decode()
@@ -93,10 +92,10 @@ async def _follow(api: Api, job_id: str, request: Request) -> AsyncIterator[byte
         quiet += PROGRESS_S
 
 
-async def _follow_models(api: Api, after: int, request: Request) -> AsyncIterator[bytes]:
+async def _follow_models(api: Api, after: int, request: Request, leaving: threading.Event) -> AsyncIterator[bytes]:
     """What befalls model workers, from the event after `after` on, for as long as the client listens."""
     quiet = 0.0
-    while not await request.is_disconnected():
+    while not (leaving.is_set() or await request.is_disconnected()):
         events = await run_in_threadpool(partial(api.model_events, after=after))
         for event in events:
             after, quiet = event.number, 0.0
@@ -106,10 +105,6 @@ async def _follow_models(api: Api, after: int, request: Request) -> AsyncIterato
             quiet = 0.0
         await asyncio.sleep(PROGRESS_S)
         quiet += PROGRESS_S
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number that JSON knows")
 
 
 def _bad_request(name: str, error: Exception) -> JSONResponse:
@@ -129,5 +124,16 @@ async def _studio_error(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": error_body(error)}, status_code=statuses.get(type(error), 400))
 
 
-async def _too_large(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": {"type": "StudioError", "kind": "refused", "message": str(error)}}, status_code=413)
+async def _file_error(request: Request, error: Exception) -> JSONResponse:
+    """A file that the caller named cannot be used, or the machine has no more of something."""
+    assert isinstance(error, OSError)
+    log.warning("%s: %s", request.url.path, error, exc_info=error)
+    said = f"{error.strerror or type(error).__name__}: {str(error.filename or '')[:200]!r}; name another file, or mend that one"
+    body = {"error": {"type": "StudioError", "kind": "file", "message": said}}
+    return JSONResponse(body, status_code=503 if error.errno in EXHAUSTED else 400)
+
+
+async def _body_refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BodyRefused)
+    body = {"error": {"type": "StudioError", "kind": "refused", "message": str(error)}}
+    return JSONResponse(body, status_code=error.refusal.status)

@@ -1,83 +1,111 @@
-"""Who may call the service: bearer token, exact host, same origin, JSON only, bounded bodies.
+"""Who may call the service: bearer token, exact host, no web pages, JSON only, bounded heads and bodies.
 
-An ASGI middleware in front of everything. Each control answers a threat of its own (see docs/reliability.md): other
-users and processes (token), DNS rebinding (host), pages in a browser (origin, content type), floods (body size).
+An ASGI middleware in front of everything. Each check answers a threat of its own (docs/reliability.md): floods (head,
+body), DNS rebinding (host), pages in a browser (origin, content type), other users and processes (token).
 """
 
 import hmac
+import ipaddress
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+from backend.service.calls import (
+    PLAIN,
+    App,
+    Call,
+    Receive,
+    Refusal,
+    Said,
+    Scope,
+    Send,
+    bounded,
+    check_body,
+    check_head,
+    check_host,
+)
 
 MAX_BODY_BYTES = 1 << 20  # a page of 200 votes with comments is about 100 kB
+PROBES = ("/livez", "/readyz")
+"""Asked by whoever watches over a server: without a token, since they tell nothing of the project."""
+METRICS = "/metrics"
+OURS = (b"none", b"same-origin")
+HEADERS = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"), *PLAIN)
+"""Of every answer: nothing here is a page, or a part of somebody's."""
 
 
-class Guard:
-    """Refuses with 401, 403, 413, 415 or 421 and a reason in JSON; passes everything else on."""
+class LocalGuard:
+    """Refuses with a status and a reason in JSON; passes everything else on. Asks for no token: for what tells no secret."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], *, token: str, hosts: frozenset[str]) -> None:
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(self, app: App, *, hosts: frozenset[str]) -> None:
         self._app = app
-        self._token = b"Bearer " + token.encode()
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(scope)
+            return  # neither websockets nor a life span
+        send = Said(send, more=HEADERS)
+        call = Call(scope)
+        refusal = next((found for check in self.checks if (found := check(self, call)) is not None), None)
         if refusal is not None:
-            await _refuse(send, *refusal)
+            await refuse(send, refusal)
             return
-        await self._app(scope, _bounded(receive), send)
+        await self._app(scope, bounded(receive, max_bytes=self.max_body_bytes), send)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        headers: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, []).append(value)
-        hosts = headers.get(b"host", [])
-        if len(hosts) != 1 or hosts[0].decode("latin-1").lower() not in self._hosts:
-            return 421, "this service does not answer to that host"
-        if b"origin" in headers:
-            return 403, "this service does not take calls from web pages"
-        if headers.get(b"sec-fetch-site", [b"none"])[0] not in (b"none", b"same-origin"):
-            return 403, "this service does not take calls from web pages"
-        sent = headers.get(b"authorization", [])
-        if len(sent) != 1 or not hmac.compare_digest(sent[0], self._token):
-            return 401, "the token is missing or wrong"
-        if scope["method"] == "POST":
-            kinds = headers.get(b"content-type", [])
-            if len(kinds) != 1 or kinds[0].split(b";")[0].strip().lower() != b"application/json":
-                return 415, "send application/json"
-            length = headers.get(b"content-length", [b"0"])[0]
-            if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-                return 413, f"a body may hold at most {MAX_BODY_BYTES} bytes"
+    def of_head(self, call: Call) -> Refusal | None:
+        return check_head(call)
+
+    def of_host(self, call: Call) -> Refusal | None:
+        return check_host(call, self._hosts)
+
+    def of_origin(self, call: Call) -> Refusal | None:
+        """Nothing here is a web page, so that whatever says it comes from one is refused, `null` too."""
+        if b"origin" in call.headers or any(site not in OURS for site in call.headers.get(b"sec-fetch-site", [])):
+            return Refusal(403, "origin", "this service does not take calls from web pages")
         return None
 
+    def of_body(self, call: Call) -> Refusal | None:
+        return check_body(call, self.max_body_bytes)
 
-class BodyTooLarge(Exception):
-    """A body without a declared length went over the limit."""
-
-
-def _bounded(receive: Receive) -> Receive:
-    taken = 0
-
-    async def bounded() -> dict[str, Any]:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"a body may hold at most {MAX_BODY_BYTES} bytes")
-        return message
-
-    return bounded
+    checks: tuple[Callable[[Any, Call], Refusal | None], ...] = (of_head, of_host, of_origin, of_body)
+    """In this order; the first that refuses answers."""
 
 
-async def _refuse(send: Send, status: int, message: str) -> None:
-    body = json.dumps({"error": {"type": "StudioError", "kind": "refused", "message": message}}).encode()
+class Guard(LocalGuard):
+    """The service's: asks for the token too.
+
+    With `shows_metrics_here`, processes of this machine may read /metrics without the token; a proxy on it may not exist then.
+    """
+
+    def __init__(self, app: App, *, token: str, hosts: frozenset[str], shows_metrics_here: bool = False) -> None:
+        super().__init__(app, hosts=hosts)
+        self._token = b"Bearer " + token.encode()
+        self._shows_metrics_here = shows_metrics_here
+
+    def of_token(self, call: Call) -> Refusal | None:
+        if call.path in PROBES or (call.path == METRICS and self._shows_metrics_here and is_loopback(call.peer)):
+            return None
+        sent = call.only(b"authorization")
+        if sent is None or not hmac.compare_digest(sent, self._token):
+            return Refusal(401, "token", "the token is missing or wrong")
+        return None
+
+    checks = (LocalGuard.of_head, LocalGuard.of_host, LocalGuard.of_origin, of_token, LocalGuard.of_body)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address or name is this machine's own."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+async def refuse(send: Send, refusal: Refusal) -> None:
+    """Answers with a refusal as the client reads it."""
+    body = json.dumps({"error": {"type": "StudioError", "kind": "refused", "message": refusal.message}}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

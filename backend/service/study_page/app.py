@@ -1,6 +1,7 @@
 """The study page's routes: an opened link, a shell, a few JSON calls that are safe to repeat, media by opaque id."""
 
 import dataclasses
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,8 +15,8 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 
 from backend.api import Api
-from backend.domain import MediaError, ProjectError, ServiceError, StudioError
-from backend.service.guard import BodyTooLarge
+from backend.domain import MediaError, ProjectError, ServiceError, StoreError, StudioError
+from backend.service.calls import BodyRefused
 from backend.service.study_page.answering import Conflict, PageStudies
 from backend.service.study_page.asked import Answer, BadRequest, Consent, Events, Join, Slid, Trials, asked
 from backend.service.study_page.ballot_box import BallotBox
@@ -26,6 +27,7 @@ from backend.service.study_page.place import PagePlace
 from backend.service.study_page.sessions import MAX_TOKEN, Session, Sessions
 from backend.service.study_page.words import language_of, shell, static_files
 
+log = logging.getLogger(__name__)
 Answerer = Callable[[Request, Session], Awaitable[Response]]
 
 
@@ -47,10 +49,11 @@ def make_page(
         ],
         exception_handlers={
             Refused: _refused,
-            BodyTooLarge: _said(413, "too_large"),
+            BodyRefused: _body_refused,
             BadRequest: _said(422, "bad_request"),
             ProjectError: _said(409, "refused"),
             ServiceError: _said(503, "later"),
+            StoreError: _said(503, "later"),
             StudioError: _said(400, "refused"),
             HTTPException: _no_page,
         },
@@ -226,9 +229,16 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 def _said(status: int, code: str) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         message = "" if status >= 500 else str(error).encode("ascii", "backslashreplace").decode()
+        if not message:  # told to whoever serves the page, not to a participant
+            log.warning("a participant was answered %d: %s", status, error)
         return JSONResponse({"error": {"code": code, "message": message}}, status_code=status)
 
     return answer
+
+
+async def _body_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BodyRefused)
+    return JSONResponse({"error": {"code": error.refusal.word}}, status_code=error.refusal.status)
 
 
 async def _no_page(request: Request, error: Exception) -> Response:

@@ -6,6 +6,8 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from backend.service.strict_json import strict_json
+
 _CONTROLS = {code: None for code in range(32) if chr(code) not in "\n\t"} | {127: None}
 
 
@@ -73,11 +75,16 @@ class Slid(Asked):
 
 async def asked(request: Request, kind: type[T]) -> T:
     """The body as `kind`. Raises BadRequest."""
-    raw = await request.body()
+    raw = await request.body() or b"{}"
     try:
-        return kind.model_validate_json(raw or b"{}")
+        strict_json(raw, takes_nul=True)  # control letters are taken out of texts
+        return kind.model_validate_json(raw)
+    except RecursionError as error:
+        raise BadRequest("the body is nested too deep") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         told = json.dumps(f"{place}: {first['msg']}")[1:-1]  # as ASCII: the field's name may be anybody's
         raise BadRequest(told) from error
+    except ValueError as error:
+        raise BadRequest(json.dumps(str(error))[1:-1]) from error

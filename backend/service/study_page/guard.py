@@ -5,10 +5,23 @@ An ASGI middleware in front of everything (threats and controls: docs/studies.md
 
 import html
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from backend.service.guard import BodyTooLarge, Receive, Scope, Send
+from backend.service.calls import (
+    PLAIN,
+    App,
+    Call,
+    Receive,
+    Refusal,
+    Said,
+    Scope,
+    Send,
+    bounded,
+    check_body,
+    check_head,
+    check_host,
+)
 from backend.service.study_page.buckets import Buckets, PageLimits
 from backend.service.study_page.place import PagePlace
 
@@ -20,13 +33,12 @@ CSP = (
 )
 HEADERS = (
     (b"content-security-policy", CSP.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    *PLAIN,
     (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+SECURE = (b"strict-transport-security", b"max-age=31536000")
 TELLING = (b"etag", b"last-modified", b"server", b"content-disposition")
 """Headers that could tell one file from another, or what serves it."""
 
@@ -34,101 +46,68 @@ TELLING = (b"etag", b"last-modified", b"server", b"content-disposition")
 class PageGuard:
     """Refuses with a status and a word; passes everything else on with the headers above."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], *, place: PagePlace, limits: PageLimits) -> None:
+    def __init__(self, app: App, *, place: PagePlace, limits: PageLimits) -> None:
         self._app, self._place = app, place
-        self._hosts = frozenset(host.lower() for host in place.hosts)
         self._addresses, self._joins = Buckets(limits.per_address), Buckets(limits.joins_per_address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # no websockets; the server closes the connection
-        said = _Said(send, is_secure=self._place.is_secure)
+        said = Said(send, more=(*HEADERS, SECURE) if self._place.is_secure else HEADERS, without=TELLING)
         scope["study_address"] = self._place.address_of(scope)
-        refusal = self._refusal(scope)
+        call = Call(scope)
+        refusal = next((found for check in self.checks if (found := check(self, call)) is not None), None)
+        if refusal is None:
+            refusal = self._hurry(call, scope["study_address"])
         if refusal is not None:
-            await _refuse(said, scope, *refusal)
+            await _refuse(said, scope, refusal)
             return
-        try:
-            await self._app(scope, _bounded(receive), said)
-        except BodyTooLarge:
-            await _refuse(said, scope, 413, "too_large", 0)
+        await self._app(scope, bounded(receive, max_bytes=MAX_BODY_BYTES), said)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str, float] | None:
-        headers = _single(scope["headers"])
-        if headers is None or headers.get(b"host", b"").decode("latin-1").lower() not in self._hosts:
-            return 421, "host", 0
-        if not scope["path"].startswith(ROOT):
-            return 404, "nothing", 0
-        if scope["method"] not in ("GET", "HEAD", "POST"):
-            return 405, "method", 0
-        if not self._is_ours(scope, headers):
-            return 403, "origin", 0
-        if scope["method"] == "POST":
-            if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
-                return 415, "json", 0
-            length = headers.get(b"content-length", b"0")
-            if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-                return 413, "too_large", 0
-        wait_s = self._addresses.take(scope["study_address"])
-        if not wait_s and scope["path"] == "/s/join":
-            wait_s = self._joins.take(scope["study_address"])
-        return (429, "slow_down", wait_s) if wait_s else None
+    def of_head(self, call: Call) -> Refusal | None:
+        return check_head(call)
 
-    def _is_ours(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    def of_host(self, call: Call) -> Refusal | None:
+        return check_host(call, self._place.hosts)
+
+    def of_path(self, call: Call) -> Refusal | None:
+        if not call.path.startswith(ROOT):
+            return Refusal(404, "nothing", "")
+        return Refusal(405, "method", "") if call.method not in ("GET", "HEAD", "POST") else None
+
+    def of_origin(self, call: Call) -> Refusal | None:
         """Whether a call comes from our own page, or is somebody opening a link.
 
         A link in a mail is a navigation from another site; so is the redirect that follows it. Both change nothing.
         """
-        site = headers.get(b"sec-fetch-site", b"")
-        origin = headers.get(b"origin", b"").decode("latin-1").lower()
-        if scope["method"] == "POST":
-            return origin in self._place.origins and site in (b"", b"same-origin")
-        if origin and origin not in self._place.origins:
-            return False
-        if site in (b"", b"none", b"same-origin"):
-            return True
-        is_link = scope["path"] == ROOT or scope["path"].startswith("/s/join/")
-        return is_link and headers.get(b"sec-fetch-mode") == b"navigate" and headers.get(b"sec-fetch-dest") == b"document"
+        sites, origins = call.headers.get(b"sec-fetch-site", [b""]), call.headers.get(b"origin", [])
+        is_own = sites in ([b""], [b"same-origin"]) or (sites == [b"none"] and call.method != "POST")
+        has_origin = len(origins) == 1 and origins[0].decode("latin-1") in self._place.origins
+        if call.method == "POST":
+            is_own = is_own and has_origin
+        elif origins and not has_origin:
+            is_own = False
+        elif not is_own:
+            is_own = _opens_link(call)
+        return None if is_own else Refusal(403, "origin", "")
+
+    def of_body(self, call: Call) -> Refusal | None:
+        return check_body(call, MAX_BODY_BYTES)
+
+    checks: tuple[Callable[[Any, Call], Refusal | None], ...] = (of_head, of_host, of_path, of_origin, of_body)
+    """In this order; the first that refuses answers."""
+
+    def _hurry(self, call: Call, address: str) -> Refusal | None:
+        wait_s = self._addresses.take(address)
+        if not wait_s and call.path == "/s/join":
+            wait_s = self._joins.take(address)
+        return Refusal(429, "slow_down", "", wait_s) if wait_s else None
 
 
-class _Said:
-    """Sends on, with our headers and without those that tell too much."""
-
-    def __init__(self, send: Send, *, is_secure: bool) -> None:
-        self._send = send
-        self._more = (*HEADERS, (b"strict-transport-security", b"max-age=31536000")) if is_secure else HEADERS
-
-    async def __call__(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            kept = [(name, value) for name, value in message["headers"] if name.lower() not in TELLING]
-            if not any(name.lower() == b"cache-control" for name, _ in kept):
-                kept.append((b"cache-control", b"no-store"))
-            message = {**message, "headers": [*kept, *self._more]}
-        await self._send(message)
-
-
-def _single(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
-    """Headers by name; None when one that decides comes twice."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in found and name in (b"host", b"origin", b"content-type", b"content-length", b"sec-fetch-site"):
-            return None
-        found[name] = value
-    return found
-
-
-def _bounded(receive: Receive) -> Receive:
-    taken = 0
-
-    async def bounded() -> dict[str, Any]:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_BODY_BYTES:
-            raise BodyTooLarge
-        return message
-
-    return bounded
+def _opens_link(call: Call) -> bool:
+    is_link = call.path == ROOT or call.path.startswith("/s/join/")
+    modes, places = call.only(b"sec-fetch-mode"), call.only(b"sec-fetch-dest")
+    return is_link and modes == b"navigate" and places == b"document" and call.only(b"sec-fetch-site") is not None
 
 
 SENTENCES = {
@@ -136,20 +115,23 @@ SENTENCES = {
     "nothing": "There is nothing here. Please open the link of your invitation.",
     "method": "This cannot be done here.",
     "origin": "This call does not come from the study's own page.",
+    "headers": "This carries more than a browser sends to this page.",
+    "length": "This does not say plainly how long it is.",
     "json": "This is not in a form that the study's page sends.",
     "too_large": "This is too long to be kept. Please shorten it.",
     "slow_down": "That was very quick. Please wait a moment and try again.",
 }
 
 
-async def _refuse(send: Callable[..., Awaitable[None]], scope: Scope, status: int, word: str, wait_s: float) -> None:
+async def _refuse(send: Callable[..., Awaitable[None]], scope: Scope, refusal: Refusal) -> None:
+    sentence = SENTENCES[refusal.word]
     accepts = next((value for name, value in scope["headers"] if name == b"accept"), b"")
     if scope["method"] == "GET" and b"text/html" in accepts:
-        kind, body = b"text/html; charset=utf-8", f"<!doctype html><title>-</title><p>{html.escape(SENTENCES[word])}</p>"
+        kind, body = b"text/html; charset=utf-8", f"<!doctype html><title>-</title><p>{html.escape(sentence)}</p>"
     else:
-        kind, body = b"application/json", json.dumps({"error": {"code": word, "message": SENTENCES[word]}})
+        kind, body = b"application/json", json.dumps({"error": {"code": refusal.word, "message": sentence}})
     headers = [(b"content-type", kind), (b"content-length", str(len(body.encode())).encode())]
-    if wait_s:
-        headers.append((b"retry-after", str(max(1, round(wait_s + 0.5))).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    if refusal.wait_s:
+        headers.append((b"retry-after", str(max(1, round(refusal.wait_s + 0.5))).encode()))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

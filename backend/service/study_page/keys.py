@@ -4,12 +4,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 from typing import Self
 
-_LENGTH = 32
+from backend.store.secret_file import secret_of_file
 
 
 class PageKeys:
@@ -20,16 +18,11 @@ class PageKeys:
 
     @classmethod
     def of_file(cls, path: Path) -> Self:
-        """The secret kept at `path`, made when there is none (mode 0600): cookies outlive a restart."""
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes())
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_LENGTH))
-            file.flush()
-            os.fsync(file.fileno())
-        return cls(path.read_bytes())
+        """The secret kept at `path`, made when there is none (mode 0600): cookies outlive a restart.
+
+        Raises StoreError for one that is damaged or that others can read, ProjectError where none can be made.
+        """
+        return cls(secret_of_file(path))
 
     def digest(self, use: str, *parts: str) -> str:
         """32 hexadecimal digits that nobody without the secret can tell from chance."""
@@ -44,10 +37,10 @@ class PageKeys:
         """The text of a seal; None for one that was not made here for this use."""
         body, _, proof = sealed.partition(".")
         try:
-            text = base64.urlsafe_b64decode(body.encode()).decode()
+            text, told = base64.urlsafe_b64decode(body.encode()).decode(), proof.encode()
         except (binascii.Error, UnicodeError, ValueError):
             return None
-        return text if hmac.compare_digest(proof.encode(), self.digest(use, text).encode()) else None
+        return text if hmac.compare_digest(told, self.digest(use, text).encode()) else None
 
     def media_id(self, participant: str, trial: str, slot: str) -> str:
         """Of one video in one trial of one participant: the same video elsewhere has another id."""

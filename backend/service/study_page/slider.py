@@ -26,9 +26,9 @@ class Challenge:
 
 
 class Sliders:
-    """Makes challenges and judges answers. `now` gives seconds since the epoch."""
+    """Makes challenges and judges answers. `now` gives seconds that no change of the wall's clock moves."""
 
-    def __init__(self, keys: PageKeys, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, keys: PageKeys, *, now: Callable[[], float] = time.monotonic) -> None:
         self._keys, self._now = keys, now
         self._used: OrderedDict[str, None] = OrderedDict()
 

@@ -34,7 +34,7 @@ def test_form_asks_what_the_command_of_its_name_takes(kind: str) -> None:
     assert command.callback is not None
     assert command.callback.__wrapped__ is COMMANDS[kind].function
     types = {field.type for field in fields_of(kind)}
-    assert types <= {"text", "integer", "number", "boolean", "list", *PATHS.values()}
+    assert types <= {"text", "integer", "number", "boolean", "list", "paths", *PATHS.values()}
 
 
 def form(**more: object) -> JobForm:

@@ -67,3 +67,27 @@ def test_owner_that_ends_leaves_nothing(runtime: Path) -> None:
     place.write_token("secret")
     place.clear()
     assert list((runtime / "subject-studio").iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["XDG_RUNTIME_DIR", "TMPDIR"])
+def test_a_long_path_of_the_temporary_folder_hinders_no_socket(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = tmp_path / ("a" * 60) / ("é" * 30)
+    far.mkdir(parents=True)
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", None)  # it was found out with the old environment
+    monkeypatch.setenv(variable, str(far))
+    place, listening = served(f"/far/{tmp_path.name}")
+    with listening, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(str(ServicePlace(Path(f"/far/{tmp_path.name}")).socket))
+    assert not place.folder.is_relative_to(far)
+    assert place.folder.stat().st_mode & 0o777 == 0o700
+    place.clear()
+
+
+def test_a_path_that_just_fits_is_kept(monkeypatch: pytest.MonkeyPatch, runtime: Path) -> None:
+    fits = len(str(ServicePlace(Path("/project")).socket))
+    for more, kept in ((103 - fits, True), (104 - fits, False)):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", f"{runtime}{'x' * more}")
+        assert str(ServicePlace(Path("/project")).socket).startswith(str(runtime)) is kept

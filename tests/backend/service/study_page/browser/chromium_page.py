@@ -1,7 +1,6 @@
 """A study page in Chromium, as a participant's hands and eyes use it."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from backend.domain import Vote
 from backend.media.images import encode_png
 from backend.media.writer import write_video
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SYSTEMS = ("north", "south")
 PAYLOAD = "<img src=x onerror=alert(1)> & \u202eright to left\u202c"
 FRAMES, LONG_FRAMES = 16, 96  # 0.7 and 4 s

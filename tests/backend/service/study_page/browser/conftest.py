@@ -9,7 +9,6 @@ from backend.api import Api
 from backend.service.study_page import PageLimits, PagePlace, PageServing, Rate, serving_page
 from backend.workspace import Workspace
 from tests.backend.service.study_page.browser.chromium_page import (
-    CHROMIUM,
     FRAMES,
     LONG_FRAMES,
     SYSTEMS,
@@ -51,17 +50,6 @@ def api(workspace: Workspace) -> Api:
 def serving(workspace: Workspace, api: Api) -> Iterator[PageServing]:
     with serving_page(api, secret=workspace.layout.root / "page.key", place=PagePlace(port=0), limits=LIMITS) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.backend.service.study_page.browser.chromium_page import (
     until,
     votes_of,
 )
+from tests.promises import Tally
 
 pytestmark = pytest.mark.browser
 
@@ -92,7 +93,11 @@ def heading_when(page: Page, seen: list[str]) -> str:
     return heading(page)
 
 
-DRIFT = "(() => { const [a, b] = document.querySelectorAll('video'); return 1000 * Math.abs(a.currentTime - b.currentTime); })()"
+DRIFT = """(() => {
+    const [a, b] = document.querySelectorAll('video');
+    return a.paused || a.ended || b.paused || b.ended ? 1e6 : 1000 * Math.abs(a.currentTime - b.currentTime);
+})()"""
+"""In ms, while both play: at the end the sides are together whatever was done."""
 FALL_BACK = "(s) => { const v = document.querySelectorAll('video')[1]; v.currentTime = v.currentTime - s; }"
 
 
@@ -115,17 +120,46 @@ def p95_of_a_play(page: Page) -> float:
     return float(np.percentile(drifts, 95))
 
 
-def test_videos_drift_less_than_20_ms_and_one_that_falls_behind_is_brought_back(opened: Callable[..., Page]) -> None:
+@pytest.mark.promise(
+    "the videos of a trial play less than 20 ms apart, and one that falls behind is brought back while they play",
+    area="Service",
+    goal="p95 of 160 frames < 20 ms in the best of three plays; 50 ms and 500 ms behind are caught up",
+    control="tests/backend/service/study_page/browser/test_sessions.py::test_videos_that_nobody_brings_back_stay_apart",
+)
+def test_videos_drift_less_than_20_ms_and_one_that_falls_behind_is_brought_back(
+    opened: Callable[..., Page], tally: Tally
+) -> None:
     page = opened("long")
     begin(page)
     unlocked(page)
     # A busy machine stalls a decoder now and then: the page is judged by the best of three plays.
-    assert min(p95_of_a_play(page) for _ in range(3)) < 20.0
-    for behind_s in (0.05, 0.5):  # caught up by rate, by a seek
+    best_ms = min(p95_of_a_play(page) for _ in range(3))
+    lost = [behind_s for behind_s in (0.05, 0.5) if not caught_up(page, behind_s)]  # by rate, by a seek
+    tally.record(3, lost=(best_ms >= 20.0) + len(lost), note=f"p95 {best_ms:.1f} ms")
+    assert best_ms < 20.0
+    assert lost == []
+
+
+def caught_up(page: Page, behind_s: float, *, plays: int = 3) -> bool:
+    """Whether a side that is set back is within 20 ms of the other again before a play of both ends, in one of a few plays."""
+    for _ in range(plays):
         page.keyboard.press("r")
-        until(lambda: page.evaluate("document.querySelector('video').currentTime") > 0.6)
+        until(lambda: 0.6 < page.evaluate("document.querySelector('video').currentTime") < 2.0)
         page.evaluate(FALL_BACK, behind_s)
-        until(lambda: page.evaluate(DRIFT) < 20.0)
+        while not page.evaluate("document.querySelector('video').ended"):
+            if page.evaluate(DRIFT) < 20.0:
+                return True
+            time.sleep(0.05)
+    return False
+
+
+def test_videos_that_nobody_brings_back_stay_apart(opened: Callable[..., Page]) -> None:
+    """The same look at a page whose hand on the rate of its videos does nothing."""
+    page = opened("long")
+    begin(page)
+    unlocked(page)
+    page.evaluate("Object.defineProperty(HTMLMediaElement.prototype, 'playbackRate', { get: () => 1, set: () => {} })")
+    assert not caught_up(page, 0.1, plays=1)
 
 
 def test_a_reload_goes_on_with_the_first_open_trial(opened: Callable[..., Page], api: Api) -> None:
