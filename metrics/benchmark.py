@@ -289,7 +289,9 @@ def _schedule(fields: dict, where: str) -> tuple[tuple[str, ...], tuple[tuple[fl
 
 
 def _inside(root: Path, image: str, where: str) -> Path:
-    """A path below the references' folder. Raises ImportRefused for one that leaves it."""
+    """A path below the references' folder. Raises ImportRefused for one that leaves it, or that no file has."""
+    if "\0" in image:
+        raise ImportRefused(f"{where}: {image!r} has a zero in it, which no path has")
     place = (root / image).resolve()
     if not place.is_relative_to(root):
         raise ImportRefused(f"{where}: {image!r} lies outside {root}; paths are relative to the references' folder")

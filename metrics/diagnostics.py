@@ -92,7 +92,7 @@ class ConsistencyFade(Metric):
     """
 
     id: ClassVar[str] = "consistency_fade"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity fades"
     source: ClassVar[str] = SOURCE

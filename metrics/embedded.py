@@ -24,16 +24,16 @@ SOURCE = "ours, classical"
 class EmbeddedIdentity(Metric):
     """The chance that the likeliest subject of the frames is each reference's and no look-alike in the same colours.
 
-    Patches of both cut-outs are matched at like heights, light taken away, and points under one mapping; what stays
-    unexplained is weighed into log-odds with the cosines of colour, texture and shape, apart for what lives and for
-    things (by the reference's label; the mean of both without one that is known). The best four fifths of the frames
-    speak, since subjects turn away. References that no file gives are left out and lower the coverage. Fitted on
-    drawn subjects; docs/accuracy.md tells how others are told apart. A side that no reference shows, and a subject
-    cut out badly, look like somebody else.
+    Patches of both cut-outs are matched at like heights of the part that both show, light taken away, and points under
+    one mapping; what stays unexplained is weighed into log-odds with how busy the patches are and the cosines of
+    colour and shape, apart for what lives and for things (by the reference's label; the mean of both without one that
+    is known). The best four fifths of the frames speak, since subjects turn away. References that no file gives are
+    left out and lower the coverage. Fitted on drawn subjects; docs/accuracy.md tells how others are told apart. A
+    side that no reference shows, and a subject cut out badly, look like somebody else.
     """
 
     id: ClassVar[str] = "embedded_identity"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity (embedded)"
     source: ClassVar[str] = SOURCE

@@ -1,10 +1,8 @@
 """The odds that a subject of a frame is a reference's, against a look-alike in the same colours: classical evidence, weighed.
 
 Two logistic regressions, for what lives (it moves, and turns all sides to the camera) and for things (their print is
-points that one mapping explains). Patches and points were weighed against each other on 90 cases of sample worlds 2000 to
-2002, cut out by their true masks, against look-alikes and other subjects of their kind; that sum, the points once more and
-the rest on 45 cases of worlds 2000 and 2003, cut out as found, against look-alikes, where a worse cut is worth less.
-docs/accuracy.md says how they do on others.
+points that one mapping explains), fitted on the cases of sample worlds 2000 to 2003, cut out as found, against
+look-alikes; docs/accuracy.md says how they do on others.
 """
 
 from dataclasses import dataclass
@@ -20,54 +18,28 @@ CHANCE_INLIERS = 4  # as `backend.models.classical_embedder` found for cut-outs
 class Weights:
     """Of the evidence that `embedded_traces.compared` gives, in log-odds."""
 
-    patches_there: float
-    patches_back: float
-    shift_there: float
-    shift_back: float
-    tint: float
+    there: float = 0.0
+    back: float = 0.0
+    """Of the medians of what patches leave unexplained: half of a subject may be turned away, hidden or cut badly."""
+    shift_there: float = 0.0
+    shift_back: float = 0.0
+    """Of how far in height matches lie: print has its place on a thing."""
+    busyness: float = 0.0
+    """Of the plainer side's texture: the busier, the more stays unexplained of the same subject as well."""
+    light: float = 0.0
+    """Of the change in brightness: patches forgive what another light explains."""
     inliers: float
     """Of the logarithm of one more than the inliers above chance, with either side turned."""
-    colour: float
-    texture: float
-    shape: float
-    """These three of the classical embedder's cosines: blurred, so a bad cut moves them less than it moves patches."""
-    outline: float
-    """Of the masks' overlap, below 0: where outlines agree nothing excuses the rest; in another pose patches differ by right."""
-    light: float
-    """Of the distance of the mean colours: patches forgive what another light explains."""
+    colour: float = 0.0
+    shape: float = 0.0
+    """These two of the classical embedder's cosines: blurred, so a bad cut moves them less than it moves patches."""
     bias: float
 
 
-MIDDLE = {"colour": 0.68, "texture": 0.52, "shape": 0.27}
+MIDDLE = {"colour": 0.68, "shape": 0.27}
 """Cosines of another embedder's vectors have no blocks: then the medians of those that the weights were fitted on."""
-LIVING = Weights(
-    patches_there=-0.77,
-    patches_back=-0.78,
-    shift_there=-8.80,
-    shift_back=-4.31,
-    tint=-0.98,
-    inliers=1.20,
-    colour=1.48,
-    texture=0.25,
-    shape=1.20,
-    outline=-1.43,
-    light=-0.072,
-    bias=2.57,
-)
-THING = Weights(
-    patches_there=-0.20,
-    patches_back=-0.32,
-    shift_there=-6.29,
-    shift_back=-3.96,
-    tint=-0.53,
-    inliers=0.77,
-    colour=0.71,
-    texture=0.58,
-    shape=3.14,
-    outline=-2.07,
-    light=0.0,
-    bias=-1.13,
-)
+LIVING = Weights(there=-7.39, back=-6.86, busyness=2.37, light=-1.65, inliers=2.40, colour=1.89, bias=1.35)
+THING = Weights(shift_there=-44.3, shift_back=-12.3, inliers=1.00, shape=4.09, bias=-1.05)
 
 
 def identity_odds(seen: Arrays, living: np.ndarray) -> np.ndarray:
@@ -87,9 +59,8 @@ def chance(log_odds: np.ndarray) -> np.ndarray:
 def _log_odds(seen: Arrays, weights: Weights) -> np.ndarray:
     shared = np.log1p(np.maximum(seen["turned_inliers"] - CHANCE_INLIERS, 0.0))
     odds = weights.bias + weights.inliers * shared
-    odds = odds + weights.outline * seen["shape_iou"] + weights.light * seen["lab_distance"]
-    for name in ("patches_there", "patches_back", "shift_there", "shift_back", "tint"):
-        odds = odds + getattr(weights, name) * seen[name]
+    for name in ("there", "back", "shift_there", "shift_back", "busyness", "light"):
+        odds = odds + getattr(weights, name) * seen[f"patches_{name}"]
     for name, middle in MIDDLE.items():
         cosine = seen[f"{name}_cosine"]
         odds = odds + getattr(weights, name) * np.where(np.isfinite(cosine), cosine, middle)

@@ -126,7 +126,7 @@ class SubjectsSeen(VideoFeature):
     """
 
     name: ClassVar[str] = "embedded_subjects_seen"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     of: ClassVar[str] = "video+references"
 
     frames: FramePlan = field(default_factory=Around)

@@ -1,6 +1,6 @@
 """What of a reference returns in a frame: its subject's details, pose, light and framing, and its background."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import cv2
@@ -8,7 +8,9 @@ import numpy as np
 
 from backend.domain import Box
 from backend.geometry import boxes
-from backend.measures import keypoints, patches
+from backend.measures import keypoints
+from backend.measures.patch_extents import Extents, best_match
+from backend.measures.patches import Residue
 from backend.measures.saliency import background_saliency
 
 SHAPE_PX = 48  # masks and shading are compared on a square of this side
@@ -18,8 +20,6 @@ LEAST_PLACED = 12  # points: unrelated pictures share up to 7 of 400 by chance
 LEAST_AREA = 0.01  # of the picture
 SALIENT_PX = 160
 
-ZOOMS = (1.3, 1.65, 2.1, 2.7)
-"""How much of a subject a nearer camera cuts off below: from knees to the chest, in steps of a quarter."""
 SQUEEZES = (1.0, 0.7, 0.5)
 """Widths that a flat side takes when it turns by 0, 45 and 60 degrees (the tilts of ASIFT, Morel and Yu 2009)."""
 
@@ -34,13 +34,11 @@ class Cut:
     has_background: bool = True
     points: keypoints.Keypoints | None = None
     """Of the whole picture, where they are known already."""
-    _patches: dict[float, patches.Patches] = field(default_factory=dict, compare=False, repr=False)
 
-    def patches(self, zoom: float = 1.0) -> patches.Patches:
-        """Patches of the subject, of its upper part as a nearer camera would show it where `zoom` is over 1."""
-        if zoom not in self._patches:
-            self._patches[zoom] = patches.describe(self.picture, self.mask, zoom=zoom)
-        return self._patches[zoom]
+    @cached_property
+    def extents(self) -> Extents:
+        """Patches of the subject and of its parts."""
+        return Extents(self.picture, self.mask)
 
     @cached_property
     def turned_points(self) -> list[keypoints.Keypoints]:
@@ -157,8 +155,8 @@ def compared(reference: Cut, seen: Cut) -> dict[str, float]:
     `keypoint_inliers`, `background_inliers`: points that one mapping explains; `subject_share`, `background_share`:
     of the fewer points; `shape_iou` of the masks; `lab_distance`, `slope_distance` in CIE L* units; `edges_alike`:
     edges of four that cut both or neither; `aspect_step`: log2 of the ratio of the boxes' aspects, at least 0;
-    `turned_inliers`: the most when either is squeezed as if turned; `patches_there`, `patches_back`, `shift_there`,
-    `shift_back`, `tint`: the residue of their patches (`backend.measures.patches`), NaN where one is too small.
+    `turned_inliers`: the most when either is squeezed as if turned; `patches_...`: the `Residue` of their patches where
+    both show the same part, NaN where one is too small.
     """
     inliers, share = _shared(reference.subject_points, seen.subject_points)
     behind = _shared(reference.background_points, seen.background_points) if reference.has_background else (np.nan, np.nan)
@@ -185,22 +183,9 @@ def _turned_inliers(a: Cut, b: Cut) -> float:
 
 
 def _residue(a: Cut, b: Cut) -> dict[str, float]:
-    """The least residue over what the lower edges may have cut off; NaN where no patches can be compared."""
-    zooms = [(1.0, 1.0)]
-    zooms += [(1.0, zoom) for zoom in ZOOMS] if a.cut_edges[3] else []
-    zooms += [(zoom, 1.0) for zoom in ZOOMS] if b.cut_edges[3] else []
-    sides = [(a.patches(first), b.patches(second)) for first, second in zooms]
-    found = [patches.match(first, second) for first, second in sides if first.enough and second.enough]
-    if not found:
-        return dict.fromkeys(("patches_there", "patches_back", "shift_there", "shift_back", "tint"), np.nan)
-    best = min(found, key=lambda residue: residue.mean)
-    return {
-        "patches_there": best.there,
-        "patches_back": best.back,
-        "shift_there": best.shift_there,
-        "shift_back": best.shift_back,
-        "tint": best.tint,
-    }
+    """What patches leave unexplained where both show the same part; NaN where no patches can be compared."""
+    found = best_match(a.extents, b.extents)
+    return {f"patches_{part.name}": getattr(found, part.name, np.nan) for part in fields(Residue)}
 
 
 def _shared(a: keypoints.Keypoints, b: keypoints.Keypoints) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import cast
 from backend.domain import Case, Generation, MediaError, SettingsError, Stage
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan, Step
-from backend.media.index import build_index
+from backend.media.guard import guarded_index
 from backend.models.places import REMOTE, ModelPlace
 from backend.settings import nearest
 from metrics.judging_cost import Budget, Forecast, Prices, Purse, forecast, read_prices
@@ -61,7 +61,7 @@ def forecast_of(
     work = []
     for made in generations:
         try:
-            index = build_index(made.path)
+            index = guarded_index(made.path)
         except MediaError:
             continue
         facts = VideoFacts(made.path, index.num_frames, index.fps, index.facts.width, index.facts.height, ())

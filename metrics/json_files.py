@@ -9,13 +9,16 @@ from backend.domain import ImportRefused
 
 MAX_BYTES = 64 * 2**20  # upstream's largest cases file has 300 kB
 MAX_DEPTH = 32
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+MAX_DIGITS = 308  # more make no float64
 
 
 def read_json(path: Path, *, constants: bool = False) -> Any:
     """The value in a JSON file of UTF-8, with or without a byte-order mark.
 
     NaN and Infinity come as floats with `constants`. Raises ImportRefused for a file that cannot be read, is too large,
-    nested too deep, no JSON, names a key twice, or holds NaN or Infinity without `constants`.
+    nested too deep, no JSON, names a key twice, or holds a whole number of more than 308 digits, half of a surrogate
+    pair, or NaN or Infinity without `constants`.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -31,13 +34,17 @@ def read_json(path: Path, *, constants: bool = False) -> Any:
         ) from error
     _check_depth(text, path)
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=lambda pairs: _unique(pairs, path),
+            parse_int=lambda digits: _whole(digits, path),
             parse_constant=float if constants else lambda name: _constant(name, path),
         )
     except json.JSONDecodeError as error:
         raise ImportRefused(f"{path}, line {error.lineno}, column {error.colno}: {error.msg}") from error
+    if SURROGATE.search(text):
+        _check_pairs(value, path)
+    return value
 
 
 def kind_of(value: Any) -> str:
@@ -61,6 +68,20 @@ def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
             raise ImportRefused(f"{path} gives {name[:80]!r} twice; remove one")
         found[name] = value
     return found
+
+
+def _whole(digits: str, path: Path) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ImportRefused(f"{path} holds a number of {len(digits)} digits ({digits[:12]}...), which no score or time has")
+    return int(digits)
+
+
+def _check_pairs(value: Any, path: Path) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ImportRefused(f"{path} holds \\u{ord(half):x}, half of a letter; write the letter itself") from error
 
 
 def _constant(name: str, path: Path) -> float:

@@ -8,8 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from backend.domain import Absent, MediaError, ModelUnavailable, StudioError, digest
-from backend.media.index import FrameIndex, build_index
-from backend.media.reader import VideoReader
+from backend.media.guard import guarded_index
+from backend.media.guarded_reader import GuardedReader
+from backend.media.index import FrameIndex
 from metrics.spec import (
     Arrays,
     CaseFeature,
@@ -116,7 +117,7 @@ class Planner:
         if not features:
             return
         try:
-            with VideoReader(entry.generation.path, self._index(entry)) as reader:
+            with GuardedReader(entry.generation.path, self._index(entry)) as reader:
                 groups = [_Group(members, reader) for members in _grouped(features)]
                 for group in groups:
                     group.start(entry, self.roles, lambda first=group.members[0]: self._inputs(first, entry))
@@ -138,7 +139,7 @@ class Planner:
         kept = self.store.get(key)
         if isinstance(kept, dict):
             return FrameIndex.from_bytes(kept["index"].tobytes())
-        index = build_index(entry.generation.path)
+        index = guarded_index(entry.generation.path)
         self.store.put(key, {"index": np.frombuffer(index.to_bytes(), np.uint8)})
         return index
 
@@ -146,7 +147,7 @@ class Planner:
 class _Group:
     """Features that one collector serves: equal but for their frames. A single feature is a group of its own."""
 
-    def __init__(self, members: Sequence[VideoFeature], reader: VideoReader) -> None:
+    def __init__(self, members: Sequence[VideoFeature], reader: GuardedReader) -> None:
         self.members = members
         fps = reader.index.fps
         self._indices = {feature: feature.frames.indices(reader.num_frames, fps) for feature in members}
@@ -191,7 +192,7 @@ class _Group:
         }
 
 
-def _frames(reader: VideoReader, wanted: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+def _frames(reader: GuardedReader, wanted: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
     """Wanted frames in order. Raises MediaError where one is lost."""
     seen = 0
     for index, _, frame in reader.at_sizes(dict.fromkeys(wanted, (None,))):

@@ -11,6 +11,8 @@ import numpy as np
 
 from backend.domain import Case, ImportRefused, SettingsError
 from backend.settings import nearest
+from backend.store.checksums import LIST, changed_files, list_files
+from backend.store.whole_file import write_whole
 from metrics.benchmark import SEEDED
 from metrics.json_files import kind_of, read_json
 from metrics.presets import preset
@@ -86,11 +88,14 @@ def read_scores(format: str, path: str, cases: Sequence[Case]) -> ScoreList:
     """Scores of the cases from `opens2v-scores` (a folder) or `vbench` (a file).
 
     Ids of no case are remarks. Raises ImportRefused for a malformed file, naming every value that is no score (the
-    first MAX_TOLD), SettingsError for an unknown format.
+    first MAX_TOLD), and for one that is not what the checksums beside it list; SettingsError for an unknown format.
     """
     _check_format(format)
     known = {case.name for case in cases}
     place = Path(path)
+    changed = changed_files(place) if format == OPENS2V else changed_files(place.parent, only={place.name})
+    if changed:
+        raise ImportRefused(f"{changed[0]}; export it again, or delete {LIST} if the change is meant")
     found, files = _read_opens2v(place) if format == OPENS2V else _read_vbench(place, known)
     strangers = sorted({score.case for score in found} - known)
     remarks = [f"{len(strangers)} ids belong to no case, as {strangers[0]}"] if strangers else []
@@ -115,11 +120,11 @@ def write_scores(
     `opens2v-scores` makes upstream's files and `NAME_<Domain>-Domain.json` with the preset's scores in 0..1 (NULL where a
     term has no value), `vbench` makes `NAME_eval_results.json`. `runs` are the grades of NaturalScore's single runs by
     case and seed. Upstream knows no seeds: a case with several is written as their mean, each run's grade as the mean of
-    that run, so that upstream's merge of the files averages each case first, as our leaderboard does.
+    that run, so that upstream's merge of the files averages each case first, as our leaderboard does. Checksums of the files
+    lie beside them. Raises ProjectError where they cannot be written.
     """
     _check_format(format)
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     scored = [row for row in rows if row.value is not None]
     if not scored:
         raise SettingsError(f"{name} has no score to write")
@@ -135,8 +140,8 @@ def write_scores(
             by_metric.setdefault(metric, []).append(value)
         files[f"{name}_{domain.capitalize()}-Domain"] = merged(by_metric, chosen)
     for stem, content in files.items():
-        text = json.dumps(content, indent=4, allow_nan=False)
-        (folder / f"{stem}.json").write_text(text, encoding="utf-8")
+        write_whole(folder / f"{stem}.json", json.dumps(content, indent=4, allow_nan=False))
+    list_files(folder, [f"{stem}.json" for stem in files])
     return tuple(f"{stem}.json" for stem in files)
 
 

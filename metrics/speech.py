@@ -11,7 +11,7 @@ import numpy as np
 from backend.domain import Absent
 from backend.domain.roles_faces import FaceRecognizer, SyncScorer
 from backend.measures.lips import SAMPLES_PER_FRAME, SOUND_HZ, crop, judged
-from backend.media.audio import sound_from_first_frame
+from backend.media.guard import guarded_sound
 from metrics.framing import FramePlan
 from metrics.spec import (
     Arrays,
@@ -38,7 +38,7 @@ class OwnSound(FileFeature):
     of: ClassVar[str] = "video"
 
     def read(self, entry: Entry, roles: Roles, given: Mapping[str, Found]) -> Found:
-        sound = sound_from_first_frame(entry.generation.path, SOUND_HZ)
+        sound = guarded_sound(entry.generation.path, SOUND_HZ)
         if isinstance(sound, Absent):
             return Absent(f"not applicable: {sound.reason}")
         if sound.is_silent:

@@ -20,7 +20,6 @@ LEAST_COVER = 0.5  # of a patch that lies on the subject
 LEAST_PATCHES = 8
 WIDEST = 3.0  # a cut-out wider than this many heights is squeezed
 ROUNDS = 4  # of matching and moving the light: later ones change nothing
-UPPER = 80  # percentile: a fifth of a subject may be hidden or unlike, while a look-alike's part is larger
 
 # Scales of the distance, chosen on sample worlds 2000 and 2001: a fifth of the height counts as a step of .3 in chroma.
 HEIGHT_WEIGHT, LIGHT_WEIGHT, CHROMA_WEIGHT, TEXTURE_WEIGHT = 3.0, 0.7, 2.0, 2.0
@@ -40,6 +39,11 @@ class Patches:
     texture: np.ndarray
 
     @property
+    def busyness(self) -> float:
+        """Mean sum of the roots of a patch's texture: the busier two cut-outs are, the more stays unexplained by chance."""
+        return float(np.sqrt(self.texture).sum(axis=1).mean())
+
+    @property
     def enough(self) -> bool:
         """Whether there are LEAST_PATCHES."""
         return len(self.height) >= LEAST_PATCHES
@@ -49,8 +53,9 @@ class Patches:
 class Residue:
     """What matching leaves unexplained of the first patches (`there`) and of the second (`back`); 0 is all explained.
 
-    `there`, `back` are UPPER percentiles of the patches' distances and `mean` the mean of all; `shift_there`,
-    `shift_back` how far in height the matches lie, as shares; `tint` the size of the change of light in chroma.
+    `there`, `back` are medians of the patches' distances and `mean` the sum of both means; `shift_there`, `shift_back`
+    how far in height the matches lie, as shares; `light` the size of the change in brightness, in log steps; `busyness`
+    that of the plainer side.
     """
 
     there: float
@@ -58,15 +63,17 @@ class Residue:
     mean: float
     shift_there: float
     shift_back: float
-    tint: float
+    light: float
+    busyness: float
 
 
-def describe(picture: np.ndarray, mask: np.ndarray, *, zoom: float = 1.0) -> Patches:
-    """Patches of an RGB uint8 picture under a bool mask `(H, W)`, scaled so that the mask is `zoom` HEIGHT_PX high.
+def describe(picture: np.ndarray, mask: np.ndarray, *, above: float = 0.0, below: float = 0.0) -> Patches:
+    """Patches of an RGB uint8 picture under a bool mask `(H, W)`, scaled so that the mask is HEIGHT_PX high.
 
-    With a zoom over 1 only the uppermost HEIGHT_PX are described: what a nearer camera would have shown.
+    `above` and `below` are shares of the mask's height that are left out first: what a nearer camera would not have
+    shown, or what a cut-out has too much.
     """
-    crop, cover = _scaled(picture, mask, zoom)
+    crop, cover = _scaled(picture, _within(mask, above, below))
     if crop.size == 0:
         return Patches(np.zeros(0, np.float32), np.zeros((0, 3), np.float32), np.zeros((0, 2 * DIRECTIONS), np.float32))
     inside = (cover > 0.6).astype(np.float32)
@@ -107,27 +114,38 @@ def match(a: Patches, b: Patches) -> Residue:
     left = np.sqrt(distance[np.arange(len(there)), there])
     left_back = np.sqrt(distance[back, np.arange(len(back))])
     return Residue(
-        there=float(np.percentile(left, UPPER)),
-        back=float(np.percentile(left_back, UPPER)),
+        there=float(np.median(left)),
+        back=float(np.median(left_back)),
         mean=float(left.mean() + left_back.mean()),
         shift_there=float(np.abs(a.height - b.height[there]).mean()),
         shift_back=float(np.abs(a.height[back] - b.height).mean()),
-        tint=float(np.hypot(*light[1:]) / CHROMA_WEIGHT),
+        light=float(abs(light[0]) / LIGHT_WEIGHT),
+        busyness=min(a.busyness, b.busyness),
     )
 
 
-def _scaled(picture: np.ndarray, mask: np.ndarray, zoom: float) -> tuple[np.ndarray, np.ndarray]:
+def _within(mask: np.ndarray, above: float, below: float) -> np.ndarray:
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0 or not (above or below):
+        return mask
+    height = rows[-1] - rows[0] + 1
+    kept = np.zeros_like(mask)
+    part = slice(rows[0] + round(above * height), rows[-1] + 1 - round(below * height))
+    kept[part] = mask[part]
+    return kept
+
+
+def _scaled(picture: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mask's box of the picture and its cover float32, HEIGHT_PX rows high."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         return picture[:0, :0], np.zeros((0, 0), np.float32)
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     crop, inside = picture[part], mask[part].astype(np.float32)
-    height = round(HEIGHT_PX * zoom)
-    width = int(np.clip(round(crop.shape[1] * height / crop.shape[0]), CELL_PX, WIDEST * height))
-    how = cv2.INTER_AREA if crop.shape[0] > height else cv2.INTER_LINEAR
-    crop = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=how)
-    return crop[:HEIGHT_PX], cv2.resize(inside, (width, height), interpolation=cv2.INTER_AREA)[:HEIGHT_PX]
+    width = int(np.clip(round(crop.shape[1] * HEIGHT_PX / crop.shape[0]), CELL_PX, WIDEST * HEIGHT_PX))
+    how = cv2.INTER_AREA if crop.shape[0] > HEIGHT_PX else cv2.INTER_LINEAR
+    crop = cv2.resize(np.ascontiguousarray(crop), (width, HEIGHT_PX), interpolation=how)
+    return crop, cv2.resize(inside, (width, HEIGHT_PX), interpolation=cv2.INTER_AREA)
 
 
 def _slopes(channels: list[np.ndarray], inside: np.ndarray, inner: np.ndarray) -> Iterator[np.ndarray]:

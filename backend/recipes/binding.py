@@ -68,6 +68,7 @@ def worker_settings(settings: ProjectSettings, artifacts: Path) -> WorkerSetting
         device=settings.device,
         dtype=settings.dtype,
         seed=settings.seed,
+        footage_may_leave=settings.footage_may_leave,
     )
 
 

@@ -29,6 +29,7 @@ def full(bound: Bound) -> tuple[Step, ...]:
         step("measure_face_spans"),
         subjects(),
         step("count_people"),
+        step("measure_sync"),
         subject_check(),
         step("segment_subjects"),
         step("find_logos"),

@@ -1,13 +1,12 @@
 """What doctor shows of a project: its roles, and where their weights lie."""
 
-import urllib.parse
-
 from backend.domain import ModelUnavailable
 from backend.domain.doctor import Doctor, RoleRow
 from backend.domain.project_care import FarRole
 from backend.engine.context import load
 from backend.models import MODELS
-from backend.models.places import LOOPBACK, REMOTE, model_id_of, place_of
+from backend.models.outgoing import origin_of
+from backend.models.places import REMOTE, model_id_of, place_of
 from backend.recipes.binding import bindings, plan_for
 from backend.settings import ProjectSettings
 
@@ -33,12 +32,13 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
             )
             continue
         implementation = load(bound[role])
-        place, reason = place_of(role, implementation, settings.models), ""
+        place = place_of(role, implementation, settings.models, footage_may_leave=settings.footage_may_leave)
+        reason = ""
         try:
             if place is None:
                 implementation()
             elif place.location.startswith(REMOTE):
-                place.endpoint()
+                place.require_sending()
             else:
                 place.path()
         except ModelUnavailable as error:
@@ -73,10 +73,8 @@ def far_roles(settings: ProjectSettings) -> tuple[FarRole, ...]:
             model, url = place.endpoint()
         except ModelUnavailable:
             continue
-        host = urllib.parse.urlsplit(url).hostname or ""
-        found.append(
-            FarRole(role=role, model=model, url=url, on_this_machine=host in LOOPBACK, asked_by=asked_by.get(role, ()))
-        )
+        near = origin_of(url).is_loopback
+        found.append(FarRole(role=role, model=model, url=url, on_this_machine=near, asked_by=asked_by.get(role, ())))
     return tuple(found)
 
 

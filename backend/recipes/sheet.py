@@ -10,7 +10,7 @@ from backend.models import MODELS
 from backend.recipes.binding import plan_for
 from backend.recipes.table import RECIPES
 from backend.settings import ProjectSettings, meanings, spelled
-from backend.settings.project import DTYPES, ENGINES, MODEL_SERVICES
+from backend.settings.project import DTYPES, ENGINES, MODEL_SERVICES, UNKNOWN
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "profile": ("embedded", "paper", *sorted({n for found in MODELS.values() for n in found} - {"embedded", "paper"})),
@@ -18,6 +18,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "engine": ENGINES,
     "dtype": DTYPES,
     "model_service": MODEL_SERVICES,
+    **dict(UNKNOWN),
 }
 """Settings of which one of a few is chosen."""
 NOT_NEGATIVE = ("workers", "model_memory_gib", "preview_gib")
@@ -68,8 +69,9 @@ def settings_schema(settings: ProjectSettings) -> dict[str, Any]:
     for field in dataclasses.fields(ProjectSettings):
         if field.name in tables:
             properties[field.name] = {"type": "object", "properties": tables[field.name], "additionalProperties": False}
-        elif field.name == "selections":
-            properties[field.name] = {"type": "object", "additionalProperties": {"type": "object"}}
+        elif field.name in ("selections", "study_retain_until"):
+            of = "object" if field.name == "selections" else "string"
+            properties[field.name] = {"type": "object", "additionalProperties": {"type": of}}
         elif field.name in CHOICES:
             properties[field.name] = {"enum": list(CHOICES[field.name]), "default": getattr(settings, field.name)}
         else:

@@ -162,7 +162,7 @@ class ShotStage:
         """Pixels per metre at which the subject is drawn, and the lowest metre worth drawing."""
         zoom = max(abs(self._camera(f)[0, 0]) for f in (self.plan.start_frame, self.plan.stop_frame))
         height_px = max(subject.height) * self._picture.shape[0] * zoom
-        framed = {"full": -1e9, "medium": 0.05 * tall, "close": 0.42 * tall}[subject.framing]
+        framed = {"full": -1e9, "medium": 0.05 * tall, "close": 0.42 * tall, "bust": 0.64 * tall}[subject.framing]
         return height_px / tall / SOFTNESS, framed
 
     def _cast_shadow(self, picture: np.ndarray, number: int, frame: int, camera: np.ndarray) -> None:
@@ -349,7 +349,7 @@ def _hide(seen: np.ndarray, area: tuple[int, int], above_area: tuple[int, int], 
 
 def _drawn_share(subject: SubjectPlan) -> float:
     """How much of the whole silhouette a sprite cut below the frame still shows (measured over twelve people)."""
-    return {"full": 1.0, "medium": 0.96, "close": 0.62}[subject.framing]
+    return {"full": 1.0, "medium": 0.96, "close": 0.62, "bust": 0.43}[subject.framing]
 
 
 def _noise_tiles(seed: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

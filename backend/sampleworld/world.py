@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from backend.sampleworld.cast import Wardrobe
 from backend.sampleworld.film import content_box, film
 from backend.sampleworld.script import OverlayPlan, ShotPlan, VideoPlan, WorldPlan, caption_of, plan_world
 from backend.sampleworld.sound import SAMPLE_RATE, draw_speech, speak
+from backend.sampleworld.takes import plan_takes
 from backend.sampleworld.truth import (
     INDEX_NAME,
     Duplicate,
@@ -63,11 +65,22 @@ class WorldSettings:
     size: tuple[int, int]
     fps: int
     cases: int
+    takes: bool = False
     renderer_version: int = RENDERER_VERSION
 
     @property
+    def decided(self) -> dict[str, Any]:
+        """The settings by name; `takes` stands there only where it is asked for, so that worlds of films keep their stamp."""
+        return {name: value for name, value in asdict(self).items() if name != "takes" or value}
+
+    @property
     def stamp(self) -> str:
-        return content_id("world", *(v for _, v in sorted(asdict(self).items())))
+        return content_id("world", *(value for _, value in sorted(self.decided.items())))
+
+    def plan(self) -> WorldPlan:
+        """What is to be rendered."""
+        draw = plan_takes if self.takes else plan_world
+        return draw(self.seed, self.videos, self.duration_s, self.fps)
 
 
 def render_world(
@@ -79,11 +92,12 @@ def render_world(
     size: tuple[int, int] = (1280, 720),
     fps: int = 24,
     cases: int = 0,
+    takes: bool = False,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> WorldSummary:
     """Renders a world: OUT/videos/*.mp4 with sidecar captions, OUT/truth.json; with `cases` a small benchmark
-    beside them (`backend.sampleworld.cases`).
+    beside them (`backend.sampleworld.cases`); with `takes` talking people in place of films (`backend.sampleworld.takes`).
 
     Deterministic per settings and renderer version. A folder finished with equal settings is left as it is; one of
     other settings is rendered anew. `progress` is told (done, total, name). Raises ValueError for sizes that are odd or
@@ -97,10 +111,10 @@ def render_world(
         )
     out = Path(out)
     settings = WorldSettings(
-        seed=seed, videos=videos, duration_s=float(duration_s), size=(width, height), fps=fps, cases=cases
+        seed=seed, videos=videos, duration_s=float(duration_s), size=(width, height), fps=fps, cases=cases, takes=takes
     )
     stamp = out / STAMP_NAME
-    plan = plan_world(seed, videos, float(duration_s), fps)
+    plan = settings.plan()
     rendered = not (stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")).get("stamp") == settings.stamp)
     if rendered:
         _clear(out)
@@ -108,7 +122,7 @@ def render_world(
         _write_truth(out, settings, plan)
         if cases:
             render_cases(out, plan.identities, seed=seed, count=cases)
-        stamp.write_text(json.dumps({"stamp": settings.stamp, "settings": asdict(settings)}, indent=1), encoding="utf-8")
+        stamp.write_text(json.dumps({"stamp": settings.stamp, "settings": settings.decided}, indent=1), encoding="utf-8")
     return WorldSummary(
         folder=out,
         videos=tuple(out / "videos" / f"{v.name}.mp4" for v in plan.videos),
@@ -138,18 +152,20 @@ def _render_videos(out: Path, settings: WorldSettings, plan: WorldPlan, workers:
                 progress(done, len(jobs), name)
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn)
+    try:
         for done, ready in enumerate(as_completed([pool.submit(_render_one, job) for job in jobs]), start=1):
             name = ready.result()
             if progress:
                 progress(done, len(jobs), name)
+    finally:
+        pool.shutdown(cancel_futures=True)  # who is stopped waits for the videos in hand, not for all
 
 
 def _render_one(job: tuple[str, WorldSettings, int]) -> str:
     folder, settings, number = job
     cv2.setNumThreads(1)
-    plan = plan_world(settings.seed, settings.videos, settings.duration_s, settings.fps).videos[number]
-    return render_video(Path(folder), plan, settings.size).name
+    return render_video(Path(folder), settings.plan().videos[number], settings.size).name
 
 
 def render_video(out: Path, plan: VideoPlan, size: tuple[int, int]) -> VideoTruth:

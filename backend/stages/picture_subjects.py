@@ -31,7 +31,8 @@ from backend.domain import (
     Video,
 )
 from backend.geometry import boxes, rle
-from backend.media.images import encode_webp, image_size, read_image, read_rgba
+from backend.media.guard import guarded_picture
+from backend.media.images import blended, encode_webp, image_size
 from backend.media.probe import is_picture
 from backend.stages.boxes import box_scores, rival_overlaps
 from backend.stages.embedding import embed_view
@@ -84,7 +85,8 @@ class FindPictureSubjects:
                 return Filtered(item.id, "not a picture")
             data = Path(path).read_bytes()
             shape = image_size(data)[2]
-            rgba, frame = read_rgba(data), read_image(data)
+            rgba = guarded_picture(path)
+            frame = blended(rgba)
         except (MediaError, OSError) as error:
             return Filtered(item.id, f"the picture cannot be read: {error}")
         if min(frame.shape[:2]) < LEAST_SIDE_PX:

@@ -25,7 +25,8 @@ from backend.domain import (
     Video,
 )
 from backend.measures import lips
-from backend.media.audio import Sound, sound_from_first_frame
+from backend.media.audio import Sound
+from backend.media.guard import guarded_sound
 from backend.stages.people_count import box_at
 
 
@@ -122,7 +123,7 @@ def _scores(clip: Clip, best: lips.Judged, scorer: SyncScorer, producer: str, nu
 def _sound_of(footage: Footage, path: str) -> np.ndarray | Absent:
     """The clip's sound int16 at 16 kHz, its first sample heard with the clip's first frame; Absent when silent."""
     clip = footage.clip
-    sound = sound_from_first_frame(path, lips.SOUND_HZ, max_s=clip.stop_s)
+    sound = guarded_sound(path, lips.SOUND_HZ, max_s=clip.stop_s)
     if isinstance(sound, Absent):
         return Absent(sound.reason)
     heard = Sound(sound.samples[round(clip.start_s * lips.SOUND_HZ) :], lips.SOUND_HZ, clip.start_s)

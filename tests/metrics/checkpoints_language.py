@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from backend.models.outgoing import AllowedEndpoints
+
 HIDDEN = 32
 SPECIALS = (
     "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
@@ -192,20 +194,22 @@ class Endpoint:
         self.answers = [completion(content) for content in contents]
 
 
-def completion(content: str | None) -> Callable[[BaseHTTPRequestHandler], None]:
+def completion(content: str | None, *, missing: int = 0) -> Callable[[BaseHTTPRequestHandler], None]:
     usage = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
     message = {"role": "assistant", "content": content}
     body = {"id": "1", "object": "chat.completion", "choices": [{"index": 0, "message": message}], "usage": usage}
-    return sent(200, json.dumps(body))
+    return sent(200, json.dumps(body), missing=missing)
 
 
-def sent(status: int, body: str, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+def sent(status: int, body: str, *, missing: int = 0, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An answer whose head says `missing` bytes more than come."""
+
     def answer(handler: BaseHTTPRequestHandler) -> None:
         data = body.encode()
         handler.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(data)))
+        handler.send_header("Content-Length", str(len(data) + missing))
         handler.end_headers()
         handler.wfile.write(data)
 
@@ -248,6 +252,7 @@ def endpoint() -> Iterator[Endpoint]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     stub.url = f"http://127.0.0.1:{server.server_port}/v1"
+    AllowedEndpoints().allow(stub.url)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

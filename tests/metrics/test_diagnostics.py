@@ -93,13 +93,9 @@ def seen(chances: list[float], num: int = 6, looks: list[int] | None = None) -> 
         "frame": np.arange(len(chances)) * 10,
         "looked_at": np.arange(num) * 10,
         "appearance": vectors[looks or [0] * len(chances)],
-        "patches_there": nothing,
-        "patches_back": nothing,
-        "shift_there": nothing,
-        "shift_back": nothing,
-        "tint": (odds - LIVING.bias) / LIVING.tint,
-        "turned_inliers": nothing,
-        **dict.fromkeys(("colour_cosine", "texture_cosine", "shape_cosine", "shape_iou", "lab_distance"), nothing),
+        **{f"patches_{part}": nothing for part in ("there", "back", "shift_there", "shift_back", "busyness")},
+        "patches_light": (odds - LIVING.bias) / LIVING.light,
+        **dict.fromkeys(("turned_inliers", "colour_cosine", "shape_cosine"), nothing),
     }
 
 

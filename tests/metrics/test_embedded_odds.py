@@ -9,8 +9,8 @@ from metrics.embedded_odds import LIVING, MIDDLE, THING, chance, identity_odds
 from tests.metrics.conftest import MakeEntry
 
 EVIDENCE = (
-    *("patches_there", "patches_back", "shift_there", "shift_back", "tint", "turned_inliers"),
-    *("colour_cosine", "texture_cosine", "shape_cosine", "shape_iou", "lab_distance"),
+    *("patches_there", "patches_back", "patches_shift_there", "patches_shift_back", "patches_busyness", "patches_light"),
+    *("turned_inliers", "colour_cosine", "shape_cosine"),
 )
 
 
@@ -23,8 +23,8 @@ def rows(**columns: list[float]) -> dict[str, np.ndarray]:
 
 
 def test_odds_are_the_weighted_sum() -> None:
-    found = rows(patches_there=[0.5], shift_back=[0.1], turned_inliers=[4.0 + np.e - 1.0])
-    expected = LIVING.bias + 0.5 * LIVING.patches_there + 0.1 * LIVING.shift_back + LIVING.inliers
+    found = rows(patches_there=[0.5], patches_light=[0.1], turned_inliers=[4.0 + np.e - 1.0])
+    expected = LIVING.bias + 0.5 * LIVING.there + 0.1 * LIVING.light + LIVING.inliers
     assert identity_odds(found, np.array([1.0]))[0, 0] == pytest.approx(expected)
 
 
@@ -36,21 +36,23 @@ def test_inliers_that_chance_gives_are_worth_nothing() -> None:
 
 def test_unexplained_patches_speak_against_and_shared_points_for() -> None:
     for weights in (LIVING, THING):
-        against = (weights.patches_there, weights.patches_back, weights.shift_there, weights.shift_back, weights.tint)
-        assert max(against) < 0 < weights.inliers
+        assert max(weights.there, weights.back, weights.shift_there, weights.shift_back) <= 0 < weights.inliers
 
 
-def test_like_colours_speak_for_and_an_outline_in_the_same_pose_excuses_nothing() -> None:
+def test_what_is_busy_may_leave_more_unexplained() -> None:
+    assert LIVING.busyness > 0 > LIVING.light
+
+
+def test_like_colours_and_shapes_speak_for() -> None:
     alive = np.array([1.0])
     plain = identity_odds(rows(colour_cosine=[0.2]), alive)[0, 0]
     assert identity_odds(rows(colour_cosine=[0.9]), alive)[0, 0] == pytest.approx(plain + 0.7 * LIVING.colour)
-    assert LIVING.colour > 0 > LIVING.light
     for weights in (LIVING, THING):
-        assert min(weights.colour, weights.texture, weights.shape) >= 0 >= max(weights.outline, weights.light)
+        assert min(weights.colour, weights.shape) >= 0
 
 
 def test_vectors_without_blocks_count_as_middling() -> None:
-    blind = rows(colour_cosine=[np.nan], texture_cosine=[np.nan], shape_cosine=[np.nan])
+    blind = rows(colour_cosine=[np.nan], shape_cosine=[np.nan])
     middling = rows(**{f"{name}_cosine": [value] for name, value in MIDDLE.items()})
     for living in (0.0, 1.0, np.nan):
         expected = identity_odds(middling, np.array([living]))[0, 0]
@@ -75,12 +77,16 @@ def test_the_best_four_fifths_of_the_frames_speak(entry_of: MakeEntry) -> None:
     references = {"living": np.array([1.0]), "readable": np.array([True])}
     turned = rows(patches_there=[0.4, 0.4, 0.4, 0.4, 3.0])
     found = EmbeddedIdentity().combine(entry, {"references": references, "subjects": turned})
-    assert found.value == pytest.approx(float(chance(np.array(LIVING.bias + 0.4 * LIVING.patches_there))))
+    assert found.value == pytest.approx(float(chance(np.array(LIVING.bias + 0.4 * LIVING.there))))
     assert found.coverage == 1.0 and len(found.per_frame["likeness"]) == 5
 
 
 def test_subjects_too_small_to_compare_give_a_reason(entry_of: MakeEntry) -> None:
     entry = entry_of([np.zeros((8, 8, 3), np.uint8)])
     references = {"living": np.array([1.0]), "readable": np.array([True])}
-    value = EmbeddedIdentity().combine(entry, {"references": references, "subjects": rows(tint=[np.nan, np.nan])}).value
+    value = (
+        EmbeddedIdentity()
+        .combine(entry, {"references": references, "subjects": rows(patches_light=[np.nan, np.nan])})
+        .value
+    )
     assert isinstance(value, Absent) and value.reason.startswith("no detection")

@@ -19,8 +19,8 @@ def body(*bands: tuple[int, int, int], stripes: int = 0, size: tuple[int, int] =
     return picture
 
 
-def whole(picture: np.ndarray, *, zoom: float = 1.0) -> patches.Patches:
-    return patches.describe(picture, np.ones(picture.shape[:2], bool), zoom=zoom)
+def whole(picture: np.ndarray, *, above: float = 0.0, below: float = 0.0) -> patches.Patches:
+    return patches.describe(picture, np.ones(picture.shape[:2], bool), above=above, below=below)
 
 
 def test_patches_hold_height_and_logarithms_of_colour() -> None:
@@ -46,7 +46,7 @@ def test_a_cut_out_explains_itself_and_its_mirror() -> None:
     picture[:40, :30] = GREY
     for other in (picture, np.ascontiguousarray(picture[:, ::-1])):
         found = patches.match(whole(picture), whole(other))
-        assert found.there < 0.05 and found.back < 0.05 and found.tint < 0.02
+        assert found.there < 0.05 and found.back < 0.05 and found.light < 0.02
 
 
 def test_light_is_taken_away_within_bounds() -> None:
@@ -54,7 +54,7 @@ def test_light_is_taken_away_within_bounds() -> None:
     lit = np.clip((picture + patches.DARK_LEVELS) * (1.25, 1.15, 1.0) - patches.DARK_LEVELS, 0, 255).astype(np.uint8)
     found = patches.match(whole(picture), whole(lit))
     assert found.mean < 0.1
-    assert found.tint == pytest.approx(np.hypot(np.log(1.25 / 1.15), np.log(1.25 * 1.15) / 2), abs=0.03)
+    assert found.light == pytest.approx(np.log(1.25 * 1.15) / 3, abs=0.03)
     assert patches.match(whole(body(GREY)), whole(body(RED))).there > 0.5
 
 
@@ -65,11 +65,19 @@ def test_same_colours_elsewhere_are_another_subject() -> None:
     assert patches.match(whole(body(RED, stripes=6)), whole(body(RED))).there > 0.5
 
 
-def test_zoom_shows_what_a_nearer_camera_would() -> None:
+def test_a_part_left_out_is_what_a_nearer_camera_shows() -> None:
     picture = body(RED, GREY, BLUE, GREY, stripes=8, size=(320, 160))
     near = cv2.resize(picture[:160], (160, 160))
     apart = patches.match(whole(near), whole(picture))
-    assert patches.match(whole(near), whole(picture, zoom=2.0)).mean < 0.2 * apart.mean
+    assert patches.match(whole(near), whole(picture, below=0.5)).mean < 0.2 * apart.mean
+    lower = cv2.resize(picture[160:], (160, 160))
+    assert patches.match(whole(lower), whole(picture, above=0.5)).mean < 0.2 * apart.mean
+
+
+def test_the_plainer_side_says_how_busy_a_match_is() -> None:
+    plain, striped = whole(body(RED, GREY)), whole(body(RED, GREY, stripes=6))
+    assert plain.busyness < 0.2 * striped.busyness
+    assert patches.match(striped, plain).busyness == patches.match(plain, striped).busyness == plain.busyness
 
 
 def test_what_lies_outside_the_mask_does_not_count() -> None:

@@ -8,6 +8,7 @@ import pytest
 from backend.cli.output import show_doctor
 from backend.engine.context import load
 from backend.models import MODELS
+from backend.models.outgoing import AllowedEndpoints
 from backend.recipes import doctor_of
 from backend.settings import ProjectSettings
 
@@ -33,10 +34,12 @@ def test_weights_that_are_there_are_measured_and_those_missing_named(
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"x" * 12_345)
     (folder / "config.json").write_text("{}")
+    AllowedEndpoints().allow("https://host/v1")
     found = doctor_of(
         ProjectSettings(
             roles={"AppearanceEmbedder": "dinov2", "Segmenter": "paper", "Judge": "openai"},
             models={"AppearanceEmbedder": str(folder), "Judge": "openai:m@https://host/v1"},
+            footage_may_leave=True,
         )
     )
     there, missing, far, none = (found.roles[name] for name in ("AppearanceEmbedder", "Segmenter", "Judge", "Detector"))

@@ -8,7 +8,7 @@ from backend.models import MODELS
 from backend.recipes import RECIPES, doctor_of, far_roles, plan_for, settings_schema, sheet_of
 from backend.settings import ProjectSettings, drafted
 
-TABLES = {"stages", "gates", "roles", "models", "thresholds", "selections"}
+TABLES = {"stages", "gates", "roles", "models", "thresholds", "selections", "study_retain_until"}
 
 
 def test_the_schema_names_every_field_of_the_settings() -> None:

@@ -167,7 +167,7 @@ def test_a_judge_is_shown_frames_of_both_films(project: Project, media: Path) ->
         rows = now.query("SELECT value, evidence FROM live_score WHERE name = 'judged_context'")
     assert len(rows) == pairs > 0
     assert {value for value, _ in rows} == {1.0}
-    told = [json.loads(file.read_text()) for file in (project.root / "index" / "answers").rglob("*.json")]
+    told = [json.loads(file.read_text())["answer"] for file in (project.root / "index" / "answers").rglob("*.json")]
     assert {answer["model"] for answer in told} == {"agreeing-1"}
     shutil.rmtree(project.root / "index" / "banks")
     assert project.run(plan=plan).worked == {}
