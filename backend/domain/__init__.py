@@ -12,7 +12,7 @@ from backend.domain.errors import (
     StoreError,
     StudioError,
 )
-from backend.domain.ids import content_id, digest
+from backend.domain.ids import content_id, digest, json_checksum
 from backend.domain.people import (
     ANCHORS_STUDY,
     CASES_STUDY,
@@ -98,7 +98,7 @@ from backend.domain.roles_language import (
     Verdict,
     VideoTextEmbedder,
 )
-from backend.domain.roles_latents import AudioEncoder, LatentCodec, TextEncoder
+from backend.domain.roles_latents import AudioEncoder, LatentCodec, PatchEncoder, TextEncoder
 from backend.domain.roles_logos import Logo, LogoFinder
 from backend.domain.roles_people import ExpressionClassifier, FaceWatcher, Facing, PoseEstimator, SeenFace
 from backend.domain.roles_quality import FootageScorer

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from backend.domain.records import Box
 
-OF_APPEARANCE, OF_SUBJECT, OF_CLIP = ("box", "mask"), ("phrase", "category"), ("caption",)
-CORRECTED = (*OF_APPEARANCE, *OF_SUBJECT, *OF_CLIP)
+OF_APPEARANCE, OF_SUBJECT, OF_CLIP, OF_CASE = ("box", "mask"), ("phrase", "category"), ("caption",), ("prompt",)
+CORRECTED = (*OF_APPEARANCE, *OF_SUBJECT, *OF_CLIP, *OF_CASE)
 """What can be corrected. Labels of anchors are votes: several people may name one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """One value by one person. `kind` is of `CORRECTED`; `item_id` is the appearance, subject or clip that it is of.
+    """One value by one person. `kind` is of `CORRECTED`; `item_id` is the appearance, subject, clip or content of a case that it is of.
 
     The last one made of an item and kind holds. The same `id` with a higher `rev` and `withdrawn` takes it back.
     """
@@ -22,7 +22,7 @@ class Correction:
     item_id: str
     rater: str
     text: str = ""
-    """A caption, a phrase, or a category by its id or one of its words."""
+    """A caption, a phrase, a case's prompt, or a category by its id or one of its words."""
     box: Box | None = None
     """In pixels of the displayed source frame."""
     counts: str = ""

@@ -10,7 +10,7 @@ class JobField:
     name: str
     """Dotted below a settings record: `optimizer.learning_rate`."""
     type: str
-    """text, integer, number, boolean, list, choice, file, folder or new_folder. Relative paths start at the project's folder."""
+    """text, integer, number, boolean, list, choice, file, folder, new_folder or paths (a list). Relative paths start at the project's folder."""
     default: str = ""
     words: str = ""
     """What the setting means, from its definition."""

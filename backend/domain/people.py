@@ -107,6 +107,8 @@ class Trial:
     gold: str | None = None
     suggested: tuple[tuple[str, str], ...] = ()
     """By question what machines answer; shown or hidden as the rater likes."""
+    failed: tuple[str, ...] = ()
+    """Names of those `scores` that are not as machines want them."""
 
     @property
     def id(self) -> str:

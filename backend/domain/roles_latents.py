@@ -25,6 +25,13 @@ class LatentCodec(Protocol):
         """
         ...
 
+    def encode_start(self, picture: np.ndarray, num_frames: int) -> np.ndarray:
+        """Latents float32 `(C, T, h, w)` of a clip that begins with RGB uint8 `(H, W, 3)` and is grey (0 of -1 to 1) after it.
+
+        What Wan I2V is told of the first frame.
+        """
+        ...
+
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """RGB uint8 `(F, H, W, 3)` of latents float32 `(C, T, h, w)` that are one stream from its first frame on."""
         ...
@@ -52,4 +59,16 @@ class AudioEncoder(Protocol):
 
     def encode(self, samples: np.ndarray) -> np.ndarray:
         """Features float32 `(F, width)` that span mono samples float32 `(n,)` in [-1, 1]; about 50 a second."""
+        ...
+
+
+class PatchEncoder(Protocol):
+    """A picture as a sequence of features."""
+
+    model_id: str
+    tokens: int
+    width: int
+
+    def encode(self, picture: np.ndarray) -> np.ndarray:
+        """Features float32 `(tokens, width)` of RGB uint8 `(H, W, 3)`."""
         ...

@@ -121,6 +121,8 @@ class PageNotice:
     url: str = ""
     since: str = ""
     """ISO 8601 UTC."""
+    ends_here: bool = False
+    """Whether the project's owner serves it, so that `stop_study_page` ends it; else the command does that serves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ CALLS: dict[str, str] = {
     "read_scores": "metrics.score_files:read_scores",
     "read_systems": "metrics.systems:read_systems",
     "real_videos": "metrics.distribution_sets:real_videos",
+    "serve_page": "backend.service.study_page:page_on_this_machine",
     "set_distances": "metrics.distribution_sets:set_distances",
     "set_metrics": "metrics.distribution_sets:set_metrics",
     "total": "metrics.total:totals_of_file",

@@ -15,6 +15,7 @@ from backend.domain import ProjectError, StudioError
 from backend.domain.jobs import JobLog
 from backend.engine.context import load
 from backend.jobs import JOBS, LANES, WHOLE
+from backend.jobs.free_space import shortage
 from backend.jobs.job_log import JobLogFile, make_room, read_log
 from backend.store.job_events import ended_event, submitted_event
 from backend.store.journal import Journal
@@ -73,13 +74,15 @@ class JobBoard:
         """Starts a job of a kind in JOBS. With `joins` it gives the one that runs in its lane, if any.
 
         `asked`, `out` and `about` are journalled, `remarks` are the log's first lines. Raises ProjectError while the lane is
-        taken.
+        taken, and while the disk has little room.
         """
         with self._lock:
             running = self._running(kind)
             if running is not None and joins:
                 return running.progress
             self._refuse_beside(running, kind)
+            if short := shortage(self._logs.parent):
+                raise ProjectError(f"{kind} is not started: {short}. Votes are taken as before")
             job_id = uuid.uuid4().hex
             job = _Job(Progress(job_id=job_id, kind=kind, state="running"), JobLogFile(self._logs / job_id))
             self._journal.append([submitted_event(job_id, kind, actor=actor, asked=asked, out=out, about=about or {})])

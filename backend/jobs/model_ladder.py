@@ -15,6 +15,9 @@ Ended = object
 """What a call came to: its value, or the exception it raised, in a `Raised`."""
 
 
+NO_ROOM = object()
+
+
 @dataclass(frozen=True, slots=True)
 class Raised:
     """A call's own fault, which is no concern of its neighbours."""
@@ -44,23 +47,27 @@ class Ladder:
     say: Callable[[str, str], None]
 
     def __call__(self, key: ModelKey, calls: Sequence[Waiting]) -> list[Ended]:
-        """What each call came to, in order. Raises ModelUnavailable, ModelFailed and what a constructor raises."""
+        """What each call came to, in order; for one that finds no memory even alone, ModelFailed as a `Raised`.
+
+        Raises ModelUnavailable and what a constructor raises.
+        """
         role = calls[0].ask.model.role
         with self.residency.pinned(key, role) as resident:
             ended = self._halving(resident, calls)
-        if ended is not None:
-            return ended
-        if self.cpu_allowed and key.device != "cpu":
+        left = _without_room(ended)
+        if left and self.cpu_allowed and key.device != "cpu":
             self.say("out_of_memory", f"{role}: goes on on the CPU")
             self.residency.evict(key)
             with self.residency.pinned(replace(key, device="cpu"), role) as resident:
-                ended = self._halving(resident, calls)
-            if ended is not None:
-                return ended
-        raise ModelFailed(self._defeat(key, role), kind="out_of_memory")
+                again = self._halving(resident, [calls[place] for place in left])
+            for place, one in zip(left, again, strict=True):
+                ended[place] = one
+        for place in _without_room(ended):
+            ended[place] = Raised(ModelFailed(self._defeat(key, role), kind="out_of_memory"))
+        return ended
 
-    def _halving(self, resident: Resident, calls: Sequence[Waiting]) -> list[Ended] | None:
-        """None when even a single call finds no memory."""
+    def _halving(self, resident: Resident, calls: Sequence[Waiting]) -> list[Ended]:
+        """What each call came to, NO_ROOM where one alone finds no memory."""
         ended = _attempt(resident, calls)
         if ended is not None:
             return ended
@@ -68,13 +75,12 @@ class Ladder:
         if len(calls) > 1:
             middle = (len(calls) + 1) // 2
             self.say("out_of_memory", f"{role}: {middle} of {len(calls)} calls at once")
-            parts = [self._halving(resident, part) for part in (calls[:middle], calls[middle:])]
-            return None if None in parts else [one for part in parts if part is not None for one in part]
+            return [*self._halving(resident, calls[:middle]), *self._halving(resident, calls[middle:])]
         for rung in self._rungs(resident, role):
             self.say("out_of_memory", f"{role}: {rung}")
             if (ended := _attempt(resident, calls)) is not None:
                 return ended
-        return None
+        return [NO_ROOM]
 
     def _rungs(self, resident: Resident, role: str) -> Iterator[str]:
         release_memory()
@@ -93,6 +99,10 @@ class Ladder:
             f" models take {self.residency.num_bytes / GIB:.3g} GiB of {self.residency.budget_bytes / GIB:.3g} GiB there:"
             " bind a smaller model, set dtype to bfloat16, or set model_on_cpu to true"
         )
+
+
+def _without_room(ended: Sequence[Ended]) -> list[int]:
+    return [place for place, one in enumerate(ended) if one is NO_ROOM]
 
 
 def _attempt(resident: Resident, calls: Sequence[Waiting]) -> list[Ended] | None:

@@ -22,12 +22,13 @@ from typing import Any
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, ResidentModel
 from backend.engine.children import Threads, death_of
 from backend.engine.context import WorkerSettings, load
-from backend.engine.crew_folder import CrewFolder
+from backend.engine.crew_folder import PREFIX, CrewFolder
 from backend.jobs.model_worker import DEATHS, ModelWorkerSettings, Suspect, serve_models
 from backend.models.call_wire import CallWire
 from backend.models.devices import num_gpus
 from backend.models.places import place_of
 from backend.models.remote_role import BULK, ModelAddress
+from backend.sockets import SHORT, is_short_enough
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ STDERR_TAIL = 500
 MAX_EVENTS = 1000
 MAX_SUSPECTS = 10_000
 WAIT_S = 0.5
+SOCKET_BELOW = f"{PREFIX}12345678/models-99.sock"
+"""As long as a worker's socket is named, below the folder of crews."""
 
 
 @dataclass(slots=True)
@@ -133,7 +136,8 @@ class ModelService:
         self._folder.close()
 
     def _open(self) -> None:
-        self._folder = CrewFolder(Path(tempfile.gettempdir()))
+        place = Path(tempfile.gettempdir())
+        self._folder = CrewFolder(place if is_short_enough(place / SOCKET_BELOW) else SHORT)
         self._wake, self._woken = multiprocessing.Pipe()
         for number, device in enumerate(self._devices if self._devices is not None else _devices(self._settings.device)):
             path = self._folder.path / f"models-{number}.sock"

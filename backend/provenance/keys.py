@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from backend.domain import ProjectError, SettingsError
+from backend.settings.user_folder import user_folder
 
 OWN = "you"
 """What the user's own key is called among those that are trusted."""
@@ -87,7 +88,7 @@ class KeyRing:
     """The keys of one user, in `folder`; without it in `$XDG_CONFIG_HOME/subject-studio/keys` (or `~/.config`)."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or _config_home() / "subject-studio" / "keys"
+        self.folder = folder or user_folder() / "keys"
 
     def signer(self) -> Signer:
         """This user's key, made now where there is none. Raises ProjectError for one that others can read, or that is damaged."""
@@ -199,10 +200,6 @@ def encoded(data: bytes) -> str:
 def decoded(text: str) -> bytes:
     """Of base64url. Raises ValueError for other characters."""
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-
-
-def _config_home() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
 def _make_folder(folder: Path) -> None:

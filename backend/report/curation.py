@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.api import GateRow, StageRow, Status
-from backend.domain.score_words import gate_title, score_title
+from backend.domain.score_words import failure_title, gate_title, score_title, stage_title
 from backend.report.page import (
     Bar,
     Bars,
@@ -416,7 +416,7 @@ def _stages(stages: Sequence[StageRow]) -> Table:
     head = ("Stage", "Over", "Done", "With warnings", "Not applicable", "Failed", "Pending", "Work time")
     rows = [
         (
-            _spaced(row.stage),
+            stage_title(row.stage),
             row.over,
             *(f"{number:,}" if number else "–" for number in (row.ok, row.warned, row.filtered, row.failed, row.pending)),
             _duration(row.seconds),
@@ -436,7 +436,7 @@ def _copies(copies: Sequence[CopyRow]) -> Table:
 
 
 def _failures(status: Status) -> Table:
-    rows = [(row.name, _spaced(row.stage), row.state, _spaced(row.kind), row.message) for row in status.failures]
+    rows = [(row.name, stage_title(row.stage), row.state, failure_title(row.kind), row.message) for row in status.failures]
     return Table(head=("Input", "Stage", "State", "Kind", "Why"), rows=tuple(rows), empty="Nothing failed.")
 
 

@@ -1,13 +1,12 @@
 """The named figures of a study's report: each a plot, a caption, and the numbers behind it."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from backend.domain.calibration import MetricCalibration
-from backend.domain.cells import guarded
+from backend.domain.cells import write_cells
 from backend.domain.studies import AspectResults, Estimate, StudyResults
 from backend.report.board_plots import radar
 from backend.report.plots import printed_svg
@@ -69,9 +68,7 @@ def write_figures(figures: Sequence[StudyFigure], folder: Path) -> tuple[Path, .
         drawing, table = folder / f"{figure.name}.svg", folder / f"{figure.name}.csv"
         drawing.write_text(printed_svg(figure.svg), encoding="utf-8")
         with table.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(figure.head)
-            writer.writerows([guarded(cell) for cell in row] for row in figure.rows)
+            write_cells(file, (figure.head, *figure.rows))
         written += [drawing, table]
     return tuple(written)
 

@@ -21,6 +21,7 @@ SUBJECT_FORM = "subject"
 UNNAMED_SUBJECT_FORM = f"{SUBJECT_FORM}_unnamed"
 """The same of a subject that no phrase names."""
 PHRASE_QUESTION = "phrase"
+_NAME = re.compile(r"[a-z0-9_]{1,80}")
 _CASE_VARIANT = re.compile(r"case_([1-9][0-9]?)(_clip)?(_zh)?")
 
 
@@ -34,7 +35,7 @@ def load_form(name: str) -> Form:
     if name in (UNNAMED_SUBJECT_FORM, f"{UNNAMED_SUBJECT_FORM}_zh"):
         form = load_form(SUBJECT_FORM + name.removeprefix(UNNAMED_SUBJECT_FORM))
         return replace(form, name=name, questions=tuple(q for q in form.questions if q.name != PHRASE_QUESTION))
-    if not name.replace("_", "").isalnum():
+    if not _NAME.fullmatch(name):
         raise ProjectError(missing)
     try:
         path = resource(f"forms/{name}.json")

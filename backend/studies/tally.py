@@ -19,9 +19,13 @@ MAIN_ROLES = (MAIN, REPEAT, GOLD, IDENTICAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A current vote; `first_received_at` is when its first revision came, by the server's clock (ISO 8601 UTC)."""
+    """A current vote, and when its first revision came: its place among all events, and the server's time (ISO 8601 UTC).
+
+    Times are right to one another, jumps of the server's clock taken out (`store.clock_events`).
+    """
 
     vote: Vote
+    first_seq: int
     first_received_at: str
 
 
@@ -122,7 +126,7 @@ def _coded(
 def _response(
     design: StudyDesign, items: Mapping[str, StudyItem], taken: Taken, given: Sequence[Given], cap_s: float
 ) -> Response:
-    given = sorted((one for one in given if one.vote.trial_id in taken.roles), key=lambda one: one.first_received_at)
+    given = sorted((one for one in given if one.vote.trial_id in taken.roles), key=lambda one: one.first_seq)
     seconds = _item_seconds(taken, given, cap_s)
     votes: list[CodedVote] = []
     right: list[bool] = []
@@ -168,14 +172,17 @@ def _side(given: Given) -> str:
 
 
 def _item_seconds(taken: Taken, given: Sequence[Given], cap_s: float) -> dict[str, float]:
-    """Per answered trial the time from the answer before (or from when it was given out, if later) to its last question."""
+    """Per answered trial the time from the answer before (or from when it was given out, if later) to its last question.
+
+    `given` stands in the order in which it came.
+    """
     done: dict[str, datetime] = {}
     for one in given:
-        at = datetime.fromisoformat(one.first_received_at)
-        done[one.vote.trial_id] = max(done.get(one.vote.trial_id, at), at)
+        done.pop(one.vote.trial_id, None)  # trials in the order of their last questions
+        done[one.vote.trial_id] = datetime.fromisoformat(one.first_received_at)
     if not done:
         return {}
-    ordered = sorted(done.items(), key=lambda row: row[1])
+    ordered = list(done.items())
     starts = {trial: datetime.fromisoformat(taken.shown_at[trial]) for trial in done if trial in taken.shown_at}
     first, at = ordered[0]
     found = {first: (at - starts.get(first, at)).total_seconds()}

@@ -1,5 +1,6 @@
 """The part of a workspace that shows its items, and does what people want done with those they choose."""
 
+import hashlib
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ from backend.domain.library import (
     Thumbnail,
     VerificationAsked,
 )
+from backend.domain.privacy import TRAINING
 from backend.engine.plan import Plan
 from backend.exports import EXPORTS
 from backend.settings import ProjectSettings
@@ -63,10 +65,12 @@ class _Opened(Protocol):
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
 
     def export_plan(
-        self, plan: Plan, *, format: str, out: str, split: str, only: Collection[str] | None
+        self, plan: Plan, *, format: str, out: str, split: str, purpose: str, only: Collection[str] | None
     ) -> ExportSummary: ...
 
     def open_erasing(self) -> None: ...
+
+    def note_export(self, written: ExportSummary, *, purpose: str, manifest: str, catalog: str) -> None: ...
 
 
 class LibraryOperations(ErasingOperations):
@@ -128,7 +132,9 @@ class LibraryOperations(ErasingOperations):
     def export_formats(self: _Opened) -> tuple[str, ...]:
         return tuple(EXPORTS)
 
-    def export_items(self: _Opened, *, selection: Selection, format: str, out: str, split: str = "") -> ExportSummary:
+    def export_items(
+        self: _Opened, *, selection: Selection, format: str, out: str, split: str = "", purpose: str = TRAINING
+    ) -> ExportSummary:
         self._projection.refresh()
         with self._library.of(self.plan) as reading:
             chosen, pairs = pairs_of(reading, selection, across=False)
@@ -136,7 +142,7 @@ class LibraryOperations(ErasingOperations):
             raise ProjectError(
                 f"the {len(chosen)} chosen items have no pairs that the gates keep; choose others, or loosen the gates"
             )
-        return self.export_plan(self.plan, format=format, out=out, split=split, only=frozenset(pairs))
+        return self.export_plan(self.plan, format=format, out=out, split=split, purpose=purpose, only=frozenset(pairs))
 
     def export_plan(
         self: _Opened,
@@ -146,11 +152,12 @@ class LibraryOperations(ErasingOperations):
         out: str,
         where: str = "",
         split: str = "",
+        purpose: str = TRAINING,
         only: Collection[str] | None = None,
     ) -> ExportSummary:
-        """Exports pairs that a plan's gates keep: the current plan's, or those of a named selection."""
+        """Exports pairs that a plan's gates keep: the current plan's, or those of a named selection. Journalled."""
         with self._apart(plan) as now:
-            return exporting.export(
+            written = exporting.export(
                 now,
                 plan,
                 self.settings,
@@ -161,8 +168,13 @@ class LibraryOperations(ErasingOperations):
                 out=Path(out),
                 where=where,
                 split=split,
+                purpose=purpose,
                 only=only,
             )
+            catalog = now.catalog_hash()
+        manifest = hashlib.sha256(Path(written.manifest).read_bytes()).hexdigest()
+        self.note_export(written, purpose=purpose, manifest=manifest, catalog=catalog)
+        return written
 
     def exclude(self: _Opened, *, selection: Selection, rater: str, reason: str = "", excluded: bool = True) -> Excluded:
         self._projection.refresh()

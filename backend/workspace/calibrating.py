@@ -18,6 +18,7 @@ from backend.recipes.binding import implementations
 from backend.report import render
 from backend.report.calibration import calibration_report
 from backend.settings import ProjectSettings
+from backend.store.whole_file import write_whole
 from backend.workspace.layout import Layout
 from backend.workspace.snapshot import Snapshot
 
@@ -69,8 +70,8 @@ class CalibrationOperations:
         except ValueError as error:
             raise SettingsError(str(error)) from error
         page = path.with_suffix(".html")
-        path.write_text(found.to_json(), encoding="utf-8")
-        page.write_text(render(calibration_report(found, title=self.layout.root.name)), encoding="utf-8")
+        write_whole(path, found.to_json())
+        write_whole(page, render(calibration_report(found, title=self.layout.root.name)))
         if apply:
             with self.settling:
                 self.use(with_bounds(self.settings, self.plan, found, producers=producers))

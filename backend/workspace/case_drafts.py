@@ -99,6 +99,8 @@ class Reference:
     synthetic: bool = False
     place: Place | None = None
     """Where it was filmed; None for a picture from elsewhere."""
+    appearance: str = ""
+    """Its id in the project."""
 
     @property
     def is_face(self) -> bool:
@@ -195,6 +197,7 @@ def drafts_of(now: Snapshot, wanted: Wanted) -> list[Draft]:
                 inside=inside,
                 synthetic=synthetic,
                 place=places.get(appearance),
+                appearance=appearance,
             )
         )
     drafts: list[Draft] = []

@@ -22,6 +22,7 @@ from backend.domain.case_sets import CasesMade
 from backend.media.images import encode_png, read_image
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
+from backend.store.whole_file import write_whole
 from backend.workspace.case_approving import APPROVE, PERSON, REJECT, Word, edits, review, words
 from backend.workspace.case_drafts import Draft, Wanted, drafts_of
 from backend.workspace.case_media import box_png, frame_png, sound_wav
@@ -158,7 +159,7 @@ def make_cases(
     wanted = {part.category: part.count for part in parts} if skeleton else {}
     if skeleton:
         told = {"skeleton": skeleton, "source": model.source, "wanted": wanted, "cases": dict(found), "lacking": lacking}
-        (out / SKELETON).write_text(json.dumps(told, indent=4, ensure_ascii=False), encoding="utf-8")
+        write_whole(out / SKELETON, json.dumps(told, indent=4, ensure_ascii=False))
     return CasesMade(
         path=str(out / CASES),
         cases=len(chosen),
@@ -217,7 +218,7 @@ def _write(out: Path, chosen: Sequence[tuple[str, Draft]], done: Mapping[Draft, 
         number = numbers[category]
         cases[f"{category}_{number}"] = _fields(out, category, number, done[draft])
     if cases:
-        (out / CASES).write_text(json.dumps(cases, indent=4, ensure_ascii=False), encoding="utf-8")
+        write_whole(out / CASES, json.dumps(cases, indent=4, ensure_ascii=False))
 
 
 def _fields(out: Path, category: str, number: int, made: Prepared) -> dict[str, Any]:
@@ -241,6 +242,8 @@ def _fields(out: Path, category: str, number: int, made: Prepared) -> dict[str, 
     }
     if all(case.kinds):
         fields["kinds"] = list(case.kinds)
+    if any(reference.appearance for reference in draft.references):
+        fields["appearances"] = [reference.appearance for reference in draft.references]
     if made.first_frame:
         fields["first_frame"] = _put(out, f"Frames/{category}_{number}.png", made.first_frame)
     if made.sound:

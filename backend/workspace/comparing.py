@@ -19,6 +19,7 @@ from backend.report.comparison import Example, MetricSpread, ShownCase, ShownVid
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
+from backend.store.whole_file import write_whole
 from backend.workspace.evaluating import LATEST_GENERATIONS
 
 PAGE = "compare.html"
@@ -58,16 +59,15 @@ def compare(
     names = _known("case", names, [name for name in by_name if name in answered])[:MAX_CASES]
     places = _places(catalog)
     shown = [_shown(artifacts, by_name[name], rows, systems, places, frames) for name in names]
-    out.mkdir(parents=True, exist_ok=True)
     files = []
     for case in shown:
         stem = UNSAFE.sub("_", case.name)
-        (out / f"{stem}.png").write_bytes(sheet_png(case))
-        (out / f"{stem}.svg").write_text(sheet_svg(case), encoding="utf-8")
+        write_whole(out / f"{stem}.png", sheet_png(case))
+        write_whole(out / f"{stem}.svg", sheet_svg(case))
         files += [f"{stem}.png", f"{stem}.svg"]
     found = spreads(catalog, [columns[name] for name in metrics], rows, systems)
     page = render(comparison_report(shown, found, title=f"Comparison: {board.benchmark}"))
-    (out / PAGE).write_text(page, encoding="utf-8")
+    write_whole(out / PAGE, page)
     return ComparisonFiles(out=str(out), cases=names, systems=systems, files=(PAGE, *files))
 
 

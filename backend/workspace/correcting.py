@@ -18,7 +18,7 @@ from backend.domain import (
     Receipt,
     SettingsError,
 )
-from backend.domain.corrections import CORRECTED, OF_APPEARANCE, OF_CLIP, OF_SUBJECT, Correction, Outline
+from backend.domain.corrections import CORRECTED, OF_APPEARANCE, OF_CASE, OF_CLIP, OF_SUBJECT, Correction, Outline
 from backend.geometry import boxes, rle
 from backend.media.images import encode_webp
 from backend.models.taxonomy import load_taxonomy
@@ -29,12 +29,14 @@ from backend.store.correction_events import CORRECTED as CORRECTION_EVENT
 from backend.store.correction_events import corrected_event
 from backend.store.erasing_events import Erased
 from backend.store.journal import Journal
-from backend.store.journal_schema import Event
+from backend.store.journal_schema import Event, EventRefused
+from backend.workspace import case_approving
 from backend.workspace.segmenting import FrameSegmenter
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.subject_queue import BEST_APPEARANCE
 
-MAX_LETTERS = {"caption": 100_000, "phrase": 500, "category": 100}
+MAX_LETTERS = {"caption": 100_000, "prompt": 100_000, "phrase": 500, "category": 100}
+"""The longest prompt that a benchmark file was seen with is 5,000 words."""
 
 _APPEARANCES_OF = {
     (VERIFY_STUDY, "target"): "SELECT target_appearance_id FROM pair_shown WHERE pair_id = ?",
@@ -68,11 +70,10 @@ class CorrectionOperations:
         sql = _APPEARANCES_OF.get((study_id, slot))
         with self._now() as now:
             rows = now.query(sql, [item_id]) if sql else []
-            if not rows or rows[0][0] is None:
-                raise ProjectError(
-                    f"{slot or 'item'} of {item_id[:80]} in {study_id[:40]!r} shows nothing of a clip; skip it"
-                )
-            return _outline(now, rows[0][0])
+            found = _outline(now, rows[0][0]) if rows and rows[0][0] is not None else None
+        if found is None:
+            raise ProjectError(f"{slot or 'item'} of {item_id[:80]} in {study_id[:40]!r} shows nothing of a clip; skip it")
+        return found
 
     def correct(self: _Opened, *, corrections: tuple[Correction, ...]) -> tuple[Receipt, ...]:
         events: list[Event] = []
@@ -98,15 +99,18 @@ def _stored(journal: Journal, said: Correction) -> Event | None:
     body = found.body
     before = (found.actor, body["what"], body["item_id"], body["counts"], body["withdrawn"], tuple(body["box"] or ()))
     now = (said.rater, said.kind, said.item_id, said.counts, said.withdrawn, tuple(said.box or ()))
+    if said.kind in OF_CASE:
+        before, now = (*before, body["text"]), (*now, said.text.strip())
     if before != now:
         return None  # another one under its id and revision, which the journal refuses
     return Event(kind=found.kind, id=found.id, rev=found.rev, actor=found.actor, body=body, client_time=found.client_time)
 
 
-def _outline(now: Snapshot, appearance_id: str) -> Outline:
+def _outline(now: Snapshot, appearance_id: str) -> Outline | None:
+    """None for a picture that is no frame of a clip, and for what the project does not have."""
     rows = now.query(_OUTLINE, [appearance_id])
     if not rows:
-        raise ProjectError(f"appearance {appearance_id[:80]} is no frame of this project's clips; look for what is new")
+        return None
     name, subject, clip, frame, start, width, height, box, counts, crop, phrase, category, caption = rows[0]
     people = now.query(
         "SELECT DISTINCT what FROM correction_now WHERE item_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1",
@@ -139,6 +143,8 @@ def _check(said: Correction) -> None:
     longest = MAX_LETTERS.get(said.kind)
     if longest and not said.withdrawn and not 0 < len(said.text.strip()) <= longest:
         raise SettingsError(f"{said.kind} {said.text[:40]!r} has {len(said.text)} letters; write 1 to {longest}")
+    if any("\ud800" <= letter <= "\udfff" for letter in said.text):
+        raise SettingsError(f"{said.kind} {said.text[:40]!r} holds half of a letter pair; write valid Unicode")
     if said.kind == "box" and not said.withdrawn and (said.box is None or not all(map(math.isfinite, said.box))):
         raise SettingsError(f"box is {said.box}; give four numbers")
 
@@ -151,8 +157,12 @@ def _event(
     artifacts: Artifacts,
 ) -> Event:
     """The event of a correction; `changed` holds appearances as the corrections before it in this call leave them."""
+    if said.kind in OF_CASE:
+        return case_approving.edited(now, said)
     if said.kind in OF_APPEARANCE:
         before = changed.get(said.item_id) or _outline(now, said.item_id)
+        if before is None:
+            raise EventRefused(f"appearance {said.item_id[:80]} is no frame of this project's clips; look for what is new")
         after = _withdrawn(now, before, said) if said.withdrawn else _changed(before, said)
         changed[said.item_id] = after
         return corrected_event(said, text="", living=None, crop=_cut_out(after, read, artifacts))
@@ -160,7 +170,7 @@ def _event(
     column = "id" if said.kind in OF_SUBJECT else "clip_id"
     if not now.query(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", [said.item_id]):
         what = "has no caption to correct" if said.kind in OF_CLIP else "is no subject of this project"
-        raise ProjectError(f"{said.item_id[:80]} {what}; look for what is new")
+        raise EventRefused(f"{said.item_id[:80]} {what}; look for what is new")
     if said.kind != "category" or said.withdrawn:
         return corrected_event(said, text=said.text.strip(), living=None, crop=None)
     taxonomy = load_taxonomy()
@@ -179,7 +189,7 @@ def _changed(before: Outline, said: Correction) -> Outline:
             raise SettingsError(f"box {said.box} is empty or outside the frame of {before.width} x {before.height}")
         return replace(before, box=said.box)
     if not before.counts:
-        raise ProjectError(f"appearance {said.item_id[:80]} has no mask to correct; curate the project to its end first")
+        raise EventRefused(f"appearance {said.item_id[:80]} has no mask to correct; curate the project to its end first")
     try:
         mask = rle.decode(said.counts.encode("ascii"), before.height, before.width)
     except ValueError as error:

@@ -7,12 +7,6 @@ rows stay as they were made. Curation reads the tables: a correction changes no 
 
 from backend.workspace.snapshot import Snapshot
 
-_NOW = """
-CREATE OR REPLACE TEMP TABLE correction_now AS
-SELECT what, item_id, text, living, box, counts, rater, seq FROM (
-    SELECT * FROM correction QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1)
-WHERE NOT withdrawn QUALIFY row_number() OVER (PARTITION BY what, item_id ORDER BY seq DESC) = 1
-"""
 _CROPS = """
 CREATE OR REPLACE TEMP TABLE correction_crop AS
 SELECT item_id, crop FROM correction WHERE what IN ('box', 'mask') AND crop NOTNULL
@@ -53,8 +47,7 @@ _CHANGED_BY = {
 
 
 def apply_corrections(now: Snapshot) -> None:
-    """Makes `correction_now`, and views before the tables of records that people corrected."""
-    now.query(_NOW)
+    """Makes views before the tables of records that people corrected."""
     now.query(_CROPS)
     said = {what for (what,) in now.query("SELECT DISTINCT what FROM correction_now")}
     ((catalog,),) = now.query("SELECT current_database()")

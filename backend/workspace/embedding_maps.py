@@ -13,6 +13,7 @@ from backend.workspace.snapshot import Snapshot
 
 METHODS = ("pca", "umap")
 MAX_POINTS = 50_000
+LEAST_OF_UMAP = 4  # umap-learn 0.5 places two dimensions by three neighbours: fewer points raise errors of scipy's
 _VECTORS = """
 SELECT e.appearance_id, k.subject_id, coalesce(s.category, ''), e.vector FROM kept_embedding k
 JOIN embedding e ON e.id = k.id AND e.work_key = k.work_key
@@ -23,7 +24,7 @@ WHERE e.space = ? AND e.model = ? ORDER BY md5(e.id) LIMIT ?
 
 
 def embedding_map(now: Snapshot, *, space: str, method: str, limit: int) -> EmbeddingMap:
-    """The map of the space's commonest model. Raises SettingsError for an unknown method, number or space."""
+    """The map of the space's commonest model. Raises SettingsError for an unknown method, number or space, or too few vectors."""
     if method not in METHODS:
         raise SettingsError(f"there is no map {method[:40]!r}{nearest(method, METHODS)}; there are {', '.join(METHODS)}")
     if not 2 <= limit <= MAX_POINTS:
@@ -40,7 +41,7 @@ def embedding_map(now: Snapshot, *, space: str, method: str, limit: int) -> Embe
         )
     rows = now.query(_VECTORS, [space, found[1], limit])
     vectors = np.array([row[3] for row in rows], np.float32)
-    places, explained = principal_plane(vectors) if method == "pca" else (_umap(vectors), ())
+    places, explained = principal_plane(vectors) if method == "pca" else (neighbour_plane(vectors), ())
     joined = identities(now.query(JOINED))
     keys = [joined.get(row[1], row[1]) for row in rows]
     order = {key: place for place, (key, _) in enumerate(sorted(Counter(keys).items(), key=lambda kv: (-kv[1], kv[0])))}
@@ -74,7 +75,10 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]
     return places, tuple(float(v) / total if total else 0.0 for v in values)
 
 
-def _umap(vectors: np.ndarray) -> np.ndarray:
+def neighbour_plane(vectors: np.ndarray) -> np.ndarray:
+    """UMAP of rows `(N, D)`: float32 `(N, 2)`, equal for equal rows. Raises SettingsError without umap-learn or with too few rows."""
+    if len(vectors) < LEAST_OF_UMAP:
+        raise SettingsError(f"umap needs {LEAST_OF_UMAP} vectors, {len(vectors)} are kept; look at the map pca")
     try:
         import umap  # pyright: ignore[reportMissingImports]
     except ImportError as error:

@@ -26,6 +26,7 @@ from backend.domain import (
 from backend.domain.erasing import ERASABLE, SOURCE, ErasedItems, ErasureForecast
 from backend.domain.library import Selection
 from backend.engine.plan import Plan
+from backend.exports.removed import write_removed
 from backend.store import erasing_events
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
@@ -33,7 +34,7 @@ from backend.store.erasing_events import Erased, Erasure, Mark
 from backend.store.journal import Journal
 from backend.store.journal_schema import sealing_events
 from backend.store.redaction import remove
-from backend.workspace.erasing_files import delete_backups, find_files, leftovers
+from backend.workspace.erasing_files import delete_backups, exports_of, find_files, leftovers
 from backend.workspace.erasing_rows import Going, cases_of_pictures, delete_going, find_going, named_artifacts, with_copies
 from backend.workspace.erasing_words import JUDGED, Naming, Words, pictures_of_cases, words_on
 from backend.workspace.layout import Layout
@@ -82,6 +83,7 @@ class ErasingOperations:
             log.warning("erasure %s broke off and is finished now", erasure.id)
             self._carry_out(erasure, own)
         self.erased = Erased(self.journal)
+        write_removed(self.journal, exports_of(self.layout))
 
     def foresee_erasure(self: _Opened, *, selection: Selection) -> ErasureForecast:
         _, _, found = self._plan_erasure(selection, rater="", delete_backups=False)
@@ -99,6 +101,7 @@ class ErasingOperations:
             receipts = self.journal.append([*begun, *sealing_events(erasure.id, words.unsalted), *words.rests])
             self._carry_out(erasure, [receipt.seq for receipt in receipts[: len(begun)]])
         self.erased = Erased(self.journal)
+        write_removed(self.journal, exports_of(self.layout))
         left = leftovers(self.layout)
         gone = tuple(one.path for one in found.leftovers if delete_backups and one.kind == "backup")
         return ErasedItems(

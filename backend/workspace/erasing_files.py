@@ -1,13 +1,16 @@
 """Files of a project that show or name footage that is to be erased, and copies that were written before."""
 
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from backend.domain.erasing import Leftover
+from backend.exports.label_studio import PUSHED
+from backend.exports.removed import REMOVED
 from backend.store.artifacts import Artifacts
 from backend.store.backups import MANIFEST
+from backend.store.upgrading import kept_aside
+from backend.store.whole_folder import remove_whole
 from backend.workspace.erasing_rows import Going
 from backend.workspace.erasing_words import Naming
 from backend.workspace.layout import Layout
@@ -60,24 +63,42 @@ def find_files(
 
 def leftovers(layout: Layout) -> tuple[Leftover, ...]:
     """Backups, exports and runs of the project, oldest first. What was written elsewhere nobody knows here."""
+    places = [(path, folder) for folder in LISTED for path in _entries(layout.root / folder) if path.name != REMOVED]
     found = [
         Leftover(
             path=str(path),
             made_at=datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat(timespec="seconds"),
             kind=folder.removesuffix("s"),
         )
-        for folder in LISTED
-        for path in _entries(layout.root / folder)
+        for path, folder in [*places, *((path, "backups") for path in kept_aside(layout.root))]
     ]
     return tuple(sorted(found, key=lambda one: one.made_at))
 
 
+def exports_of(layout: Layout) -> Path:
+    """Where a project's exports lie unless somebody names another place."""
+    return layout.root / "exports"
+
+
+def backups_of(layout: Layout) -> list[Path]:
+    """The project's own backups, and its files of older versions that were kept."""
+    folders = [path for path in _entries(layout.backups) if (path / MANIFEST).is_file()]
+    return [*folders, *kept_aside(layout.root)]
+
+
 def delete_backups(layout: Layout) -> tuple[str, ...]:
-    """Deletes the project's own backups, and gives their places."""
-    backups = [path for path in _entries(layout.backups) if (path / MANIFEST).is_file()]
+    """Deletes these, and gives their places. What a kill leaves of one goes when the project is opened next."""
+    backups = backups_of(layout)
     for path in backups:
-        shutil.rmtree(path)
+        remove_whole(path) if path.is_dir() else path.unlink()
     return tuple(map(str, backups))
+
+
+def forget_pushed(layout: Layout, participant: str) -> None:
+    """Takes away what was pushed to Label Studio as this participant's: such a file holds one person's trials alone."""
+    for path in (layout.root / "index").glob(f"{PUSHED}*.json"):
+        if participant.encode() in path.read_bytes():
+            path.unlink(missing_ok=True)
 
 
 def _written(layout: Layout) -> list[Path]:

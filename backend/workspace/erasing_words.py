@@ -14,9 +14,10 @@ from backend.store.erasing_events import BEGUN, FOOTAGE
 from backend.store.journal import Journal
 from backend.store.journal_schema import RIGHTS, SCHEMA_VERSION, Event, StoredEvent, said_of_rest
 from backend.store.library_events import ASKED, EXCLUDED
+from backend.store.privacy_events import CONSENT
 from backend.store.study_events import CREATED, ITEMS
 
-LISTS = {EXCLUDED: "items", ASKED: "items", RIGHTS: "sources"}
+LISTS = {EXCLUDED: "items", ASKED: "items", CONSENT: "items", RIGHTS: "sources"}
 """Words on many things at once, and the field that names them: they are said again of the rest."""
 
 OF_STUDIES = (CREATED, ITEMS)
@@ -98,7 +99,10 @@ def words_on(journal: Journal, naming: Naming, *, erasure_id: str) -> Words:
 
 
 def pictures_of_cases(journal: Journal, naming: Naming) -> tuple[set[str], set[str]]:
-    """Of cases that were put up and name what goes: BLAKE2b-128 of their pictures, and their contents."""
+    """Of cases that were put up and name what goes: BLAKE2b-128 of their pictures, and their contents.
+
+    Where only some references show what goes, only theirs: others may be of cases that stay.
+    """
     pictures: set[str] = set()
     contents: set[str] = set()
     last = 0
@@ -106,8 +110,13 @@ def pictures_of_cases(journal: Journal, naming: Naming) -> tuple[set[str], set[s
         last = page[-1].seq
         for event in page:
             if not event.is_redacted and naming.in_json(event.text):
-                case = case_of(json.dumps(event.body["case"]))
-                pictures |= set(case.hashes)
+                body = event.body
+                case = case_of(json.dumps(body["case"]))
+                shown = [naming.ids_in(one) for one in body.get("appearances", ())]
+                some = any(shown) and len(shown) == len(case.hashes) and not naming.ids_in(body["clip_id"] or "")
+                pictures |= (
+                    {one for one, goes in zip(case.hashes, shown, strict=True) if goes} if some else set(case.hashes)
+                )
                 contents.add(case.content)
     return pictures, contents
 

@@ -10,6 +10,7 @@ from backend.domain import SettingsError
 from backend.engine.context import load
 from backend.engine.plan import Plan
 from backend.exports import EXPORTS
+from backend.exports.licences import strictest
 from backend.exports.rows import (
     ExportAbout,
     ExportMask,
@@ -28,11 +29,12 @@ from backend.store.artifacts import Artifacts
 from backend.workspace.anchor_rows import export_anchors
 from backend.workspace.clip_rows import MASKS, export_clips, phrases_of
 from backend.workspace.copies import NearDuplicates, copied_videos
+from backend.workspace.export_rights import Permitted
 from backend.workspace.snapshot import Snapshot
 
 _SIDES = """
 SELECT a.id, a.origin, s.uri, a.box, s.licence, s.attribution, k.subject_id, k.video_id, v.content_hash, k.clip_id,
-    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, a.frame / v.fps AS time_s, m.height, m.width, m.counts, coalesce(m.crop, a.artifact), w.text, w.author, w.caption_id
+    c.start_frame, c.stop_frame, c.start_s, c.stop_s, a.frame, a.frame / v.fps AS time_s, m.height, m.width, m.counts, coalesce(m.crop, a.artifact), w.text, w.author, w.caption_id, s.id
 FROM kept_appearance k JOIN appearance a ON a.id = k.id AND a.work_key = k.work_key
 LEFT JOIN kept_clip kc ON kc.id = k.clip_id LEFT JOIN clip c ON c.id = kc.id AND c.work_key = kc.work_key
 LEFT JOIN kept_video kv ON kv.id = k.video_id LEFT JOIN video v ON v.id = kv.id AND v.work_key = kv.work_key
@@ -40,6 +42,22 @@ JOIN source_now s ON s.id = coalesce(v.source_id, k.source_id) LEFT JOIN clip_ca
 LEFT JOIN mask_shown m ON m.appearance_id = k.id
 WHERE k.id IN (SELECT unnest(?::VARCHAR[]))
 """
+_SIDE_FIELDS = (
+    *(
+        "appearance_id",
+        "origin",
+        "source_uri",
+        "box",
+        "licence",
+        "attribution",
+        "subject_id",
+        "video_id",
+        "video_hash",
+        "clip_id",
+    ),
+    *("start_frame", "stop_frame", "start_s", "stop_s", "frame", "time_s"),
+)
+"""What its first columns are of a side."""
 
 JOINED = """
 SELECT target_subject_id, reference_subject_id FROM pair_shown LEFT JOIN pair_status v USING (pair_id)
@@ -60,36 +78,54 @@ def export(
     out: Path,
     where: str,
     split: str,
+    purpose: str,
     only: Collection[str] | None = None,
 ) -> ExportSummary:
-    """Writes the pairs that `where` selects, with `only` those of these ids. Raises SettingsError for an unknown format, a wrong `where` or split."""
+    """Writes the pairs that `where` selects, with `only` those of these ids, and that may go for a purpose.
+
+    Raises SettingsError for an unknown format or purpose, a wrong `where` or split; ProjectError when the project refuses
+    exports without licences or consent.
+    """
     if format not in EXPORTS:
         raise SettingsError(f"export format {format!r} does not exist{nearest(format, EXPORTS)}")
     ids = chosen_pairs(now, where, only)
     total = now.query("SELECT count(*) FROM export_ready")[0][0]
+    exporter = load(EXPORTS[format])()
+    permitted = Permitted(now, settings, purpose=purpose)
+    models = tuple(sorted(plan.model_ids.items()))
+    pairs = permitted.pairs(export_pairs(now, ids, models), whole_clips=exporter.whole_clips)
+    chosen = (("where" if only is None else "not chosen", total - len(ids)),) if total > len(ids) else ()
     about = ExportAbout(
         project=project,
         version=importlib.metadata.version("subject-studio"),
         recipe=settings.recipe,
         profile=settings.profile,
+        purpose=purpose,
         where=where,
         split=split,
         gates=tuple(dict.fromkeys(gate.words for gate in plan.gates())),
-        left_out=(("where" if only is None else "not chosen", total - len(ids)),) if total > len(ids) else (),
+        left_out=(*chosen, *sorted(permitted.left_out.items())),
         catalog_hash=now.catalog_hash(),
     )
-    exporter = load(EXPORTS[format])()
-    models = tuple(sorted(plan.model_ids.items()))
-    pairs = export_pairs(now, ids, models)
+    videos = export_videos(now)
+    samples = export_samples(now, {pair.pair_id for pair in pairs if pair.verdict in (None, "same")})
+    anchors = _sides(now, sorted({anchor.appearance_id for sample in samples for anchor in sample.anchors}))
+    of_video = {video.video_id: video for video in videos}
+    is_about_pairs = bool(where) or only is not None or not exporter.whole_clips
+    shown = {side.clip_id for pair in pairs for side in (pair.target, pair.reference)} if is_about_pairs else None
     return exporter.write(
         pairs,
-        export_videos(now),
+        videos,
         out=out,
         artifacts=artifacts,
         about=about,
         duplicates=copied_videos(now, copies),
-        samples=export_samples(now, {pair.pair_id for pair in pairs if pair.verdict in (None, "same")}),
-        clips=export_clips(now, artifacts),
+        samples=permitted.samples(samples, pairs, {name: side.licence for name, side in anchors.items()}),
+        clips=(
+            clip
+            for clip in export_clips(now, artifacts)
+            if (shown is None or clip.clip_id in shown) and permitted.clip(clip.clip_id, of_video.get(clip.video_id))
+        ),
     )
 
 
@@ -151,6 +187,7 @@ def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str
             reference=sides[reference],
             scores=tuple(scores.get(pair_id, ())),
             models=models,
+            licence=strictest((sides[target].licence, sides[reference].licence)),
             identity=identity.get(subject),
         )
         for pair_id, kind, status, verdict, num_votes, category, phrase, is_living, target, reference, subject in pairs
@@ -194,31 +231,19 @@ def export_samples(now: Snapshot, pair_ids: Collection[str]) -> list[ExportSampl
 
 def _sides(now: Snapshot, appearance_ids: Sequence[str]) -> dict[str, ExportSide]:
     rows = now.query(_SIDES, [list(appearance_ids)])
-    phrases = phrases_of(now, sorted({row[-1] for row in rows if row[-1] is not None}))
+    captions = sorted({caption_id for *_, caption_id, _ in rows if caption_id is not None})
+    phrases = phrases_of(now, captions)
     found = {}
-    for row in rows:
-        height, width, counts = row[16:19]
-        found[row[0]] = ExportSide(
-            appearance_id=row[0],
-            origin=row[1],
-            source_uri=row[2],
-            box=tuple(row[3]),
-            licence=row[4],
-            attribution=row[5],
-            subject_id=row[6],
-            video_id=row[7],
-            video_hash=row[8],
-            clip_id=row[9],
-            start_frame=row[10],
-            stop_frame=row[11],
-            start_s=row[12],
-            stop_s=row[13],
-            frame=row[14],
-            time_s=row[15],
+    for *told, height, width, counts, crop, caption, author, caption_id, source_id in rows:
+        fields = dict(zip(_SIDE_FIELDS, told, strict=True))
+        fields["box"] = tuple(fields["box"])
+        found[fields["appearance_id"]] = ExportSide(
+            **fields,
             mask=None if counts is None else ExportMask(height=height, width=width, counts=counts.decode("ascii")),
-            crop=row[19],
-            caption=row[20],
-            caption_author=row[21],
-            phrases=phrases.get(row[22], ()),
+            crop=crop,
+            caption=caption,
+            caption_author=author,
+            phrases=phrases.get(caption_id, ()),
+            source_id=source_id,
         )
     return found

@@ -22,6 +22,7 @@ from backend.domain.figures import (
     StoredScore,
 )
 from backend.domain.library import ExportSummary, Selection
+from backend.domain.privacy import TRAINING
 from backend.engine.context import load
 from backend.engine.plan import Plan
 from backend.exports.split import Split, groups_of_nodes, nodes_of
@@ -62,7 +63,7 @@ class _Opened(Protocol):
 
     def _apart(self, plan: Plan) -> AbstractContextManager[Snapshot]: ...
 
-    def export_plan(self, plan: Plan, *, format: str, out: str, where: str, split: str) -> ExportSummary: ...
+    def export_plan(self, plan: Plan, *, format: str, out: str, where: str, split: str, purpose: str) -> ExportSummary: ...
 
     def _plan_with(self, changes: tuple[GateChange, ...]) -> Plan: ...
 
@@ -107,10 +108,12 @@ class FigureOperations(LibraryOperations):
             left = {other: told for other, told in self.settings.selections.items() if other != name}
             _keep(self, left)
 
-    def export_selection(self: _Opened, *, name: str, format: str, out: str, split: str = "") -> ExportSummary:
+    def export_selection(
+        self: _Opened, *, name: str, format: str, out: str, split: str = "", purpose: str = TRAINING
+    ) -> ExportSummary:
         found = _named(self.selections(), name)
         plan = self._plan_with(_changes(found.gates))
-        return self.export_plan(plan, format=format, out=out, where=found.where, split=split)
+        return self.export_plan(plan, format=format, out=out, where=found.where, split=split, purpose=purpose)
 
     def presets(self: _Opened) -> tuple[str, ...]:
         published = sorted(file.name.removesuffix(".toml") for file in resource("presets").iterdir())

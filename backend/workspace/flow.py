@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from backend.domain import PARENTS, Clip, Score, SettingsError, Source
 from backend.domain.jobs import QuarantinePage, QuarantineRow, StageFlow
@@ -65,7 +66,7 @@ def quarantine(now: Snapshot, plan: Plan, *, stage: str, search: str, limit: int
     )
     shown = rows[:limit]
     return QuarantinePage(
-        rows=tuple(_stuck(*row[1:]) for row in shown),
+        rows=tuple(_quarantined(_Stuck(*row[1:])) for row in shown),
         total=counts.get(stage, 0) if stage else sum(counts.values()),
         by_stage=counts,
         next_after=json.dumps(shown[-1][:2]) if len(rows) > limit else None,
@@ -132,29 +133,33 @@ def _stuck_at(place: int, step: Step) -> str:
         {" ".join(joins)} {source}"""
 
 
-def _stuck(
-    work_key: str,
-    stage: str,
-    item_id: str,
-    over: str,
-    name: str,
-    kind: str | None,
-    message: str | None,
-    attempt: int,
-    ended_at: str | None,
-    clip_id: str | None,
-) -> QuarantineRow:
+class _Stuck(NamedTuple):
+    """A row of the table `stuck`, as `quarantine` selects it."""
+
+    work_key: str
+    stage: str
+    item_id: str
+    over: str
+    name: str
+    failure: str | None
+    message: str | None
+    attempt: int
+    ended_at: str | None
+    clip_id: str | None
+
+
+def _quarantined(row: _Stuck) -> QuarantineRow:
     return QuarantineRow(
-        work_key=work_key,
-        stage=stage,
-        item_id=item_id,
-        kind=over,
-        name=name,
-        failure=kind or "",
-        message=message or "",
-        attempts=attempt + 1,
-        failed_at=ended_at or "",
-        media_id=f"p-{clip_id}" if clip_id else "",
+        work_key=row.work_key,
+        stage=row.stage,
+        item_id=row.item_id,
+        kind=row.over,
+        name=row.name,
+        failure=row.failure or "",
+        message=row.message or "",
+        attempts=row.attempt + 1,
+        failed_at=row.ended_at or "",
+        media_id=f"p-{row.clip_id}" if row.clip_id else "",
     )
 
 

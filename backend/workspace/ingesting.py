@@ -17,7 +17,7 @@ from backend.store.schema import SOURCE_NOW
 from backend.workspace.erasing import content_of
 
 OWN = ("artifacts", "index", "exports", "runs", "backups")
-OWN_FILES = re.compile(r"project\.toml(\.tmp)?|journal\..*|catalog\.duckdb.*|owner\.lock|report\.html")
+OWN_FILES = re.compile(r"project\.toml(\.tmp)?|journal\..*|catalog\..*|owner\.lock|report\.html")
 SIDECARS = (".txt", ".json")
 EVENT_SOURCES = 10_000  # of one event: 300 KB, where a journal's body holds 1 MiB
 LISTED = "listed"  # the work key of sources: no stage made them

@@ -106,6 +106,14 @@ def _folder(name: str, text: str, root: Path) -> str:
     return str(path)
 
 
+def _paths(name: str, text: str, root: Path) -> tuple[str, ...]:
+    found = [root / Path(str(each)).expanduser() for each in _list(name, text, root)]
+    missing = next((path for path in found if not path.exists()), None)
+    if missing is not None:
+        raise SettingsError(f"{name} has {missing}, which is not there; give files and folders that are")
+    return tuple(map(str, found))
+
+
 _READERS: dict[str, Callable[[str, str, Path], Any]] = {
     "text": lambda name, text, root: text,
     "integer": _integer,
@@ -115,4 +123,5 @@ _READERS: dict[str, Callable[[str, str, Path], Any]] = {
     "file": _file,
     "folder": _folder,
     "new_folder": _new_path,
+    "paths": _paths,
 }

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from backend.api import EvaluationJob, ExportSummary, IngestSummary, Progress
 from backend.domain import SettingsError
 from backend.domain.jobs import JobField, JobForm, JobLog, JobRow, QuarantinePage, StageFlow
+from backend.domain.privacy import TRAINING
 from backend.engine.plan import Plan
 from backend.exports import EXPORTS
 from backend.jobs import LANES
@@ -56,9 +57,11 @@ class _Opened(Protocol):
         self, *, paths: tuple[str, ...], licence: str | None = None, attribution: str | None = None
     ) -> IngestSummary: ...
 
-    def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary: ...
+    def export(self, *, format: str, out: str, where: str = "", split: str = "", purpose: str = "") -> ExportSummary: ...
 
-    def export_selection(self, *, name: str, format: str, out: str, split: str = "") -> ExportSummary: ...
+    def export_selection(
+        self, *, name: str, format: str, out: str, split: str = "", purpose: str = ""
+    ) -> ExportSummary: ...
 
     def job_form(self, *, kind: str, recipe: str = "") -> JobForm: ...
 
@@ -199,8 +202,7 @@ class JobOperations:
     def _curate(self: _Opened, values: Mapping[str, Any], *, asked: Mapping[str, str], actor: str, joins: bool) -> Progress:
         remarks: tuple[str, ...] = ()
         if values.get("paths"):
-            paths = [self.layout.root / Path(str(path)).expanduser() for path in values["paths"]]
-            remarks = self.ingest(paths=tuple(map(str, paths))).remarks
+            remarks = self.ingest(paths=values["paths"]).remarks
         engine, num_workers = _crew(values, self.settings)
         return self._jobs.submit(
             "curate",
@@ -252,7 +254,12 @@ class JobOperations:
         where, selection = values["where"] or "", values["selection"]
         if selection and where:
             raise SettingsError("selection brings its own condition; leave where out")
-        told = {"format": values["format"], "out": values["out"], "split": values["split"] or ""}
+        told = {
+            "format": values["format"],
+            "out": values["out"],
+            "split": values["split"] or "",
+            "purpose": values["purpose"] or TRAINING,
+        }
         write = partial(self.export, where=where) if not selection else partial(self.export_selection, name=selection)
         return self._jobs.submit("export", actor=actor, asked=asked, out=values["out"], write=partial(write, **told))
 

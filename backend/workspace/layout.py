@@ -1,5 +1,6 @@
 """A project folder: where its files lie, and who owns it."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -116,15 +117,17 @@ class Ownership:
             raise ProjectError(
                 f"project {layout.root} is in use by {owner}; wait for it to end, or use it through that one"
             ) from error
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump({"pid": os.getpid(), "command": " ".join(sys.argv)[:200], "since": int(time.time())}, self._file)
-        self._file.flush()
+        owner = {"pid": os.getpid(), "command": " ".join(sys.argv)[:200], "since": int(time.time())}
+        self._describe(json.dumps(owner))
 
     def release(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
+        self._describe("")
         self._file.close()
+
+    def _describe(self, owner: str) -> None:
+        with contextlib.suppress(OSError):  # on a full disk the lock holds all the same, and others are not told by whom
+            os.ftruncate(self._file.fileno(), 0)
+            os.pwrite(self._file.fileno(), owner.encode(), 0)
 
 
 def describe_owner(layout: Layout) -> str:

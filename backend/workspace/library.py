@@ -28,6 +28,7 @@ from backend.workspace.snapshot import Snapshot
 PATIENCE = 10.0
 """An evaluated plan serves for this many times as long as it took, so that a project in the making is read at a tenth of a core."""
 KEPT_LISTS = 24  # matches and orders of a million items take 4 MB each
+MOST_WORDS, MOST_LETTERS = 50, 2000  # of a search; 5,000 words took 25 s of CPU on a project of three clips
 MAX_CHOICES = 60
 """A text column with more values than these is searched, not chosen from."""
 CHOSEN = frozenset(
@@ -195,7 +196,11 @@ class Reading:
         """Places of the items that match, ascending."""
         columns = self.columns(kind)
         chosen = parse_where(where, columns)
-        words = search.lower().split()
+        words = list(dict.fromkeys(search.lower().split()))
+        if len(words) > MOST_WORDS or len(search) > MOST_LETTERS:
+            raise SettingsError(
+                f"the search has {len(search)} letters; {MOST_WORDS} words or {MOST_LETTERS} letters are looked for"
+            )
         said = self._said if any(f'"{name}"' in chosen.sql for name in (*LIVE, *PAIR_LIVE)) else 0
         return self._kept(("matching", kind, where, tuple(words), said), lambda: self._find(kind, columns, chosen, words))
 

@@ -1,19 +1,17 @@
 """Media by opaque id: artifacts, and clip previews made when first asked for."""
 
 import re
-import threading
 from pathlib import Path
 
 from backend.api import MediaFile
 from backend.domain import Clip, Generation, ProjectError, Source, Video
-from backend.domain.project_care import StorageCleared
 from backend.media.guard import guarded_probe, run_guarded
 from backend.media.index import FrameIndex
 from backend.media.reader import VideoReader
 from backend.media.writer import write_preview
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
-from backend.workspace.disk_use import clear_files
+from backend.workspace.previews import Previews
 
 PREVIEW_WALL_S = 120.0
 _ARTIFACT = re.compile(r"a-([0-9a-f]{64}\.[a-z0-9]{1,8})")
@@ -29,12 +27,10 @@ _MIME = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "mp4": "
 class MediaLibrary:
     """Finds and makes what may be shown. Never gives a path that a client named."""
 
-    def __init__(self, catalog: Catalog, artifacts: Artifacts, previews: Path, *, limit_bytes: int) -> None:
+    def __init__(self, catalog: Catalog, artifacts: Artifacts, previews: Previews) -> None:
         self._catalog = catalog
         self._artifacts = artifacts
         self._previews = previews
-        self._limit_bytes = limit_bytes
-        self._lock = threading.Lock()
 
     def find(self, media_id: str) -> MediaFile:
         """Raises ProjectError for an id that names nothing, MediaError when the source cannot be read any more."""
@@ -48,55 +44,33 @@ class MediaLibrary:
             return self._generated(match[1])
         raise ProjectError(f"media {media_id[:80]!r} does not exist in this project; ask for the pair again")
 
-    def limit(self, limit_bytes: int) -> None:
-        """What previews may take together, from now on; those least recently shown go at once."""
-        with self._lock:
-            self._limit_bytes = limit_bytes
-            self._make_room()
-
-    def clear(self) -> StorageCleared:
-        """Deletes every preview; one is made again when it is asked for."""
-        with self._lock:
-            return clear_files(list(self._previews.glob("*.mp4")))
-
     def _preview(self, clip_id: str) -> MediaFile:
         clips = self._catalog.records(Clip, _CLIP, [clip_id])
         if not clips:
             raise ProjectError(f"clip {clip_id} is not in this project; ask for the pair again")
         clip = clips[0]
         video = self._catalog.records(Video, "SELECT * FROM video WHERE id = ? LIMIT 1", [clip.video_id])[0]
-        path = self._previews / f"{clip_id}.mp4"
-        with self._lock:
-            if path.exists():
-                path.touch()
-            else:
-                source = self._catalog.records(Source, "SELECT * FROM source WHERE id = ?", [video.source_id])[0]
-                arguments = (source.uri, self._artifacts.get(video.index), clip.start_frame, clip.stop_frame, str(path))
-                run_guarded(make_preview, arguments, wall_s=PREVIEW_WALL_S)
-                self._make_room(path)
+
+        def make(path: Path) -> None:
+            source = self._catalog.records(Source, "SELECT * FROM source WHERE id = ?", [video.source_id])[0]
+            arguments = (source.uri, self._artifacts.get(video.index), clip.start_frame, clip.stop_frame, str(path))
+            run_guarded(make_preview, arguments, wall_s=PREVIEW_WALL_S)
+
+        path = self._previews.get(clip_id, make)
         return MediaFile(path=str(path), mime="video/mp4", num_frames=clip.stop_frame - clip.start_frame, fps=video.fps)
 
     def _generated(self, generation_id: str) -> MediaFile:
         found = self._catalog.records(Generation, "SELECT * FROM generation WHERE id = ? LIMIT 1", [generation_id])
         if not found or not found[0].path:
             raise ProjectError(f"no video of {generation_id} is in this project; its scores were imported, or ask again")
-        path, given = self._previews / f"{generation_id}.mp4", Path(found[0].path)
-        with self._lock:
-            if path.exists():
-                path.touch()
-            else:
-                run_guarded(make_whole_preview, (str(given), str(path)), subject=given.name, wall_s=PREVIEW_WALL_S)
-                self._make_room(path)
+        given = Path(found[0].path)
+
+        def make(path: Path) -> None:
+            run_guarded(make_whole_preview, (str(given), str(path)), subject=given.name, wall_s=PREVIEW_WALL_S)
+
+        path = self._previews.get(generation_id, make)
         facts = guarded_probe(str(path))
         return MediaFile(path=str(path), mime="video/mp4", num_frames=facts.num_frames, fps=facts.fps)
-
-    def _make_room(self, newest: Path | None = None) -> None:
-        files = sorted(self._previews.glob("*.mp4"), key=lambda file: file.stat().st_mtime, reverse=True)
-        total = 0
-        for file in files:
-            total += file.stat().st_size
-            if total > self._limit_bytes and file != newest:
-                file.unlink()
 
 
 def generated_media_id(generation_id: str) -> str:

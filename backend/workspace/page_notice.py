@@ -29,15 +29,15 @@ def telling(layout: Layout, url: str) -> Iterator[None]:
         yield
 
 
-def read_notice(layout: Layout) -> PageNotice:
-    """Where the page is served now."""
+def read_notice(layout: Layout, *, ends_here: bool = False) -> PageNotice:
+    """Where the page is served now; `ends_here`: whether it is this process that serves it."""
     try:
         with layout.page_notice.open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 said = json.load(file)
-                return PageNotice(url=said["url"], since=said["since"])
+                return PageNotice(url=said["url"], since=said["since"], ends_here=ends_here)
     except (OSError, ValueError, KeyError):  # none was ever served, or it is being written now
         return PageNotice()
     return PageNotice()

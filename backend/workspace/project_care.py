@@ -21,7 +21,7 @@ from backend.store.journal import Journal
 from backend.store.journal_schema import Event
 from backend.workspace import disk_use
 from backend.workspace.layout import Layout
-from backend.workspace.media import MediaLibrary
+from backend.workspace.previews import Previews
 from backend.workspace.privacy import privacy_of
 from backend.workspace.settings_forecast import setting_changes, stage_forecasts, work_of
 from backend.workspace.snapshot import Snapshot
@@ -44,7 +44,7 @@ class _Opened(Protocol):
     catalog: Catalog
     artifacts: Artifacts
     _jobs: JobBoard
-    _media: MediaLibrary
+    _previews: Previews
     _thumbnails: Thumbnails
     _study_media: StudyMediaLibrary
     _shelf: StudyShelf
@@ -99,7 +99,7 @@ class ProjectCareOperations:
         if renewed:
             self.renew_models()
         if settings.preview_gib != before.preview_gib:
-            self._media.limit(round(settings.preview_gib * GIB))
+            self._previews.limit(round(settings.preview_gib * GIB))
 
     def storage(self: _Opened) -> StorageUse:
         limits = {"previews": round(self.settings.preview_gib * GIB), "thumbnails": KEPT_BYTES}
@@ -124,7 +124,7 @@ class ProjectCareOperations:
 
     def _clearing(self: _Opened) -> dict[str, Callable[[], StorageCleared]]:
         return {
-            "previews": self._media.clear,
+            "previews": self._previews.clear,
             "thumbnails": self._thumbnails.clear,
             SHOWN_TO_PARTICIPANTS: self._study_media.clear,
         }

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from backend.domain import StoreError
-from backend.store.case_events import EDITED, PUT_UP, edits_of, put_up_of
+from backend.store.case_events import EDITED, PLANTED, PUT_UP, edits_of, planted_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.correction_events import CORRECTED, corrections_of
 from backend.store.erasing_events import CLIPS, spans_of
@@ -12,6 +12,7 @@ from backend.store.job_events import JOB_EVENTS, job_rows
 from backend.store.journal import Journal
 from backend.store.journal_schema import RIGHTS, rights_of
 from backend.store.library_events import ASKED, EXCLUDED, asked_of, exclusions_of
+from backend.store.privacy_events import CONSENT, consents_of
 from backend.store.schema import PEOPLE, VOTE_SCHEMA
 from backend.store.study_events import CREATED, HAPPENINGS, ITEMS, design_rows, happening_rows
 
@@ -20,10 +21,12 @@ TABLES = {
     RIGHTS: ("rights", rights_of),
     PUT_UP: ("case_put_up", put_up_of),
     EDITED: ("case_edit", edits_of),
+    PLANTED: ("case_planted", planted_of),
     CLIPS: ("erased_span", spans_of),
     EXCLUDED: ("exclusion", exclusions_of),
     ASKED: ("asked", asked_of),
     CORRECTED: ("correction", corrections_of),
+    CONSENT: ("consent", consents_of),
     **dict.fromkeys(JOB_EVENTS, ("job", job_rows)),
     **dict.fromkeys((CREATED, ITEMS), ("study", design_rows)),
     **dict.fromkeys(HAPPENINGS, ("study_event", happening_rows)),

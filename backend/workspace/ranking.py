@@ -20,6 +20,7 @@ from backend.report import leaderboard_report, render
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
+from backend.store.whole_file import write_whole
 from backend.workspace import comparing
 from backend.workspace.evaluating import IMPORTED, LATEST_GENERATIONS, latest_cases, unlisted
 from backend.workspace.layout import Layout
@@ -117,11 +118,10 @@ def write_page(
     board: Leaderboard, rows: Sequence[EvaluationRow], catalog: Catalog, artifacts: Artifacts, path: Path
 ) -> None:
     """Writes the leaderboard as one offline page, with the timelines that its evidence holds and moving examples."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     systems = [one.system for one in board.answered]
     spread = comparing.spreads(catalog, board.columns, rows, systems)
     page = leaderboard_report(board, timelines([r for r in rows if r.system in systems], artifacts), spread)
-    path.write_text(render(page), encoding="utf-8")
+    write_whole(path, render(page))
 
 
 def timelines(rows: Sequence[EvaluationRow], artifacts: Artifacts) -> dict[str, list[tuple[str, np.ndarray, np.ndarray]]]:

@@ -29,6 +29,7 @@ from backend.report import (
 from backend.report.statistics import ablation_report, statistics_sections
 from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
+from backend.store.whole_file import write_whole
 from backend.workspace.copies import CopiedClips
 from backend.workspace.dataset_statistics import dataset_statistics
 from backend.workspace.shot_thumbs import thumbs_of
@@ -119,13 +120,13 @@ def write_report(
     figures = dataset_statistics(now, name=title)
     report = curation_report(data)
     report = replace(report, sections=[report.sections[0], *statistics_sections(figures), *report.sections[1:]])
-    path.write_text(render(report), encoding="utf-8")
+    write_whole(path, render(report))
 
 
 def write_ablation(rows: Sequence[AblationRow], settings: ProjectSettings, path: Path, *, title: str) -> None:
     """Writes one offline HTML file."""
     facts = (("Recipe", settings.recipe), ("Profile", settings.profile))
-    path.write_text(render(ablation_report(rows, title=title, facts=facts)), encoding="utf-8")
+    write_whole(path, render(ablation_report(rows, title=title, facts=facts)))
 
 
 def _shots(now: Snapshot, plan: Plan, artifacts: Artifacts) -> list[ShotCard]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from backend.domain.project_care import SettingChange, StageForecast
 from backend.engine.plan import Plan
 from backend.settings import ProjectSettings, spelled
+from backend.settings.dotted import TABLES
 from backend.workspace.snapshot import Snapshot
 
 
@@ -64,7 +65,7 @@ def _told(settings: ProjectSettings) -> Iterable[tuple[str, str]]:
             yield from (
                 (f"stages.{stage}.{name}", spelled(each)) for stage, told in value.items() for name, each in told.items()
             )
-        elif field.name in ("gates", "roles", "models"):
+        elif field.name in TABLES:
             yield from ((f"{field.name}.{name}", spelled(each)) for name, each in value.items())
         elif field.name not in ("thresholds", "selections"):
             yield field.name, spelled(value)

@@ -7,15 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from backend.domain import Case, Generation, Sidecar, Source
 from backend.engine.plan import Plan
 from backend.engine.tables import GateCount, PlanTables
-from backend.store.catalog import Catalog
+from backend.store.catalog import GIVEN_UP, Catalog, is_damage
 from backend.store.schema import KINDS, RIGHTS_NOW, record_schema
 
 COUNTED = ("video", "clip", "subject", "appearance", "mask", "anchor", "embedding", "phrase", "caption", "region")
+
+CORRECTION_NOW = """
+CREATE OR REPLACE TEMP TABLE correction_now AS
+SELECT what, item_id, text, living, box, counts, rater, seq FROM (
+    SELECT * FROM correction QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1)
+WHERE NOT withdrawn QUALIFY row_number() OVER (PARTITION BY what, item_id ORDER BY seq DESC) = 1
+"""
+"""People's last word on each item, those that were taken back left out."""
 
 
 class Snapshot:
@@ -44,7 +53,7 @@ class Snapshot:
 
         With `patience`, an evaluation of this plan serves for that many times as long as it took, whatever is committed.
         """
-        with self._lock:
+        with self._lock, self._giving_up():
             state = (self._catalog.version, plan)
             started_s = time.monotonic()
             same_plan = self._state is not None and self._state[1] == plan
@@ -57,6 +66,7 @@ class Snapshot:
                 self.tables = PlanTables(self._connection, plan)
                 self.tables.walk()
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE live_score AS {self.tables.live_scores()}")
+                self._connection.execute(CORRECTION_NOW)
                 self._prepare(self)
                 if not self._one_moment:  # votes are read through views, as they come in
                     self._connection.commit()
@@ -65,6 +75,19 @@ class Snapshot:
                 self._made_at_s = time.monotonic()
                 self._took_s = self._made_at_s - started_s
             yield self
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Passes on to the catalog that DuckDB gave its file up while it was read."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if not isinstance(error, GIVEN_UP) and not is_damage(error):
+                raise
+            opened, self._opened, self._state = self._opened, None, None
+            if opened is None:
+                raise
+            opened.__exit__(type(error), error, error.__traceback__)  # raises what the catalog makes of it
 
     @contextmanager
     def released(self) -> Iterator[None]:
@@ -79,7 +102,7 @@ class Snapshot:
             self._opened, self._state = None, None
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple]:
-        """Rows of a SELECT over the catalog and the plan's `kept_KIND`, `item_STAGE`, `gated` and `live_score`."""
+        """Rows of a SELECT over the catalog and the plan's `kept_KIND`, `item_STAGE`, `gated`, `live_score` and `correction_now`."""
         return self._connection.execute(sql, parameters if isinstance(parameters, dict) else list(parameters)).fetchall()
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
@@ -120,7 +143,8 @@ class Snapshot:
             _hash_table(hasher, kind, self.arrow(f"SELECT {selected} FROM {shown} r {kept} ORDER BY ALL"))
         votes = "SELECT id, rev, study_id, item_id, rater, rater_kind, question, choice, strength, reasons FROM vote ORDER BY ALL"
         _hash_table(hasher, "vote", self.arrow(votes))
-        edits = "SELECT content, prompt, rater FROM case_edit ORDER BY ALL"
+        edits = """SELECT content, prompt, rater FROM case_edit
+            UNION ALL SELECT item_id, text, rater FROM correction_now WHERE what = 'prompt' ORDER BY ALL"""
         _hash_table(hasher, "case_edit", self.arrow(edits))
         put_up = "SELECT DISTINCT name, content, clip_id FROM case_put_up ORDER BY ALL"
         _hash_table(hasher, "case_put_up", self.arrow(put_up))

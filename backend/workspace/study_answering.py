@@ -66,18 +66,18 @@ class Answering:
                     self._course.heard(vote)
         return receipts
 
-    def votes(self, study_id: str) -> list[tuple[Vote, str]]:
-        """Current votes of a study that say something, each with when its first revision came; one a trial and question."""
+    def votes(self, study_id: str) -> list[Given]:
+        """Current votes of a study that say something; one a trial and question."""
         self._shelf.projection.refresh()
-        latest: dict[tuple[str, str, str], tuple[Vote, str]] = {}
-        for vote, received_at in self._shelf.query(study_id):
-            if vote.choice is not None:
-                latest[vote.rater, vote.trial_id, vote.question] = vote, received_at
+        latest: dict[tuple[str, str, str], Given] = {}
+        for one in self._shelf.query(study_id):
+            if one.vote.choice is not None:
+                latest[one.vote.rater, one.vote.trial_id, one.vote.question] = one
         return list(latest.values())
 
     def responses(self, book: StudyBook) -> list[Response]:
         """What each who takes part in a study gave, coded, before any rule is applied."""
-        given = [Given(vote=vote, first_received_at=at) for vote, at in self.votes(book.id)]
+        given = self.votes(book.id)
         taken = [one.taken() for one in tuple(book.enrolled.values())]  # people join meanwhile
         return responses(book.design, taken, given, max_item_seconds=book.design.rules.max_item_seconds)
 

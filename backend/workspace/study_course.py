@@ -58,9 +58,9 @@ class Course:
             return found
         self._shelf.projection.refresh()
         found = Standing(book.design)
-        for vote, _ in self._shelf.query(book.id):
-            if _is_main(book, vote):
-                found.take(vote)
+        for one in self._shelf.query(book.id):
+            if _is_main(book, one.vote):
+                found.take(one.vote)
         with self._shelf.lock:
             return self._standings.setdefault(book.id, found)
 

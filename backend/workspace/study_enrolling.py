@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 from backend.domain import ProjectError, SettingsError
 from backend.domain.studies import Invitation, PageEvent, Participant
 from backend.store import study_events
+from backend.store.secret_file import secret_of_file
 from backend.studies.book import StudyBook
 from backend.studies.design import trials_of
 from backend.workspace.study_shelf import StudyShelf
@@ -165,17 +165,11 @@ class Enrolling:
         return next((one.participant for one in people if one.participant.login_hash == own), None)
 
     def _keyed(self, book: StudyBook, text: str) -> str:
-        """A hash that nobody can try out without the project's key; empty for nothing."""
+        """A hash that nobody can try out without the project's key; empty for nothing. Raises StoreError for a damaged key."""
         if not text:
             return ""
-        if not self._key_path.exists():
-            descriptor = os.open(self._key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-        said = f"{book.id}\n{text}".encode()
-        return hmac.new(self._key_path.read_bytes(), said, hashlib.sha256).hexdigest()
+        key = secret_of_file(self._key_path)
+        return hmac.new(key, f"{book.id}\n{text}".encode(), hashlib.sha256).hexdigest()
 
 
 def _require_going_on(book: StudyBook) -> None:

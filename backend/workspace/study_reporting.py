@@ -8,6 +8,7 @@ from backend.domain.calibration import MetricCalibration
 from backend.domain.studies import StudyDesign, StudyResults
 from backend.engine.context import load
 from backend.jobs import CALLS
+from backend.store.whole_file import write_whole
 from backend.workspace.layout import Layout
 from backend.workspace.ranking import CALIBRATIONS
 
@@ -30,8 +31,7 @@ def write_report(
     page, drawn = study_report(found, design, _calibrations(design, calibrations, layout))
     try:
         if html:
-            Path(html).parent.mkdir(parents=True, exist_ok=True)
-            Path(html).write_text(render(page), encoding="utf-8")
+            write_whole(Path(html), render(page))
         if figures:
             write_figures(drawn, Path(figures))
     except OSError as error:

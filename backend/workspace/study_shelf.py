@@ -19,10 +19,12 @@ from backend.domain.studies import StudyDesign, StudyItem
 from backend.settings import nearest
 from backend.store import study_events
 from backend.store.catalog import Catalog
+from backend.store.clock_events import SteadyTimes
 from backend.store.journal import Journal
 from backend.store.journal_schema import Event
 from backend.studies.book import Enrolment, StudyBook
 from backend.studies.design import Assigned
+from backend.studies.tally import Given
 from backend.workspace.projection import Projection
 
 Answers = dict[tuple[str, str], Vote]
@@ -46,7 +48,8 @@ _NAMES = [
     "made_at",
 ]
 _VOTES = """
-SELECT {names}, min(received_at) OVER (PARTITION BY id) AS first_received_at FROM vote WHERE study_id = ? {about}
+SELECT {names}, min(seq) OVER of_id AS first_seq, arg_min(received_at, seq) OVER of_id AS first_received_at
+FROM vote WHERE study_id = ? {about} WINDOW of_id AS (PARTITION BY id)
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1 ORDER BY seq
 """
 
@@ -61,6 +64,7 @@ class StudyShelf:
         self.lock = threading.RLock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._catalog = catalog
+        self._times = SteadyTimes(journal)
         self._books: dict[str, StudyBook] | None = None
         self._answers: dict[str, Answers] = {}
         self._trials: dict[str, tuple[str, str, int]] = {}
@@ -124,9 +128,10 @@ class StudyShelf:
         receipts = self.journal.append(events, keep_first=keep)
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         with self.lock:
-            for event in events:
+            self._times.refresh()
+            for receipt, event in zip(receipts, events, strict=True):
                 body = dict(event.body)
-                self._apply(book, event.kind, body.get("participant", ""), at, body)
+                self._apply(book, event.kind, body.get("participant", ""), self._at(event.kind, receipt.seq, at), body)
         return receipts
 
     @contextmanager
@@ -151,7 +156,7 @@ class StudyShelf:
         found = self._answers.get(person)
         if found is None:
             self.projection.refresh()
-            found = {(vote.trial_id, vote.question): vote for vote, _ in self.query(book.id, (person,))}
+            found = {(vote.trial_id, vote.question): vote for vote in (one.vote for one in self.query(book.id, (person,)))}
             with self.lock:
                 self._answers[person] = found
         return found
@@ -175,7 +180,9 @@ class StudyShelf:
         found = (answers.get((enrolment.trial_ids[position], q.name)) for q in book.form_of(item).questions)
         return all(vote is not None and vote.choice is not None for vote in found)
 
-    def query(self, study_id: str, raters: Iterable[str] | None = None) -> list[tuple[Vote, str]]:
+    def query(self, study_id: str, raters: Iterable[str] | None = None) -> list[Given]:
+        """Votes as they stand now, in the order of their last words."""
+        self._times.refresh()
         about = "" if raters is None else "AND rater IN (SELECT unnest(?))"
         rows = self._catalog.query(
             _VOTES.format(names=", ".join(_NAMES), about=about), [study_id, *([] if raters is None else [list(raters)])]
@@ -184,7 +191,9 @@ class StudyShelf:
         for row in rows:
             fields = dict(zip(_NAMES, row[: len(_NAMES)], strict=True))
             fields |= {name: tuple(fields[name] or ()) for name in ("reasons", "shown_order")}
-            found.append((Vote(**fields), row[len(_NAMES)] or fields["made_at"]))
+            seq, at = row[len(_NAMES) :]
+            at = self._times.of(seq, at) if at else fields["made_at"]
+            found.append(Given(vote=Vote(**fields), first_seq=seq, first_received_at=at))
         return found
 
     def trial(self, trial_id: str) -> tuple[StudyDesign, StudyItem, Assigned]:
@@ -219,10 +228,11 @@ class StudyShelf:
                     parts.setdefault(study_id, []).append((kind, body))
                 books = {study_id: StudyBook(study_events.design_of(rows)) for study_id, rows in parts.items()}
                 self._books = books
-                for kind, study_id, participant, at, body in self._catalog.query(
-                    "SELECT kind, study_id, participant, happened_at, body FROM study_event ORDER BY seq"
+                self._times.refresh()
+                for seq, kind, study_id, participant, at, body in self._catalog.query(
+                    "SELECT seq, kind, study_id, participant, happened_at, body FROM study_event ORDER BY seq"
                 ):
-                    self._apply(books[study_id], kind, participant, at, json.loads(body))
+                    self._apply(books[study_id], kind, participant, self._at(kind, seq, at), json.loads(body))
                 self._fill_answers(books)
             return self._books
 
@@ -230,8 +240,12 @@ class StudyShelf:
         """Of everybody who is in the middle of a study, read at once."""
         for book in books.values():
             if people := [person for person in book.enrolled if person in self._answers]:
-                for vote, _ in self.query(book.id, people):
+                for vote in (one.vote for one in self.query(book.id, people)):
                     self._answers[vote.rater][vote.trial_id, vote.question] = vote
+
+    def _at(self, kind: str, seq: int, at: str) -> str:
+        """When an event happened; of a trial's showing as durations are counted from it, whatever the clock did since."""
+        return self._times.of(seq, at) if kind == study_events.SHOWN else at
 
     def _apply(self, book: StudyBook, kind: str, participant: str, at: str, body: dict) -> None:
         book.apply(kind, participant=participant, at=at, body=body)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.domain import ImportRefused, ProjectError, SettingsError, Vote, content_id
-from backend.domain.cells import guarded, unguarded
+from backend.domain.cells import unguarded, write_cells
 from backend.domain.studies import MAIN, CodedVote, Participant, StudyDesign, StudyItem, VoteFiles
 from backend.store.journal_schema import Event
 from backend.store.study_events import assigned_event, chosen_event, consented_event, finished_event, joined_event
@@ -99,7 +99,7 @@ def read_votes(path: Path, design: StudyDesign, *, format: str) -> list[ReadVote
         rows = _rows(path, format)
     except OSError as error:
         raise ImportRefused(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, pa.ArrowException, csv.Error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, pa.ArrowException, csv.Error) as error:
         raise ImportRefused(f"{path} is no {format} file of votes: {error}") from error
     items = {(item.case_id, frozenset(item.systems)): item for item in design.items if item.role == MAIN}
     numbered = [(row, f"{path}, vote {number}") for number, row in enumerate(rows, 1)]
@@ -211,6 +211,9 @@ def _vote(
 ) -> ReadVote:
     if not isinstance(row, Mapping) or any(not row.get(name) for name in _NEEDED):
         raise ImportRefused(f"{where}: it needs {', '.join(_NEEDED)}")
+    for name in ("systems", "shown", "reasons"):
+        if not isinstance(row.get(name) or [], list | tuple):
+            raise ImportRefused(f"{where}: {name} is {str(row[name])[:80]!r}; give a list")
     systems = [str(name) for name in row["systems"]]
     item = items.get((str(row["case_id"]), frozenset(systems)))
     if item is None:
@@ -256,19 +259,12 @@ def _majority(values: Sequence[float]) -> float:
 def _csv(votes: Sequence[CodedVote]) -> bytes:
     names = [field.name for field in fields(CodedVote)]
     file = io.StringIO(newline="")
-    writer = csv.writer(file)  # ends lines by \r\n, so that both are quoted where a cell holds one
-    writer.writerow(names)
-    for vote in votes:
-        writer.writerow([_cell(getattr(vote, name)) for name in names])
+    write_cells(file, (names, *([_cell(getattr(vote, name)) for name in names] for vote in votes)))
     return file.getvalue().encode("utf-8", "replace")
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, tuple):
-        value = "|".join(value)
-    if value is None or isinstance(value, bool | int | float):
-        return "" if value is None else str(value)
-    return guarded(value)
+def _cell(value: Any) -> Any:
+    return "|".join(value) if isinstance(value, tuple) else value
 
 
 def _parquet(votes: Sequence[CodedVote]) -> bytes:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
-from backend.api import MediaFile, QueueState
+from backend.api import Api, MediaFile, QueueState
 from backend.domain import Form, Receipt, SettingsError, Trial, Vote
 from backend.domain.dashboards import Dashboard
 from backend.domain.studies import (
@@ -28,7 +28,7 @@ from backend.studies.forms import load_form
 from backend.studies.results import PAIRS, results_of, widths_over
 from backend.studies.tally_sql import DASHBOARD, dashboard
 from backend.workspace.layout import Layout
-from backend.workspace.page_notice import read_notice
+from backend.workspace.page_desk import PageDesk
 from backend.workspace.projection import Projection
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.study_answering import Answering
@@ -36,7 +36,7 @@ from backend.workspace.study_closing import Closing
 from backend.workspace.study_course import Course
 from backend.workspace.study_creating import decide, list_named, require_name
 from backend.workspace.study_enrolling import Enrolling
-from backend.workspace.study_erasing import erase
+from backend.workspace.study_erasing import erase, finish_erasures
 from backend.workspace.study_media import StudyMediaLibrary
 from backend.workspace.study_planning import options_of
 from backend.workspace.study_reporting import write_report
@@ -60,19 +60,22 @@ class _Opened(Protocol):
     _course: Course
     _closing: Closing
     _study_media: StudyMediaLibrary
+    _page: PageDesk
 
 
 class StudyOperations:
     """Operations of the Api on studies."""
 
     def open_studies(self: _Opened) -> None:
-        """Called once, when the journal, the catalog and the projection are open."""
+        """Called once, when the journal, the catalog and the projection are open. Finishes erasures that broke off."""
+        finish_erasures(self.journal, self.catalog, self._projection, self.layout)
         self._shelf = StudyShelf(self.journal, self.catalog, self._projection)
         self._enrolling = Enrolling(self._shelf, key=self.layout.study_key)
         self._course = Course(self._shelf)
         self._answering = Answering(self._shelf, self._course)
         self._closing = Closing(self._shelf, self._answering)
         self._study_media = StudyMediaLibrary(self._shelf, self.layout.study_media)
+        self._page = PageDesk(self.layout)
 
     def create_study(
         self: _Opened,
@@ -175,7 +178,21 @@ class StudyOperations:
         return StudyReport(results=found, files=written)
 
     def study_page(self: _Opened) -> PageNotice:
-        return read_notice(self.layout)
+        return self._page.notice()
+
+    def serve_study_page(self: _Opened, *, port: int = 8470, ask_login: bool = False) -> PageNotice:
+        return self._page.serve(cast(Api, self), port=port, ask_login=ask_login)
+
+    def stop_study_page(self: _Opened) -> PageNotice:
+        return self._page.stop()
+
+    def serves_page(self: _Opened) -> bool:
+        """Whether this owner serves the page of studies, so that it stays when nobody is connected."""
+        return self._page.is_open
+
+    def close_studies(self: _Opened) -> None:
+        """Ends what was opened beside the stores."""
+        self._page.close()
 
     def close_study(self: _Opened, *, name: str, because: str = "") -> StudySummary:
         return _summary(self._closing.close(name, because=because), num_votes=self._shelf.vote_count(name))

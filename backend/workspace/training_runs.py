@@ -17,6 +17,7 @@ from backend.domain import ImportRefused, ProjectError, SettingsError, digest
 from backend.domain.jobs import JobRow, TrainingCurves, TrainingRun, ValidationVideo
 from backend.exports.reader import ManifestReader, read_manifest
 from backend.media.guard import guarded_probe
+from backend.workspace.containment import contained
 
 STATES = {"queued": "running", "running": "running", "done": "done", "failed": "failed"}
 """Of a run, by the state of its last job; any other stopped it."""
@@ -153,7 +154,8 @@ def training_medium(runs: Iterable[RunFolder], media_id: str) -> MediaFile:
             for name, path in run.videos(step).items():
                 if run.media_id(step, name) == media_id:
                     found = guarded_probe(str(path))
-                    return MediaFile(path=str(path), mime="video/mp4", num_frames=found.num_frames, fps=found.fps)
+                    medium = MediaFile(path=str(path), mime="video/mp4", num_frames=found.num_frames, fps=found.fps)
+                    return contained(medium, run.path)
     raise ProjectError(f"media {media_id[:80]!r} does not exist in this project; ask for the run's videos again")
 
 

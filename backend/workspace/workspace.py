@@ -1,5 +1,6 @@
 """`Workspace`: the Api over an owned project folder. It delegates; the parts know how."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import threading
@@ -26,6 +27,7 @@ from backend.api import (
 )
 from backend.domain import CASES_STUDY, ProjectError, Receipt, SettingsError, Trial, Vote
 from backend.domain.case_sets import CaseReview
+from backend.domain.privacy import TRAINING
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.plan import Plan
 from backend.models.residency import GIB
@@ -34,6 +36,7 @@ from backend.settings import ProjectSettings, nearest, read_settings, write_sett
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.journal import Journal
+from backend.store.whole_folder import sweep
 from backend.workspace import (
     case_approving,
     case_making,
@@ -45,19 +48,24 @@ from backend.workspace import (
     ranking,
 )
 from backend.workspace.calibrating import CalibrationOperations
-from backend.workspace.case_approving import CaseQueue, create_case_views
+from backend.workspace.case_approving import create_case_views
+from backend.workspace.case_queue import CaseQueue
+from backend.workspace.containment import contained
 from backend.workspace.copies import NearDuplicates, copied_clips, hashed_clips
 from backend.workspace.correcting import CorrectionOperations
 from backend.workspace.corrections import apply_corrections
 from backend.workspace.dataset_operations import DatasetOperations
 from backend.workspace.exclusions import apply_exclusions
 from backend.workspace.figures import FigureOperations
+from backend.workspace.health import HealthOperations
 from backend.workspace.job_operations import JobOperations
 from backend.workspace.layout import Layout, Ownership
 from backend.workspace.media import MediaLibrary
 from backend.workspace.metric_calibrating import MetricCalibrationOperations
 from backend.workspace.model_work import ModelOperations
 from backend.workspace.pairs import create_pair_tables, pair_page, pair_rows
+from backend.workspace.previews import Previews
+from backend.workspace.privacy_operations import PrivacyOperations
 from backend.workspace.project_care import ProjectCareOperations
 from backend.workspace.projection import Projection
 from backend.workspace.queue import VerifyQueue
@@ -82,6 +90,8 @@ class Workspace(
     JobOperations,
     TrainingOperations,
     ProjectCareOperations,
+    PrivacyOperations,
+    HealthOperations,
 ):
     """An owned project, open. Methods are those of `Api` and may be called from any thread.
 
@@ -112,11 +122,15 @@ class Workspace(
         self.catalog = Catalog(self.layout.catalog)
         self.artifacts = Artifacts(self.layout.artifacts)
         self.artifacts.clean()
+        sweep(self.layout.backups)
+        with contextlib.suppress(OSError):  # who may not list the folder around has restored nothing there
+            sweep(self.layout.root.parent)
         self._copies = NearDuplicates(self.artifacts)
         self._projection = Projection(self.journal, self.catalog)
         self._snapshot = Snapshot(self.catalog, prepare=_prepare)
         previews_bytes = round(self.settings.preview_gib * GIB)
-        self._media = MediaLibrary(self.catalog, self.artifacts, self.layout.previews, limit_bytes=previews_bytes)
+        self._previews = Previews(self.layout.previews, limit_bytes=previews_bytes)
+        self._media = MediaLibrary(self.catalog, self.artifacts, self._previews)
         self.open_jobs()
         self.open_training()
         self.open_models(self.catalog, self.artifacts, self.layout.artifacts)
@@ -124,9 +138,11 @@ class Workspace(
         self._case_queue = CaseQueue(self.journal, self.artifacts)
         self.open_studies()
         self.open_library()
+        self.note_opening()
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
+        self.close_studies()
         self._jobs.stop()
         self.close_models()
         self.close_library()
@@ -297,10 +313,6 @@ class Workspace(
         with self._now() as now:
             return case_approving.review(now, Path(cases), Path(references) if references else None, write=write)
 
-    def edit_case(self, *, content: str, prompt: str, rater: str) -> str:
-        with self._now() as now:
-            return self._case_queue.edit(now, content=content, prompt=prompt, rater=rater)
-
     def pairs(self, *, where: str = "", order: str = "uncertain", limit: int = 50, after: str | None = None) -> PairPage:
         _check_limit(limit)
         with self._now() as now:
@@ -339,21 +351,24 @@ class Workspace(
             return self._queue.votes(now, study_id=study_id, item_id=item_id)
 
     def media(self, *, media_id: str) -> MediaFile:
-        return self.study_medium(media_id) or self.training_medium(media_id) or self._media.find(media_id)
+        if (of_a_run := self.training_medium(media_id)) is not None:
+            return of_a_run
+        return contained(self.study_medium(media_id) or self._media.find(media_id), self.layout.root)
 
     def verify(self) -> Check:
         with self._apart(self.plan) as now:
-            return checks.verify(now, self.journal.path, self.artifacts)
+            return checks.verify(now, self.layout, self.catalog, self.artifacts)
 
     def rebuild(self) -> Check:
         self._projection.rebuild()
+        write_settings(self.layout.settings, self.settings)
         return self.verify()
 
     def backup(self, *, out: str | None = None) -> str:
         return checks.backup(self.layout, self.catalog, out)
 
-    def export(self, *, format: str, out: str, where: str = "", split: str = "") -> ExportSummary:
-        return self.export_plan(self.plan, format=format, out=out, where=where, split=split)
+    def export(self, *, format: str, out: str, where: str = "", split: str = "", purpose: str = TRAINING) -> ExportSummary:
+        return self.export_plan(self.plan, format=format, out=out, where=where, split=split, purpose=purpose)
 
     def report(self, *, out: str | None = None) -> str:
         path = Path(out) if out else self.layout.root / "report.html"

@@ -10,6 +10,7 @@ from backend.domain import ProjectError, StudioError
 from backend.domain.library import ExportSummary
 from backend.jobs.board import JobBoard
 from backend.store.journal import Journal
+from tests.promises import Tally
 
 WRITTEN = ExportSummary(out="somewhere", format="manifest", pairs=2, files=3, manifest="m", left_out={"where": 1})
 
@@ -89,3 +90,55 @@ def test_board_that_stops_waits_for_what_is_done_whole_and_takes_nothing_more(bo
     assert board.progress(job.job_id).state == "done"
     with pytest.raises(ProjectError, match="is being closed"):
         board.submit("export", actor="ann", asked={}, write=lambda: WRITTEN)
+
+
+def flooded(board: JobBoard, journal: Journal, folder: Path, *, callers: int, calls: int) -> tuple[int, int]:
+    """How many jobs too many were taken of that many calls at once, and how many calls were neither taken nor refused in words."""
+    go_on, broken = threading.Event(), []
+
+    def write() -> ExportSummary:
+        go_on.wait(60)
+        return WRITTEN
+
+    def ask() -> None:
+        for _ in range(calls):
+            try:
+                board.submit("export", actor="mallory", asked={}, write=write)
+            except ProjectError as error:
+                if "start export when it has ended" not in str(error):
+                    broken.append(error)
+            except Exception as error:  # noqa: BLE001 - whatever else a caller would meet
+                broken.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    running = sum(thread.name == "export" for thread in threading.enumerate())
+    left = max(running, len(list(journal.events())), len(list((folder / "jobs").iterdir())))
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "export":
+            thread.join(60)
+    return left - 1, len(broken)
+
+
+@pytest.mark.promise(
+    "a flood of calls for jobs starts one in each lane: the others are refused in a sentence, and no thread, log or event piles up",
+    area="Service",
+    goal="0 too many of 10,000 calls of 20 callers at once",
+    control="tests/backend/jobs/test_board.py::test_without_its_lane_a_flood_of_jobs_is_taken",
+)
+def test_a_flood_of_jobs_starts_one(board: JobBoard, journal: Journal, tmp_path: Path, long: bool, tally: Tally) -> None:
+    callers, calls = 20, 500 if long else 10
+    surplus, broken = flooded(board, journal, tmp_path, callers=callers, calls=calls)
+    tally.record(callers * calls, lost=surplus + broken)
+    assert (surplus, broken) == (0, 0)
+
+
+def test_without_its_lane_a_flood_of_jobs_is_taken(
+    board: JobBoard, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobBoard, "_refuse_beside", lambda self, running, kind: None)
+    assert flooded(board, journal, tmp_path, callers=4, calls=2) == (7, 0)

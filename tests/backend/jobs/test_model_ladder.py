@@ -1,5 +1,6 @@
 """What is done when memory runs out, on models that raise as torch does above a size."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from backend.models.call_wire import Ask
 from backend.models.places import ModelPlace
 from backend.models.residency import ModelKey, Residency
 from tests.backend.jobs import tiny_models
-from tests.backend.jobs.tiny_models import HERE, bound, write_weights
+from tests.backend.jobs.tiny_models import HERE, bound, not_climbed, write_weights
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.usefixtures("frozen_heap"), pytest.mark.slow]
@@ -87,15 +88,35 @@ def test_others_go_before_the_models_own_batch_shrinks(ladder: Ladders) -> None:
 
 
 def test_call_without_any_room_fails_by_name(ladder: Ladders) -> None:
-    with pytest.raises(ModelFailed, match=r"Hungry \(Hungry\) ran out of memory on cpu .* model_on_cpu") as raised:
-        ladder("Hungry", "endless", CALLS[0])
-    assert raised.value.kind == "out_of_memory"
+    (ended,) = ladder("Hungry", "endless", CALLS[0])
+    assert isinstance(ended, Raised)
+    assert isinstance(ended.error, ModelFailed)
+    assert re.search(r"Hungry \(Hungry\) ran out of memory on cpu .* model_on_cpu", str(ended.error))
+    assert ended.error.kind == "out_of_memory"
+
+
+def test_a_ladder_that_shrinks_no_batch_is_found(ladder: Ladders, monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder("Hungry", "own_batches", (ROWS,))
+    assert not_climbed(ladder.said) == []
+    ladder.said.clear()
+    ladder.model("Hungry").batch = 16
+    monkeypatch.setattr(Ladder, "_rungs", lambda *_: iter(["cache emptied"]))
+    (ended,) = ladder("Hungry", "own_batches", (ROWS,))
+    assert isinstance(ended, Raised)
+    assert len(not_climbed(ladder.said)) == 3
+
+
+def test_call_without_any_room_takes_no_neighbour_along(ladder: Ladders) -> None:
+    ended = ladder("Troubled", "act", ("fine",), ("endless",), ("fine too",), ("raise",))
+    assert [ended[0], ended[2]] == ["fine", "fine too"]
+    kinds = [type(one.error).__name__ for one in ended if isinstance(one, Raised)]
+    assert kinds == ["ModelFailed", "ValueError"]
 
 
 def test_cpu_is_the_last_rung_where_it_is_allowed(tmp_path: Path) -> None:
     ladder = Ladders(tmp_path, cpu_allowed=True)
-    with pytest.raises(ModelFailed, match="on cuda:0"):
-        ladder("Hungry", "endless", CALLS[0], device="cuda:0")
+    (ended,) = ladder("Hungry", "endless", CALLS[0], device="cuda:0")
+    assert "on cuda:0" in str(ended.error)  # type: ignore[attr-defined]
     assert ladder.devices == ["cuda:0", "cpu"]
     assert ladder.said[-1] != "Hungry: goes on on the CPU"  # the CPU had a ladder of its own
     assert "Hungry: goes on on the CPU" in ladder.said

@@ -1,9 +1,12 @@
 """Model workers as clients see them: real processes, real sockets, tiny networks."""
 
+import faulthandler
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +28,9 @@ from backend.models.call_wire import Ask
 from backend.models.places import ModelPlace
 from backend.models.remote_role import INTERACTIVE, ModelLine, RemoteRole, remote_role
 from tests.backend.jobs import tiny_models
-from tests.backend.jobs.tiny_models import bound, write_weights
+from tests.backend.jobs.tiny_models import RUNGS, bound, not_climbed, write_weights
 from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
+from tests.promises import Tally
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -185,12 +190,19 @@ def test_eviction_follows_use_under_a_small_budget(serve: Serve, tmp_path: Path)
         remote_role(line, bound("Linear", write_weights(tmp_path / "huge.safetensors", 300)), tiny_models.Linear)
 
 
-def test_memory_that_runs_out_is_said_and_mended(serve: Serve, weights: str) -> None:
+@pytest.mark.promise(
+    "a model that runs out of memory goes down a ladder: fewer calls at once, caches, other models, a smaller batch",
+    area="Workers",
+    goal="every rung is said, and the call answered on the last; without any room an error by name",
+    control="tests/backend/jobs/test_model_ladder.py::test_a_ladder_that_shrinks_no_batch_is_found",
+)
+def test_memory_that_runs_out_is_said_and_mended(serve: Serve, weights: str, tally: Tally) -> None:
     service = serve()
     there = role(service, "Hungry", weights)
     assert there.own_batches(np.stack([ROW] * 3)).shape == (3, 100)  # type: ignore[attr-defined]
     rungs = [event.text for event in service.events() if event.kind == "out_of_memory"]
-    assert rungs == ["Hungry: cache emptied", *(f"Hungry: {n} at a time instead of {2 * n}" for n in (8, 4, 2))]
+    tally.record(len(RUNGS), lost=len(not_climbed(rungs)))
+    assert (len(rungs), not_climbed(rungs)) == (len(RUNGS), [])
     with pytest.raises(ModelFailed, match="ran out of memory") as raised:
         there.endless(ROW)  # type: ignore[attr-defined]
     assert raised.value.kind == "out_of_memory"
@@ -278,23 +290,46 @@ def test_hung_call_fails_by_name_and_its_neighbour_is_answered(serve: Serve, wei
         assert waits.result(60).shape == (100,)
 
 
-def test_mix_of_faults_leaves_every_call_its_own_verdict(serve: Serve, weights: str) -> None:
+ACTS = ["fine", "raise", "segfault", "fine", "sleep", "raise", "fine", "steps", "fine", "endless", "exit", "fine"]
+MORE = ["fine", "raise", "endless", "steps", "segfault", "fine", "raise"] * 4
+VERDICTS = {"raise": "raised", "segfault": "crash", "exit": "crash", "sleep": "timeout", "endless": "out_of_memory"}
+
+
+def verdict(there: Any, what: str) -> str:
+    """What a call comes to that does as it is told."""
+    try:
+        return there.act(what, {"sleep": 60.0, "steps": 3.0}.get(what, 0.0))
+    except ModelFailed as error:
+        return error.kind
+    except ValueError:
+        return "raised"
+
+
+@pytest.mark.promise(
+    "every call of a model worker that faults ends in its own verdict, and its neighbours in theirs",
+    area="Workers",
+    goal="40/40 right: fine, many steps, exceptions, segmentation faults, an exit, a hang, out of memory",
+    control="tests/backend/jobs/test_model_service.py::test_without_a_worker_the_first_fault_ends_the_owner",
+)
+def test_mix_of_faults_leaves_every_call_its_own_verdict(serve: Serve, weights: str, long: bool, tally: Tally) -> None:
     service = serve(call_s=2.0)
-    acts = ["fine", "raise", "segfault", "fine", "sleep", "raise", "fine", "steps", "fine", "raise", "steps", "fine"]
-
-    def verdict(what: str) -> str:
-        there = role(service, "Troubled", weights)
-        try:
-            return there.act(what, {"sleep": 60.0, "steps": 3.0}.get(what, 0.0))  # type: ignore[attr-defined]
-        except ModelFailed as error:
-            return error.kind
-        except ValueError:
-            return "raised"
-
+    acts = ACTS + MORE * long
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(verdict, acts))
-    expected = {"raise": "raised", "segfault": "crash", "sleep": "timeout"}
-    assert found == [expected.get(what, what) for what in acts]
+        found = list(pool.map(lambda what: verdict(role(service, "Troubled", weights), what), acts))
+    lost = [(what, one) for what, one in zip(acts, found, strict=True) if one != VERDICTS.get(what, what)]
+    tally.record(len(acts), lost=len(lost))
+    assert lost == []
+
+
+def test_without_a_worker_the_first_fault_ends_the_owner(weights: str) -> None:
+    """The same calls of the same model, held by the one who asks; in a process of its own."""
+    child = os.fork()
+    if not child:
+        faulthandler.disable()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        here = tiny_models.Troubled(ModelPlace("Troubled", weights), device="cpu", dtype="float32")
+        os._exit(0 if all(verdict(here, what) == VERDICTS.get(what, what) for what in ACTS) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGSEGV
 
 
 def test_worker_that_cannot_start_is_not_tried_for_ever(
@@ -333,7 +368,13 @@ if __name__ == "__main__":
 """
 
 
-def test_worker_does_not_outlive_a_killed_owner(weights: str, tmp_path: Path) -> None:
+@pytest.mark.promise(
+    "a model worker ends soon after its owner was killed",
+    area="Workers",
+    goal="0 processes left after kill -9 of the owner",
+    control="tests/backend/jobs/test_model_service.py::test_a_process_that_nobody_tied_to_its_owner_lives_on",
+)
+def test_worker_does_not_outlive_a_killed_owner(weights: str, tmp_path: Path, tally: Tally) -> None:
     script = tmp_path / "owner.py"
     script.write_text(OWNER)
     root = str(Path(__file__).resolve().parents[3])
@@ -344,7 +385,38 @@ def test_worker_does_not_outlive_a_killed_owner(weights: str, tmp_path: Path) ->
     pid = int(owner.stdout.readline())
     owner.kill()
     owner.wait()
-    deadline = time.monotonic() + 5 * BUSY
+    lives = lives_on(pid, 5.0 * BUSY)
+    tally.record(1, lost=lives)
+    assert not lives, "the worker lives on"
+
+
+def test_a_process_that_nobody_tied_to_its_owner_lives_on() -> None:
+    script = "import subprocess, time; print(subprocess.Popen(['sleep', '30']).pid, flush=True); time.sleep(60)"
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    owner.kill()
+    owner.wait()
+    assert lives_on(pid, 1.0)
+    os.kill(pid, signal.SIGKILL)
+
+
+def lives_on(pid: int, seconds: float) -> bool:
+    """Whether a process is still there after so long; one that has ended and nobody has asked about is not."""
+    deadline = time.monotonic() + seconds
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:
-        assert time.monotonic() < deadline, "the worker lives on"
+        if time.monotonic() > deadline:
+            return True
         time.sleep(0.05)
+    return False
+
+
+def test_a_long_path_of_the_temporary_folder_hinders_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = tmp_path / ("a" * 100)
+    far.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    service = ModelService(ModelWorkerSettings(), devices=["cpu"])
+    (path,) = service.address().sockets
+    assert Path(path).is_socket()
+    service.close()
+    assert not Path(path).exists()

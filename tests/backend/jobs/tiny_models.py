@@ -84,6 +84,16 @@ class OtherLinear(Linear):
     model_id: str = "tiny-other"
 
 
+RUNGS = ("cache emptied", "8 at a time instead of 16", "4 at a time instead of 8", "2 at a time instead of 4")
+"""What `Hungry.own_batches` takes, alone in its memory."""
+
+
+def not_climbed(said: Sequence[str]) -> list[str]:
+    """Rungs that were not said, or not in their turn."""
+    wanted = [f"Hungry: {rung}" for rung in RUNGS]
+    return [rung for place, rung in enumerate(wanted) if list(said[place : place + 1]) != [rung]]
+
+
 class Hungry(Linear):
     """Runs out of memory on more calls at once, or a larger batch of its own, than it has room for."""
 
@@ -132,6 +142,8 @@ class Troubled(Linear):
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "exit":
                 os._exit(7)
+            case "endless":
+                raise MemoryError("one call is too much")
             case "sleep":  # a kernel that reaches no border
                 time.sleep(seconds)
             case "steps":  # a diffusion: a border each step

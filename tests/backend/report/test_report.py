@@ -195,7 +195,7 @@ def test_headline_gates_stages_and_failures_are_told() -> None:
     assert "9 clips 4 subjects 1 pair 1 failed Also made: 1 in pair and 1,200 masks." in text
     assert "clip: motion > 0.004 OpenS2V-Nexus, 1 unmeasured 6 of 10" in text
     assert "split shots video 2 – – 1 – 1.7 min" in text
-    assert "broken.mp4 probe source failed truncated the index is missing" in text
+    assert "broken.mp4 probe source failed cut off the index is missing" in text
 
 
 def test_a_gate_names_values_of_categories_and_says_when_nothing_was_measured() -> None:

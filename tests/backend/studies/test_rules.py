@@ -48,7 +48,7 @@ def answers(design: StudyDesign, name: str, choose, *, place: int = 0, each_s: f
             choice=choose(trial),
             shown_order=tuple(items[trial.item_id].systems[s] for s in trial.order),
         )
-        given.append(Given(vote=vote, first_received_at=at((k + 1) * each_s)))
+        given.append(Given(vote=vote, first_seq=k, first_received_at=at((k + 1) * each_s)))
     taken = Taken(
         participant=person(name),
         roles={f"{name}-trial-{k}": trial.role for k, trial in enumerate(trials)},

@@ -67,7 +67,7 @@ class PlantSides:
 @pytest.fixture
 def project(workspace: Workspace, tmp_path: Path) -> Workspace:
     workspace.plan = Plan(steps=(*plan().steps, Step(PlantSides()), Step(AssembleSamples())))
-    workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),))
+    workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),), licence="CC0-1.0")
     curated(workspace)  # type: ignore[arg-type]
     return workspace
 

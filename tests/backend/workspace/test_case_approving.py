@@ -7,18 +7,21 @@ import signal
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend.api import Api
 from backend.client.wire import operations
-from backend.domain import CASES_STUDY, Case, ImportRefused, ProjectError, SettingsError, Vote
+from backend.domain import CASES_STUDY, Case, ImportRefused, StudioError, Vote
 from backend.domain.case_sets import CaseStanding
+from backend.domain.corrections import Correction
 from backend.store.catalog import Catalog
 from backend.store.schema import PEOPLE
 from backend.workspace import Workspace
 from backend.workspace.case_approving import Edits
+from studio.outbox import RETRIED_KINDS
 from tests.metrics.made_cases import case, picture, written
 
 pytestmark = pytest.mark.slow  # together they take too long for the fast run
@@ -45,6 +48,14 @@ def file(tmp_path: Path) -> Path:
     (tmp_path / "bench").mkdir()
     cases = {"singleobj_1": case(), "singleobj_2": case(2, prompt="two"), "multihuman_1": case(3, prompt="three")}
     return Path(written(tmp_path / "bench", cases, pictures=3))
+
+
+def edit(api: Api, content: str, prompt: str, *, by: str = "bob") -> Correction:
+    said = Correction(
+        id=uuid.uuid4().hex, rev=1, kind="prompt", item_id=content, rater=by, text=prompt, made_at="2026-01-01"
+    )
+    api.correct(corrections=(said,))
+    return said
 
 
 def standing(api: Api, file: Path) -> dict[str, CaseStanding]:
@@ -129,7 +140,9 @@ def test_approval_holds_where_the_case_is_called_and_lies_otherwise(api: Api, fi
 def test_edited_prompt_is_the_persons_and_needs_approval(api: Api, file: Path) -> None:
     first = api.ask_approval(cases=str(file)).cases[0]
     api.submit_votes(votes=(vote_on(first.content, "approve"),))
-    content = api.edit_case(content=first.content, prompt="  A red mug on a rock. ", rater="bob")
+    edit(api, first.content, "  A red mug on a rock. ")
+    content = standing(api, file)["singleobj_1"].content
+    assert content != first.content
     (found,) = [one for one in api.review_cases(cases=str(file)).cases if one.name == "singleobj_1"]
     assert (found.content, found.verdict, found.prompt, found.caption_by, found.edited) == (
         content,
@@ -145,8 +158,34 @@ def test_edited_prompt_is_the_persons_and_needs_approval(api: Api, file: Path) -
     raw = json.loads(file.read_text())["singleobj_1"]
     assert (raw["prompt"], raw["caption_by"], raw["approved"]) == ("A red mug on a rock.", "bob", True)
     assert not standing(api, file)["singleobj_1"].edited
-    back = api.edit_case(content=content, prompt=first.prompt, rater="bob")
-    assert back == first.content and standing(api, file)["singleobj_1"].verdict == "approve"
+    edit(api, content, first.prompt)
+    back = standing(api, file)["singleobj_1"]
+    assert (back.content, back.verdict) == (first.content, "approve")
+
+
+def test_prompt_that_is_taken_back_leaves_the_one_before(api: Api, file: Path) -> None:
+    first = api.ask_approval(cases=str(file)).cases[0]
+    said = edit(api, first.content, "A red mug on a rock.")
+    later = edit(api, standing(api, file)["singleobj_1"].content, "A red mug on a stone.")
+    assert standing(api, file)["singleobj_1"].prompt == "A red mug on a stone."
+    for one, prompt in ((later, "A red mug on a rock."), (said, first.prompt)):
+        gone = replace(one, rev=2, text="", withdrawn=True)
+        (receipt,) = api.correct(corrections=(gone,))
+        assert api.correct(corrections=(gone,)) == (receipt,)
+        assert standing(api, file)["singleobj_1"].prompt == prompt
+    api.correct(corrections=(said,))  # an answer that was lost, so that it is sent again
+    assert standing(api, file)["singleobj_1"].content == first.content
+    before = api.verify()
+    assert before.ok and api.rebuild() == before
+
+
+def test_prompt_that_is_sent_again_is_stored_once(api: Api, file: Path) -> None:
+    first = api.ask_approval(cases=str(file)).cases[0]
+    said = edit(api, first.content, "A red mug on a rock.")
+    seqs = [receipt.seq for receipt in api.correct(corrections=(said,))]
+    assert [event["seq"] for event in api.journal_tail(limit=20) if event["kind"] == "corrected"] == seqs
+    with pytest.raises(StudioError):
+        api.correct(corrections=(replace(said, text="other words"),))
 
 
 def test_edits_follow_one_another_and_end() -> None:
@@ -162,13 +201,18 @@ def test_edits_follow_one_another_and_end() -> None:
 
 def test_senseless_edits_are_refused(api: Api, file: Path) -> None:
     first = api.ask_approval(cases=str(file)).cases[0]
-    with pytest.raises(ProjectError, match="not up for approval"):
-        api.edit_case(content="content_0", prompt="x", rater="ann")
-    for prompt, rater in ((" ", "ann"), ("x" * 100_001, "ann"), ("fine", " ")):
-        with pytest.raises(SettingsError):
-            api.edit_case(content=first.content, prompt=prompt, rater=rater)
-    with pytest.raises(SettingsError, match="already"):
-        api.edit_case(content=first.content, prompt=first.prompt, rater="ann")
+    for content, prompt, rater in (
+        ("content_0", "x", "ann"),
+        (first.content, " ", "ann"),
+        (first.content, "x" * 100_001, "ann"),
+        (first.content, "half \ud800 a pair", "ann"),
+        (first.content, "fine", " "),
+        (first.content, first.prompt, "ann"),
+    ):
+        with pytest.raises(StudioError) as refused:
+            edit(api, content, prompt, by=rater)
+        assert refused.value.kind not in RETRIED_KINDS, "an outbox would send it for ever"
+    assert not [event for event in api.journal_tail(limit=20) if event["kind"] == "corrected"]
 
 
 def test_what_cannot_be_seen_cannot_be_approved(api: Api, file: Path) -> None:
@@ -199,7 +243,7 @@ def test_asking_again_asks_nothing_new_and_a_new_draw_replaces(api: Api, file: P
 def test_rebuild_gives_the_same_approvals(api: Api, file: Path) -> None:
     first, second, _ = api.ask_approval(cases=str(file)).cases
     api.submit_votes(votes=(vote_on(first.content, "approve"),))
-    api.edit_case(content=second.content, prompt="other words", rater="bob")
+    edit(api, second.content, "other words")
     before, checked = api.review_cases(cases=str(file)), api.verify()
     assert checked.ok, checked.problems
     assert api.rebuild() == checked
@@ -221,19 +265,19 @@ def test_rejected_cases_are_not_drawn_again_and_approved_ones_can_be_alone(curat
 
 
 def test_operations_travel() -> None:
-    assert {"ask_approval", "review_cases", "edit_case"} <= set(operations())
+    assert {"ask_approval", "review_cases", "correct"} <= set(operations())
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from backend.workspace import Workspace
-from tests.backend.workspace.test_case_approving import vote_on
+from tests.backend.workspace.test_case_approving import edit, vote_on
 project, file = Path(sys.argv[1]), sys.argv[2]
 workspace = Workspace(project, create=True)
 first, second, third = workspace.ask_approval(cases=file).cases
 workspace.submit_votes(votes=(vote_on(first.content, "approve"),))
-workspace.edit_case(content=second.content, prompt="other words", rater="bob")
+edit(workspace, second.content, "other words")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -35,7 +35,7 @@ def hashed(tmp_path: Path, films: Path) -> Iterator[Workspace]:
     workspace = Workspace(tmp_path / "project", create=True)
     toy = plan()
     workspace.plan = dataclasses.replace(toy, steps=(*toy.steps, Step(HashClips())))
-    workspace.ingest(paths=(str(films),))
+    workspace.ingest(paths=(str(films),), licence="CC0-1.0")
     curated(workspace)
     yield workspace
     workspace.close()

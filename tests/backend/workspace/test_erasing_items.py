@@ -1,12 +1,16 @@
 """Footage that somebody had erased: no byte of it in any file, nothing else touched, and it does not come back by itself."""
 
+import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from backend.api import Api
@@ -14,13 +18,21 @@ from backend.domain import SUBJECTS_STUDY, VERIFY_STUDY, ItemErased, ProjectErro
 from backend.domain.corrections import Correction
 from backend.domain.library import Selection
 from backend.engine.plan import Plan, Step
+from backend.exports.reader import read_manifest
 from backend.media.writer import write_video
+from backend.models.kept_answers import AnswerFolder
 from backend.stages.ingest import ProbeSource
+from backend.store.banks import BankContent, open_bank
+from backend.store.banks_index import IndexSettings
+from backend.store.catalog import Catalog
+from backend.store.journal import Journal
 from backend.store.journal_schema import Event
 from backend.workspace import Workspace
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_api import vote_on
+from tests.backend.workspace.test_evaluating import measured
 from tests.backend.workspace.toy_project import FRAMES, PlantPairs, plan, write_toy_video
+from tests.promises import Tally
 
 pytestmark = pytest.mark.slow  # together they take too long for the fast run
 
@@ -57,8 +69,11 @@ def holding(folder: Path, *texts: str) -> list[str]:
 
 
 @pytest.fixture
-def filled(workspace: Workspace, tmp_path: Path) -> Iterator[Workspace]:
-    """Two videos, and people's words on both."""
+def filled(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """Two videos, and people's words on both. What is meant to be temporary, of children too, lies in `tmp_path / "temp"`."""
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     videos = tmp_path / "videos"
     videos.mkdir()
     write_toy_video(videos / f"{CANARY}.mp4")
@@ -66,6 +81,21 @@ def filled(workspace: Workspace, tmp_path: Path) -> Iterator[Workspace]:
     workspace.ingest(paths=(str(videos),), licence="CC0-1.0")
     curated(cast(Api, workspace))
     yield workspace
+
+
+def plant_elsewhere(project: Workspace, clip: str) -> tuple[str, ...]:
+    """Footage in what the toy project has none of by itself; gives the files of which dates are told, and that stay."""
+    index = project.layout.root / "index"
+    vectors, rows = np.ones((300, 8), np.float32), pa.table({"row": np.arange(300), "clip": [clip] * 300})
+    open_bank(index / "banks" / "face", "g", lambda: BankContent(vectors, rows), settings=IndexSettings(least_rows=500))
+    AnswerFolder(index / "answers").put("ab01", {"score": 1.0, "raw": f"yes, {SAID}", "reason": "", "model": "m"})
+    project.layout.ledger.write_text(json.dumps({"asked": f"{CANARY}.mp4", "cost": 0.01}) + "\n")
+    told = [project.layout.root / place for place in ("exports/one/pairs.jsonl", "runs/r1/said.log")]
+    told.append(project.layout.root / "catalog.was-damaged-20260102T030405")
+    for path in told:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"rows of " + f"{CANARY}.mp4, {clip}".encode())
+    return tuple(map(str, told))
 
 
 def say_things(api: Api) -> None:
@@ -83,7 +113,13 @@ def say_things(api: Api) -> None:
     api.exclude(selection=Selection(kind="subject", ids=(gone[1], kept[1])), rater="ann", reason="both")
 
 
-def test_no_byte_of_erased_footage_stays_and_nothing_else_changes(filled: Workspace, tmp_path: Path) -> None:
+@pytest.mark.promise(
+    "erasing leaves no byte of footage, of what came of it or was said of it, but in backups, exports and runs, named with dates",
+    area="Privacy",
+    goal="0 files hold a canary",
+    control="tests/backend/workspace/test_erasing_items.py::test_rows_that_are_only_deleted_would_be_noticed",
+)
+def test_no_byte_of_erased_footage_stays_and_nothing_else_changes(filled: Workspace, tmp_path: Path, tally: Tally) -> None:
     api = cast(Api, filled)
     say_things(api)
     # A word of an earlier version, whose hash holds its content
@@ -102,25 +138,47 @@ def test_no_byte_of_erased_footage_stays_and_nothing_else_changes(filled: Worksp
     mine = filled.layout.root / "my notes.txt"
     mine.write_text(f"{CANARY}.mp4 is from Ann")
     api.report()
+    planted = plant_elsewhere(filled, clips[0])
     backup = api.backup()
     filled.catalog.checkpoint()
     canaries = (CANARY, SAID, video, *subjects, *pairs, *clips, *(media.removeprefix("a-") for media in crops))
-    assert len(holding(filled.layout.root, *canaries)) > 8
+    before = holding(filled.layout.root, *canaries)
+    assert len(before) > 8
+    for place in ("index/banks", "index/answers", "index/judge-costs.jsonl", "index/previews"):
+        assert any(f"/{place}" in path for path in before), f"nothing is planted in {place}"
 
     found = api.foresee_erasure(selection=Selection(kind="video", ids=(video,)))
     assert (found.whole, found.rows["video"], found.rows["clip"], found.rows["pair"]) == (1, 1, 3, 3)
     assert (found.artifacts, found.said["vote"], found.said["corrected"], found.said["note"]) == (4, 2, 1, 1)
     assert found.files == (f"{tmp_path}/videos/{CANARY}.mp4",)
-    assert [one.kind for one in found.leftovers] == ["backup"]
+    assert sorted(one.kind for one in found.leftovers) == ["backup", "backup", "export", "run"]
 
     done = api.erase_items(selection=Selection(kind="video", ids=(video,)), rater="ann")
     assert done.removed == replace(found, leftovers=())
-    assert [one.path for one in done.leftovers] == [backup]
-    assert set(holding(filled.layout.root, *canaries)) == {*holding(Path(backup), *canaries), str(mine)}
+    named = {one.path for one in done.leftovers}
+    assert named == {backup, *(path.partition("/pairs")[0].partition("/said")[0] for path in planted)}
+    left = set(holding(filled.layout.root, *canaries)) ^ {*holding(Path(backup), *canaries), *planted, str(mine)}
+    left |= set(holding(tmp_path / "temp", *canaries))
+    tally.record(sum(path.is_file() for path in filled.layout.root.rglob("*")), lost=len(left))
+    assert left == set()
+    assert all(datetime.fromisoformat(one.made_at) for one in done.leftovers)
     assert (tmp_path / "videos" / f"{CANARY}.mp4").exists()
     check = api.verify()
     assert check.ok, check.problems
     assert api.status().counts == _only_other(tmp_path).status().counts
+
+
+@pytest.mark.parametrize("what", ["catalog", "journal"])
+def test_rows_that_are_only_deleted_would_be_noticed(filled: Workspace, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    api = cast(Api, filled)
+    say_things(api)
+    filled.catalog.checkpoint()
+    place, step = (Catalog, "rewrite") if what == "catalog" else (Journal, "compact")
+    monkeypatch.setattr(place, step, lambda self: None)
+    subjects = one_of(api, "subject", CANARY)
+    api.erase_items(selection=Selection(kind="video", ids=one_of(api, "video", CANARY)), rater="ann")
+    found = holding(filled.layout.root, CANARY, SAID, *subjects)
+    assert any(Path(path).name.startswith(what) for path in found)
 
 
 def _only_other(tmp_path: Path) -> Workspace:
@@ -174,6 +232,21 @@ def test_an_erased_file_is_not_taken_again_unless_that_is_asked(filled: Workspac
     assert api.ingest(paths=(str(copy),), again=True).taken == 1
     curated(api)
     assert api.status().counts["videos"] == 2
+
+
+def test_an_export_of_before_is_read_without_what_was_erased(filled: Workspace) -> None:
+    out = filled.layout.root / "exports" / "of before"
+    filled.export(format="manifest", out=str(out))
+    of_video = [CANARY in pair.target.source_uri for pair in read_manifest(out).pairs()]
+    assert 0 < sum(of_video) < len(of_video)
+    erased = filled.erase_items(
+        selection=Selection(kind="video", ids=one_of(cast(Api, filled), "video", CANARY)), rater="cleo"
+    )
+    assert [Path(one.path).name for one in erased.leftovers if one.kind == "export"] == ["of before"]
+    kept = [pair.target.source_uri for pair in read_manifest(out).pairs()]
+    assert len(kept) == len(of_video) - sum(of_video)
+    assert not any(CANARY in uri for uri in kept)
+    assert not any(CANARY in video.uri for video in read_manifest(out).videos())
 
 
 def test_a_copy_under_another_name_goes_too(filled: Workspace, tmp_path: Path) -> None:
@@ -269,3 +342,57 @@ def test_backups_are_deleted_along_when_that_is_asked(filled: Workspace) -> None
     done = api.erase_items(selection=chosen, rater="ann", delete_backups=True)
     assert (done.deleted_backups, done.leftovers) == ((backup,), ())
     assert holding(filled.layout.root, CANARY) == []
+
+
+def evaluated(project: Workspace, folder: Path) -> tuple[str, str]:
+    """Cases were drawn of a video, a system made a video of each, and it was measured; gives the clips of prompt and reference."""
+    api = cast(Api, project)
+    made = Path(api.make_cases(out=str(folder / "bench"), count=1).path)
+    ((name, fields),) = json.loads(made.read_text()).items()
+    (folder / "system").mkdir()
+    write_toy_video(folder / "system" / f"{name}.mp4")
+    copy = project.layout.study_media / "ab" / "copy.mp4"
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(folder / "system" / f"{name}.mp4", copy)
+    measured(api, made, folder / "system")
+    ((shown,),) = project.catalog.query(
+        "SELECT s.clip_id FROM appearance a JOIN subject s ON s.id = a.subject_id WHERE a.id = ?", fields["appearances"]
+    )
+    return fields["clip"], shown
+
+
+def left_of_evaluation(project: Workspace) -> list[str]:
+    """Tables with rows of evaluated cases, and files that hold pictures of them."""
+    project.status()  # brings the journal's words into the catalog
+    ids = "SELECT id FROM bench_case UNION SELECT id FROM generation"
+    scores = "SELECT target FROM score WHERE starts_with(target, 'generation')"
+    rows = [sql for sql in (ids, scores, "SELECT seq FROM case_put_up") if project.catalog.query(sql)]
+    folders = (project.layout.features, project.layout.study_media)
+    return rows + [str(path) for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.promise(
+    "evaluations of cases go with the footage that a prompt is of or a reference shows, whichever clip the case was drawn for",
+    area="Privacy",
+    goal="0 rows left",
+    control="tests/backend/workspace/test_erasing_items.py::test_evaluations_of_other_footage_stay",
+)
+@pytest.mark.parametrize("of_prompt", [True, False], ids=["the prompt's clip", "the reference's clip"])
+def test_evaluations_of_erased_footage_go(filled: Workspace, tmp_path: Path, tally: Tally, of_prompt: bool) -> None:
+    prompt, shown = evaluated(filled, tmp_path)
+    assert prompt != shown
+    assert len(left_of_evaluation(filled)) > 3
+    chosen = Selection(kind="clip", ids=(prompt if of_prompt else shown,))
+    cast(Api, filled).erase_items(selection=chosen, rater="ann")
+    left = left_of_evaluation(filled)
+    tally.record(1, lost=len(left))
+    assert left == []
+    assert filled.verify().ok
+
+
+def test_evaluations_of_other_footage_stay(filled: Workspace, tmp_path: Path) -> None:
+    prompt, shown = evaluated(filled, tmp_path)
+    before = left_of_evaluation(filled)
+    other = next(one for (one,) in filled.catalog.query("SELECT id FROM clip ORDER BY id") if one not in (prompt, shown))
+    cast(Api, filled).erase_items(selection=Selection(kind="clip", ids=(other,)), rater="ann")
+    assert left_of_evaluation(filled) == before

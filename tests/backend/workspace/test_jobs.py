@@ -138,7 +138,7 @@ def test_form_knows_the_projects_own_settings(here: Api) -> None:
     fields = {field.name: field for field in here.job_form(kind="curate").main}
     assert (fields["engine"].type, fields["engine"].choices) == ("choice", ("inline", "process"))
     assert (fields["engine"].default, fields["workers"].default) == ("process", "0")
-    assert (fields["paths"].type, fields["retry_failed"].type) == ("list", "boolean")
+    assert (fields["paths"].type, fields["retry"].type, fields["retry_failed"].type) == ("paths", "list", "boolean")
     fields = {field.name: field for field in here.job_form(kind="evaluate").main}
     assert {name: fields[name].type for name in ("cases", "videos", "system", "max_cost")} == {
         "cases": "file",
@@ -153,6 +153,7 @@ def test_form_knows_the_projects_own_settings(here: Api) -> None:
 
 
 def test_export_is_a_job_and_nobody_stops_it(here: Api, videos: Path, tmp_path: Path) -> None:
+    here.ingest(paths=(str(videos),), licence="CC0-1.0")
     curate(here, paths=json.dumps([str(videos)]))
     row = here.start_job(kind="export", settings={"format": "manifest", "out": "exports/one"})
     row = ended(here, row.job_id)

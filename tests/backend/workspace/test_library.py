@@ -1,7 +1,9 @@
 """Items of a project on both transports: one video, three clips with a subject each, pairs of .9, .6 and .3 and a gate at .5."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -248,6 +250,33 @@ def test_chosen_items_are_exported_alone(curated_api: Api, tmp_path: Path) -> No
     assert best in (out / "pairs.jsonl").read_text()
     with pytest.raises(StudioError):
         curated_api.export_items(selection=Selection(kind="pair", ids=(best,)), format="opens3v", out=str(tmp_path / "x"))
+
+
+def test_formats_about_clips_export_the_clips_of_chosen_pairs_alone(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),), licence="CC0-1.0")
+    curated(cast(Api, workspace))
+    best = workspace.items(kind="pair", order="-similarity").ids[0]
+    ((both,),) = workspace.catalog.query(
+        """SELECT list_sort(list(DISTINCT s.clip_id)) FROM pair p JOIN appearance a ON a.id IN (p.target_appearance_id, p.reference_appearance_id)
+        JOIN subject s ON s.id = a.subject_id WHERE p.id = ?""",
+        [best],
+    )
+    chosen = Selection(kind="pair", ids=(best,))
+    for name in ("coco", "opens2v"):
+        workspace.export(format=name, out=str(tmp_path / "whole" / name))
+        workspace.export_items(selection=chosen, format=name, out=str(tmp_path / name))
+    assert len(clips_of_coco(tmp_path / "whole" / "coco")) == len(clips_of_opens2v(tmp_path / "whole" / "opens2v")) == 3
+    assert clips_of_coco(tmp_path / "coco") == clips_of_opens2v(tmp_path / "opens2v") == both
+
+
+def clips_of_coco(out: Path) -> list[str]:
+    told = json.loads((out / "annotations" / "instances_train.json").read_text())
+    return sorted({image["clip_id"] for image in told["images"]})
+
+
+def clips_of_opens2v(out: Path) -> list[str]:
+    rows = [json.loads(line) for line in (out / "provenance.jsonl").read_text().splitlines()]
+    return sorted(row["clip_id"] for row in rows if "sample" in row)
 
 
 def test_what_is_curated_later_appears(workspace: Workspace, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from backend.api import ExportSummary
 from backend.domain import VERIFY_STUDY
 from backend.exports import EXPORTS
 from backend.exports.rows import ExportPair, ExportVideo
-from backend.workspace import Workspace
+from backend.store.artifacts import Artifacts
+from backend.workspace import Workspace, reporting
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_api import vote_on
 from tests.backend.workspace.toy_project import write_toy_video
@@ -27,15 +28,19 @@ asked, go_on = threading.Event(), threading.Event()
 class HeldExport:
     """An export whose sink takes nothing before `go_on` is set."""
 
+    whole_clips = False
+
     def write(self, pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], *, out: Path, **_: Any) -> ExportSummary:
         asked.set()
         assert go_on.wait(3 * ANSWER_S)
-        return ExportSummary(out=str(out), format="held", pairs=len(pairs), files=0, manifest="")
+        manifest = out.with_suffix(".sha256")
+        manifest.touch()
+        return ExportSummary(out=str(out), format="held", pairs=len(pairs), files=0, manifest=str(manifest))
 
 
 @pytest.fixture
 def verifying(workspace: Workspace, tmp_path: Path) -> Workspace:
-    workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),))
+    workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),), licence="CC0-1.0")
     curated(workspace)
     return workspace
 
@@ -50,23 +55,31 @@ def test_export_keeps_nobody_waiting(verifying: Workspace, tmp_path: Path, monke
     assert export.result().pairs == 2
 
 
-def test_report_and_check_keep_nobody_waiting(verifying: Workspace, tmp_path: Path) -> None:
-    pipe = tmp_path / "report.html"
-    os.mkfifo(pipe)  # whoever writes it waits for a reader
-    with held(lambda: verifying.report(out=str(pipe)), lambda: assert_page(pipe.read_text())):
-        assert_answers(verifying)
-    shelf = next(path for path in verifying.layout.artifacts.iterdir() if path.is_dir())
-    stored = next(shelf.iterdir())
-    content = stored.read_bytes()
-    stored.unlink()
-    os.mkfifo(stored)  # whoever checks it waits for a writer
-    with held(verifying.verify, lambda: stored.write_bytes(content)) as check:
-        assert_answers(verifying)
-    assert not check.result().problems
+@pytest.mark.parametrize(
+    ("owner", "name", "work"),
+    [
+        (reporting, "write_whole", lambda workspace, out: workspace.report(out=str(out))),
+        (Artifacts, "verify_all", lambda workspace, out: workspace.verify()),
+    ],
+    ids=["report", "check"],
+)
+def test_report_and_check_keep_nobody_waiting(
+    verifying: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, work: Callable[..., Any]
+) -> None:
+    real = getattr(owner, name)
 
+    def waits(*given: Any) -> Any:
+        asked.set()
+        assert go_on.wait(3 * ANSWER_S)
+        return real(*given)
 
-def assert_page(text: str) -> None:
-    assert "Curation report" in text
+    monkeypatch.setattr(owner, name, waits)
+    asked.clear()
+    go_on.clear()
+    with held(lambda: work(verifying, tmp_path / "report.html"), go_on.set) as running:
+        assert asked.wait(ANSWER_S), running.exception(0)
+        assert_answers(verifying)
+    running.result()
 
 
 @contextmanager

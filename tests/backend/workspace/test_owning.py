@@ -3,19 +3,83 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from backend.client import RemoteApi, connect
-from backend.domain import ProjectError, ServiceError
+from backend.domain import ProjectError, ServiceError, StudioError
 from backend.service import serving
 from backend.workspace import Workspace, open_api
+from tests.chaos.killed_work import serve
+from tests.chaos.killing import begin
+from tests.promises import Tally
 
 
 def test_second_owner_is_refused_by_name(workspace: Workspace) -> None:
     with pytest.raises(ProjectError, match=f"in use by process {os.getpid()}"):
         Workspace(workspace.layout.root)
+
+
+@pytest.mark.slow
+@pytest.mark.promise(
+    "A second service of a project is refused by the number of the process that owns it, however the first one ends",
+    area="Durability",
+    goal="0 second owners in 50 tries",
+    control="tests/backend/workspace/test_owning.py::test_without_the_lock_a_project_gets_two_owners",
+)
+def test_second_services_are_refused_until_the_first_is_dead(tmp_path: Path, long: bool, tally: Tally) -> None:
+    Workspace(tmp_path / "p", create=True).close()
+    for _ in range(25 if long else 2):
+        first, pipe = begin(serve, tmp_path / "p", folder=tmp_path)
+        assert pipe.poll(60)
+        assert pipe.recv() == "serving"
+        let_in = unnamed((said_to_service(tmp_path / "p"), said_to_owner(tmp_path / "p")), first.pid)
+        tally.record(2, lost=len(let_in))
+        assert let_in == []
+        first.kill()
+        first.join()
+    Workspace(tmp_path / "p").close()
+
+
+@pytest.mark.slow
+def test_without_the_lock_a_project_gets_two_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second owner who looks at no lock comes as far as the catalog, whose own lock names nobody."""
+    Workspace(tmp_path / "p", create=True).close()
+    first, pipe = begin(serve, tmp_path / "p", folder=tmp_path)
+    assert pipe.poll(60)
+    assert pipe.recv() == "serving"
+    monkeypatch.setattr("backend.workspace.layout.fcntl.flock", lambda *_: None)
+    assert len(unnamed((said_to_owner(tmp_path / "p"),), first.pid)) == 1
+    first.kill()
+    first.join()
+
+
+def said_to_service(project: Path) -> str:
+    """What a second service is told; nothing where it was not refused."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "backend.cli", "serve", "--project", str(project)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        stdin=subprocess.DEVNULL,
+    )
+    return ran.stderr if ran.returncode else ""
+
+
+def said_to_owner(project: Path) -> str:
+    """What a second owner, this process, is told; nothing where it was let in."""
+    try:
+        Workspace(project).close()
+    except StudioError as error:
+        return str(error)
+    return ""
+
+
+def unnamed(said: Iterable[str], owner: int | None) -> list[str]:
+    """Of what others were told all that does not name the owner."""
+    return [words for words in said if f"in use by process {owner} " not in words]
 
 
 def test_commands_become_clients_of_the_owner(workspace: Workspace) -> None:

@@ -1,17 +1,22 @@
 """Who takes part: invitations, joining once, ending, withdrawing; what is kept of them."""
 
+import contextlib
 import csv
 import threading
+import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from backend.api import Api
-from backend.domain import ProjectError, SettingsError
+from backend.domain import ProjectError, SettingsError, StoreError
 from backend.domain.studies import PageEvent, StudySummary
 from backend.workspace import Workspace
+from backend.workspace.study_enrolling import Enrolling
+from tests.backend.service.study_page.visitor import Visitor
 from tests.backend.workspace.study_project import create, finished, newcomer
+from tests.promises import Tally
 
 
 def test_an_invitation_lets_one_person_in(api: Api, study: StudySummary) -> None:
@@ -41,8 +46,39 @@ def test_nothing_of_a_token_a_login_or_an_address_is_kept(api: Api, study: Study
             assert not any(text.encode() in found for text in (one.token, "ann.canary", "203.0.113.77")), path
 
 
-def test_twenty_threads_with_one_invitation_make_one_participant(workspace: Workspace, benchmark: Path) -> None:
+@pytest.mark.promise(
+    "an invitation lets one person in, whoever else comes with it at the same moment",
+    area="Service",
+    goal="1 participant of 20 callers at once, 20 times over",
+    control="tests/backend/workspace/studies/test_enrolling.py::test_without_its_turn_an_invitation_lets_several_in",
+)
+def test_twenty_threads_with_one_invitation_make_one_participant(
+    workspace: Workspace, benchmark: Path, long: bool, tally: Tally
+) -> None:
     create(cast(Api, workspace), benchmark)
+    for _ in range(20 if long else 1):
+        joined, refused = joined_at_once(workspace)
+        tally.record(20, lost=joined - 1)
+        assert (joined, refused) == (1, 19)
+
+
+def test_without_its_turn_an_invitation_lets_several_in(
+    workspace: Workspace, benchmark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(cast(Api, workspace), benchmark)
+    newcomer_of = Enrolling._newcomer
+
+    def later(self: Enrolling, *about: Any, **more: Any) -> Any:
+        time.sleep(0.2)  # so that others look meanwhile
+        return newcomer_of(self, *about, **more)
+
+    monkeypatch.setattr(Enrolling, "_newcomer", later)
+    monkeypatch.setattr(workspace._enrolling._shelf, "once", contextlib.nullcontext())
+    assert joined_at_once(workspace)[0] > 1
+
+
+def joined_at_once(workspace: Workspace) -> tuple[int, int]:
+    """How many of twenty threads with one invitation were let in, and how many refused."""
     (one,) = workspace.invite(study="taste")
     joined, refused = [], []
 
@@ -57,7 +93,7 @@ def test_twenty_threads_with_one_invitation_make_one_participant(workspace: Work
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(joined), len(refused)) == (1, 19)
+    return len(joined), len(refused)
 
 
 def test_an_open_response_cannot_be_finished(api: Api, study: StudySummary) -> None:
@@ -131,3 +167,39 @@ def test_page_events_are_kept_once_and_checked(api: Api, study: StudySummary) ->
         api.page_events(participant=person.id, events=(PageEvent(id="c", name="<b>"),))
     with pytest.raises(SettingsError, match="does not have"):
         api.page_events(participant=person.id, events=(PageEvent(id="c", name="played", trial_id="trial_x"),))
+
+
+def test_under_a_damaged_key_nobody_joins_again_and_verify_tells_of_it(
+    api: Api, study: StudySummary, workspace: Workspace
+) -> None:
+    newcomer(api, "taste", login="ann")
+    key = workspace.layout.study_key
+    sound = key.read_bytes()
+    key.write_bytes(sound[:20])
+    (other,) = api.invite(study="taste")
+    with pytest.raises(StoreError, match=r"studies.key is damaged \(20 bytes\); put a copy"):
+        api.join_study(token=other.token, login="ann")
+    refused = Visitor(api, ask_login=True).join(other.token, login="ann")
+    assert (refused.status_code, refused.json()) == (503, {"error": {"code": "later", "message": ""}})
+    assert [problem for problem in api.verify().problems if "studies.key is damaged" in problem]
+    key.write_bytes(sound)
+    assert api.verify().ok
+    assert api.join_study(token=other.token, login="bob").state == "joined"
+
+
+@pytest.mark.parametrize(
+    ("language", "purpose"), [("en", "serve this study alone: to compare"), ("zh", "仅用于本研究：比较")]
+)
+def test_what_is_agreed_to_says_what_it_is_for_and_is_kept_as_it_was_shown(
+    workspace: Workspace, benchmark: Path, language: str, purpose: str
+) -> None:
+    api = cast(Api, workspace)
+    create(api, benchmark, language=language)
+    (one,) = api.invite(study="taste")
+    page = Visitor(api)
+    page.join(one.token)
+    shown = page.state()["consent"]
+    assert purpose in shown
+    assert page.post("/s/consent", {"agreed": True}).status_code == 200
+    (kept,) = [event for event in workspace.journal.stream() if event.kind == "study_consented"]
+    assert kept.body["text"] == shown
