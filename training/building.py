@@ -1,5 +1,6 @@
 """The model of a config: built or loaded, fitted to what the cache holds, with adapters where they are wanted."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from training.conditioning import Arrangement
 from training.config import TrainConfig
 from training.data.latents import EMPTY_TEXT, Encoded
 from training.data.modes import Example
+from training.data.shards import Entry
 from training.loading import load_transformer
 from training.model import S2VTransformer
 from training.positions import position_scheme
@@ -31,16 +33,20 @@ def shape_of(config: TrainConfig) -> WanShape:
         ffn_dim=config.model.feed_forward or shape.ffn_dim,
     )
     if config.model.channels:
-        shape = replace(shape, in_channels=config.model.channels, out_channels=config.model.channels)
+        shape = shape.with_latents(config.model.channels)
+    if shape.added_kv_proj_dim is not None:
+        shape = replace(shape, added_kv_proj_dim=shape.width)
     if config.model.audio_channels:
         shape = shape.with_audio(config.model.audio_channels)
     return replace(shape, isolated_anchors=config.model.isolated_anchors)
 
 
 def arrangement_of(config: TrainConfig) -> Arrangement:
-    """How a config puts a sequence together."""
+    """How a config puts a sequence together, in training and in sampling."""
     return Arrangement(
-        scheme=position_scheme(config.model.positions),
+        scheme=position_scheme(
+            config.model.positions, stride=config.model.anchor_stride, max_frames=config.model.longest_latents
+        ),
         anchors_first=config.model.anchors_first,
         image_channels=shape_of(config).takes_image_channels,
     )
@@ -75,11 +81,30 @@ def _check_fit(shape: WanShape, config: TrainConfig, encoded: Encoded, examples:
             f"the text encoder gives {width} numbers a token, model.shape {config.model.shape} takes {shape.text_dim}; choose the "
             "encoder that the model was trained with (data.latents.encoders.text)"
         )
+    longest = max(found.shapes["video"][1] for found in _clips(encoded, examples))
+    if config.model.positions == "weak_condition" and longest > config.model.longest_latents:
+        raise SettingsError(
+            f"a clip has {longest} latent frames, and anchors stand beyond {config.model.longest_latents}; "
+            f"set model.longest_latents={longest}, and keep it for later stages of the same model"
+        )
+    seen = clip.shapes.get("image")
+    if shape.image_dim is not None and seen is not None and seen[1] != shape.image_dim:
+        raise SettingsError(
+            f"the image encoder gives {seen[1]} numbers a patch, model.shape {config.model.shape} takes {shape.image_dim}; choose the "
+            "encoder that the model was trained with (data.latents.encoders.image)"
+        )
     heard = clip.shapes.get("audio")
     if heard is not None and config.model.audio_channels and heard[1] != config.model.audio_channels:
         raise SettingsError(
             f"sound features have {heard[1]} channels, not model.audio_channels={config.model.audio_channels}"
         )
+
+
+def _clips(encoded: Encoded, examples: tuple[Example, ...]) -> Iterator[Entry]:
+    for clip_id in {example.clip_id for example in examples}:
+        found = encoded.cache.find(encoded.keys.clips, clip_id)
+        assert found is not None, "an example has latents"
+        yield found
 
 
 def _place(location: str) -> Path:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.filesystem import FileSystemWriter
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -31,12 +31,14 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 
 from backend.domain import ProjectError, StoreError
+from backend.store.checksums import changed_files, list_files
+from training.checkpoint_reader import TensorPlanner, TensorReader
 from training.data.batches import Position
 from training.ema import Ema
 from training.model import S2VTransformer
 from training.parallel import World
 
-STATE = "state.json"
+STATE, METADATA = "state.json", ".metadata"
 _PREFIX = "step-"
 _DIGITS = 8
 
@@ -87,6 +89,7 @@ class Checkpoints:
         self._world = world
         self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo")) if world.size > 1 else None
         self._pending: tuple[Future, Path, Path, Progress] | None = None
+        self._listing = ThreadPoolExecutor(1, thread_name_prefix="checksums")
         if world.is_first:
             _make(folder)
             for left in folder.glob(f".{_PREFIX}*"):
@@ -108,8 +111,9 @@ class Checkpoints:
         if final.exists():
             return
         state = _copied(trained.state())
-        future = async_save(state, storage_writer=FileSystemWriter(working, sync_files=True), process_group=self._group)
-        self._pending = (cast(Future, future), working, final, progress)
+        saving = async_save(state, storage_writer=FileSystemWriter(working, sync_files=True), process_group=self._group)
+        future = self._listing.submit(_listed, cast(Future, saving), working, self._world.rank)
+        self._pending = (future, working, final, progress)
 
     def finish(self) -> None:
         """Waits for the save that is under way, names it and removes old ones. Raises ProjectError where it failed."""
@@ -120,12 +124,11 @@ class Checkpoints:
         fault = ""
         try:
             future.result()
-        except (OSError, RuntimeError, CheckpointException) as error:
+        except (OSError, RuntimeError, CheckpointException, ProjectError) as error:
             fault = _reason(error)
-        if self._world.is_first and not fault:
+        if not self._any(fault) and self._world.is_first:  # every rank has listed its part before the folder has its name
             fault = _named(working, final, progress)
-        failed = self._world.summed(torch.tensor([float(bool(fault))], dtype=torch.float64))
-        if failed.item():
+        if self._any(fault):
             if self._world.is_first:
                 shutil.rmtree(working, ignore_errors=True)
             last = self.latest()
@@ -145,12 +148,17 @@ class Checkpoints:
             if int(done.item()) == self._world.size:
                 self.finish()
 
+    def _any(self, fault: str) -> bool:
+        """Whether any rank has one."""
+        return bool(self._world.summed(torch.tensor([float(bool(fault))], dtype=torch.float64)).item())
+
     def load(self, trained: Trained, step: int) -> Progress:
         """Takes over a checkpoint, from whatever number of ranks. Raises StoreError for one that is damaged or of another shape."""
         place = self.folder / f"{_PREFIX}{step:0{_DIGITS}d}"
+        self._check(place)
         state = trained.state()
         try:
-            load(state, storage_reader=FileSystemReader(place), process_group=self._group)
+            load(state, storage_reader=TensorReader(place), planner=TensorPlanner(), process_group=self._group)
             told = json.loads((place / STATE).read_text("utf-8"))
             progress = Progress(**{**told, "position": Position(**told["position"])})
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, CheckpointException) as error:
@@ -159,6 +167,25 @@ class Checkpoints:
             ) from error
         trained.restore(state)
         return progress
+
+    def _check(self, place: Path) -> None:
+        """Raises StoreError on every rank where a file is not what was written; each rank reads some of them."""
+        lists = sorted(path.name for path in place.glob("*.sha256"))
+        changed = [
+            problem for name in lists[self._world.rank :: self._world.size] for problem in changed_files(place, of=name)
+        ]
+        found = self._world.summed(torch.tensor([float(bool(changed))], dtype=torch.float64))
+        if found.item():
+            raise StoreError(
+                f"{place} cannot be taken over: {changed[0] if changed else 'another rank found a damaged file'}; remove it to go "
+                "on from the one before, or start a new run"
+            )
+
+
+def _listed(saving: Future, folder: Path, rank: int) -> None:
+    """Waits for this rank's part, and lists its checksums; those of a checkpoint are in as many lists as there were ranks."""
+    saving.result()
+    list_files(folder, [path.name for path in folder.glob(f"__{rank}_*")], to=f"rank-{rank}.sha256")
 
 
 def _steps(folder: Path) -> list[int]:
@@ -185,8 +212,9 @@ def _named(working: Path, final: Path, progress: Progress) -> str:
             json.dump(dataclasses.asdict(progress), file)
             file.flush()
             os.fsync(file.fileno())
+        list_files(working, (STATE, METADATA))
         working.rename(final)
-    except OSError as error:
+    except (OSError, ProjectError) as error:
         return _reason(error)
     return ""
 

@@ -14,8 +14,8 @@ import torch
 from training.guidance import CONDITIONS, Dropped
 from training.layout import ANCHOR_ROLES, WAN_PATCH, PositionScheme, Segment, SequenceLayout, clip_segments
 from training.model import AnchorCache, S2VTransformer
+from training.shapes import MASK_CHANNELS
 
-MASK_CHANNELS = 4  # Wan I2V: one for each frame of a latent
 PREFIX_LATENTS = 4  # Gloria, section 4.3
 
 
@@ -34,7 +34,7 @@ class Conditions:
     """Clean latents at the start of the stream."""
     known_as: Literal["prefix", "first_frame"] = "prefix"
     first_frame_BCTHW: torch.Tensor | None = None
-    """Of Wan I2V: latents of `first_frame_clip`."""
+    """Of Wan I2V: latents of a clip that begins with the first frame and is grey after it (`LatentCodec.encode_start`)."""
     image_BIA: torch.Tensor | None = None
     """Of Wan I2V: CLIP embeddings of the first frame."""
     audio_BTWA: torch.Tensor | None = None
@@ -162,12 +162,6 @@ def encode_each(
     Pictures as frames of one clip would lose all but one in four: a causal video VAE packs four frames into a latent.
     """
     return tuple(encode(picture[:, :, None]) for picture in pictures)
-
-
-def first_frame_clip(picture_BCHW: torch.Tensor, num_frames: int) -> torch.Tensor:
-    """The clip (B, 3, frames, H, W) that Wan I2V encodes as its condition: the picture, then grey. Pixels from -1 to 1."""
-    grey = torch.zeros_like(picture_BCHW)[:, :, None].expand(-1, -1, num_frames - 1, -1, -1)
-    return torch.cat((picture_BCHW[:, :, None], grey), dim=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from backend.domain import SettingsError
+from backend.domain import SettingsError, json_checksum
 from backend.settings import nearest
 from training.anchors import SupersetAnchoring
 from training.conditioning import DROPOUT, PREFIX_LATENTS
 from training.data.latents import Latents
 from training.flow import TimeSampling
-from training.positions import POSITIONS
+from training.model import TEXT_TOKENS
+from training.positions import POSITIONS, WeakCondition
 from training.shapes import SHAPES
 
 T = TypeVar("T")
@@ -40,6 +41,10 @@ class Model:
     """Of the sound features; 0: no audio branch."""
     isolated_anchors: bool = False
     positions: str = "concat"
+    anchor_stride: float = 1.0
+    """Of weak_condition: between the positions of two categories of one kind of anchor."""
+    longest_latents: int = 21
+    """Of weak_condition: anchors stand beyond so many latent frames, in training as in sampling. 21: 81 frames through Wan's codec."""
     anchors_first: bool = False
     anchor_timestep: float | None = None
     """Of anchors; None: the video's (Phantom, Kaleido). 0: clean (Wan 2.2 S2V)."""
@@ -49,6 +54,7 @@ class Model:
     def __post_init__(self) -> None:
         _one_of("model.shape", self.shape, SHAPES)
         _one_of("model.positions", self.positions, POSITIONS)
+        WeakCondition(stride=self.anchor_stride, max_frames=self.longest_latents)  # says what is wrong with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +197,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.model.audio_channels and not self.data.latents.encoders.audio:
             raise ValueError("model.audio_channels is set and data.latents.encoders.audio is not: sound would be silence")
+        if SHAPES[self.model.shape]().takes_image_channels:
+            if not self.data.latents.encoders.image:
+                raise ValueError("model.shape begins from first frames; set data.latents.encoders.image before it")
+            if self.model.text_tokens != TEXT_TOKENS:
+                raise ValueError(
+                    f"a base with image attention has texts of {TEXT_TOKENS} tokens; set model.text_tokens={TEXT_TOKENS}"
+                )
+            if not self.conditioning.first_frame:
+                raise ValueError(
+                    "model.shape begins from first frames and conditioning.first_frame is 0: it would learn from none; "
+                    "set conditioning.first_frame above 0 before it"
+                )
         if self.lora.rank and self.run.ema_decay:
             raise ValueError("lora.rank and run.ema_decay do not go together; adapters are small enough to keep several")
         if self.model.isolated_anchors and self.model.anchor_timestep is None:
@@ -207,16 +225,23 @@ def with_settings(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig
 
 
 def to_json(config: TrainConfig) -> str:
-    """Indented JSON of every field."""
-    return json.dumps(dataclasses.asdict(config), indent=2)
+    """Indented JSON of every field, with a checksum of them."""
+    fields = dataclasses.asdict(config)
+    return json.dumps({**fields, "checksum": json_checksum(fields)}, indent=2)
 
 
-def from_json(text: str) -> TrainConfig:
-    """Raises SettingsError where the text is no config: damaged, or with unknown keys."""
+def from_json(text: str | bytes) -> TrainConfig:
+    """Raises SettingsError where the text is no config: damaged, or with unknown keys. Those of earlier versions have no checksum."""
     try:
         found = json.loads(text)
     except ValueError as error:
         raise SettingsError(f"the run's config.json cannot be read: {error}") from error
+    said = found.pop("checksum", None) if isinstance(found, dict) else None
+    if said is not None and said != json_checksum(found):
+        raise SettingsError(
+            "the run's config.json does not fit its checksum: it was changed or damaged; put a copy of your own in its "
+            "place, or take the line `checksum` out if you changed it"
+        )
     return _fitted(found, TrainConfig, "config")
 
 

@@ -27,6 +27,8 @@ from training.trainer import Trainer
 from training.validate import Validation
 
 CONFIG = "config.json"
+TEMPORARY = f".{CONFIG}"
+"""The config before it has its name; a run that was killed there is as good as none."""
 CHANGEABLE = (
     "run.steps",
     "run.accumulation",
@@ -106,23 +108,24 @@ def run_training(
     encoded = _encoded(ticket, data, config.data.latents, world)
     examples = tuple(examples_of(encoded, config.data.modes, split=config.data.split or None))
     model = parallelize(build_model(config, encoded, examples), world, config.parallel)
-    reader = TensorReader(encoded, text_tokens=config.model.text_tokens)
+    reader = TensorReader(encoded, text_tokens=config.model.text_tokens, images=shape_of(config).takes_image_channels)
+    order, validation = _order(config, examples), _validation(config, encoded, examples, reader, world)
+    if world.is_first:
+        _keep_config(config, out)  # before anything else of the run, so that a folder of a killed one is known as a run's
     trainer = Trainer(
         config=config,
         shape=shape_of(config),
         model=model,
         world=world,
-        order=_order(config, examples),
+        order=order,
         reader=reader,
         folder=out,
-        validation=_validation(config, encoded, examples, reader, world),
+        validation=validation,
         codec=_codec(data, config, world),
         report=ticket.report,
         cancelled=ticket.cancelled,
     )
     resumed = resume and trainer.resume()
-    if world.is_first:
-        _keep_config(config, out)
     with _stopping(ticket.cancelled):
         ended = trainer.run()
     return TrainSummary(
@@ -145,12 +148,12 @@ def _config(recipe: str, out: Path, assignments: Sequence[str], *, resume: bool)
     values = dict(parse_assignment(text) for text in assignments)
     kept = out / CONFIG
     if not kept.exists():
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and any(path.name != TEMPORARY for path in out.iterdir()):
             raise ProjectError(f"{out} holds files that are no run; name a new or empty folder with --out")
         return with_settings(recipe_config(recipe), values)
     if not resume:
         raise ProjectError(f"{out} holds a run; go on with --resume, or name a new folder with --out")
-    before = from_json(kept.read_text("utf-8"))
+    before = from_json(kept.read_bytes())
     if before.recipe != recipe:
         raise ProjectError(f"{out} holds a run of recipe {before.recipe}, not {recipe}; name that one, or a new folder")
     wanted = with_settings(before, values)
@@ -215,7 +218,7 @@ def _codec(data: Path, config: TrainConfig, world: World) -> LatentCodec | None:
 def _keep_config(config: TrainConfig, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        temporary = out / f".{CONFIG}"
+        temporary = out / TEMPORARY
         temporary.write_text(to_json(config), encoding="utf-8")
         temporary.replace(out / CONFIG)
     except OSError as error:

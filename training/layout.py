@@ -24,6 +24,9 @@ WAN_PATCH = (1, 2, 2)  # Wan 2.1: latent frames, rows and columns of one token
 Span = tuple[int, int, int]
 """First token, the token after the last, and the row of the timestep that modulates them."""
 
+AnchorKind = tuple[str, str, tuple[int, int]]
+"""Role, category (empty where the role has none), and rows and columns of the latent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
@@ -35,7 +38,8 @@ class Segment:
     category: str = ""
     """Of a view or an expression."""
     slot: int = 0
-    """Of an anchor: its place among the anchors, from 0. It, not the order in the sequence, makes the position."""
+    """Of an anchor: its number among the anchors, as `anchor_segments` counts them. It, not the order in the sequence, makes
+    the position, where the category does not."""
     timestep: float | None = None
     """0 (clean) to 1000 (noise), whatever the video's is. None: as the video's."""
 
@@ -193,6 +197,22 @@ def clip_segments(size: tuple[int, int, int], *, first_frame: bool = False, pref
         return (video,)
     role = "prefix" if prefix else "first_frame"
     return (Segment(role=role, size=(known, rows, columns), timestep=0.0), video)
+
+
+def anchor_segments(anchors: Sequence[AnchorKind], *, timestep: float | None) -> tuple[Segment, ...]:
+    """Segments of pictures that are shown together, in the order given; `timestep`: of each, see `Segment`.
+
+    Slots count references first, as they come, then the others by role and category. So equal anchors stand at equal places in
+    training, which draws them, and in generation, where a case lists them. Raises ValueError as `Segment` does.
+    """
+    found = [Segment(role=role, category=category, size=(1, *size), timestep=timestep) for role, category, size in anchors]
+    ordered = sorted(range(len(found)), key=lambda place: _kind_number(found[place]))  # stable: references as they come
+    slots = {place: slot for slot, place in enumerate(ordered)}
+    return tuple(replace(segment, slot=slots[place]) for place, segment in enumerate(found))
+
+
+def _kind_number(anchor: Segment) -> tuple[int, int]:
+    return ANCHOR_ROLES.index(anchor.role), CATEGORIES.get(anchor.role, ("",)).index(anchor.category)
 
 
 def _check_stream(stream: tuple[Segment, ...]) -> None:

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from backend.domain import ModelUnavailable
+from backend.store.checksums import changed_files
 from training.audio_branch import AudioAttention
 from training.model import S2VTransformer
 from training.shapes import WanShape
@@ -32,6 +33,8 @@ def load_transformer(
     for another shape, a damaged or missing file, a pickle, or a folder of something else.
     """
     folder = folder if (folder / "config.json").exists() else folder / "transformer"
+    if changed := changed_files(folder):
+        raise ModelUnavailable(f"{changed[0]}; export it again from its run (--resume), or fetch it again")
     config = _config(folder)
     arguments = {**config, **(_wanted(config, shape, folder) if shape is not None else {})}
     files = _weight_files(folder)

@@ -137,9 +137,10 @@ class PipelineSystem:
 
     def __init__(self, folder: Path, settings: GenerateSettings) -> None:
         wanted = settings.guidance, settings.sampler
-        if wanted[0].chain or wanted[1].method or wanted[1].shift or settings.video.chunk_frames:
+        chunks = settings.video.chunk_frames or settings.video.prefix_mode != VideoShape().prefix_mode
+        if wanted[0].chain or wanted[1].method or wanted[1].shift or chunks:
             raise SettingsError(
-                "guidance.chain, sampler.method, sampler.shift and video.chunk_frames are for runs; a pipeline has its own scheduler "
+                "guidance.chain, sampler.method, sampler.shift, video.chunk_frames and video.prefix_mode are for runs; a pipeline has its own scheduler "
                 "and makes a video in one go: set guidance.scale, sampler.steps and video.frames"
             )
         name = _class_of(folder)
@@ -231,7 +232,9 @@ def _loaded(folder: Path, name: str, dtype: torch.dtype) -> Any:
     more: dict[str, Any] = {}
     try:
         if name.startswith("Wan"):
-            more["vae"] = AutoencoderKLWan.from_pretrained(folder, subfolder="vae", dtype=torch.float32)
+            more["vae"] = AutoencoderKLWan.from_pretrained(
+                folder, subfolder="vae", dtype=torch.float32, local_files_only=True
+            )
         pipeline = getattr(diffusers, name).from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, **more
         )

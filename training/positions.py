@@ -38,7 +38,8 @@ class WeakCondition:
     """t = base of the role + stride * number of the category, space from 0: RoPE as weak condition of Gloria, section 4.1.
 
     The paper gives the form only; every number here is our choice. A role is bound to one position whatever the clip's
-    length, so the first base is the next multiple of ten beyond the longest clip (30 for 21 latents).
+    length, so the first base is the next multiple of ten beyond the longest clip (30 for 21 latents). References alone, which
+    the paper has none of, are told apart by their slots.
     """
 
     max_frames: int = 21  # 81 frames, Wan 2.1
@@ -48,16 +49,19 @@ class WeakCondition:
     def __post_init__(self) -> None:
         if not 0 < self.stride <= MAX_STRIDE:
             raise ValueError(f"a stride of {self.stride} lets roles run into each other: more than 0, at most {MAX_STRIDE}")
+        if self.max_frames < 1:
+            raise ValueError(f"{self.max_frames} latent frames are no clip; at least 1")
 
     def origin(self, anchor: Segment, stream: Grid) -> tuple[float, float, float]:
         """Raises ValueError for a stream that reaches into the anchors' positions."""
         base = 10 * math.ceil((self.max_frames + 1) / 10)
         if stream.frames > self.max_frames:
             raise ValueError(
-                f"a clip of {stream.frames} latent frames may reach the anchors at {base}; raise max_frames ({self.max_frames})"
+                f"a clip of {stream.frames} latent frames may reach the anchors at {base}: the model was trained for "
+                f"{self.max_frames} (model.longest_latents); make chunks that are no longer (video.chunk_frames)"
             )
         order = CATEGORIES.get(anchor.role)
-        number = order.index(anchor.category) if order else anchor.slot
+        number = order.index(anchor.category) if order else anchor.slot if anchor.role == "reference" else 0
         return (base + ROLE_BASES[anchor.role] + self.stride * number, 0.0, 0.0)
 
 
@@ -85,8 +89,9 @@ POSITIONS: Mapping[str, PositionScheme] = {
 }
 
 
-def position_scheme(name: str) -> PositionScheme:
-    """The scheme of this name. Raises ValueError naming those there are."""
+def position_scheme(name: str, *, stride: float = 1.0, max_frames: int = 21) -> PositionScheme:
+    """The scheme of this name; the numbers are weak_condition's. Raises ValueError naming the schemes there are."""
     if name not in POSITIONS:
         raise ValueError(f"no position scheme {name!r}; there are {', '.join(POSITIONS)}")
-    return POSITIONS[name]
+    scheme = POSITIONS[name]
+    return WeakCondition(stride=stride, max_frames=max_frames) if isinstance(scheme, WeakCondition) else scheme

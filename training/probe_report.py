@@ -1,6 +1,5 @@
 """What an attention probe saw, as files: every number, means, and plots."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from backend.domain.cells import write_cells
 from training.probe import ALL_GIVEN, OWN, Looked
 
 TABLE, MEANS = "attention.parquet", "attention.csv"
@@ -78,11 +78,11 @@ def _write_means(path: Path, seen: Sequence[Looked]) -> None:
     means = mean_mass(seen, lambda one, row: (one.branch, one.chunk, one.layer))
     totals = {(one.branch, one.chunk): sum(one.tokens) for one in seen}
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("branch", "chunk", "layer", "segment", "tokens", "share_of_tokens", "mass"))
+        rows: list[tuple] = [("branch", "chunk", "layer", "segment", "tokens", "share_of_tokens", "mass")]
         for ((branch, chunk, layer), name), mass in sorted(means.items()):  # pyright: ignore[reportGeneralTypeIssues]
             count = tokens[branch, chunk, name]
-            writer.writerow((branch, chunk, layer, name, count, f"{count / totals[branch, chunk]:.6g}", f"{mass:.6g}"))
+            rows.append((branch, chunk, layer, name, count, f"{count / totals[branch, chunk]:.6g}", f"{mass:.6g}"))
+        write_cells(file, rows)
 
 
 def _figures(seen: Sequence[Looked]) -> dict[str, Figure]:

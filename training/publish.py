@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from backend.domain import ProjectError
+from backend.store.checksums import list_files
 from training.config import TrainConfig, to_json
 from training.ema import Ema
 from training.model import S2VTransformer
@@ -37,6 +38,8 @@ def publish(model: S2VTransformer, ema: Ema | None, config: TrainConfig, world: 
             weights = {name: value.clone() for name, value in shown.items()}
     if not world.is_first:
         return
+    for left in folder.parent.glob(f".{folder.name}.*"):  # of a process that was killed amid this
+        shutil.rmtree(left, ignore_errors=True)
     working = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         working.mkdir(parents=True)
@@ -45,6 +48,8 @@ def publish(model: S2VTransformer, ema: Ema | None, config: TrainConfig, world: 
         else:
             _save_transformer(model, weights, working / "transformer")
         (working / "training.json").write_text(to_json(config), encoding="utf-8")
+        for place in (working, *(path for path in working.iterdir() if path.is_dir())):
+            list_files(place, [path.name for path in place.iterdir() if path.is_file()])
         if folder.exists():
             shutil.rmtree(folder)
         working.rename(folder)

@@ -19,6 +19,7 @@ from training.flow import TimeSampling
 WAN_T2V_1_3B = "hub:Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
 WAN_T2V_14B = "hub:Wan-AI/Wan2.1-T2V-14B-Diffusers"
 WAN_TI2V_5B = "hub:Wan-AI/Wan2.2-TI2V-5B-Diffusers"
+WAN_I2V_14B = "hub:Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"
 WAV2VEC2 = "hub:facebook/wav2vec2-base-960h"
 LORA_RATE = 1e-4  # our choice: adapters start at nothing and bear ten times the rate of whole weights
 
@@ -35,6 +36,19 @@ def tiny() -> TrainConfig:
         optimizer=Optimizer(learning_rate=2e-3, weight_decay=0.0),
         validation=Validation(every=50, samples=4, videos=1, sampling_steps=8),
         run=Run(steps=100, save_every=50, ema_decay=0.99),
+    )
+
+
+def tiny_i2v() -> TrainConfig:
+    """The same on a base that begins from a first frame, as Wan I2V does: mask and condition beside the noise, and image features."""
+    small = tiny()
+    latents = replace(small.data.latents, encoders=Encoders(image="embedded"))
+    return replace(
+        small,
+        recipe="tiny_i2v",
+        model=replace(small.model, shape="tiny_i2v", text_tokens=512),
+        data=replace(small.data, latents=latents),
+        conditioning=replace(small.conditioning, first_frame=1.0),
     )
 
 
@@ -168,6 +182,26 @@ def gloria_s3_joint() -> TrainConfig:
     )
 
 
+def gloria_17b_s1_audio() -> TrainConfig:
+    """The first stage on the paper's own base, Wan I2V 14B: with sound 17 B. The first frame stands beside the noise."""
+    return _on_wan_i2v(gloria_s1_audio())
+
+
+def gloria_17b_s2_global() -> TrainConfig:
+    """The second stage on Wan I2V 14B."""
+    return _on_wan_i2v(gloria_s2_global())
+
+
+def gloria_17b_s3_mixed() -> TrainConfig:
+    """The third stage on Wan I2V 14B, mixed."""
+    return _on_wan_i2v(gloria_s3_mixed())
+
+
+def gloria_17b_s3_joint() -> TrainConfig:
+    """The third stage on Wan I2V 14B, joint."""
+    return _on_wan_i2v(gloria_s3_joint())
+
+
 def opens2v_consisid_1_3b() -> TrainConfig:
     """How OpenS2V-Nexus checks its data: Wan 2.1 1.3B tuned as ConsisID is, by the plain squared error, on single people."""
     first = phantom_1_3b()
@@ -199,6 +233,7 @@ def tiny_lora() -> TrainConfig:
 RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
     "tiny": tiny,
     "tiny_lora": tiny_lora,
+    "tiny_i2v": tiny_i2v,
     "phantom_1_3b": phantom_1_3b,
     "phantom_1_3b_lora": phantom_1_3b_lora,
     "kaleido_14b_pretrain": kaleido_14b_pretrain,
@@ -208,6 +243,10 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
     "gloria_s2_global": gloria_s2_global,
     "gloria_s3_mixed": gloria_s3_mixed,
     "gloria_s3_joint": gloria_s3_joint,
+    "gloria_17b_s1_audio": gloria_17b_s1_audio,
+    "gloria_17b_s2_global": gloria_17b_s2_global,
+    "gloria_17b_s3_mixed": gloria_17b_s3_mixed,
+    "gloria_17b_s3_joint": gloria_17b_s3_joint,
     "opens2v_consisid_1_3b": opens2v_consisid_1_3b,
 }
 
@@ -221,6 +260,21 @@ def recipe(name: str) -> TrainConfig:
 
 def _wan_encoders(pipeline: str) -> Encoders:
     return Encoders(codec="paper", codec_weights=pipeline, text="paper", text_weights=pipeline, dtype="bfloat16")
+
+
+def _on_wan_i2v(config: TrainConfig) -> TrainConfig:
+    """A stage of Gloria on the base of its section 4: Wan I2V 14B with Wan 2.1's VAE, and CLIP's features of the first frame."""
+    encoders = replace(
+        _wan_encoders(WAN_I2V_14B), audio="paper", audio_weights=WAV2VEC2, image="paper", image_weights=WAN_I2V_14B
+    )
+    latents = config.data.latents
+    return replace(
+        config,
+        recipe=config.recipe.replace("gloria_", "gloria_17b_"),
+        model=replace(config.model, shape="wan_i2v_14b", init=WAN_I2V_14B),
+        data=replace(config.data, latents=replace(latents, encoders=encoders, clips=replace(latents.clips, multiple=16))),
+        parallel=replace(config.parallel, context=8),
+    )
 
 
 def _with_lora(config: TrainConfig) -> TrainConfig:

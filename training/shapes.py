@@ -11,6 +11,7 @@ import torch
 from training.model import S2VTransformer
 
 GLORIA_AUDIO_WIDTH = 1024  # our choice: with 768 to 1024 the model has the 17 B of Gloria, section 5.1
+MASK_CHANNELS = 4  # Wan I2V: one for each frame of a latent
 WAV2VEC2_CHANNELS = 768  # wav2vec 2.0 base
 
 
@@ -44,6 +45,11 @@ class WanShape:
         """Whether latents come with a mask and a condition beside the noise: Wan I2V."""
         return self.in_channels > self.out_channels
 
+    def with_latents(self, channels: int) -> "WanShape":
+        """The same for latents of so many channels."""
+        beside = channels + MASK_CHANNELS if self.takes_image_channels else 0
+        return replace(self, in_channels=channels + beside, out_channels=channels)
+
     def with_audio(self, channels: int = WAV2VEC2_CHANNELS) -> "WanShape":
         """The same with the branch for sound."""
         return replace(self, audio_dim=channels)
@@ -54,6 +60,12 @@ def tiny() -> WanShape:
     return WanShape(
         num_attention_heads=2, attention_head_dim=24, text_dim=32, freq_dim=32, ffn_dim=64, num_layers=2, audio_width=16
     )
+
+
+def tiny_i2v() -> WanShape:
+    """The same as a base of Wan I2V: noise, mask and condition, and features of the first frame (the embedded PatchEncoder's)."""
+    shape = tiny()
+    return replace(shape, in_channels=36, image_dim=192, added_kv_proj_dim=shape.width)
 
 
 def wan_1_3b() -> WanShape:
@@ -78,6 +90,7 @@ def wan_5b() -> WanShape:
 
 SHAPES: Mapping[str, Callable[[], WanShape]] = {
     "tiny": tiny,
+    "tiny_i2v": tiny_i2v,
     "wan_1_3b": wan_1_3b,
     "wan_14b": wan_14b,
     "wan_i2v_14b": wan_i2v_14b,

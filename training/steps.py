@@ -57,14 +57,21 @@ def loss_at(
 
 
 def with_known(conditions: Conditions, x_BCTHW: torch.Tensor, config: TrainConfig, rng: np.random.Generator) -> Conditions:
-    """The clean start of the stream that chance gives this batch; a clip too short for a prefix has none."""
+    """The clean start of the stream that chance gives this batch; a clip too short for a prefix has none.
+
+    A base of Wan I2V is given its first frame beside the noise (`Conditions.first_frame_BCTHW`), others as a clean latent. A prefix
+    takes its place, as it does in sampling (`training.long_video.chunk_conditions`).
+    """
     chance = rng.random()
     wanted, frames = config.conditioning, x_BCTHW.shape[2]
     if chance < wanted.prefix and frames > wanted.prefix_latents:
-        return replace(conditions, known_BCTHW=x_BCTHW[:, :, : wanted.prefix_latents], known_as="prefix")
-    if wanted.prefix <= chance < wanted.prefix + wanted.first_frame and frames > 1:
-        return replace(conditions, known_BCTHW=x_BCTHW[:, :, :1], known_as="first_frame")
-    return conditions
+        known = x_BCTHW[:, :, : wanted.prefix_latents]
+        return replace(conditions, known_BCTHW=known, known_as="prefix", first_frame_BCTHW=None)
+    is_first = wanted.prefix <= chance < wanted.prefix + wanted.first_frame and frames > 1
+    if conditions.image_BIA is not None:
+        nothing = {"first_frame_BCTHW": None, "image_BIA": torch.zeros_like(conditions.image_BIA)}
+        return conditions if is_first else replace(conditions, **nothing)
+    return replace(conditions, known_BCTHW=x_BCTHW[:, :, :1], known_as="first_frame") if is_first else conditions
 
 
 def moved(conditions: Conditions, device: torch.device, dtype: torch.dtype) -> Conditions:

@@ -18,6 +18,7 @@ from backend.domain import (
     Case,
     LatentCodec,
     ModelUnavailable,
+    PatchEncoder,
     SettingsError,
     TextEncoder,
     digest,
@@ -28,14 +29,16 @@ from backend.media.images import read_rgba
 from backend.models.devices import torch_device, torch_dtype
 from backend.models.places import ModelPlace
 from backend.settings import nearest
-from training.audio_branch import audio_windows
+from backend.store.checksums import changed_files
+from training.audio_branch import FRAMES_PER_LATENT, audio_windows
 from training.building import EXPORT, RUN, arrangement_of, shape_of
 from training.conditioning import Conditions
 from training.config import TrainConfig, from_json
 from training.data.latents import worker_settings
-from training.data.shapes import Shape, filled
+from training.data.modes import ANCHORS
+from training.data.shapes import Shape, covered, filled
 from training.guidance import GUIDANCE
-from training.layout import ANCHOR_ROLES, Segment
+from training.layout import ANCHOR_ROLES, anchor_segments
 from training.loading import load_transformer
 from training.long_video import Chunk, LongVideo, generate_long
 from training.model import S2VTransformer
@@ -57,6 +60,9 @@ class VideoShape:
     chunk_frames: int = 0
     """Of runs: longer videos are made in chunks of so many frames, each beginning with the end of the one before; 0: of as many
     as the run's longest bucket."""
+    prefix_mode: Literal["frozen", "soft"] = "frozen"
+    """Of chunks. frozen: the end of the one before is given clean, which a run has to have learned. soft: it is noised along, made
+    again and blended, by any run (`training.long_video`)."""
     width: int = 0
     height: int = 0
     fps: float = 0.0
@@ -170,6 +176,7 @@ class RunSystem:
         self._shape, self.fps = _clip_shape(self._config, settings.video)
         self._chunk_frames = _chunk_frames(self._config, settings.video)
         self._fixed_length = bool(settings.video.frames)
+        self._prefix_mode: Literal["frozen", "soft"] = settings.video.prefix_mode
         self._sampler = _sampler(self._config, settings.sampler)
         chain = settings.guidance.chain or self._config.conditioning.dropout
         self._chain = GUIDANCE[chain]
@@ -177,12 +184,14 @@ class RunSystem:
         self._context = WorkContext(encoders)
         self._codec = cast(LatentCodec, self._context.role("LatentCodec"))
         prefix = self._config.conditioning.prefix_latents
-        if self._config.conditioning.prefix and self._latents(self._chunk_frames) <= prefix:
+        if self._makes_chunks and self._latents(self._chunk_frames) <= prefix:
             raise SettingsError(
                 f"video.chunk_frames is {self._chunk_frames}; a chunk begins with {prefix} latents and needs more than these"
             )
         self._text = cast(TextEncoder, self._context.role("TextEncoder"))
         self._arrangement = arrangement_of(self._config)
+        self._begins_from_image = self._arrangement.image_channels
+        self._encoders = ("LatentCodec", "TextEncoder", *(("PatchEncoder",) if self._begins_from_image else ()))
         self._model = _model(export, self._config, self.device, self._dtype)
         self._negative = self._padded(self._text.encode(settings.guidance.negative))
         self.about: Mapping[str, Any] = {
@@ -190,7 +199,7 @@ class RunSystem:
             "recipe": self._config.recipe,
             "models": {
                 "transformer": ModelPlace("system", str(export)).model_id("transformer"),
-                **{role: encoders.model_id(role) for role in ("LatentCodec", "TextEncoder")},
+                **{role: encoders.model_id(role) for role in self._encoders},
             },
             "sampler": asdict(self._sampler),
             "guidance": {
@@ -198,11 +207,18 @@ class RunSystem:
                 "links": [[list(link.conditions), link.scale] for link in self._chain.links],
                 "negative": settings.guidance.negative,
             },
-            "video": {**self._shape._asdict(), "fps": self.fps, "chunk_frames": self._chunk_frames},
+            "video": {
+                **self._shape._asdict(),
+                "fps": self.fps,
+                "chunk_frames": self._chunk_frames,
+                "prefix_mode": self._prefix_mode,
+            },
             "compute": {"device": self.device.type, "dtype": str(self._dtype).removeprefix("torch.")},
         }
 
     def lacks(self, case: Case) -> str:
+        if self._begins_from_image and not (case.first_frame and case.first_frame_hash):
+            return f"case {case.name} has no first frame, which this run begins from; give one (first_frame), or use another run"
         limit = min(self._text.max_tokens, self._config.model.text_tokens)
         if not (lost := missing_references(case)) and len(self._text.encode(case.prompt)) >= limit:
             return f"the prompt of case {case.name} has {limit} tokens or more, where the model's texts end; shorten it"
@@ -211,11 +227,11 @@ class RunSystem:
                 f"case {case.name} has {len(case.references)} references, the run was trained on up to "
                 f"{self._config.data.max_references}; give fewer"
             )
-        if not lost and self._frames(case) > self._chunk_frames and not self._config.conditioning.prefix:
+        if not lost and self._frames(case) > self._chunk_frames and not self._makes_chunks:
             return (
                 f"case {case.name} asks for {self._frames(case)} frames in chunks of {self._chunk_frames}, and the run has not learned to "
-                "go on from a chunk before (conditioning.prefix is 0); set video.frames to make all videos as long, or "
-                "video.chunk_frames to make this one in one go"
+                "go on from a chunk before (conditioning.prefix is 0); set video.frames to make all videos as long, "
+                "video.chunk_frames to make this one in one go, or video.prefix_mode=soft"
             )
         return lost
 
@@ -256,6 +272,11 @@ class RunSystem:
                 probe.detach()
         return self._codec.decode(latents[0].float().cpu().numpy())
 
+    @property
+    def _makes_chunks(self) -> bool:
+        """Whether it can go on from a chunk before: it has learned to, or makes that one's end again."""
+        return self._config.conditioning.prefix > 0 or self._prefix_mode == "soft"
+
     def _frames(self, case: Case) -> int:
         """As many as a case's duration asks for, unless they are set."""
         if self._fixed_length or case.duration_s is None:
@@ -266,37 +287,43 @@ class RunSystem:
         return 1 + (frames - 1) // self._codec.frames_per_latent
 
     def _plan(self, frames: int) -> LongVideo:
-        """One chunk where the video is no longer than one; a run without prefixes makes no other."""
+        """One chunk where the video is no longer than one."""
         chunk = self._latents(max(self._chunk_frames, 1))
         if self._latents(frames) <= chunk:
             return LongVideo(chunk_latents=max(chunk, 2), prefix=1)
-        return LongVideo(chunk_latents=chunk, prefix=self._config.conditioning.prefix_latents)
+        prefix = self._config.conditioning.prefix_latents
+        return LongVideo(chunk_latents=chunk, prefix=prefix, prefix_mode=self._prefix_mode)
 
     def _conditions(self, case: Case, frames: int) -> Conditions:
         pictures = [self._picture(path) for path in case.references]
-        anchors = tuple(
-            self._anchor(case.kinds[slot] if case.kinds else "", slot, picture) for slot, picture in enumerate(pictures)
-        )
-        known = None
+        kinds = case.kinds or ("",) * len(pictures)
+        told = [
+            (*self._role(kind), (picture.shape[3], picture.shape[4])) for kind, picture in zip(kinds, pictures, strict=True)
+        ]
+        known = first = image = None
         if case.first_frame and self._config.conditioning.first_frame:
-            known = self._sent(self._codec.encode(self._first_frame(case.first_frame)))[None]
+            shown = covered(np.ascontiguousarray(read_rgba(Path(case.first_frame))[..., :3]), self._shape)
+            if self._begins_from_image:
+                first, image = self._image_condition(shown, frames)
+            else:
+                known = self._sent(self._codec.encode(shown[None]))[None]
         return Conditions(
             text_BLA=self._padded(self._text.encode(case.prompt)),
             empty_text_BLA=self._negative,
-            anchors=(anchors,),
+            anchors=(anchor_segments(told, timestep=self._config.model.anchor_timestep),),
             anchor_latents=tuple(pictures),
             known_BCTHW=known,
             known_as="first_frame",
+            first_frame_BCTHW=first,
+            image_BIA=image,
             audio_BTWA=self._heard(case, frames) if self._config.model.audio_channels else None,
         )
 
-    def _anchor(self, kind: str, slot: int, picture: torch.Tensor) -> Segment:
-        """A reference; for a run that learned from anchors, the anchor that the case says it is."""
+    def _role(self, kind: str) -> tuple[str, str]:
+        """A reference; for a run that learned from anchors, role and category of the anchor that the case says it is."""
         role, _, category = kind.partition(":")
-        if "anchors" not in self._config.data.modes or role not in ANCHOR_ROLES:
-            role, category = "reference", ""
-        size = (1, picture.shape[3], picture.shape[4])
-        return Segment(role=role, category=category, size=size, slot=slot, timestep=self._config.model.anchor_timestep)
+        known = ANCHORS in self._config.data.modes and role in ANCHOR_ROLES
+        return (role, category) if known else ("reference", "")
 
     def _picture(self, path: str) -> torch.Tensor:
         rgba = read_rgba(Path(path))
@@ -304,8 +331,12 @@ class RunSystem:
         size = latents.pictures.size(rgba.shape[1], rgba.shape[0], clips=latents.clips)
         return self._sent(self._codec.encode(filled(rgba, size, background=latents.pictures.background)[0][None]))[None]
 
-    def _first_frame(self, path: str) -> np.ndarray:
-        return filled(read_rgba(Path(path)), (self._shape.height, self._shape.width), background="own")[0][None]
+    def _image_condition(self, shown: np.ndarray, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What Wan I2V is told of the first frame: latents of the first chunk with it and grey after it, and its features."""
+        first = next(self._plan(frames).chunks(self._latents(frames)))
+        num_frames = 1 + (first.stop - 1) * self._codec.frames_per_latent
+        encoder = cast(PatchEncoder, self._context.role("PatchEncoder"))
+        return self._sent(self._codec.encode_start(shown, num_frames))[None], self._sent(encoder.encode(shown))[None]
 
     def _heard(self, case: Case, frames: int) -> torch.Tensor:
         """Sound of the case from its start; silence where it ends, or where there is none."""
@@ -315,7 +346,9 @@ class RunSystem:
         if not isinstance(sound, Absent):
             heard = sound.samples[: len(samples)]
             samples[: len(heard)] = heard
-        return self._sent(audio_windows(torch.from_numpy(encoder.encode(samples))[None], frames))
+        # As many windows as the model was shown for a latent in training, whatever the codec's step in time.
+        shown = 1 + FRAMES_PER_LATENT * (self._latents(frames) - 1)
+        return self._sent(audio_windows(torch.from_numpy(encoder.encode(samples))[None], shown))
 
     def _padded(self, features: np.ndarray) -> torch.Tensor:
         tokens = self._config.model.text_tokens
@@ -329,8 +362,10 @@ class RunSystem:
 
 def _config(export: Path) -> TrainConfig:
     path = export / "training.json"
+    if changed := changed_files(export):
+        raise ModelUnavailable(f"{changed[0]}; delete the folder and let the run export again with --resume")
     try:
-        return from_json(path.read_text("utf-8"))
+        return from_json(path.read_bytes())
     except OSError as error:
         raise ModelUnavailable(
             f"{path} is not there: {export.parent} has exported no model yet; let that run end"

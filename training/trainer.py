@@ -20,7 +20,7 @@ from backend.domain import LatentCodec, ModelFailed
 from training.building import EXPORT, arrangement_of
 from training.checkpoint import Checkpoints, Progress, Trained
 from training.config import Optimizer, TrainConfig
-from training.data.batches import BatchOrder
+from training.data.batches import Batch, BatchOrder
 from training.data.loader import Loaded, Loader, TensorReader
 from training.ema import Ema
 from training.model import S2VTransformer
@@ -45,6 +45,8 @@ class StepResult:
     samples: int
     tokens: int
     flops: float
+    batches: tuple[Batch, ...]
+    """Of all ranks."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,8 +127,10 @@ class Trainer:
         seconds = time.perf_counter() - started
         self.progress = replace(self.progress, seconds=self.progress.seconds + seconds)
         step, run = self.progress.step, self.config.run
-        if metrics is not None and (step % run.log_every == 0 or step == run.steps):
-            metrics.write(step, self._figures(result, seconds, loader.waited_s - waited))
+        if metrics is not None:
+            metrics.showed(step, result.batches)
+            if step % run.log_every == 0 or step == run.steps:
+                metrics.write(step, self._figures(result, seconds, loader.waited_s - waited))
         every = self.config.validation.every
         if self.validation is not None and every and step % every == 0:
             self._validate(metrics)
@@ -165,7 +169,8 @@ class Trainer:
             samples=self.progress.samples + samples,
             tokens=self.progress.tokens + int(sums[1]),
         )
-        return StepResult(loss, norm, rate, samples, int(sums[1]), float(sums[2]))
+        shown = tuple(batch for loaded in batches for batch in loaded.of_all)
+        return StepResult(loss, norm, rate, samples, int(sums[1]), float(sums[2]), shown)
 
     def _backward(self, loaded: Loaded, samples: int, *, is_last: bool) -> float:
         """Adds a batch's gradients; the sum of its samples' losses."""

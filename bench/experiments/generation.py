@@ -18,12 +18,11 @@ from backend.jobs.board import JobTicket
 from training.building import EXPORT, arrangement_of, shape_of
 from training.conditioning import Conditions
 from training.config import TrainConfig, from_json
-from training.data.batches import Batch, BatchOrder, Drawn, Shown
+from training.data.batches import Batch, BatchOrder, Drawn, shown_anchors
 from training.data.latents import cache_folder, encode, worker_settings
 from training.data.loader import TensorReader
 from training.data.modes import Example, examples_of
 from training.guidance import GuidanceChain
-from training.layout import Segment
 from training.loading import load_transformer
 from training.long_video import Chunk, LongVideo, generate_long
 from training.model import S2VTransformer
@@ -112,16 +111,8 @@ class Generator:
             drawn = drawn[len(part) :]
 
     def _with_anchors(self, example: Example, ids: Sequence[str]) -> Drawn:
-        pictures = {picture.subject_id: picture for picture in example.pictures}
-        shown = [
-            Shown(
-                pictures[candidate.id],
-                pictures[candidate.id].variants[0],
-                Segment(role=candidate.role, category=candidate.category, size=(1, *pictures[candidate.id].size)),
-            )
-            for candidate in example.candidates
-            if candidate.id in ids
-        ]
+        chosen = [candidate for candidate in example.candidates if candidate.id in ids]
+        shown = shown_anchors(example, chosen, timestep=self.config.model.anchor_timestep)
         return Drawn(example, tuple(sorted(shown, key=lambda each: (each.segment.role, each.segment.category))))
 
 

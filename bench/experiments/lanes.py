@@ -14,7 +14,7 @@ from pathlib import Path
 from backend.domain import SettingsError, digest
 from bench.experiments import exports
 from bench.experiments.document import Outcome, read_outcomes, write_outcomes
-from bench.experiments.table import ARMS, BASE, COMMON, EXPERIMENTS, SCALES, Row, Scale
+from bench.experiments.table import ARMS, BASE, COMMON, EXPERIMENTS, SCALES, Row, Scale, changed
 from bench.media import say
 
 Task = tuple[str, int]
@@ -33,7 +33,7 @@ def rows_of(arm: str, names: list[str]) -> list[tuple[str, str, Row]]:
 
 def config_of(row: Row, scale: Scale) -> str:
     """Names everything that decides a row's result but for its seed."""
-    about = (asdict(BASE), asdict(ARMS[row.arm]), COMMON, asdict(row), asdict(scale), exports.VERSION)
+    about = (asdict(BASE), asdict(ARMS[row.arm]), COMMON, asdict(row), asdict(scale), exports.VERSION, *changed(row.arm))
     return digest(tuple(map(repr, about)))[:12]
 
 

@@ -166,6 +166,9 @@ ARMS: Mapping[str, Arm] = {
     "turns_concat": _turns("concat", 0.7),
 }
 
+CHANGED: Mapping[str, int] = {"turns_concat": 2}
+"""Arms whose training has changed though their settings have not. 2: anchors stand one after another, not all at one place."""
+
 LEAK = ("background_leak", "background_followed", "position_copied", "identity_error", "identity_error_anywhere")
 KINDS = ("identity_error_people", "identity_error_animals", "identity_error_products")
 
@@ -316,6 +319,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         ),
     ),
 }  # fmt: skip
+
+
+def changed(arm: str) -> tuple[int, ...]:
+    """What tells apart results of an arm from before its training changed; nothing where it has not."""
+    return (CHANGED[arm],) if arm in CHANGED else ()
 
 
 def settings_of(arm: Arm, scale: Scale, *, base: str, seed: int) -> tuple[str, ...]:

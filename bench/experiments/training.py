@@ -13,7 +13,7 @@ from backend.domain import digest
 from backend.jobs.board import JobTicket
 from bench.experiments import exports
 from bench.experiments.exports import Exported, exported
-from bench.experiments.table import ARMS, BASE, Scale, settings_of
+from bench.experiments.table import ARMS, BASE, Scale, changed, settings_of
 from bench.experiments.worlds import WORLDS, World
 from training.building import EXPORT
 from training.job import run_training
@@ -45,7 +45,7 @@ def trained(
     base, arm = base_run(scale, seed=seed, places=places, worlds=worlds), ARMS[name]
     found = exported(worlds[arm.world](), places.worlds)
     settings = settings_of(arm, scale, base=str(base), seed=seed)
-    run = _folder(places, scale, f"seed{seed}-{name}", settings)
+    run = _folder(places, scale, "-".join((f"seed{seed}", name, *map(str, changed(name)))), settings)
     _train(run, found.train, settings, scale.steps)
     return Trained(run, found)
 

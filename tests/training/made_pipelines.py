@@ -1,5 +1,6 @@
 """Tiny pipelines of diffusers, saved as their real folders are."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,20 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+VISION = {"image_encoder": "CLIPVisionModel", "image_processor": "CLIPImageProcessor"}
+
+REFERENCES_WEIGH = 100.0
 
 TINY: dict[str, Any] = {
     "num_attention_heads": 2,
@@ -59,7 +73,11 @@ def made_pipeline(folder: Path, kind: str) -> Path:
     }
     match kind:
         case "vace":
-            parts["transformer"] = WanVACETransformer3DModel(**TINY, vace_layers=[0], vace_in_channels=96)
+            transformer = WanVACETransformer3DModel(**TINY, vace_layers=[0], vace_in_channels=96)
+            with torch.no_grad():  # random weights let references change frames by less than a codec keeps
+                for block in transformer.vace_blocks:
+                    block.proj_out.weight *= REFERENCES_WEIGH
+            parts["transformer"] = transformer
             pipeline = WanVACEPipeline(**parts)
         case "i2v":
             parts["transformer"] = WanTransformer3DModel(**TINY, in_channels=36)
@@ -67,6 +85,21 @@ def made_pipeline(folder: Path, kind: str) -> Path:
         case _:
             pipeline = WanPipeline(**parts, transformer=WanTransformer3DModel(**TINY))
     pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def made_clip_vision(folder: Path, *, width: int) -> Path:
+    """The same folder with an image encoder beside the rest, as Wan 2.1 I2V has one."""
+    torch.manual_seed(1)
+    config = CLIPVisionConfig(
+        hidden_size=width, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8
+    )
+    CLIPVisionModel(config).save_pretrained(folder / "image_encoder")
+    size = {"height": 16, "width": 16}
+    CLIPImageProcessor(size=size, crop_size=size).save_pretrained(folder / "image_processor")
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {name: ["transformers", kind] for name, kind in VISION.items()}
+    (folder / "model_index.json").write_text(json.dumps(index))
     return folder
 
 

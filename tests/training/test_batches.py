@@ -13,6 +13,7 @@ from training.data.batches import BatchOrder, Position
 from training.data.listing import ClipSample, Reference
 from training.data.modes import MODES, Example, Picture
 from training.data.shapes import ClipShapes, PictureShapes, Shape, covering, sized
+from training.observe import told as told_of
 
 WIDE, TALL = (3, 4, 8), (3, 8, 4)
 
@@ -109,6 +110,30 @@ def test_anchors_are_drawn_from_the_long_shot_with_role_and_category():
     assert all("happy" in categories for categories in drawn), "the one expression is always there"
     assert any("left" in categories for categories in drawn)
     assert len({tuple(sorted(categories)) for categories in drawn}) > 1
+
+
+def test_a_sample_remembers_which_of_its_anchors_were_drawn_from_outside_the_clip():
+    told = [("view", "front", 1.0), ("view", "left", 9.0), ("view", "back", 2.0)]
+    candidates = tuple(Candidate(id=f"{c}@{t:g}", role=r, category=c, time_s=t) for r, c, t in told)
+    pictures = tuple(Picture(one.id, f"{one.id}.png", ("plain",), (4, 4)) for one in candidates)
+    one = Example("clip_00", "anchors", WIDE, pictures, False, candidates, (2.0, 6.5))
+    anchoring = SupersetAnchoring(kinds="view", outside=1.0, dropped=0.0, all_dropped=0.0)
+    found = order([one], anchoring=anchoring)
+    shown = {each["picture"]: each for epoch in range(20) for each in told_of(found.drawn(one, epoch))["shown"]}
+    assert shown == {
+        "front@1": {**line("front@1", "front"), "inside": False, "gap_s": 1.0},
+        "left@9": {**line("left@9", "left"), "inside": False, "gap_s": 2.5},
+        "back@2": {**line("back@2", "back"), "inside": True, "gap_s": 0.0},
+    }
+    references = told_of(order([example(3, pictures=2)]).drawn(example(3, pictures=2), 0))
+    assert (references["clip"], references["mode"]) == ("clip_03", "cross_pair")
+    assert references["shown"] == [{**line(f"subject_{n}", "", role="reference"), "file": f"3-{n}"} for n in range(2)], (
+        "a reference is of no time"
+    )
+
+
+def line(picture, category, *, role="view"):
+    return {"picture": picture, "file": f"{picture}.png", "variant": "plain", "role": role, "category": category}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Configs: complete, read back as written, and strict about names and values."""
 
+import json
+
 import pytest
 
 from backend.domain import SettingsError
@@ -49,6 +51,8 @@ def test_settings_go_in_by_dotted_name():
         ("run.steps", True, "needs a value of type int"),
         ("parallel.dtype", "float8", "choose 'float32', 'bfloat16'"),
         ("model.positions", "rope", "model.positions is 'rope'"),
+        ("model.anchor_stride", 6.0, "lets roles run into each other"),
+        ("model.longest_latents", 0, "at least 1"),
         ("data.modes", "in_pair", "write a list"),
         ("data.latents.clips.frames", [80], "1 . 4 n frames"),
         ("conditioning.prefix", 2.0, "no shares of 1"),
@@ -71,3 +75,16 @@ def test_an_unknown_key_of_a_kept_config_is_an_error():
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(SettingsError, match="no training recipe 'tinny'; did you mean tiny"):
         recipe("tinny")
+
+
+def test_a_changed_config_is_refused_unless_its_checksum_is_taken_out():
+    kept = to_json(recipe("tiny"))
+    changed = kept.replace('"recipe": "tiny"', '"recipe": "tinz"')
+    assert changed != kept
+    with pytest.raises(SettingsError, match="does not fit its checksum"):
+        from_json(changed)
+    fields = json.loads(changed)
+    del fields["checksum"]
+    assert from_json(json.dumps(fields)).recipe == "tinz"
+    with pytest.raises(SettingsError, match="cannot be read"):
+        from_json(b"\xff" + kept.encode())

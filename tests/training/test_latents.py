@@ -221,6 +221,21 @@ def test_a_damaged_index_says_what_to_do(tmp_path):
         LatentCache(tmp_path)
 
 
+def test_latents_of_an_earlier_version_are_read_and_a_changed_line_is_not(tmp_path):
+    from safetensors.numpy import save
+
+    artifacts = Artifacts(tmp_path / "artifacts")
+    kept = [Kept("k", "t", artifacts.put(save({"a": np.full(3, 5, np.float32)}), "st"))]
+    LatentCache(tmp_path).pack(kept, artifacts)
+    index = tmp_path / "shards" / "00000.jsonl"
+    told = json.loads(index.read_text())
+    index.write_text(json.dumps({**told, "tensors": {"a": [4]}}))
+    with pytest.raises(StoreError, match="delete the folder"):
+        LatentCache(tmp_path)
+    index.write_text(json.dumps({name: told[name] for name in ("key", "target", "artifact", "tensors")}))
+    assert LatentCache(tmp_path).tensor("k", "t", "a").tolist() == [5.0, 5.0, 5.0]
+
+
 def test_faces_of_people_are_cut_out_with_a_margin():
     from training.data.stages import _around
 

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 from tests.training.made_export import made_export
 from tests.training.made_run import trained
 from tests.training.two_ranks import record
-from training.observe import read_metrics
+from training.observe import read_batches, read_metrics
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
+WEIGHTS = "export/transformer/diffusion_pytorch_model.safetensors"
 UNCUT = "optimizer.max_norm=1e9"
 COMMON = ("run.steps=2", "run.save_every=2", UNCUT)
 RUNS = {
@@ -24,6 +26,11 @@ RUNS = {
     "hybrid": (*COMMON, "parallel.replicate=2", "parallel.shard=1"),
     "context": (*COMMON, "parallel.context=2", "run.accumulation=2"),
 }
+
+
+PARTED = (*COMMON, "run.steps=3")  # of the same name, the later counts
+
+TWICE = {"undisturbed": [PARTED], "parted": [(*PARTED, "stop_at=1"), ("resume",)]}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,8 @@ def runs(tmp_path_factory):
     trained(export, folder / "alone", *COMMON, "run.accumulation=2")
     handle.remove()  # pyright: ignore[reportAttributeAccessIssue]
     torch.save(gradients, folder / "alone.pt")
-    two(export, folder, *(" ".join((name, *settings)) for name, settings in RUNS.items()))
+    sittings = [*RUNS.items(), *((name, settings) for name, each in TWICE.items() for settings in each)]
+    two(export, folder, *(" ".join((name, *settings)) for name, settings in sittings))
     yield export, folder
     if dist.is_initialized():
         dist.destroy_process_group()
@@ -92,3 +100,14 @@ def test_one_rank_goes_on_from_two(runs):
     for one, other in zip(ours, theirs, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
         assert other["samples"] == one["samples"]
+
+
+def test_two_ranks_go_on_from_two_bit_for_bit(runs):
+    _, folder = runs
+    whole, parted = (folder / name for name in ("undisturbed", "parted"))
+    assert [line["loss"] for line in read_metrics(parted)] == [line["loss"] for line in read_metrics(whole)]
+    assert len(read_metrics(parted)) == 3
+    assert read_batches(parted) == read_batches(whole)
+    one, other = (load_file(run / WEIGHTS) for run in (whole, parted))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)

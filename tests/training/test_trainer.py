@@ -17,7 +17,7 @@ from tests.training.made_run import trained
 from training.config import Optimizer
 from training.layout import SequenceLayout, clip_segments
 from training.loading import load_transformer
-from training.observe import read_metrics
+from training.observe import read_batches, read_metrics
 from training.positions import position_scheme
 from training.trainer import learning_rate
 
@@ -42,7 +42,7 @@ def export(tmp_path_factory):
 def whole(export, tmp_path_factory):
     """Six steps without a stop."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    trained(export, out, "run.steps=6", "run.save_every=2")
+    trained(export, out, "run.steps=6", "run.save_every=2", "run.tensorboard=true")
     return out
 
 
@@ -62,6 +62,9 @@ def test_a_run_says_what_it_was(whole):
     assert line["tokens"] == 2 * (9 * 4 * 4 + 2 * 2)
     assert 0 <= line["data_wait"] <= 1
     assert min(line["tokens_per_s"], line["flops_per_s"], line["memory_gib"], line["gradient_norm"]) > 0
+    shown = read_batches(whole)
+    assert [line["step"] for line in shown] == list(range(1, 7))
+    assert [len(line["samples"]) for line in shown] == [line["samples"] for line in read_metrics(whole)]
     config = json.loads((whole / "config.json").read_text())
     assert config["recipe"] == "tiny"
     assert config["data"]["latents"]["clips"]["frames"] == [9]
@@ -69,8 +72,25 @@ def test_a_run_says_what_it_was(whole):
     assert steps == ["step-00000004", "step-00000006"], "the newest two are kept"
 
 
+def test_tensorboard_shows_what_the_lines_say(whole):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(whole / "tensorboard"))
+    board.Reload()
+    shown = [(event.step, event.value) for event in board.Scalars("loss")]
+    assert shown == [(line["step"], pytest.approx(line["loss"])) for line in read_metrics(whole)]
+    assert set(board.Tags()["scalars"]) == set(read_metrics(whole)[0]) - {"step"}
+
+
+def test_compiled_blocks_give_the_losses_of_a_run(export, whole, tmp_path, long):
+    if not long:
+        pytest.skip("compiling takes half a minute; with --long")
+    trained(export, tmp_path / "run", "run.steps=2", "parallel.compile=true")
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(whole)[:2], rtol=1e-4)
+
+
 def test_stopped_and_resumed_is_bit_equal(export, whole, tmp_path):
-    stopped = trained(export, tmp_path / "run", "run.steps=6", "run.save_every=2", stop_at=3)
+    stopped = trained(export, tmp_path / "run", "run.steps=6", "run.save_every=2", "run.tensorboard=true", stop_at=3)
     assert (stopped.state, stopped.step) == ("stopped", 3)
     resumed = trained(export, tmp_path / "run", resume=True)
     assert (resumed.state, resumed.step, resumed.resumed) == ("done", 6, True)
@@ -102,8 +122,11 @@ def test_what_came_after_the_checkpoint_is_done_again(export, whole, tmp_path):
     (run / "checkpoints" / ".step-00000006").mkdir()
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 7, "lo')
+    with (run / "batches.jsonl").open("a") as file:
+        file.write('{"step": 7, "samp')
     trained(export, run, resume=True)
     assert losses(run) == losses(whole)
+    assert read_batches(run) == read_batches(whole)
     assert same_weights(run, whole)
     assert not (run / "checkpoints" / ".step-00000006").exists()
 

@@ -1,16 +1,21 @@
 """Run in two processes by `test_ranks`: runs of several layouts one after another, each with the gradients of its first step.
 
-Arguments: export, folder, and for each run a name and its settings joined by spaces; `RANK` and the rest come from the environment.
+Arguments: export, folder, and for each run a name and its settings joined by spaces, among them `stop_at=STEP` and `resume`; `RANK` and the rest come from the environment.
 """
 
+import os
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.distributed.tensor import DTensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from backend.store.checksums import list_files
 from tests.training.made_run import trained
+from training import checkpoint
 
 
 def record(into: list) -> object:
@@ -32,14 +37,24 @@ def whole(gradient: torch.Tensor | None) -> torch.Tensor | None:
     return None if gradient is None else gradient.clone()
 
 
+def late(*listed: Any, **to: Any) -> None:
+    """Checksums as they are written on a busy disk."""
+    time.sleep(0.2)
+    list_files(*listed, **to)
+
+
 def main() -> None:
     torch.set_num_threads(1)
+    if os.environ["RANK"] == "1":
+        checkpoint.list_files = late  # a checkpoint may not have its name before every rank has listed its part
     export, folder = Path(sys.argv[1]), Path(sys.argv[2])
     for told in sys.argv[3:]:
         name, *settings = told.split(" ")
         gradients: list = []
         handle = record(gradients)
-        trained(export, folder / name, *settings)
+        stop_at = next((int(each.removeprefix("stop_at=")) for each in settings if each.startswith("stop_at=")), 0)
+        kept = [each for each in settings if each != "resume" and not each.startswith("stop_at=")]
+        trained(export, folder / name, *kept, resume="resume" in settings, stop_at=stop_at)
         handle.remove()  # pyright: ignore[reportAttributeAccessIssue]
         if torch.distributed.get_rank() == 0:
             torch.save(gradients, folder / f"{name}.pt")

@@ -4,7 +4,7 @@ Every rank knows the whole order. Position counts batches over all ranks, so a r
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from backend.domain import SettingsError, digest
-from training.anchors import SupersetAnchoring
+from training.anchors import Candidate, SupersetAnchoring
 from training.data.modes import Example, Picture
-from training.layout import WAN_PATCH, Segment
+from training.layout import WAN_PATCH, Segment, anchor_segments
 
 
 class Shown(NamedTuple):
@@ -23,6 +23,10 @@ class Shown(NamedTuple):
     picture: Picture
     variant: str
     segment: Segment
+    inside: bool | None = None
+    """Of an anchor: whether it lies inside the clip; None: of a reference, or of anchors that were not drawn."""
+    gap_s: float | None = None
+    """To the nearer end of the clip; 0 inside."""
 
 
 class Drawn(NamedTuple):
@@ -128,29 +132,20 @@ class BatchOrder:
         count = most if self.all_references or not most else int(rng.integers(1, most + 1))
         chosen = sorted(rng.permutation(len(example.pictures))[:count])
         pictures = sorted((example.pictures[index] for index in chosen), key=lambda picture: (picture.size, picture.target))
+        segments = anchor_segments([("reference", "", picture.size) for picture in pictures], timestep=self.anchor_timestep)
         return Drawn(
             example,
             tuple(
-                Shown(
-                    picture,
-                    picture.variants[int(rng.integers(len(picture.variants)))],
-                    Segment(role="reference", size=(1, *picture.size), slot=slot, timestep=self.anchor_timestep),
-                )
-                for slot, picture in enumerate(pictures)
+                Shown(picture, picture.variants[int(rng.integers(len(picture.variants)))], segment)
+                for picture, segment in zip(pictures, segments, strict=True)
             ),
         )
 
     def _anchors(self, example: Example, rng: np.random.Generator) -> tuple[Shown, ...]:
         chosen = self.anchoring.draw(example.candidates, example.clip_s, rng, frequencies=self._frequencies)
-        pictures = {picture.subject_id: picture for picture in example.pictures}
-        shown = []
-        for anchor in sorted(chosen, key=lambda each: (each.candidate.role, each.candidate.category)):
-            found, picture = anchor.candidate, pictures[anchor.candidate.id]
-            segment = Segment(
-                role=found.role, category=found.category, size=(1, *picture.size), timestep=self.anchor_timestep
-            )
-            shown.append(Shown(picture, picture.variants[0], segment))
-        return tuple(sorted(shown, key=lambda each: (each.segment.role, each.segment.size)))
+        plain = shown_anchors(example, [anchor.candidate for anchor in chosen], timestep=self.anchor_timestep)
+        shown = [each._replace(inside=one.inside, gap_s=one.gap_s) for each, one in zip(plain, chosen, strict=True)]
+        return tuple(sorted(shown, key=lambda each: (each.segment.role, each.segment.size, each.segment.slot)))
 
     @cached_property
     def _frequencies(self) -> Mapping[str, Mapping[str, int]]:
@@ -163,6 +158,16 @@ class BatchOrder:
 
     def _rng(self, *about: object) -> np.random.Generator:
         return np.random.default_rng(int(digest((self.seed, *about), num_bytes=8), 16))
+
+
+def shown_anchors(example: Example, anchors: Sequence[Candidate], *, timestep: float | None) -> list[Shown]:
+    """These of an example's anchors, as they stand beside its clip."""
+    pictures = {picture.subject_id: picture for picture in example.pictures}
+    kinds = [(anchor.role, anchor.category, pictures[anchor.id].size) for anchor in anchors]
+    return [
+        Shown(pictures[anchor.id], pictures[anchor.id].variants[0], segment)
+        for anchor, segment in zip(anchors, anchor_segments(kinds, timestep=timestep), strict=True)
+    ]
 
 
 def _tokens(size: tuple[int, int, int]) -> int:

@@ -41,6 +41,9 @@ class Encoders:
     audio: str = ""
     """Empty: sound is left out."""
     audio_weights: str = ""
+    image: str = ""
+    """Empty: first frames are not encoded apart; bases of Wan I2V need them."""
+    image_weights: str = ""
     faces: str = "embedded"
     device: str = "auto"
     dtype: str = "float32"
@@ -52,6 +55,7 @@ class Encoders:
             "LatentCodec": (self.codec, self.codec_weights),
             "TextEncoder": (self.text, self.text_weights),
             "AudioEncoder": (self.audio, self.audio_weights),
+            "PatchEncoder": (self.image, self.image_weights),
             "FaceAnalyzer": (self.faces, ""),
         }
         return {role: found for role, found in every.items() if found[0]}
@@ -144,7 +148,7 @@ def plan_of(export: Path, settings: Latents, workers: WorkerSettings) -> Plan:
     """The stages with these settings, and the models that are bound."""
     stages = (
         ListClips(),
-        EncodeClips(shapes=settings.clips, audio=bool(settings.encoders.audio)),
+        EncodeClips(shapes=settings.clips, audio=bool(settings.encoders.audio), image=bool(settings.encoders.image)),
         EncodePictures(export=str(export.resolve()), shapes=settings.pictures, clips=settings.clips),
         EncodeTexts(),
     )

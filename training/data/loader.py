@@ -6,7 +6,7 @@ Shapes: B samples, C channels, T H W of a latent, L text tokens, A channels of a
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,21 +29,27 @@ class Loaded:
     batch: Batch
     position: Position
     """After it."""
-    global_samples: int
-    """Samples of the batches of all ranks at this position."""
+    of_all: tuple[Batch, ...]
+    """The batches of all ranks at this position."""
+
+    @property
+    def global_samples(self) -> int:
+        """Samples of all ranks at this position."""
+        return sum(len(batch.samples) for batch in self.of_all)
 
 
 class TensorReader:
-    """Turns batches into tensors. `text_tokens`: texts are filled up with zeros to so many, as Wan was trained."""
+    """Turns batches into tensors. `text_tokens`: texts are filled up with zeros to so many, as Wan was trained; `images`: first
+    frames are read too, as Wan I2V takes them."""
 
-    def __init__(self, encoded: Encoded, *, text_tokens: int) -> None:
-        self._cache, self._keys, self._text_tokens = encoded.cache, encoded.keys, text_tokens
+    def __init__(self, encoded: Encoded, *, text_tokens: int, images: bool = False) -> None:
+        self._cache, self._keys, self._text_tokens, self._images = encoded.cache, encoded.keys, text_tokens, images
         self.empty_text_BLA = self._text(EMPTY_TEXT)[None]
 
     def read(self, batch: Batch) -> tuple[torch.Tensor, Conditions]:
         """Latents and conditions of a batch. Raises StoreError where the cache is damaged."""
         clips = [sample.example.clip_id for sample in batch.samples]
-        x = torch.stack([self._cache.tensor(self._keys.clips, clip, "video") for clip in clips])
+        x = self._of_clips(clips, "video")
         anchors = tuple(tuple(shown.segment for shown in sample.shown) for sample in batch.samples)
         latents = tuple(
             torch.stack([self._shown(sample.shown[place]) for sample in batch.samples])
@@ -51,16 +57,20 @@ class TensorReader:
         )
         audio = None
         if batch.samples[0].example.has_audio:
-            features = [self._cache.tensor(self._keys.clips, clip, "audio") for clip in clips]
-            audio = audio_windows(torch.stack(features), 1 + FRAMES_PER_LATENT * (x.shape[2] - 1))
+            audio = audio_windows(self._of_clips(clips, "audio"), 1 + FRAMES_PER_LATENT * (x.shape[2] - 1))
         conditions = Conditions(
             text_BLA=torch.stack([self._text(clip) for clip in clips]),
             empty_text_BLA=self.empty_text_BLA,
             anchors=anchors,
             anchor_latents=latents,
+            first_frame_BCTHW=self._of_clips(clips, "first_frame") if self._images else None,
+            image_BIA=self._of_clips(clips, "image") if self._images else None,
             audio_BTWA=audio,
         )
         return x, conditions
+
+    def _of_clips(self, clips: Sequence[str], name: str) -> torch.Tensor:
+        return torch.stack([self._cache.tensor(self._keys.clips, clip, name) for clip in clips])
 
     def _shown(self, shown: Shown) -> torch.Tensor:
         return self._cache.tensor(self._keys.pictures, shown.picture.target, shown.variant)
@@ -109,7 +119,7 @@ class Loader:
             batches, position = self._order.at(position, ranks=self._ranks)
             mine = batches[self._rank]
             x, conditions = self._reader.read(mine)
-            yield Loaded(x, conditions, mine, position, sum(len(batch.samples) for batch in batches))
+            yield Loaded(x, conditions, mine, position, batches)
 
     def _put(self, found: Loaded | BaseException) -> bool:
         while not self._ended.is_set():

@@ -97,6 +97,13 @@ def centred(frames: np.ndarray, shape: Shape) -> np.ndarray:
     return frames[:, top : top + shape.height, left : left + shape.width]
 
 
+def covered(picture: np.ndarray, shape: Shape) -> np.ndarray:
+    """The middle of a picture `(H, W, 3)` at a clip's height and width, as its frames are cut."""
+    size = covering(picture.shape[1], picture.shape[0], shape)
+    kernel = cv2.INTER_AREA if size[0] < picture.shape[1] else cv2.INTER_CUBIC
+    return centred(cv2.resize(picture, size, interpolation=kernel)[None], shape)[0]
+
+
 def filled(rgba: np.ndarray, size: tuple[int, int], *, background: str) -> tuple[np.ndarray, np.ndarray]:
     """A cut-out uint8 `(H, W, 4)` as large as fits into `size` (height, width): RGB uint8, and its mask uint8 0 or 1."""
     scale = min(size[0] / rgba.shape[0], size[1] / rgba.shape[1])

@@ -1,11 +1,12 @@
 """The cache of latents: sharded safetensors with an index, packed from what the stages kept.
 
-A folder holds `shards/NNNNN.safetensors`, `shards/NNNNN.jsonl` (a line an item: its key, its shapes) and `work/` (the
-catalog and what is not packed yet). A shard counts only when its index is there, and what was packed is removed from `work/`
-only after that, so that whoever is killed loses nothing. Keys name the stage, its settings and its models' weights: latents
-of several versions lie side by side and are never mixed.
+A folder holds `shards/NNNNN.safetensors`, `shards/NNNNN.jsonl` (a line an item: its key, its shapes, SHA-256 of each tensor
+and of the line; those of earlier versions have no checksums) and `work/` (the catalog and what is not packed yet). A shard counts
+only when its index is there, and what was packed is removed from `work/` only after that, so that whoever is killed loses
+nothing. Keys name the stage, its settings and its models' weights: latents of several versions lie side by side and are never mixed.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -18,10 +19,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
 
-from backend.domain import ProjectError, StoreError
+from backend.domain import ProjectError, StoreError, json_checksum
 from backend.store.artifacts import Artifacts
 
 SHARD_BYTES = 256 * 2**20  # our choice: a few seconds to write, thousands for a data set of terabytes
+_EARLIER = {"key", "target", "artifact", "tensors"}
+"""What a line of an earlier version holds."""
 
 
 class Kept(NamedTuple):
@@ -40,6 +43,8 @@ class Entry:
     artifact: str
     """What it was packed from: names its content."""
     shapes: Mapping[str, tuple[int, ...]]
+    digests: Mapping[str, str]
+    """By tensor; none in a cache of an earlier version."""
 
 
 class LatentCache:
@@ -50,6 +55,7 @@ class LatentCache:
         self.folder = folder
         self._entries: dict[tuple[str, str], Entry] = {}
         self._open: dict[str, safe_open] = {}
+        self._checked: set[tuple[str, str, str]] = set()
         for path in sorted((folder / "shards").glob("*.jsonl")):
             self._entries.update(_read_index(path))
 
@@ -61,16 +67,28 @@ class LatentCache:
         return self._entries.get((key, target))
 
     def tensor(self, key: str, target: str, name: str) -> torch.Tensor:
-        """One tensor of an item that is there. Raises StoreError where its shard is damaged or gone."""
-        shard = self._entries[key, target].shard
+        """One tensor of an item that is there; its checksum is looked at the first time.
+
+        Raises StoreError where its shard is damaged or gone.
+        """
+        entry = self._entries[key, target]
+        shard = entry.shard
         try:
             if shard not in self._open:
                 self._open[shard] = safe_open(self.folder / "shards" / shard, framework="pt")
-            return self._open[shard].get_tensor(f"{key}/{target}/{name}")
+            found = self._open[shard].get_tensor(f"{key}/{target}/{name}")
         except (OSError, SafetensorError) as error:
             raise StoreError(
                 f"{shard} in {self.folder} cannot be read: {error}; delete the folder, and the latents are made again"
             ) from error
+        if entry.digests and (key, target, name) not in self._checked:
+            if _digest(found) != entry.digests.get(name):
+                raise StoreError(
+                    f"{name} of {target} in {shard} of {self.folder} does not fit its checksum; delete the folder, and the "
+                    "latents are made again"
+                )
+            self._checked.add((key, target, name))
+        return found
 
     def pack(self, kept: Iterable[Kept], artifacts: Artifacts, *, shard_bytes: int = SHARD_BYTES) -> int:
         """Adds items that are not there with this content, and removes their artifacts. Gives how many were added.
@@ -95,8 +113,7 @@ class LatentCache:
         for item in part:
             found = load(artifacts.get(item.artifact))
             tensors |= {f"{item.key}/{item.target}/{name}": values for name, values in found.items()}
-            shapes = {name: list(values.shape) for name, values in found.items()}
-            lines.append(json.dumps({"key": item.key, "target": item.target, "artifact": item.artifact, "tensors": shapes}))
+            lines.append(_line(item, found))
         shards = self.folder / "shards"
         shards.mkdir(parents=True, exist_ok=True)
         name = f"{len(list(shards.glob('*.jsonl'))):05d}"
@@ -135,13 +152,36 @@ def _whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _line(item: Kept, tensors: Mapping[str, torch.Tensor]) -> str:
+    told = {
+        "key": item.key,
+        "target": item.target,
+        "artifact": item.artifact,
+        "tensors": {name: list(values.shape) for name, values in tensors.items()},
+        "sha256": {name: _digest(values) for name, values in tensors.items()},
+    }
+    return json.dumps({**told, "line": json_checksum(told)})
+
+
+def _digest(tensor: torch.Tensor) -> str:
+    """SHA-256 of what a tensor is and of its bytes."""
+    found = hashlib.sha256(f"{tensor.dtype} {list(tensor.shape)} ".encode())
+    found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
 def _read_index(path: Path) -> dict[tuple[str, str], Entry]:
     found = {}
     try:
         for line in path.read_text("utf-8").splitlines():
             told = json.loads(line)
+            said = told.pop("line", None)
+            if said != json_checksum(told) and not (said is None and set(told) == _EARLIER):
+                raise ValueError("a line does not fit its checksum")
             shapes = {name: tuple(shape) for name, shape in told["tensors"].items()}
-            found[told["key"], told["target"]] = Entry(f"{path.stem}.safetensors", told["artifact"], shapes)
+            found[told["key"], told["target"]] = Entry(
+                f"{path.stem}.safetensors", told["artifact"], shapes, told.get("sha256", {})
+            )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is no index of latents: {error!r}; delete the folder, and they are made again") from error
     return found

@@ -25,6 +25,7 @@ from backend.domain import (
     LatentCodec,
     MediaError,
     Ok,
+    PatchEncoder,
     Record,
     Resources,
     Result,
@@ -102,6 +103,7 @@ class ListClips:
 class EncodeClips:
     """Latents of the start of each clip at the shape of its bucket (`video`), and features of its sound (`audio`).
 
+    For Wan I2V also of its first frame alone: latents of a clip that is grey after it (`first_frame`), and features (`image`).
     Frames are taken at the bucket's rate by presentation time, scaled to cover the shape, and cut to its middle.
     """
 
@@ -114,10 +116,12 @@ class EncodeClips:
 
     shapes: ClipShapes = field(default_factory=ClipShapes)
     audio: bool = False
+    image: bool = False
 
     @property
     def roles(self) -> tuple[str, ...]:
-        return ("LatentCodec", "AudioEncoder") if self.audio else ("LatentCodec",)
+        optional = {"AudioEncoder": self.audio, "PatchEncoder": self.image}
+        return ("LatentCodec", *(role for role, wanted in optional.items() if wanted))
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         return [self._encoded(item, context) for item in items]
@@ -137,7 +141,11 @@ class EncodeClips:
             times = reader.times_s[clip.start_frame] + np.arange(shape.frames) / self.shapes.fps
             indices = _nearest(reader.times_s, times).clip(clip.start_frame, clip.stop_frame - 1)
             frames = reader.at(indices.tolist(), size=covering(video.width, video.height, shape))
-            tensors = {"video": cast(LatentCodec, context.role("LatentCodec")).encode(centred(frames, shape))}
+            codec, frames = cast(LatentCodec, context.role("LatentCodec")), centred(frames, shape)
+            tensors = {"video": codec.encode(frames)}
+            if self.image:
+                tensors["first_frame"] = codec.encode_start(frames[0], shape.frames)
+                tensors["image"] = cast(PatchEncoder, context.role("PatchEncoder")).encode(frames[0])
             if self.audio:
                 heard = self._heard(item, context, shape.frames)
                 if heard is not None:
