@@ -1,4 +1,4 @@
-"""Pictures of every page on the sample project, light and dark, for docs/images: `make screenshots`, then look at them.
+"""Pictures of every page on the sample project and of the first start, light and dark, for docs/images: `make screenshots`, then look at them.
 
 The project is made by the commands that people use: sample world, curation, evaluation of its three systems, a study with
 the world's votes, calibration. It is kept in the temporary folder; a page that needs a screen gets one from Xvfb.
@@ -11,12 +11,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from PySide6.QtWidgets import QApplication, QWidget
+
 from backend.client import connect
 from bench.qt import application, pause, wait
 from studio.app import open_window
 from studio.pages import PAGES
 from studio.pages.compare import ComparePage
 from studio.pages.page import Page
+from studio.theme import Theme, apply_theme, load_theme
+from studio.welcome import Welcome
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WORK = Path(tempfile.gettempdir()) / "subject-studio-screenshots"
@@ -32,8 +36,9 @@ def main() -> None:
     if not (WORK / "made").exists():
         make_project(WORK, project)
     IMAGES.mkdir(exist_ok=True)
-    application()
+    app = application()
     for theme in ("light", "dark"):
+        keep(first_start(app, load_theme(theme)), f"welcome-{theme}")
         api = connect(project, start=True)
         window = open_window(
             api, project=project, rater="ann", theme=theme, state=WORK / f"state-{theme}" / "p", page="library"
@@ -45,9 +50,23 @@ def main() -> None:
                 window.open_page(page)
                 PREPARE.get(page, lambda shown: None)(window.page)
                 pause(SETTLE_S)
-                path = IMAGES / f"{page}-{theme}.webp"
-                assert window.grab().save(str(path), "WEBP", 88), f"{path} cannot be written"
-                sys.stdout.write(f"{path.relative_to(IMAGES.parents[1])}  {path.stat().st_size // 1024} KiB\n")
+                keep(window, f"{page}-{theme}")
+
+
+def first_start(app: QApplication, theme: Theme) -> Welcome:
+    """The page without a project, as somebody sees it who opened one before."""
+    apply_theme(app, theme)
+    page = Welcome(theme, recent=(Path("projects", "demo-project"),))
+    page.show()
+    pause(0.5)
+    return page
+
+
+def keep(widget: QWidget, name: str) -> None:
+    """Writes what it shows into docs/images."""
+    path = IMAGES / f"{name}.webp"
+    assert widget.grab().save(str(path), "WEBP", 88), f"{path} cannot be written"
+    sys.stdout.write(f"{path.relative_to(IMAGES.parents[1])}  {path.stat().st_size // 1024} KiB\n")
 
 
 def in_a_trial(page: Page) -> None:

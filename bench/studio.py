@@ -1,6 +1,6 @@
 """How quickly Studio starts and answers a key, over the real service: a queue of 100,128 pairs, and a small curated project.
 
-Runs offscreen unless a display is set. `bench.studio_player` has the figures of the player.
+`bench.studio_player` has the figures of the player. As a module it prints its rows as JSON (`bench.screens`).
 """
 
 import statistics
@@ -17,13 +17,16 @@ from PySide6.QtTest import QTest
 from backend.sampleworld import render_world
 from bench import studio_player
 from bench.qt import application, wait
-from bench.studio_queue import served
+from bench.screens import tell
+from bench.studio_queue import PlantQueue, served
 from bench.studio_start import opened
 from studio.pages.judge import JudgePage
 from studio.sessions.verify import Phase
 from studio.window import Window
 
-NUM_KEYS = 100
+NUM_KEYS = 400
+NUM_COLD = 15
+COLD = PlantQueue(clips=8, frames=120, subjects=2, width=1280, height=720)  # 120 pairs of clips of 5 s
 NUM_STARTS = 3
 SMALL_WORLD = {"videos": 3, "duration_s": 6.0, "size": (480, 270)}
 
@@ -33,9 +36,9 @@ def run(folder: Path | None = None) -> list[dict]:
     application()
     with tempfile.TemporaryDirectory(dir=folder) as name:
         root = Path(name)
-        with served(root) as project:
+        with served(root / "queue", PlantQueue()) as project:
             rows = [*_warm_starts(project, root), *_verdicts(project, root)]
-        return [*rows, *_cold_starts(root), *studio_player.run(root)]
+        return [*rows, *_cold_next(root), *_cold_starts(root), *studio_player.run(root)]
 
 
 def _started(project: Path, root: Path, page: str) -> tuple[float, float]:
@@ -80,6 +83,45 @@ def _verdicts(project: Path, root: Path) -> list[dict]:
     ]
 
 
+def _cold_next(root: Path) -> list[dict]:
+    """From the key to the first frame of both clips of a pair of which nothing is held: it is leased, its pictures are read,
+    its previews are found (or made), opened and decoded."""
+    with served(root / "cold", COLD) as project, closing(opened(project, root / "cold-state", "verify")) as window:
+        page, api = _judge_page(window), window.link.api
+        for trial in api.next_trials(study_id=page.study_id, rater="somebody else", limit=COLD.clips * COLD.subjects):
+            for one in trial.stimuli:
+                if one.clip_media is not None:
+                    api.media(media_id=one.clip_media)
+        there = [_first_frames(page) for _ in range(NUM_COLD)]
+        made = []
+        for _ in range(NUM_COLD):
+            wait(lambda: len(page.loader.clips) == len(page.session.held) > 1)
+            api.clear_storage(kinds=("previews",))
+            made.append(_first_frames(page))
+    return [
+        _row(
+            "cold next: key to first frame of both clips, 5 s of 720p, median", 1000 * statistics.median(there), "ms", 300
+        ),
+        _row("cold next, slowest", 1000 * max(there), "ms", 300),
+        _row("cold next whose previews are made then, median", 1000 * statistics.median(made), "ms", None),
+    ]
+
+
+def _first_frames(page: JudgePage) -> float:
+    wait(lambda: page.session.phase is Phase.JUDGING and len(page.loader.clips) == len(page.session.held))
+    last = page.session.current
+    page.session.upcoming.clear()
+    for held in (page.loader.stills, page.loader.clips, page.deck.cache):
+        held.clear()
+    movies = [view.movie for view in page.form_view.views.values()]
+    started = time.perf_counter()
+    QTest.keyClick(page, Qt.Key.Key_2)
+    wait(lambda: page.session.current not in (None, last) and all(movie.frame is not None for movie in movies))
+    for movie in movies:
+        movie.repaint()
+    return time.perf_counter() - started
+
+
 def _judge_page(window: Window) -> JudgePage:
     assert isinstance(window.page, JudgePage)
     return window.page
@@ -115,3 +157,7 @@ def _next_is_loaded(page: JudgePage) -> bool:
 
 def _row(name: str, value: float, unit: str, target: float | None) -> dict:
     return {"area": "studio", "name": name, "value": round(value, 3), "unit": unit, "target": target}
+
+
+if __name__ == "__main__":
+    tell(run())

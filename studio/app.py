@@ -35,7 +35,7 @@ SCREENLESS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs", "vkkhrdisplay")
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command: 0 when the window was closed, 1 when it could not be opened (one sentence says why)."""
-    args = _parser().parse_args(argv)
+    args = command_line().parse_args(argv)
     try:
         project = find_project(args.project)
         require_display(os.environ)
@@ -212,7 +212,8 @@ def install_crash_hook(folder: Path, notify: Callable[[str], None], *, describe:
     threading.excepthook = lambda args: record(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What `studio` takes."""
     parser = argparse.ArgumentParser(prog="studio", description="Look through, verify and judge what a project holds.")
     parser.add_argument(
         "project",

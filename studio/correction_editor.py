@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCompleter,
@@ -24,17 +24,15 @@ from backend.domain import ProjectError, StudioError
 from backend.domain.corrections import Correction, Outline
 from backend.domain.model_work import SegmentedFrame
 from backend.media.reader import VideoReader
+from studio.correction_sender import CorrectionSender
 from studio.link import Link
-from studio.outbox import Said
 from studio.player.edit_pane import EditPane
 from studio.sessions.correcting import TOOLS, CorrectingSession
-from studio.sync import SyncState
 from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import Chip, clear, label
 
 SIDE_PX = 340
-PATIENCE_MS = 4000  # how long the service may take before the screen moves on with what is safe here
 MOST_LETTERS = {"phrase": 500, "category": 100}
 log = logging.getLogger(__name__)
 
@@ -71,18 +69,13 @@ class CorrectionEditor(QWidget):
         self._study, self._item = "", ""
         self._asked = 0
         self._made: list[Correction] = []
-        self.is_busy = False
-        self._stored: dict[tuple[str, int], Correction] = {}
-        """What is on its way, by id and revision; those that are on the disk are in `_kept`."""
-        self._kept: set[tuple[str, int]] = set()
         self._then: list[Correction] = []
-        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
-        self._patience.timeout.connect(self._move_on)
-        link.vote_saved.connect(self._on_kept)
-        link.vote_not_saved.connect(lambda said, why: self._on_refused(said, why))
-        link.vote_refused.connect(self._on_refused)
-        link.votes_sent.connect(self._on_sent)
-        link.sync_changed.connect(self._on_sync)
+        self._is_showing = False
+        """Whether the service has what was stored, and is asked for what came of it."""
+        self.outgoing = CorrectionSender(link)
+        self.outgoing.arrived.connect(self._on_arrived)
+        self.outgoing.waits.connect(self._move_on)
+        self.outgoing.refused.connect(self._on_refused)
         self.pane = EditPane(text("correct.frame"))
         self.title = label("", "title")
         self.by_people = Chip("", tone="accent")
@@ -122,8 +115,8 @@ class CorrectionEditor(QWidget):
 
     def close_editor(self) -> None:
         """Forgets what was not stored; what is on its way goes on."""
-        if self._stored:
-            self._move_on()
+        if self.outgoing.is_busy:
+            self.outgoing.move_on()
             return
         self._asked += 1
         self._free()
@@ -133,6 +126,11 @@ class CorrectionEditor(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self.pane.set_colours(theme.colour("well"), theme.colour("muted"))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what was stored is not shown yet."""
+        return self.outgoing.is_busy or self._is_showing
 
     @property
     def session(self) -> CorrectingSession | None:
@@ -159,11 +157,12 @@ class CorrectionEditor(QWidget):
         self.pane.setFocus()
         self.pane.update()
 
-    def other_side(self) -> None:
-        """The next panel that can be corrected."""
+    def other_side(self) -> bool:
+        """Shows the next panel that can be corrected; False where there is none."""
         slots = [side.slot for side in self.sides]
         if len(slots) > 1:
             self._show_side(slots[(slots.index(self.slot) + 1) % len(slots)])
+        return len(slots) > 1
 
     def undo(self) -> None:
         """The last change of box or mask on the shown side."""
@@ -216,71 +215,43 @@ class CorrectionEditor(QWidget):
         return super().eventFilter(watched, event)
 
     def _store(self, corrections: tuple[Correction, ...], *, made: list[Correction]) -> None:
-        self.is_busy = True
         self.save_button.setEnabled(False)
-        self._stored = {(one.id, one.rev): one for one in corrections}
-        self._kept, self._then = set(), made
-        for one in corrections:
-            self.link.write(one)
+        self._then = made
+        self.outgoing.send(corrections)
 
-    def _on_kept(self, said: Said) -> None:
-        """One is on the disk; the service has some time to answer for all of them."""
-        if (said.id, said.rev) in self._stored:
-            self._kept.add((said.id, said.rev))
-            if self._kept == set(self._stored):
-                self._patience.start()
-
-    def _on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
-        """The journal has some: when it has all, the screen shows what came of them."""
-        if not self._stored or not set(self._stored) & set(sent):
-            return
-        left = {key: one for key, one in self._stored.items() if key not in sent}
-        self._stored, self._kept = left, self._kept - set(sent)
-        if left:
-            return
-        self._patience.stop()
+    def _on_arrived(self) -> None:
+        """The screen shows what came of it."""
         study, item, slots, api = self._study, self._item, [side.slot for side in self.sides], self.link.api
-        made, number = self._then, self._asked
+        number, self._is_showing, self._made = self._asked, True, self._then
 
         def done(outlines: dict[str, Outline]) -> None:
             if number == self._asked:
-                self._made = made
                 self._free()
                 self.saved.emit(outlines)
 
         self.link.ask(
             lambda: {slot: api.outline(study_id=study, item_id=item, slot=slot) for slot in slots},
             done,
-            lambda error: self._move_on() if number == self._asked else None,
+            lambda error: self._move_on(()) if number == self._asked else None,
             slow=True,
         )
 
-    def _on_refused(self, said: Said, why: str) -> None:
+    def _on_refused(self, why: str) -> None:
         """What cannot be stays in its field, to be mended here: nobody else needs to look at it."""
-        if self._stored.pop((said.id, said.rev), None) is None:
-            return
-        self.link.outbox.forget(said.id)
-        self._stored = {}
         self._free()
         self.failed.emit(why)
 
-    def _on_sync(self, state: SyncState) -> None:
-        if state.lost and self._stored and self._kept == set(self._stored):
-            self._move_on()
-
-    def _move_on(self) -> None:
-        """What is safe here needs no waiting for a service that is away."""
-        waiting, self._made = tuple(self._stored), self._then
-        outlines = {side.slot: foreseen(side.outline, tuple(self._stored.values())) for side in self.sides}
+    def _move_on(self, waiting: tuple[Correction, ...]) -> None:
+        """Shows what will stand, with what is still on its way."""
+        self._made = self._then
+        outlines = {side.slot: foreseen(side.outline, waiting) for side in self.sides}
         self._free()
         if waiting:
-            self.waits.emit(waiting)
+            self.waits.emit(tuple((one.id, one.rev) for one in waiting))
         self.saved.emit(outlines)
 
     def _free(self) -> None:
-        self._patience.stop()
-        self._stored, self._kept = {}, set()
-        self.is_busy = False
+        self._is_showing = False
         self.save_button.setEnabled(True)
 
     def _refuse(self, error: StudioError) -> None:

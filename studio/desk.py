@@ -70,9 +70,12 @@ class Desk(QObject):
     def show(self, api: Api, project: Path) -> Window:
         """The window of a project that was reached; it takes the place of what was open."""
         before, self.window = self.window, self._open_window(api, project)
-        self.recent.add(project)
         self.window.projects_wanted.connect(self.show_welcome)
         self.window.show()
+        try:
+            self.recent.add(project)
+        except OSError as error:  # it is open all the same
+            log.warning("%s is not put among the recent projects: %s", project, error)
         if self.welcome is not None:
             self.welcome.close()
         if before is not None:
@@ -100,16 +103,22 @@ class Desk(QObject):
         self._pool.submit(work).add_done_callback(self._done.emit)
 
     def _finish(self, future: Future[tuple[Path, Api]]) -> None:
+        """Shows what was reached, or why nothing was; either way something can be chosen again."""
         if future.cancelled():
             return
+        told = text("welcome.went_wrong")
         try:
             project, api = future.result()
             self.show(api, project)
+            told = ""
         except StudioError as error:
             log.info("a project could not be opened: %s", error)
-            self.show_welcome()
-            assert self.welcome is not None
-            self.welcome.say(str(error))
+            told = str(error)
+        finally:  # also for what nobody foresaw, which goes on to the crash record
+            if told:
+                self.show_welcome()
+                assert self.welcome is not None
+                self.welcome.say(told)
 
     def _theme(self) -> Theme:
         app = QApplication.instance()

@@ -10,7 +10,7 @@ from backend.domain.erasing import ErasedItems, ErasureForecast
 from backend.domain.library import Selection
 from studio.ask_dialog import WIDTH_PX, AskDialog
 from studio.link import Link
-from studio.texts import text
+from studio.texts import counted, text
 from studio.widgets import clear, label
 
 KINDS = ("video", "clip", "subject", "pair", "bench_case")
@@ -92,11 +92,15 @@ class EraseDialog(AskDialog):
 def going_words(found: ErasureForecast) -> list[str]:
     """What would go, line by line."""
     rows = dict(found.rows)
-    named = [text(f"erase.row_{kind}", count=rows.pop(kind)) for kind in KINDS if kind in rows]
+    named = [counted(kind, rows.pop(kind)) for kind in KINDS if kind in rows]
     lines = [", ".join([*named, text("erase.rows", count=sum(rows.values()))])]
     if found.said:
         lines.append(text("erase.said", count=sum(found.said.values())))
-    return [*lines, text("erase.files", artifacts=found.artifacts, cached=found.cached + found.answers)]
+    again = found.cached + found.answers
+    return [
+        *lines,
+        text("erase.files", artifacts=counted("stored_picture", found.artifacts), cached=counted("file", again)),
+    ]
 
 
 def staying_words(found: ErasureForecast) -> list[str]:

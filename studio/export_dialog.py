@@ -19,8 +19,9 @@ from backend.api import ExportSummary
 from backend.domain import StudioError
 from backend.domain.figures import ExportForecast, NamedSelection
 from backend.domain.library import Selection
+from backend.domain.privacy import PURPOSES
 from studio.link import Link
-from studio.texts import text
+from studio.texts import counted, text
 from studio.widgets import label
 
 WIDTH_PX = 560
@@ -43,7 +44,9 @@ class ExportDialog(QDialog):
         self._link, self._chosen, self._open, self._number = link, chosen, True, 0
         self._foreseen: ExportForecast | None = None
         self._is_writing = False
-        self.what, self.format = QComboBox(), QComboBox()
+        self.what, self.format, self.purpose = QComboBox(), QComboBox(), QComboBox()
+        for each in PURPOSES:
+            self.purpose.addItem(text(f"export.purpose_{each}"), each)
         self.what.addItem(text("export.chosen" if chosen else "export.everything"), "")
         self.out = QLineEdit(str(out / "selection"))
         self.out.textChanged.connect(lambda _: self._allow())
@@ -90,6 +93,7 @@ class ExportDialog(QDialog):
             ("library.format", self.format),
             ("library.folder", self.out),
             ("library.split", self.split),
+            ("export.purpose", self.purpose),
         )
         for row, (key, field) in enumerate(fields):
             name = label(text(key), "fact_name")
@@ -180,21 +184,26 @@ class ExportDialog(QDialog):
 
     def _export(self) -> None:
         name, chosen, split = self._asked()
-        form, out = self.format.currentText(), self.out.text().strip()
+        told = {"format": self.format.currentText(), "out": self.out.text().strip(), "split": split}
+        told["purpose"] = str(self.purpose.currentData())
         self._is_writing = True
         self._allow()
         self.trouble.hide()
         api = self._link.api
         if name:
-            work = lambda: api.export_selection(name=name, format=form, out=out, split=split)  # noqa: E731 - one of three
+            work = lambda: api.export_selection(name=name, **told)  # noqa: E731 - one of three
         elif chosen is not None:
-            work = lambda: api.export_items(selection=chosen, format=form, out=out, split=split)  # noqa: E731
+            work = lambda: api.export_items(selection=chosen, **told)  # noqa: E731
         else:
-            work = lambda: api.export(format=form, out=out, split=split)  # noqa: E731
+            work = lambda: api.export(**told)  # noqa: E731
         self._link.ask(work, self._written, self._not_written, slow=True)
 
     def _written(self, summary: ExportSummary) -> None:
-        self.done_with.emit(text("library.exported", count=summary.pairs, out=summary.out))
+        told = text("library.exported", count=summary.pairs, out=summary.out)
+        if summary.left_out:
+            reasons = ", ".join(f"{reason} {number:,}" for reason, number in summary.left_out.items())
+            told += " · " + text("export.left_out", reasons=reasons)
+        self.done_with.emit(told)
         if self._open:
             self.accept()
 
@@ -211,12 +220,12 @@ class ExportDialog(QDialog):
 
 def forecast_words(found: ExportForecast) -> str:
     """What an export would hold, line by line: pairs, parts, leaks, licences."""
-    lines = [text("export.pairs", count=found.pairs, videos=found.videos)]
+    lines = [text("export.pairs", pairs=counted("pair", found.pairs), videos=counted("video", found.videos))]
     if found.parts:
         parts = "   ".join(f"{name} {number:,}" for name, number in found.parts.items())
         lines.append(text("export.parts", parts=parts))
         lines.append(text("export.leaks", count=found.leaks) if found.leaks else text("export.no_leaks"))
-    lines.append(text("export.groups", count=found.groups, largest=f"{found.largest:,}"))
+    lines.append(text("export.groups", count=found.groups, largest=counted("pair", found.largest)))
     stated = [f"{name} ({number:,})" for name, number in found.licences.items() if name]
     if stated:
         lines.append(text("export.licences", licences=", ".join(stated)))

@@ -19,10 +19,11 @@ from PySide6.QtWidgets import (
 )
 
 from backend.domain.library import ItemColumn
+from studio.flow import FlowLayout
 from studio.item_model import column_title, value_words
 from studio.sessions.library import Filter, Look
 from studio.texts import text
-from studio.widgets import clear, label
+from studio.widgets import label
 
 EDITOR_WIDTH_PX = 300
 MAX_LIST_PX = 320
@@ -39,41 +40,36 @@ class FilterBar(QWidget):
         self.columns: dict[str, ItemColumn] = {}
         self.chips: dict[str, QPushButton] = {}
         self._look = Look()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        self._row = QWidget()
-        inner = QHBoxLayout(self._row)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(6)
+        self._flow = FlowLayout(self, spacing=6)
         self.add = QPushButton(text("library.add_filter"))
         self.add.setObjectName("quiet_button")
         self.add.clicked.connect(self.offer)
         self.clear = QPushButton(text("library.clear_filters"))
         self.clear.setObjectName("quiet_button")
         self.clear.clicked.connect(self.cleared.emit)
-        row.addWidget(self._row)
-        row.addWidget(self.add)
-        row.addWidget(self.clear)
-        row.addStretch(1)
+        for button in (self.add, self.clear):
+            self._flow.addWidget(button)
 
     def show_look(self, look: Look, columns: Sequence[ItemColumn]) -> None:
         """Chips of the look's filters; `columns` are those that one can filter by."""
         self._look = look
         self.columns = {column.name: column for column in columns}
-        clear(self._row)
+        for chip in self.chips.values():
+            self._flow.removeWidget(chip)
+            chip.hide()
+            chip.deleteLater()
         self.chips = {}
-        layout = self._row.layout()
-        assert layout is not None
         for each in look.filters:
             chip = QPushButton(words_of(each))
             chip.setObjectName("filter_chip")
             chip.setToolTip(text("library.edit_filter"))
             chip.setAccessibleName(words_of(each))
             chip.clicked.connect(lambda _=False, name=each.column: self.edit(name))
-            layout.addWidget(chip)
+            self._flow.addWidget(chip)
             self.chips[each.column] = chip
-        self._row.setVisible(bool(look.filters))
+        for button in (self.add, self.clear):  # behind the chips
+            self._flow.removeWidget(button)
+            self._flow.addWidget(button)
         self.clear.setVisible(bool(look.filters))
 
     def offer(self) -> None:

@@ -3,15 +3,10 @@
 from collections.abc import Sequence
 
 from backend.domain.jobs import StageFlow
-from studio.item_model import gate_words
-from studio.texts import text, texts
+from studio.item_model import gate_words, stage_words
+from studio.texts import counted, text, texts
 
 MOST_GATES = 2  # beside the picture; the sentence names all
-
-
-def stage_title(stage: str) -> str:
-    """A stage's name for people."""
-    return stage.replace("_", " ")
 
 
 def kind_word(kind: str) -> str:
@@ -45,18 +40,17 @@ def sentence_of(stages: Sequence[StageFlow], number: int) -> str:
     parts = [
         text(
             "jobs.flow_says",
-            stage=stage_title(stage.stage),
+            stage=stage_words(stage.stage),
             place=number + 1,
             total=len(stages),
-            entering=f"{stage.entering:,}",
-            kind=kind_word(stage.over),
+            entering=counted(stage.over, stage.entering),
             passed=f"{stage.passed:,}",
         )
     ]
     for what, count in (("failed", stage.failed), ("filtered", stage.filtered), ("pending", stage.pending)):
         if count:
             parts.append(text(f"jobs.flow_count_{what}", count=count))
-    given = [f"{count:,} {kind_word(kind)}" for kind, count in stage.gives.items() if count]
+    given = [counted(kind, count) for kind, count in stage.gives.items() if count]
     if given:
         parts.append(text("jobs.flow_gives", given=", ".join(given)))
     parts += [

@@ -101,6 +101,11 @@ class FormView(QWidget):
         return movies if len(movies) > 1 else [view for view in self.views.values() if view.layout_of != "words"]
 
     @property
+    def num_compared(self) -> int:
+        """How many sides flicker and wipe have."""
+        return len(self._compared)
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The keys that the open question takes for itself."""
         question = self._question
@@ -213,9 +218,14 @@ class FormView(QWidget):
             if self.zoom_linked:
                 self._follow(view.main, view.main.look)
                 return
+        for pane in (self._flick, self._wipe):  # both sides in one place have a look of their own then
+            pane.set_look(Look()) if factor == 0 else pane.zoom_by(factor)
 
     def _build_panels(self, views: list[PanelView]) -> None:
-        """Words above in full width; below them pictures and videos side by side, four or more in two columns."""
+        """Words above in full width; below them pictures and videos side by side, four or more in two columns.
+
+        Beside four videos or more, pictures stand in a column of their own: in rows with them, all would be small.
+        """
         clear(self._grid)
         self.views = {view.panel.slot: view for view in views}
         grid = self._grid.layout()
@@ -223,15 +233,22 @@ class FormView(QWidget):
         grid.setSpacing(16)
         words = [view for view in views if view.layout_of == "words"]
         seen = [view for view in views if view.layout_of != "words"]
-        width = max(1, len(seen) if len(seen) < 4 else 2)
+        movies = [view for view in seen if view.layout_of == "movie"]
+        apart = [view for view in seen if view not in movies] if len(movies) > 3 else []
+        seen = [view for view in seen if view not in apart]
+        width, first = max(1, len(seen) if len(seen) < 4 else 2), 1 if apart else 0
         for row, view in enumerate(words):
-            grid.addWidget(view, row, 0, 1, width)
+            grid.addWidget(view, row, 0, 1, first + width)
         for column in range(grid.columnCount()):
             grid.setColumnStretch(column, 0)
-        for place, view in enumerate(seen):
-            row, column = len(words) + place // width, place % width
-            grid.addWidget(view, row, column)
-            grid.setRowStretch(row, 1)
+        for row in range(grid.rowCount()):  # those of the form before
+            grid.setRowStretch(row, 0)
+        height = max(len(apart), -(-len(seen) // width))
+        spots = [(view, place, 0, 1 if place < len(apart) - 1 else height - place) for place, view in enumerate(apart)]
+        spots += [(view, place // width, first + place % width, 1) for place, view in enumerate(seen)]
+        for view, row, column, rows in spots:
+            grid.addWidget(view, len(words) + row, column, rows, 1)
+            grid.setRowStretch(len(words) + row, 1)
             grid.setColumnStretch(column, MOVIE_STRETCH if view.layout_of == "movie" else STILL_STRETCH)
             for pane in view.panes:
                 pane.set_colours(self._theme.colour("well"), self._theme.colour("muted"))

@@ -19,13 +19,14 @@ from backend.api import Api
 from backend.domain import MediaError, ServiceError, StudioError
 from backend.domain.library import ItemColumn, ItemDetail, ItemScore, ItemView, Origin
 from studio.flow import FlowLayout
-from studio.item_model import column_title, gate_words, shown
+from studio.item_model import bound_words, column_title, gate_words, shown, stage_words
 from studio.link import Link
 from studio.player.deck import Deck
 from studio.player.decoder import Reel
 from studio.player.marked_pane import MarkedPane
 from studio.player.transport import Transport
 from studio.prepare import read_still
+from studio.sentences import translated
 from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import Chip, clear, label
@@ -256,14 +257,15 @@ def _medium(api: Api, view: ItemView) -> Reel | QImage:
 
 
 def _score_row(score: ItemScore) -> tuple[str, str]:
-    value = score.reason or "–" if score.value is None else f"{score.value:.4g}"
+    value = translated(score.reason) or "–" if score.value is None else f"{score.value:.4g}"
     if score.passed is None:
         return column_title(score.name), value
-    return column_title(score.name), f"{value}  {'✓' if score.passed else '✕'} {', '.join(map(gate_words, score.gates))}"
+    asked = ", ".join(bound_words(gate, score.name) for gate in score.gates)  # the score's name stands before it
+    return column_title(score.name), f"{value}  {'✓' if score.passed else '✕'} {asked}"
 
 
 def _origin_row(origin: Origin) -> tuple[str, str]:
-    made = f"{origin.stage} v{origin.version}" if origin.stage else text("library.not_in_plan")
+    made = f"{stage_words(origin.stage)} v{origin.version}" if origin.stage else text("library.not_in_plan")
     models = ", ".join(dict.fromkeys(origin.models.values()))
     settings = ", ".join(f"{name} {value}" for name, value in origin.settings.items())
     return f"{text(f'library.record_{origin.record}')}: {made}", "\n".join(

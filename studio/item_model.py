@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage
 
 from backend.domain import StudioError
 from backend.domain.library import ItemColumn, ItemPage, Value
-from backend.domain.score_words import gate_title, score_title
+from backend.domain.score_words import gate_title, score_title, stage_title
 from studio.link import Link
 from studio.sessions.library import LibrarySession, Window
 from studio.texts import language, text, texts
@@ -203,6 +203,16 @@ def column_title(name: str) -> str:
 def gate_words(gate: str) -> str:
     """A gate for people, told by its name or its condition."""
     return gate_title(gate, language())
+
+
+def bound_words(gate: str, score: str) -> str:
+    """What a gate asks of its score, without the score's name: `≥ 0.5`."""
+    return gate_words(gate).removeprefix(score_title(score, language())).lstrip(" :：")
+
+
+def stage_words(stage: str) -> str:
+    """A stage's name for people."""
+    return stage_title(stage, language())
 
 
 def value_words(value: str, column: str) -> str:

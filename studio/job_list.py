@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from backend.domain.jobs import JobRow
+from studio.item_model import stage_words
 from studio.sessions.jobs import RUNNING, STARTED_HERE, moment, share, took_s
 from studio.texts import text
 from studio.theme import Theme
@@ -180,7 +181,7 @@ def about_words(job: JobRow, now: datetime | None = None) -> str:
     took = took_s(job, now)
     if job.state in RUNNING:
         place = f"{job.done:,} / {job.total:,}" if job.total else ""
-        parts = [job.stage.replace("_", " "), place, lasted(took)]
+        parts = [stage_words(job.stage), place, lasted(took)]
     else:
         parts = [started_words(job, now), lasted(took)]
     return "  ·  ".join(part for part in parts if part)

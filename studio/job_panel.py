@@ -16,8 +16,10 @@ from PySide6.QtWidgets import (
 
 from backend.domain.jobs import JobRow
 from studio.actions import ActionSet, shown_key
+from studio.item_model import stage_words
 from studio.job_list import MARKS, TONES, job_title, lasted, started_words, state_word
 from studio.log_view import LogView
+from studio.sentences import translated
 from studio.sessions.job_form import FormSession
 from studio.sessions.jobs import RUNNING, STARTED_HERE, JobsSession, share, took_s
 from studio.settings_form import SettingsForm
@@ -86,9 +88,9 @@ class JobPanel(QWidget):
         self.bar.setVisible(job.state == "running" and done is not None)
         self.bar.setValue(round(STEPS * (done or 0.0)))
         place = f"{job.done:,} / {job.total:,}" if job.total else ""
-        self.place.setText("   ·   ".join(p for p in (job.stage.replace("_", " "), place) if p) if running else "")
+        self.place.setText("   ·   ".join(p for p in (stage_words(job.stage), place) if p) if running else "")
         self.place.setVisible(bool(self.place.text()))
-        self.message.setText(job.message)
+        self.message.setText(translated(job.message))
         self.message.setVisible(bool(job.message))
         self.message.setProperty("tone", "bad" if job.state == "failed" else "quiet")
         self.message.style().polish(self.message)

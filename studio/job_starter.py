@@ -1,5 +1,7 @@
 """Starts jobs: asks for their forms, sees that they can be right, and tells of the one that has started."""
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Signal
 
 from backend.domain import StudioError
@@ -11,15 +13,23 @@ from studio.sessions.jobs import STARTED_HERE, asked_again
 from studio.texts import text
 
 
+class _NotThere(StudioError):
+    """Paths of fields that are not there: by field its type and the path."""
+
+    def __init__(self, fields: dict[str, tuple[str, str]]) -> None:
+        super().__init__(", ".join(path for _, path in fields.values()))
+        self.fields = fields
+
+
 class JobStarter(QObject):
     """Drives a `StartPanel`. `started` carries the job; `refused` what the service says of a job that had no form open."""
 
     started = Signal(object)
     refused = Signal(str)
 
-    def __init__(self, panel: StartPanel, link: Link, *, rater: str) -> None:
+    def __init__(self, panel: StartPanel, link: Link, *, rater: str, project: Path) -> None:
         super().__init__()
-        self.panel, self.link, self._rater = panel, link, rater
+        self.panel, self.link, self._rater, self._project = panel, link, rater, project
         self.kind = STARTED_HERE[0]
         self.form: FormSession | None = None
         self._starting, self._closed = False, False
@@ -42,8 +52,7 @@ class JobStarter(QObject):
         if form is None:
             return
         problems = {name: text(f"jobs.wrong_{why}") for name, why in form.problems().items()}
-        self.panel.form.show_problems(problems)
-        self.panel.show_trouble(text("jobs.wrong_fields", count=len(problems)) if problems else "")
+        self._show_problems(problems)
         if not problems:
             self._submit(form.form.kind, form.settings(), form)
 
@@ -76,13 +85,26 @@ class JobStarter(QObject):
             if form is None or form is not self.form:
                 self.refused.emit(str(error))
                 return
-            if form.refuse(str(error)):
+            if isinstance(error, _NotThere):
+                self._show_problems(
+                    {name: text(f"jobs.wrong_{why}", path=path) for name, (why, path) in error.fields.items()}
+                )
+            elif form.refuse(str(error)):
                 self.panel.form.show_problems(form.refused)
             else:
                 self.panel.show_trouble(str(error))
 
-        rater = self._rater
-        self.link.ask(lambda: self.link.api.start_job(kind=kind, settings=settings, rater=rater), started, refused)
+        def start() -> JobRow:
+            if form is not None and (missing := form.missing(self._project)):
+                raise _NotThere(missing)
+            return self.link.api.start_job(kind=kind, settings=settings, rater=self._rater)
+
+        self.link.ask(start, started, refused)
+
+    def _show_problems(self, problems: dict[str, str]) -> None:
+        """A sentence beside each field, and how many there are."""
+        self.panel.form.show_problems(problems)
+        self.panel.show_trouble(text("jobs.wrong_fields", count=len(problems)) if problems else "")
 
     def _changed(self, name: str) -> None:
         """What a training recipe sets by itself depends on which it is."""

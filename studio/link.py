@@ -12,7 +12,8 @@ from PySide6.QtCore import QObject, Signal
 from backend.api import Api
 from backend.domain import Receipt, ServiceError, StudioError, Vote
 from backend.domain.corrections import Correction
-from studio.outbox import Outbox, Said
+from studio.outbox import Outbox, Refused, Said
+from studio.sentences import translated
 from studio.sync import FIRST_WAIT_S, SyncState, VoteSync
 
 T = TypeVar("T")
@@ -31,8 +32,10 @@ class Link(QObject):
     vote_saved = Signal(object)
     vote_not_saved = Signal(object, str)
     votes_sent = Signal(object)
+    votes_dropped = Signal(object)
+    """Of what the service refused and a person removed, as (id, rev)."""
     vote_refused = Signal(object, str)
-    """Of votes and of corrections, as the three before."""
+    """Of votes and of corrections, as those before."""
     sync_changed = Signal(object)
     lost = Signal(str)
     """The service does not answer, and why; empty when it does again."""
@@ -88,6 +91,19 @@ class Link(QObject):
         """Puts a vote or a correction into the outbox; `vote_saved` or `vote_not_saved` follows, then `votes_sent`."""
         self._sync.write(said)
 
+    def send_again(self, refused: tuple[Refused, ...], failed: Callable[[StudioError], object]) -> None:
+        """Puts what the service refused back among what waits; `sync_changed` follows."""
+        self._of_refused(self.outbox.retry, refused, self._sync.wake, failed)
+
+    def drop_refused(self, refused: tuple[Refused, ...], failed: Callable[[StudioError], object]) -> None:
+        """Removes what the service refused from this machine; `votes_dropped` and `sync_changed` follow."""
+
+        def dropped() -> None:
+            self.votes_dropped.emit(tuple((one.said.id, one.said.rev) for one in refused))
+            self._sync.wake()
+
+        self._of_refused(self.outbox.drop, refused, dropped, failed)
+
     def close(self) -> None:
         """Ends all threads; what is in the outbox stays there for the next start."""
         if self._closed:
@@ -97,6 +113,20 @@ class Link(QObject):
             pool.shutdown(wait=True, cancel_futures=True)
         self._sync.close()
         self.outbox.close()
+
+    def _of_refused(
+        self,
+        change: Callable[[str, int], None],
+        refused: tuple[Refused, ...],
+        done: Callable[[], object],
+        failed: Callable[[StudioError], object],
+    ) -> None:
+        def work() -> None:
+            with self.outbox.together():
+                for one in refused:
+                    change(one.said.id, one.said.rev)
+
+        self.ask(work, lambda _: done(), failed)
 
     def _submit(self, said: tuple[Said, ...]) -> tuple[Receipt, ...]:
         """Votes, or corrections, to the service of now."""
@@ -113,6 +143,7 @@ class Link(QObject):
             self._tell_lost("")
             done(future.result())
         elif isinstance(error, StudioError):
+            error.args = (translated(str(error)),)
             if isinstance(error, ServiceError):
                 self._tell_lost(str(error))
                 self._come_back()

@@ -24,16 +24,19 @@ class TrialLoader(QObject):
         self.clips: dict[str, Clips] = {}
         self._asked: set[tuple[str, str]] = set()
 
-    def keep(self, held: Iterable[Held], *, also: Iterable[Held] = ()) -> None:
-        """Loads what is missing for the held trials, in their order; keeps what is there for `also`."""
-        wanted = list(held)
-        kept = {each.id for each in (*wanted, *also)}
+    def keep(self, held: Iterable[Held], *, later: Iterable[Held] = (), also: Iterable[Held] = ()) -> None:
+        """Loads what is missing for the held trials, in their order, and has the clips of those after them made.
+
+        What is there is kept, for `also` too.
+        """
+        wanted, then = list(held), list(later)
+        kept = {each.id for each in (*wanted, *then, *also)}
         for store in (self.stills, self.clips):
             for trial_id in set(store) - kept:
                 del store[trial_id]
         for each in wanted:
             self._ask("stills", each, self.stills, load_stills, self.stills_ready)
-        for each in wanted:
+        for each in (*wanted, *then):
             self._ask("clips", each, self.clips, find_clips, self.clips_ready)
 
     def _ask(self, kind: str, held: Held, store: dict, load: Callable, ready: SignalInstance) -> None:

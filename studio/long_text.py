@@ -1,9 +1,12 @@
 """Words of any length in a place that stays as large as it is: a label that is cut off, and a text that scrolls."""
 
+import math
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextOption
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent, QTextOption
 from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QSizePolicy
 
+BAR_GAP_PX = 6  # between words and the bar that scrolls them
 LEAST_PX = 24  # to which a label may shrink; its tool tip has the whole text
 
 
@@ -50,7 +53,7 @@ class LongText(QPlainTextEdit):
     def __init__(self, name: str, *, most_lines: int) -> None:
         super().__init__()
         self.setObjectName(name)
-        self._most_lines = most_lines
+        self._most_lines, self._fitting = most_lines, False
         self.setReadOnly(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setStyleSheet("QPlainTextEdit { background: transparent; border: none; padding: 0; }")
@@ -69,6 +72,11 @@ class LongText(QPlainTextEdit):
     def setText(self, text: str) -> None:
         if text != self.toPlainText():
             self.setPlainText(text)
+            option = self.document().defaultTextOption()
+            is_leftward = self.document().firstBlock().textDirection() is Qt.LayoutDirection.RightToLeft
+            option.setAlignment(Qt.AlignmentFlag.AlignRight if is_leftward else Qt.AlignmentFlag.AlignLeft)
+            self.document().setDefaultTextOption(option)
+            self.verticalScrollBar().setValue(0)
             self._fit()
 
     def minimumSizeHint(self) -> QSize:
@@ -81,11 +89,52 @@ class LongText(QPlainTextEdit):
         super().resizeEvent(event)
         self._fit()
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A line around it while it has the focus, over the words: a frame of its own would take room from them."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().color(QPalette.ColorRole.Highlight))
+            painter.drawRect(self.viewport().rect().adjusted(0, 0, -1, -1))
+            painter.end()
+
     def _fit(self) -> None:
-        lines = max(1, round(self.document().size().height()))  # of a plain text, in lines as they are wrapped
-        self.setFixedHeight(min(lines, self._most_lines) * self.fontMetrics().lineSpacing() + 4)
-        bar = Qt.ScrollBarPolicy.ScrollBarAlwaysOn if lines > self._most_lines else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        self.setVerticalScrollBarPolicy(bar)
+        """As high as its lines; where they are too many, as high as the whole lines that fit, beside a bar."""
+        if self._fitting:  # by what is changed here
+            return
+        self._fitting = True
+        is_at_start = self.verticalScrollBar().value() == 0
+        for scrolls in (False, True):
+            self.setVerticalScrollBarPolicy(
+                Qt.ScrollBarPolicy.ScrollBarAlwaysOn if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+            )
+            self.setViewportMargins(0, 0, BAR_GAP_PX if scrolls else 0, 0)
+            # Wrapped now: Qt does so only when the place next changes, and till then lines would go on under the bar
+            super().resizeEvent(QResizeEvent(self.viewport().size(), QSize()))
+            height, is_all = self._whole_lines()
+            if is_all:
+                break
+        self.setFixedHeight(height + 4 if is_all else height)  # no letters cut off by half below
         # Only what has more than it shows can be gone to by Tab, to be scrolled
-        policy = Qt.FocusPolicy.TabFocus if lines > self._most_lines else Qt.FocusPolicy.NoFocus
-        self.setFocusPolicy(policy)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus if is_all else Qt.FocusPolicy.TabFocus)
+        if is_at_start:  # wrapping anew moves what is seen
+            self.verticalScrollBar().setValue(0)
+        self._fitting = False
+
+    def _whole_lines(self) -> tuple[int, bool]:
+        """Height of the lines that fit in `most_lines` of the font's own, and whether that is all of them.
+
+        Lines with letters of other fonts are higher.
+        """
+        most, height = self._most_lines * self.fontMetrics().lineSpacing(), 0.0
+        block = self.document().firstBlock()
+        while block.isValid():
+            self.document().documentLayout().blockBoundingRect(block)  # lays it out, if that was not done yet
+            layout = block.layout()
+            for number in range(layout.lineCount()):
+                line = layout.lineAt(number).height()
+                if height and height + line > most + 0.5:  # heights are fractions
+                    return math.ceil(height), False
+                height += line
+            block = block.next()
+        return math.ceil(height), True

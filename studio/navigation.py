@@ -10,7 +10,7 @@ from studio.pages import PAGES
 from studio.sync import SyncState
 from studio.texts import text
 from studio.theme import Theme, icon
-from studio.widgets import Chip, label, tool_button
+from studio.widgets import ChipButton, label, tool_button
 
 WIDE_PX, NARROW_PX = 208, 60
 
@@ -23,6 +23,7 @@ class Rail(QWidget):
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.is_narrow = False
+        self._votes_key = shown_key(actions.rows["votes"].keys[0])
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(12, 14, 12, 12)
         column.setSpacing(4)
@@ -45,7 +46,8 @@ class Rail(QWidget):
             column.addWidget(button)
             self.buttons[name] = button
         column.addStretch(1)
-        self.chip = Chip("", "good")
+        self.chip = ChipButton("", "good")
+        self.chip.clicked.connect(lambda: run("votes"))
         self.rater = label(rater, "small")
         column.addWidget(self.chip)
         column.addWidget(self.rater)
@@ -82,7 +84,8 @@ class Rail(QWidget):
         tone = "bad" if state.refused else "warn" if state.trouble or state.waiting or lost else "good"
         self.chip.setText(words)
         self.chip.set_tone(tone)
-        self.chip.setToolTip(state.trouble or lost or text("frame.saved_tip"))
+        tip = text("frame.refused_tip") if state.refused else state.trouble or lost or text("frame.saved_tip")
+        self.chip.setToolTip(f"{tip} ({self._votes_key})")
         self.chip.setAccessibleName(words)
 
     def _build_head(self, project: str) -> QWidget:

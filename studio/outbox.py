@@ -1,11 +1,13 @@
 """The outbox: every vote and correction is on this machine's disk before the screen moves on, and leaves only for a receipt.
 
 It waits as `pending`, becomes `sent` when the service's receipt came, or `attention` when the service refused it
-(a person must look; it is never dropped, but for what is about footage that was erased: of that no byte may stay). Every revision is a row of its own, so that an edit made while an earlier
+(a person must look, who sends it again or drops it; nothing else does, but for what is about footage that was erased: of that no byte
+may stay). Every revision is a row of its own, so that an edit made while an earlier
 revision is on its way is not taken for sent. Rows stay, with their receipts: `recheck` sends the newest ones again,
 and a service that lost them (a restored backup, a damaged disk) stores them anew.
 """
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -17,7 +19,10 @@ from typing import Any, TypeVar
 
 from backend.domain import ItemErased, ProjectError, Receipt, ServiceError, StoreError, StudioError, Vote
 from backend.domain.corrections import Correction
-from backend.sqlite import Database, Migrations
+from backend.sqlite import Database
+from studio.outbox_schema import APPLICATION_ID, MIGRATIONS, applied_last, check_origin
+from studio.outbox_seal import RESCUE, SOUND, Seal, register
+from studio.outbox_upgrade import upgrade_outbox
 
 Said = Vote | Correction
 """What a person said, known by its `id` and `rev`."""
@@ -35,30 +40,7 @@ CORRECTIONS_AT_ONCE = 20  # each may cut a picture out anew
 RETRIED_KINDS = frozenset({"service", "project", "store"})
 """Kinds of StudioError that say nothing against a vote: it stays pending and is sent again later."""
 
-APPLICATION_ID = 0x53534F42
-"""SQLite's mark of whose database a file is: the letters SSOB."""
-
 BUSY_S = 1.5  # how long a statement waits for another Studio that shares the file
-
-MIGRATIONS = Migrations("outbox")
-
-
-@MIGRATIONS()
-def m001_votes(db: Database) -> None:
-    votes = db.table("votes").create(
-        {"n": int, "id": str, "rev": int, "vote": str, "state": str, "receipt": str, "problem": str},
-        pk="n",
-        not_null={"id", "rev", "vote", "state"},
-        strict=True,
-    )
-    votes.create_index(["id", "rev"], unique=True)
-    votes.create_index(["state", "n"])
-
-
-@MIGRATIONS()
-def m002_kind(db: Database) -> None:
-    """What a row is of `KINDS`; those of before are votes."""
-    db.execute("alter table votes add column kind text not null default 'vote'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +69,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._lock = threading.RLock()
-        self._connection = _open(self.path)
+        self._connection, self._seal = _open(self.path)
 
     def __enter__(self):
         return self
@@ -99,6 +81,7 @@ class Outbox:
         """Closes the file; calling it twice is harmless."""
         with self._lock:
             self._connection.close()
+            self._seal.close()
 
     def put(self, said: Said) -> None:
         """Commits a vote or a correction before returning; putting the same again changes nothing.
@@ -114,8 +97,11 @@ class Outbox:
                 raise ValueError(
                     f"{kind} {said.id} has rev {said.rev}, but rev {newest.rev} is stored; give it a higher one"
                 )
-            row = (said.id, said.rev, text, kind)
-            self._run("insert into votes (id, rev, vote, state, kind) values (?, ?, ?, 'pending', ?)", *row)
+            self._change(
+                "insert into votes (id, rev, vote, state, kind, digest) values (?1, ?2, ?3, 'pending', ?4, "
+                "row_digest(?1, ?2, ?4, ?3, 'pending', null, null))",
+                *(said.id, said.rev, text, kind),
+            )
 
     def undo(self, vote_id: str, *, made_at: str) -> Vote:
         """Puts the next revision of a vote without a choice, and gives it. Raises KeyError for an unknown vote."""
@@ -128,13 +114,13 @@ class Outbox:
 
     def latest(self, said_id: str) -> Said | None:
         """The highest revision of a vote or a correction."""
-        rows = self._run("select kind, vote from votes where id = ? order by rev desc limit 1", said_id)
+        rows = self._rows("kind, vote", "id = ? order by rev desc limit 1", said_id)
         return _said(*rows[0]) if rows else None
 
     def unsent(self, limit: int = 100, *, of: type[OneKind] = Vote) -> tuple[OneKind, ...]:
         """Pending votes or corrections, oldest first, every revision."""
         kind = _kind_of(of)
-        rows = self._run("select vote from votes where state = 'pending' and kind = ? order by n limit ?", kind, limit)
+        rows = self._rows("vote", "state = 'pending' and kind = ? order by n limit ?", kind, limit)
         return tuple(_read(of, text) for (text,) in rows)
 
     def mark_sent(self, vote_id: str, rev: int, receipt: Receipt) -> None:
@@ -142,32 +128,46 @@ class Outbox:
         if (receipt.id, receipt.rev) != (vote_id, rev):
             raise ValueError(f"receipt of {receipt.id} rev {receipt.rev} was given for {vote_id} rev {rev}")
         text = json.dumps(asdict(receipt))
-        self._run(
-            "update votes set state = 'sent', receipt = ?, problem = null where id = ? and rev = ?", text, vote_id, rev
+        self._change(
+            "update votes set state = 'sent', receipt = ?1, problem = null, digest = row_digest(id, rev, kind, vote, 'sent', ?1, "
+            "null) where id = ?2 and rev = ?3",
+            *(text, vote_id, rev),
         )
 
     def mark_attention(self, vote_id: str, rev: int, problem: str) -> None:
         """Puts aside a revision that the service refused, for a person to look at."""
-        self._run("update votes set state = 'attention', problem = ? where id = ? and rev = ?", problem, vote_id, rev)
+        self._change(
+            "update votes set state = 'attention', problem = ?1, digest = row_digest(id, rev, kind, vote, 'attention', receipt, ?1) "
+            "where id = ?2 and rev = ?3",
+            *(problem, vote_id, rev),
+        )
 
     def forget(self, said_id: str) -> None:
         """Removes every revision and every byte of it: what it is about was erased, or its maker still has it before them."""
-        self._run("delete from votes where id = ?", said_id)
+        self._change("delete from votes where id = ?", said_id)
         self._run("pragma wal_checkpoint(truncate)")
+
+    def drop(self, said_id: str, rev: int) -> None:
+        """Removes a revision that was refused; one that is not, stays."""
+        self._change("delete from votes where id = ? and rev = ? and state = 'attention'", said_id, rev)
 
     def refused(self) -> tuple[Refused, ...]:
         """What needs a person, oldest first."""
-        rows = self._run("select kind, vote, problem from votes where state = 'attention' order by n")
+        rows = self._rows("kind, vote, problem", "state = 'attention' order by n")
         return tuple(Refused(said=_said(kind, text), problem=problem) for kind, text, problem in rows)
 
     def retry(self, vote_id: str, rev: int) -> None:
         """Puts a refused revision back among the pending ones."""
-        self._run("update votes set state = 'pending' where id = ? and rev = ? and state = 'attention'", vote_id, rev)
+        self._change(
+            "update votes set state = 'pending', digest = row_digest(id, rev, kind, vote, 'pending', receipt, problem) "
+            "where id = ? and rev = ? and state = 'attention'",
+            *(vote_id, rev),
+        )
 
     def sent(self, limit: int = 100, *, of: type[OneKind] = Vote) -> tuple[tuple[OneKind, Receipt], ...]:
         """The newest acknowledged votes or corrections with their receipts, newest first."""
         which = "state = 'sent' and kind = ? order by n desc limit ?"
-        rows = self._run(f"select vote, receipt from votes where {which}", _kind_of(of), limit)
+        rows = self._rows("vote, receipt", which, _kind_of(of), limit)
         return tuple((_read(of, text), Receipt(**json.loads(receipt))) for text, receipt in rows)
 
     def counts(self) -> OutboxCounts:
@@ -179,13 +179,29 @@ class Outbox:
     def together(self) -> Iterator[None]:
         """Makes the changes of the block one commit; other threads wait for its end."""
         with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
             self._run("begin immediate")
             try:
                 yield
+                self._seal.count()
                 self._run("commit")
             finally:
                 if self._connection.in_transaction:
                     self._run("rollback")
+            with contextlib.suppress(OSError):  # it lags then, which harms nobody
+                self._seal.committed()
+
+    def _change(self, statement: str, *values: object) -> None:
+        with self.together():
+            self._run(statement, *values)
+
+    def _rows(self, columns: str, which: str, *values: object) -> list[Any]:
+        rows = self._run(f"select {columns}, {SOUND} from votes where {which}", *values)
+        if not all(row[-1] for row in rows):
+            raise StoreError(f"the outbox {self.path} is damaged: a row is not as it was written. {RESCUE}")
+        return [row[:-1] for row in rows]
 
     def _run(self, statement: str, *values: object) -> list[Any]:
         try:
@@ -253,7 +269,7 @@ def _require_match(said: Sequence[Said], receipts: Sequence[Receipt]) -> None:
         raise ServiceError(f"{len(asked)} answers were sent, and the receipts are for others; nothing is marked as sent")
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> tuple[sqlite3.Connection, Seal]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -263,35 +279,29 @@ def _open(path: Path) -> sqlite3.Connection:
     if path.exists() and not path.stat().st_mode & 0o222:
         raise ProjectError(f"{path} is read-only; give yourself the right to write it (chmod u+w)")
     try:
+        upgrade_outbox(path, busy_s=BUSY_S)
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
+    except (StudioError, sqlite3.Error, OSError) as error:
         raise _explained(error, path) from error
     try:
         _prepare(connection, path)
-    except (StudioError, sqlite3.Error) as error:
+        return connection, Seal(connection, path)
+    except (StudioError, sqlite3.Error, OSError) as error:
         connection.close()
         raise _explained(error, path) from error
-    return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
-    (mark,) = connection.execute("pragma application_id").fetchone()
-    if tables and mark != APPLICATION_ID:
-        raise StoreError(f"{path} is an SQLite database but not an outbox; move it away")
-    database = Database(connection, execute_plugins=False)
-    known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))}
-    newer = [applied.name for applied in MIGRATIONS.applied(database) if applied.name not in known]
-    if newer:
-        raise ProjectError(f"{path} was written by a newer version (it has {newer[-1]}); update subject-studio")
-    if not tables:
+    check_origin(connection, path)
+    if not applied_last(connection):
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma secure_delete = on")  # what is forgotten leaves no byte
     connection.execute("pragma synchronous = full")
     connection.execute("pragma fullfsync = on")
     connection.execute("pragma checkpoint_fullfsync = on")
-    MIGRATIONS.apply(database)
+    register(connection)
+    MIGRATIONS.apply(Database(connection, execute_plugins=False))
 
 
 def _explained(error: BaseException, path: Path) -> StudioError:
@@ -305,10 +315,12 @@ def _explained(error: BaseException, path: Path) -> StudioError:
             return ProjectError(f"{text}. Another program holds it; close that program and try again")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return ProjectError(f"{text}. Give yourself the right to write this file and its folder")
+        case _ if isinstance(error, OSError):
+            return ProjectError(f"{text}. Free some space, or give yourself the right to write this file and its folder")
         case _ if isinstance(error, sqlite3.ProgrammingError):
             return ProjectError(f"{text}. It was closed before; open it again")
         case _:
-            return StoreError(f"{text}. Keep the file for rescue, and move it away to start with an empty one")
+            return StoreError(f"{text}. {RESCUE}")
 
 
 def _to_json(said: Said) -> str:

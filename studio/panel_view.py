@@ -10,6 +10,7 @@ from studio.player.marked_pane import MarkedPane
 from studio.player.pane import Pane
 from studio.prepare import Stills, clip_of, still_of
 from studio.texts import text
+from studio.widgets import label
 
 MOVIE_SHARE = 62  # per cent of the width; the words stand in the rest
 CAPTION_LINES, PROMPT_LINES = 6, 5
@@ -35,7 +36,9 @@ class PanelView(QWidget):
         slot = QLabel(panel.label)
         slot.setObjectName("slot")
         head = QHBoxLayout()
+        self.aside = label("", "caption")
         head.addWidget(slot)
+        head.addWidget(self.aside)
         head.addStretch(1)
         head.addWidget(self.note)
         column = QVBoxLayout(self)

@@ -1,11 +1,13 @@
 """What a page needs before it can show a trial, fetched and decoded away from the GUI thread."""
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QImageReader
 
-from backend.api import Api, PairRow, QueueState
+from backend.api import Api, MediaFile, PairRow, QueueState
 from backend.domain import (
     VERIFY_STUDY,
     Form,
@@ -53,10 +55,11 @@ class Clips:
     missing: dict[str, str]
 
 
-def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted) -> Batch:
-    """Leases the next trials and gathers what goes with them. Raises StudioError."""
+def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted, forms: Mapping[str, Form]) -> Batch:
+    """Leases the next trials and gathers what goes with them, but for `forms` that are known. Raises StudioError."""
     trials = api.next_trials(study_id=study_id, rater=rater, limit=wanted.limit, skip=wanted.skip)
-    forms = {name: form_in_language(api, name) for name in sorted({trial.form for trial in trials})}
+    needed = sorted({trial.form for trial in trials})
+    forms = {name: forms[name] if name in forms else form_in_language(api, name) for name in needed}
     pairs = {}
     if study_id == VERIFY_STUDY:
         pairs = {trial.id: api.pair(pair_id=trial.item_id) for trial in trials}
@@ -105,25 +108,18 @@ def load_stills(api: Api, trial: Trial, form: Form) -> Stills:
 
 
 def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
-    """The previews of a trial, made by the service when first asked for. Raises ServiceError, as `load_stills`."""
+    """The previews of a trial, all asked for at once: the service makes what is missing. Raises ServiceError, as `load_stills`."""
     reels: dict[str, Reel] = {}
     missing: dict[str, str] = {}
     panels = {panel.slot: panel for panel in form.panels}
-    for stimulus in trial.stimuli:
-        media_id = clip_of(panels[stimulus.slot], stimulus)
-        if media_id is None:
-            continue
-        try:
-            file = api.media(media_id=media_id)
-        except ServiceError:
-            raise
-        except StudioError as error:
-            missing[stimulus.slot] = str(error)
-            continue
-        if file.num_frames > 0 and file.fps > 0:
-            reels[stimulus.slot] = Reel(path=file.path, num_frames=file.num_frames, fps=file.fps)
+    wanted = {one.slot: clip for one in trial.stimuli if (clip := clip_of(panels[one.slot], one)) is not None}
+    for slot, found in _media(api, wanted):
+        if isinstance(found, StudioError):
+            missing[slot] = str(found)
+        elif found.num_frames > 0 and found.fps > 0:
+            reels[slot] = Reel(path=found.path, num_frames=found.num_frames, fps=found.fps)
         else:
-            missing[stimulus.slot] = text("judge.no_clip_but", mime=file.mime)
+            missing[slot] = text("judge.no_clip_but", mime=found.mime)
     return Clips(reels=reels, missing=missing)
 
 
@@ -140,3 +136,20 @@ def read_still(path: str) -> QImage:
     # Crops are cut out along their masks: what lies under the transparent part is arbitrary and must not be seen.
     alpha = image.hasAlphaChannel()
     return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied if alpha else QImage.Format.Format_RGB32)
+
+
+def _media(api: Api, wanted: dict[str, str]) -> Iterator[tuple[str, MediaFile | StudioError]]:
+    """The files of media ids by slot, or why there is none. Raises ServiceError."""
+    if not wanted:
+        return
+
+    def find(media_id: str) -> MediaFile | StudioError:
+        try:
+            return api.media(media_id=media_id)
+        except ServiceError:
+            raise
+        except StudioError as error:
+            return error
+
+    with ThreadPoolExecutor(len(wanted), thread_name_prefix="media") as sides:
+        yield from zip(wanted, sides.map(find, wanted.values()), strict=True)

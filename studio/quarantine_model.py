@@ -5,10 +5,11 @@ from collections.abc import Callable
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 from backend.domain.jobs import QuarantineRow
-from studio.flow_words import stage_title
+from backend.domain.score_words import failure_title
+from studio.item_model import stage_words
 from studio.sessions.jobs import moment
 from studio.sessions.quarantine import QuarantineSession
-from studio.texts import text
+from studio.texts import language, text
 
 Index = QModelIndex | QPersistentModelIndex
 COLUMNS = ("name", "stage", "failure", "message", "failed_at")
@@ -72,9 +73,9 @@ def cell(row: QuarantineRow, column: str) -> str:
     """A row's value as its cell says it."""
     match column:
         case "stage":
-            return stage_title(row.stage)
+            return stage_words(row.stage)
         case "failure":
-            return f"{MARKS.get(row.failure, '')} {row.failure.replace('_', ' ')}".strip()
+            return f"{MARKS.get(row.failure, '')} {failure_title(row.failure, language())}".strip()
         case "message":
             return row.message.strip().partition("\n")[0].removeprefix(f"{row.name}: ")
         case "failed_at":

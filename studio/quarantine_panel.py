@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from backend.api import Api
 from backend.domain import StudioError
 from backend.domain.jobs import QuarantineRow
-from studio.flow_words import stage_title
+from studio.item_model import stage_words
 from studio.link import Link
 from studio.player.deck import Deck
 from studio.player.decoder import Reel
@@ -93,7 +93,7 @@ class QuarantinePanel(QWidget):
     def choose_stage(self, stage: str) -> None:
         """Filters by a stage, as a choice in the box does."""
         if self.stages.findData(stage) < 0:
-            self.stages.addItem(stage_title(stage), stage)
+            self.stages.addItem(stage_words(stage), stage)
         self.stages.setCurrentIndex(self.stages.findData(stage))
 
     def show_rows(self) -> None:
@@ -102,7 +102,7 @@ class QuarantinePanel(QWidget):
             self.stages.clear()
             self.stages.addItem(text("jobs.all_stages"), "")
             for stage, number in self.session.choices():
-                self.stages.addItem(f"{stage_title(stage)}  ({number:,})", stage)
+                self.stages.addItem(f"{stage_words(stage)}  ({number:,})", stage)
             self.stages.setCurrentIndex(max(0, self.stages.findData(self.session.stage)))
         self.model.take_rows()
         self.tell_count()
@@ -249,5 +249,10 @@ def medium_of(api: Api, media_id: str) -> Reel | QImage:
 
 def _about(row: QuarantineRow) -> str:
     """What stands below its name: of what sort it is, how it failed, how often it was tried."""
-    parts = [stage_title(row.stage), row.kind, cell(row, "failure"), text("jobs.attempts", count=row.attempts)]
+    parts = [
+        stage_words(row.stage),
+        text(f"library.record_{row.kind}"),
+        cell(row, "failure"),
+        text("jobs.attempts", count=row.attempts),
+    ]
     return "   ·   ".join([*(part for part in parts if part), row.item_id])

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QFileDialog,
     QGridLayout,
@@ -19,8 +20,10 @@ from PySide6.QtWidgets import (
 
 from backend.domain.jobs import JobField
 from studio.fields import ChoiceField
+from studio.path_fields import PathLine, PathLines
+from studio.sentences import translated
 from studio.sessions.job_form import PATHS, FormSession, group_of, title_of
-from studio.texts import text
+from studio.texts import named, text
 from studio.widgets import clear, label, tool_button
 
 SEARCH_MS = 150
@@ -214,8 +217,8 @@ class FieldRow(QWidget):
         self.title.setWordWrap(True)
         self.title.setToolTip(asked.name)
         self.editor = self._build_editor()
-        self.editor.setAccessibleName(title_of(asked.name))
-        self.editor.setToolTip(asked.words)
+        self.editor.setAccessibleName(field_title(asked.name))
+        self.editor.setToolTip(translated(asked.words))
         self.title.setBuddy(self.editor)
         self.back = tool_button("reset_field", text("jobs.reset_field", default=asked.default or "–"))
         self.back.setText("↺")
@@ -223,7 +226,7 @@ class FieldRow(QWidget):
         keep = self.back.sizePolicy()
         keep.setRetainSizeWhenHidden(True)
         self.back.setSizePolicy(keep)
-        self.about, self.trouble = label(asked.words, "hint"), label("", "field_problem")
+        self.about, self.trouble = label(translated(asked.words), "hint"), label("", "field_problem")
         for words in (self.about, self.trouble):
             words.setWordWrap(True)
         grid = QGridLayout(self)
@@ -246,12 +249,14 @@ class FieldRow(QWidget):
         with QSignalBlocker(self.editor):
             if isinstance(self.editor, QComboBox):
                 self.editor.setCurrentIndex(self.editor.findData(value))
+            elif isinstance(self.editor, PathLines):
+                self.editor.show_paths(value)
             elif isinstance(self.editor, QLineEdit) and self.editor.text() != value:
                 self.editor.setText(value)
         changed = self._session.is_changed(self.asked.name)
         mark, must = "● " if changed else "", " *" if self.asked.required else ""
-        self.title.setText(f"{mark}{title_of(self.asked.name)}{must}")
-        said = [self.asked.words]
+        self.title.setText(f"{mark}{field_title(self.asked.name)}{must}")
+        said = [translated(self.asked.words)]
         said += [text("jobs.is_required")] if self.asked.required else []
         said += [text("jobs.is_changed", default=self.asked.default or "–")] if changed else []
         self.editor.setAccessibleDescription(". ".join(part for part in said if part))
@@ -282,32 +287,64 @@ class FieldRow(QWidget):
             box.offer(_choices(asked), asked.default)
             box.currentIndexChanged.connect(lambda place: self.take(str(box.itemData(place) or "")))
             return box
-        field = QLineEdit()
+        if asked.type == "paths":
+            lines = PathLines()
+            lines.setPlaceholderText(text("jobs.one_a_line"))
+            lines.edited.connect(self.take)
+            return lines
+        field = PathLine() if asked.type in PATHS else QLineEdit()
         field.setPlaceholderText(PLACEHOLDERS.get(asked.type, ""))
         field.textChanged.connect(self.take)
         return field
 
-    def _beside_editor(self) -> QHBoxLayout:
+    def _beside_editor(self) -> QBoxLayout:
+        """The editor with its buttons: beside a path, below several."""
+        if self.asked.type == "paths":
+            column = QVBoxLayout()
+            column.setSpacing(6)
+            column.addWidget(self.editor)
+            below = QHBoxLayout()
+            below.setSpacing(8)
+            below.addWidget(self._browse_button("jobs.add_files", QFileDialog.FileMode.ExistingFiles))
+            below.addWidget(self._browse_button("jobs.add_folder", QFileDialog.FileMode.Directory))
+            below.addStretch(1)
+            column.addLayout(below)
+            return column
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.editor, 1)
         if self.asked.type in PATHS:
-            browse = QPushButton(text("library.browse"))
-            browse.setObjectName("worded")
-            browse.setAccessibleName(f"{text('library.browse')} {title_of(self.asked.name)}")
-            browse.clicked.connect(self._browse)
-            row.addWidget(browse)
+            is_file = self.asked.type == "file"
+            mode = QFileDialog.FileMode.AnyFile if is_file else QFileDialog.FileMode.Directory
+            row.addWidget(self._browse_button("library.browse", mode))
         return row
 
-    def _browse(self) -> None:
+    def _browse_button(self, key: str, mode: QFileDialog.FileMode) -> QPushButton:
+        button = QPushButton(text(key))
+        button.setObjectName("worded")
+        button.setAccessibleName(f"{text(key)} {field_title(self.asked.name)}")
+        button.clicked.connect(lambda: self._browse(mode))
+        return button
+
+    def _browse(self, mode: QFileDialog.FileMode) -> None:
         """A picker that holds nothing up; what it gives stands in the field, where it can be typed as well."""
-        dialog = QFileDialog(self, title_of(self.asked.name), self._session.value(self.asked.name))
-        if self.asked.type != "file":
-            dialog.setFileMode(QFileDialog.FileMode.Directory)
+        editor = self.editor
+        here = editor.paths()[-1:] if isinstance(editor, PathLines) else (self._session.value(self.asked.name),)
+        dialog = QFileDialog(self, field_title(self.asked.name), *here)
+        dialog.setFileMode(mode)
+        if mode is QFileDialog.FileMode.Directory:
             dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.take)
+        if isinstance(editor, PathLines):
+            dialog.filesSelected.connect(editor.add)
+        else:
+            dialog.fileSelected.connect(self.take)
         dialog.open()
+
+
+def field_title(name: str) -> str:
+    """A field's name for people: what a job asks in the chosen language, a settings record's own as the code says it."""
+    return named("fields", name) if "." not in name else title_of(name)
 
 
 def _choices(asked: JobField) -> list[tuple[str, str]]:

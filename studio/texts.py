@@ -1,6 +1,7 @@
 """What the window says, by key, in English and Chinese. `library.search` is `search` in resources/texts/LANGUAGE/library.json.
 
-A text may name values, as `{name}`. One that depends on a number has the forms `one` and `other`, chosen by `count`.
+A text may name values, as `{name}`. One that depends on a number has the forms `one` and `other`, chosen by `count`; `counted`
+gives a number with its noun, for sentences that have several.
 """
 
 import json
@@ -39,7 +40,23 @@ def text(key: str, *, within: str | None = None, **values: object) -> str:
     found = texts(within or language())[key]
     if isinstance(found, dict):
         found = found["one" if values.get("count") == 1 and "one" in found else "other"]
+    if isinstance(count := values.get("count"), int):
+        values["count"] = f"{count:,}"
     return found.format(**values) if values else found
+
+
+def counted(noun: str, number: int) -> str:
+    """How many of something there are: `1 pair`, `12,000 pairs`. Nouns stand in counts.json, records by their kind."""
+    return text(f"counts.{noun}", count=number)
+
+
+def named(group: str, name: str) -> str:
+    """What people call a name of the code, as `named("aspects", "visual_quality")`; one that no text has, with spaces.
+
+    `group` is how the texts' keys begin: a file, or a file and a first word as `studies.left_`.
+    """
+    key = f"{group}{name}" if group.endswith("_") else f"{group}.{name}"
+    return text(key) if key in texts("en") else name.replace("_", " ")
 
 
 @lru_cache

@@ -1,6 +1,8 @@
 """Small widgets that every page uses: keycaps, choice buttons, chips, tool buttons."""
 
-from PySide6.QtCore import QSize, Qt, QTimer
+import re
+
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -24,6 +26,7 @@ TONES = {"same": "good", "yes": "good", "different": "bad", "no": "bad", "near_d
 ICONS = {"same": "same", "different": "different", "near_duplicate": "copy", "unsure": "unsure"}
 REST_PX = 400
 """Width of the words of a page that has nothing to show: about 65 letters a line."""
+LONGEST_WORD = 40  # letters that are shown unbroken
 PRESSED_MS = 140  # long enough to be seen, gone before the next verdict
 
 
@@ -91,11 +94,23 @@ class Chip(QLabel):
 
     def set_tone(self, tone: str) -> None:
         """Changes the colour."""
-        if self.property("tone") == tone:
-            return
-        self.setProperty("tone", tone)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        _set_tone(self, tone)
+
+
+class ChipButton(QPushButton):
+    """A chip that can be pressed."""
+
+    def __init__(self, text: str, tone: str) -> None:
+        super().__init__(text)
+        self.setObjectName("chip")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.set_tone(tone)
+
+    def set_tone(self, tone: str) -> None:
+        """Changes the colour."""
+        _set_tone(self, tone)
 
 
 class Rest(QWidget):
@@ -120,7 +135,17 @@ class Rest(QWidget):
     def say(self, head: str, words: str) -> None:
         """Other words."""
         self.head.setText(head)
-        self.words.setText(words)
+        self.words.setText(breakable(words))
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        """All lines of the words: a layout that centres them asks for no height by width."""
+        self.words.setMinimumHeight(max(0, self.words.heightForWidth(REST_PX)))  # -1 while there are none
 
 
 def look_as_rows(view: QTableView, *, height_px: int) -> None:
@@ -185,6 +210,11 @@ def label(text: str, name: str) -> QLabel:
     return widget
 
 
+def breakable(sentence: str) -> str:
+    """A sentence whose long paths may be broken after each slash: a label is as wide as its longest word."""
+    return re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: word[0].replace("/", "/\u200b"), sentence)
+
+
 def clear(layout_owner: QWidget) -> None:
     """Removes everything from a widget's layout."""
     layout = layout_owner.layout()
@@ -192,3 +222,10 @@ def clear(layout_owner: QWidget) -> None:
         if (widget := item.widget()) is not None:
             widget.hide()
             widget.deleteLater()
+
+
+def _set_tone(widget: QWidget, tone: str) -> None:
+    if widget.property("tone") != tone:
+        widget.setProperty("tone", tone)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)

@@ -17,9 +17,11 @@ from studio.pages import PAGES
 from studio.pages.page import Page, PageContext
 from studio.palette import Command, Palette
 from studio.preferences import Preferences, keep_preferences, preferences
+from studio.sync import SyncState
 from studio.texts import LANGUAGES, language, text, use_language
 from studio.theme import CHOICES, Theme, apply_theme, icon, load_theme, theme_for
-from studio.widgets import label, tool_button
+from studio.votes_sheet import VotesSheet
+from studio.widgets import breakable, label, tool_button
 
 DEFAULT_SIZE = QSize(1440, 900)
 
@@ -52,7 +54,7 @@ class Window(QMainWindow):
         self.setWindowTitle(f"{project.name} · Subject Studio")
         self.resize(DEFAULT_SIZE)
         self.noticed.connect(self.notify)
-        link.sync_changed.connect(lambda _: self._show_state())
+        link.sync_changed.connect(self._on_sync)
         link.lost.connect(self._on_lost)
         _application().styleHints().colorSchemeChanged.connect(self._follow_system)
         self.theme_choice = theme
@@ -88,7 +90,7 @@ class Window(QMainWindow):
 
     def notify(self, sentence: str) -> None:
         """Shows a sentence until it is clicked away; never blocks."""
-        self.banner_words.setText(sentence)
+        self.banner_words.setText(breakable(sentence))
         self.banner.setVisible(bool(sentence))
 
     def set_theme(self, choice: str) -> None:
@@ -146,6 +148,7 @@ class Window(QMainWindow):
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
             "palette": self._show_palette,
             "sheet": self._show_sheet,
+            "votes": self._show_votes,
             "quit": self.close,
         }
 
@@ -249,6 +252,14 @@ class Window(QMainWindow):
         sheet = CheatSheet(self, [known[row.id] for row in ACTIONS if row.id in known], self.page.key_groups())
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.open()
+
+    def _show_votes(self) -> None:
+        sheet = VotesSheet(self, self.link)
+        sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        sheet.open()
+
+    def _on_sync(self, state: SyncState) -> None:
+        self._show_state()
 
     def _on_lost(self, reason: str) -> None:
         self._lost = reason

@@ -1,6 +1,7 @@
 """What a training run says of itself, step by step: raw and smoothed, with a cursor that arrows move."""
 
 import bisect
+import html
 import math
 from collections.abc import Sequence
 
@@ -102,7 +103,7 @@ class CurvePlot(Chart):
             pen = pg.mkPen(colour, width=2, style=STYLES[n % len(STYLES)])
             mark = {"symbol": SYMBOLS[n % len(SYMBOLS)], "symbolSize": 7, "symbolBrush": colour, "symbolPen": None}
             marks = mark if len(raw) <= FEW else {}
-            self.plot(curve.steps, smooth, pen=pen, name=curve.name, connect="finite", **marks)
+            self.plot(curve.steps, smooth, pen=pen, name=html.escape(curve.name), connect="finite", **marks)
             seen = raw[np.isfinite(raw)]
             if len(seen):
                 lows.append(float(seen.min()))

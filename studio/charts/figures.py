@@ -1,5 +1,6 @@
 """Drawings of results: estimates with intervals, points, lines, matrices. Series differ by shape as well as by colour."""
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class ResultChart(Chart):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._draw = lambda: None
+        self.is_empty = True
+        """Whether nothing was given to draw."""
         self._cursor: pg.InfiniteLine | None = None
         self._cursor_at = 0.0
         self._legend = self.addLegend(offset=(-12, 12))
@@ -89,7 +92,7 @@ class ResultChart(Chart):
             for n, (name, (across, up)) in enumerate(lines.items()):
                 pen = pg.mkPen(self._ink(n), width=2, style=STYLES[n % len(STYLES)])
                 marks = self._mark(n, size=7) if len(across) <= 40 else {}
-                self.plot(list(across), list(up), pen=pen, name=name, connect="finite", **marks)
+                self.plot(list(across), list(up), pen=pen, name=html.escape(name), connect="finite", **marks)
             self._span([v for a, _ in lines.values() for v in a], [v for _, u in lines.values() for v in u])
 
         self._set(draw)
@@ -131,9 +134,10 @@ class ResultChart(Chart):
 
     def show_nothing(self) -> None:
         self._set(lambda: None)
+        self.is_empty = True
 
     def _set(self, draw) -> None:
-        self._draw, self._cursor = draw, None
+        self._draw, self._cursor, self.is_empty = draw, None, False
         self._again()
 
     def _again(self) -> None:

@@ -33,8 +33,9 @@ from studio.charts.flow_layout import (
     FlowPicture,
     arrange,
 )
-from studio.flow_words import kind_word, sentence_of, stage_title, words_of
-from studio.texts import text
+from studio.flow_words import kind_word, sentence_of, words_of
+from studio.item_model import stage_words
+from studio.texts import counted, text
 from studio.theme import Theme
 
 INKS = {"passed": "accent", "filtered": "quiet", "failed": "bad", "pending": "warn", "held": "quiet"}
@@ -240,10 +241,10 @@ class FlowPlot(QWidget):
         font.setBold(number == self.current)
         painter.setFont(font)
         painter.setPen(self._colour("text"))
-        _draw_words(painter, left, stage_title(stage.stage))
+        _draw_words(painter, left, stage_words(stage.stage))
         painter.setFont(_small(self.font(), bold=False))
         painter.setPen(self._colour("muted"))
-        about = text("jobs.flow_entering", count=stage.entering, kind=kind_word(stage.over))
+        about = counted(stage.over, stage.entering)
         _draw_words(painter, left.translated(0, 19), about)
         outcomes, gates = words_of(stage)
         for what, said in outcomes:

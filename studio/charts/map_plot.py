@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from studio.charts.chart import SYMBOLS, Chart
 from studio.charts.figures import INKS
 from studio.sessions.embeddings import MapSession
+from studio.texts import text
 from studio.theme import Theme
 
 CIRCLE_POINTS = 72
@@ -63,7 +64,7 @@ class MapPlot(Chart):
             return
         x, y = np.array(found.x), np.array(found.y)
         for number, group in enumerate(session.groups()):
-            symbol, ink, size = mark_of(number) if group.name else REST
+            symbol, ink, size = REST if group.is_rest else mark_of(number)
             places = list(group.places)
             colour = self.colour(ink)
             pen = pg.mkPen(self.colour("surface"), width=0.5)
@@ -73,10 +74,10 @@ class MapPlot(Chart):
         span = max(float(np.ptp(x)), float(np.ptp(y)), 1e-6) * 0.05
         across, up = (x.min() - span, x.max() + span), (y.min() - span, y.max() + span)
         self.getViewBox().setRange(xRange=across, yRange=up, padding=0)
-        axes = [f"{share:.1%}" for share in found.explained] or ["", ""]
+        axes = [f"({share:.1%})" for share in found.explained] or ["", ""]
         ink = self.colour("muted").name()
-        self.setLabel("bottom", f"{found.method} 1  {axes[0]}", color=ink)
-        self.setLabel("left", f"{found.method} 2  {axes[1]}", color=ink)
+        self.setLabel("bottom", f"{text(f'embeddings.choice_{found.method}')} 1  {axes[0]}", color=ink)
+        self.setLabel("left", f"{text(f'embeddings.choice_{found.method}')} 2  {axes[1]}", color=ink)
         self.show_choice()
 
     def show_choice(self) -> None:

@@ -21,6 +21,7 @@ class ComparePage(JudgePage):
 
     align = "index"
     max_edge_px = 1280
+    about_stretch = 2  # whole sentences stand there
     watch_first = True
 
     def __init__(self, context: PageContext) -> None:

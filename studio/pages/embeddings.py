@@ -12,10 +12,10 @@ from studio.flow import HintRow
 from studio.pages.page import Page, PageContext
 from studio.pages.thresholds_layout import NearStrip
 from studio.sessions.embeddings import MapSession
-from studio.texts import text
+from studio.texts import counted, text
 from studio.theme import Theme
 from studio.thumbnails import ThumbnailStore
-from studio.widgets import label
+from studio.widgets import Rest, label
 
 SPACES, METHODS, COLOURS = ("appearance", "face", "background", "text"), ("pca", "umap"), ("category", "identity")
 LETTERS = {
@@ -113,11 +113,10 @@ class EmbeddingsPage(Page):
         row.setSpacing(14)
         row.addWidget(self.plot, 1)
         row.addWidget(self.legend)
-        self.rest_words = label("", "muted")
-        self.rest_words.setWordWrap(True)
+        self.rest = Rest()
         self.stack = QStackedWidget()
         self.stack.addWidget(body)
-        self.stack.addWidget(self.rest_words)
+        self.stack.addWidget(self.rest)
         foot = QHBoxLayout()
         self.status = label("", "progress_text")
         foot.addWidget(self.status)
@@ -148,7 +147,7 @@ class EmbeddingsPage(Page):
 
         def failed(error: StudioError) -> None:
             if not self._closed:
-                self.rest_words.setText("\n\n".join((text("embeddings.nothing"), str(error))))
+                self.rest.say(text("embeddings.nothing"), text("embeddings.nothing_words", trouble=error))
                 self.stack.setCurrentIndex(1)
                 self.status.setText("")
 
@@ -158,8 +157,8 @@ class EmbeddingsPage(Page):
         self.plot.show_map(self.session)
         self.legend.clear()
         for number, group in enumerate(self.session.groups()):
-            shape = LETTERS[mark_of(number)[0]] if group.name else "·"
-            name = group.name or text("embeddings.others")
+            shape = "·" if group.is_rest else LETTERS[mark_of(number)[0]]
+            name = group.name or text("embeddings.others" if group.is_rest else "embeddings.no_category")
             self.legend.addItem(f"{shape}  {name}  {len(group.places):,}")
         self._tell()
 
@@ -169,7 +168,7 @@ class EmbeddingsPage(Page):
         found, chosen = self.session.found, sorted(self.session.chosen)
         selection = self.session.selection()
         subjects = 0 if selection is None else len(selection.ids)
-        self.status.setText(text("embeddings.state", count=subjects, points=len(chosen)))
+        self.status.setText(text("embeddings.state", count=subjects, points=counted("point", len(chosen))))
         self.plot.setAccessibleDescription(self.status.text())
         shown = chosen[:MOST_SHOWN] if found is not None else []
         self.strip.show_items(

@@ -10,6 +10,7 @@ from backend.domain.jobs import JobRow, QuarantinePage, StageFlow
 from backend.domain.studies import StudySummary
 from studio.actions import ActionSet
 from studio.charts.chart import save_picture
+from studio.item_model import stage_words
 from studio.job_list import job_title, state_word
 from studio.job_starter import JobStarter
 from studio.jobs_feed import JobsFeed
@@ -52,7 +53,7 @@ class JobsPage(Page):
         self.actions_ = ActionSet("jobs", self, self._handlers())
         sessions = (self.session, self.held, self.training)
         self.layout_of = JobsLayout(self, context.link, self.actions_, self.run, sessions, self.feed.more_rows)
-        self.starter = JobStarter(self.layout_of.start, context.link, rater=context.rater)
+        self.starter = JobStarter(self.layout_of.start, context.link, rater=context.rater, project=context.project)
         self._search_soon = QTimer(self, singleShot=True, interval=SEARCH_MS)
         self._connect()
         self.set_theme(context.theme)
@@ -331,7 +332,7 @@ class JobsPage(Page):
             return
         stage = stages[number]
         if not stage.failed:
-            self.layout_of.say(text("jobs.nothing_failed", stage=stage.stage.replace("_", " ")))
+            self.layout_of.say(text("jobs.nothing_failed", stage=stage_words(stage.stage)))
             return
         self.layout_of.quarantine.choose_stage(stage.stage)
         self.look_at("quarantine")

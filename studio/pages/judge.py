@@ -3,18 +3,20 @@
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from backend.api import PairRow
-from backend.domain import ServiceError, StudioError, Vote
+from backend.domain import Form, ServiceError, StudioError, Vote
 from studio.actions import ActionSet
 from studio.flow import HintRow
 from studio.form_view import FormView
 from studio.loader import TrialLoader
 from studio.long_text import ElidedLabel
+from studio.pages.judge_sides import SideTools
 from studio.pages.page import KeyGroup, Page, PageContext
 from studio.player.deck import Deck
 from studio.player.transport import Transport, playing
@@ -22,12 +24,14 @@ from studio.prepare import Batch, Stills, fetch_batch
 from studio.sessions.verify import Held, Phase, VerifySession
 from studio.texts import text
 from studio.theme import Theme
-from studio.widgets import Chip, label
+from studio.widgets import Chip, Rest, label
 
 RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
-REST_WIDTH_PX = 560  # about 75 letters a line
 HINTS = ("reasons", "undo", "play", "step_back", "step_on", "flicker", "wipe", "zoom_link")
 """Actions in the quiet row under the choices; their words are the texts `judge.hint_NAME`."""
+READY, HELD = 2, 4
+"""Of the trials that come next: how many have their pictures loaded and their clips decoded, and how many are leased, so
+that the service makes their previews while the ones before are judged."""
 LEAST_GOLD = 5  # known answers after which their share is told: never of a single one
 EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
 
@@ -38,11 +42,13 @@ class JudgePage(Page):
     study_id = ""
     align = "time"
     max_edge_px = 960
+    about_stretch = 1
+    """What is said of the trial gets so much of the head, of which the question gets three."""
     hints_shown = HINTS
     context_name = "judge"
     """Of the table of actions."""
     watch_first = False
-    """Whether verdicts wait until everything was played once."""
+    """Whether verdicts wait until everything was seen once."""
 
     def __init__(self, context: PageContext) -> None:
         super().__init__(context)
@@ -50,9 +56,11 @@ class JudgePage(Page):
         self.deck = Deck(align=self.align, max_edge_px=self.max_edge_px)
         self.transport = Transport(self.deck, self.run)
         self.form_view = FormView(self, context.theme, middle=self.transport, beside=self.side())
+        self.sides = SideTools(self.deck, lambda: self.form_view.views, context.notify)
         self.actions_ = ActionSet(self.context_name, self, self.handlers())
         self.loader = TrialLoader(self.link)
         self._pairs: dict[str, PairRow] = {}
+        self._forms: dict[str, Form] = {}
         self._shown: Held | None = None
         self._awaited: tuple[str, int] | None = None
         self._build()
@@ -67,6 +75,7 @@ class JudgePage(Page):
             clock=time.monotonic,
             now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
             new_id=lambda: uuid.uuid4().hex,
+            prefetch=HELD,
         )
         session.restore(self.link.outbox.unsent(10_000))
         return session
@@ -110,15 +119,12 @@ class JudgePage(Page):
         """A widget to the right of the panels."""
         return None
 
-    def toggle_side(self) -> None:
-        """Shows or hides it."""
-
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         """Shows what this page adds to the form."""
 
     @property
     def watched(self) -> bool:
-        """Whether the clips of the trial on the screen are there and were played to their end once."""
+        """Whether the clips of the trial on the screen are there, and every frame of them was."""
         return self._shown is not None and self._shown.id in self.loader.clips and self.deck.watched
 
     def clear_extras(self) -> None:
@@ -129,6 +135,10 @@ class JudgePage(Page):
         if total == 0:
             return text("judge.nothing_yet"), text("judge.nothing_yet_words", study=self.study_id)
         return text("judge.all_done"), text("judge.all_done_words", count=total)
+
+    def gold_words(self, *, right: int, seen: int) -> str:
+        """How many of the items whose answer is known were answered so."""
+        return text("judge.gold", right=right, seen=seen)
 
     def trouble_words(self) -> tuple[str, str]:
         """The same for a queue that cannot be had now."""
@@ -145,8 +155,8 @@ class JudgePage(Page):
             "wipe_back": lambda: self.form_view.move_wipe(-1),
             "wipe_on": lambda: self.form_view.move_wipe(1),
             "zoom_link": self._toggle_zoom_link,
+            **self.sides.handlers(),
             **playing(lambda: self.deck, lambda factor: self.form_view.zoom(factor)),
-            "scores": self.toggle_side,
         }
 
     def _build(self) -> None:
@@ -164,7 +174,7 @@ class JudgePage(Page):
         self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # cut where there is no room
         head.addWidget(self.title, 3)
         head.addWidget(self.category)
-        head.addWidget(self.about, 1)
+        head.addWidget(self.about, self.about_stretch)
         head.addWidget(self.progress_text)
         head.addWidget(self.progress)
         judging = QWidget()
@@ -202,24 +212,11 @@ class JudgePage(Page):
 
     def _build_rest(self) -> QWidget:
         """What stands there when there is nothing to judge."""
-        rest = QWidget()
-        self.rest_head, self.rest_words = label("", "title"), label("", "muted")
-        self.rest_words.setWordWrap(True)
-        self.rest_words.setFixedWidth(REST_WIDTH_PX)
-        for words in (self.rest_head, self.rest_words):
-            words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.rest_button = QPushButton(text("judge.look_again"))
         self.rest_button.setObjectName("worded")
         self.rest_button.clicked.connect(lambda: self.run("refresh"))
-        column = QVBoxLayout(rest)
-        column.setSpacing(10)
-        column.addStretch(4)
-        for widget in (self.rest_head, self.rest_words):
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(8)
-        column.addWidget(self.rest_button, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(5)
-        return rest
+        self.rest = Rest(self.rest_button)
+        return self.rest
 
     def _connect(self) -> None:
         self.form_view.chosen.connect(self._choose)
@@ -228,6 +225,7 @@ class JudgePage(Page):
         self.link.vote_saved.connect(self._on_saved)
         self.link.vote_not_saved.connect(self._on_not_saved)
         self.link.votes_sent.connect(self.on_sent)
+        self.link.votes_dropped.connect(self.on_dropped)
         self.link.revived.connect(self._look_again)
         self.loader.stills_ready.connect(self._show_current)
         self.loader.clips_ready.connect(self._on_clips)
@@ -237,6 +235,11 @@ class JudgePage(Page):
     def on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
         """The service has these votes, as (id, rev)."""
         self.session.synced(sent)
+
+    def on_dropped(self, dropped: tuple[tuple[str, int], ...]) -> None:
+        """These votes, as (id, rev), were refused and removed."""
+        if self.session.dropped(dropped):
+            self._look_again()
 
     def _choose(self, choice: str) -> None:
         if self.watch_first and not self.watched:
@@ -300,20 +303,27 @@ class JudgePage(Page):
         session = self.session
         wanted = session.wanted()
         if wanted is not None:
-            study, rater = self.session.study_id, self.session.rater
+            if not session.held:
+                wanted = replace(wanted, limit=1)  # somebody waits for it: those after it are asked for when it is here
+            study, rater, forms = session.study_id, session.rater, dict(self._forms)
             self.link.ask(
-                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted),
+                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted, forms=forms),
                 lambda batch: self._on_batch(session, batch),
                 lambda error: self._on_unreachable(session, error),
             )
-        recent = session.recent
-        held = (*((session.current,) if session.current else ()), *session.upcoming)
-        self.loader.keep(held, also=recent[:1])
-        known = {each.id for each in (*recent, *held)}
+        self.load_held()
+        known = {each.id for each in (*session.recent, *session.held)}
         self._pairs = {trial_id: pair for trial_id, pair in self._pairs.items() if trial_id in known}
         self._prefetch_clips()
 
+    def load_held(self) -> None:
+        """Loads what the trials at hand need, and forgets those that are over."""
+        session = self.session
+        soon = len(session.held) - len(session.upcoming) + READY
+        self.loader.keep(session.held[:soon], later=session.held[soon:], also=session.recent[:1])
+
     def _on_batch(self, session: VerifySession, batch: Batch) -> None:
+        self._forms.update(batch.forms)
         session.arrived(batch.trials, batch.forms, batch.state)
         if session is self.session:
             self._pairs.update(batch.pairs)
@@ -337,7 +347,7 @@ class JudgePage(Page):
         self._prefetch_clips()
 
     def _prefetch_clips(self) -> None:
-        ready = [self.loader.clips.get(held.id) for held in self.session.upcoming]
+        ready = [self.loader.clips.get(held.id) for held in [*self.session.upcoming][:READY]]
         self.deck.prefetch([reel for clips in ready if clips for reel in clips.reels.values()])
 
     def _show_current(self) -> None:
@@ -412,8 +422,7 @@ class JudgePage(Page):
             self._rest("", "")
 
     def _rest(self, head: str, words: str) -> None:
-        self.rest_head.setText(head)
-        self.rest_words.setText(words)
+        self.rest.say(head, words)
         self.rest_button.setVisible(bool(head))
         self._stack.setCurrentIndex(1)
 
@@ -425,12 +434,19 @@ class JudgePage(Page):
         pace = "" if session.pace is None else text("judge.pace", pace=round(session.pace))
         gold = ""
         if session.gold_seen >= LEAST_GOLD:
-            gold = text("judge.gold", right=session.gold_right, seen=session.gold_seen)
+            gold = self.gold_words(right=session.gold_right, seen=session.gold_seen)
         self.progress_text.setText(" · ".join(part for part in (words, pace, gold) if part))
 
     def _refresh_lock(self) -> None:
         self.form_view.set_locked(self.session.phase not in (Phase.JUDGING, Phase.SAVING))
         self.actions_.qt["undo"].setEnabled(self.session.can_undo)
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab goes from the verdicts to the note while the reasons are open, as the note says."""
+        if next and self.hasFocus() and self.form_view.reasons_open:
+            self.form_view.comment.setFocus(Qt.FocusReason.TabFocusReason)
+            return True
+        return super().focusNextPrevChild(next)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

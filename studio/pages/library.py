@@ -75,6 +75,8 @@ class LibraryPage(Page):
         self.views: dict[str, Look] = views_of_json(str(context.prefs.value("views") or ""))
         self.thumbnails = ThumbnailStore(context.link)
         self.model = ItemModel(self.session, context.link, self.thumbnails, self._tell)
+        for one in (self.thumbnails, self.model):
+            one.setParent(self)  # they go with the page; what listens to them would else hold it for ever
         self.grid_model = GridModel(self.model)
         self.actions_ = ActionSet("library", self, self._handlers())
         self.layout_of = LibraryLayout(self, context.link, self.actions_, self.run, self.model, self.grid_model)

@@ -25,7 +25,7 @@ from studio.item_model import GridModel, ItemModel, column_title
 from studio.item_views import ItemGrid, ItemTable
 from studio.link import Link
 from studio.sessions.library import LibrarySession, Look
-from studio.texts import text
+from studio.texts import counted, text
 from studio.theme import Theme, icon
 from studio.widgets import Rest, label, tool_button
 
@@ -114,9 +114,7 @@ class LibraryLayout:
     def show_state(self, session: LibrarySession, *, num_chosen: int) -> None:
         """The line below the list, and what stands there in place of an empty one."""
         kind = text(f"library.kind_{session.look.kind}").lower()
-        parts = (
-            [text("library.total", count=session.total, number=f"{session.total:,}", kind=kind)] if session.is_known else []
-        )
+        parts = [counted(session.look.kind, session.total)] if session.is_known else []
         if num_chosen > 1 or session.all_chosen:
             key = "library.all_chosen" if session.all_chosen else "library.chosen"
             parts.append(text(key, number=f"{num_chosen:,}"))
@@ -155,16 +153,6 @@ class LibraryLayout:
             flow.addWidget(tab)
             self.tabs[kind] = tab
         row.addWidget(kinds, 1)
-        self.search = QLineEdit()
-        self.search.setMaximumWidth(SEARCH_PX)
-        self.search.setMinimumWidth(SEARCH_PX // 2)
-        self.search.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.search.setPlaceholderText(text("library.search"))
-        self.search.setToolTip(text("library.search_tip"))
-        self.search.setAccessibleName(text("library.search"))
-        self.search.setClearButtonEnabled(True)
-        row.addWidget(self.search)
-        row.addSpacing(6)
         for name in TOOLS:
             keys = self._actions.rows[name].keys
             tool = tool_button(name, f"{text(f'actions.{name}')} ({keys[0]})")
@@ -176,6 +164,15 @@ class LibraryLayout:
     def _build_filters(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
+        self.search = QLineEdit()
+        self.search.setMaximumWidth(SEARCH_PX)
+        self.search.setMinimumWidth(SEARCH_PX // 2)
+        self.search.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.search.setPlaceholderText(text("library.search"))
+        self.search.setToolTip(text("library.search_tip"))
+        self.search.setAccessibleName(text("library.search"))
+        self.search.setClearButtonEnabled(True)
+        row.addWidget(self.search, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.filters, 1)
         self.order = QPushButton()
         self.order.setObjectName("quiet_button")

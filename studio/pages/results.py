@@ -22,7 +22,7 @@ from studio.pages.results_layout import ResultsLayout
 from studio.player.transport import playing
 from studio.sessions import results
 from studio.sessions.results import VIEWS, Sheet, as_csv
-from studio.texts import text
+from studio.texts import named, text
 from studio.theme import Theme
 
 BOOTSTRAPS = 400
@@ -144,7 +144,10 @@ class ResultsPage(Page):
         def known(found: StudyResults) -> None:
             if not self._closed:
                 self.studies[name], self._trouble["studies"] = found, ""
-                self._fill("aspect", [(one.aspect, one.aspect) for one in found.groups[0].aspects] if found.groups else [])
+                self._fill(
+                    "aspect",
+                    [(one.aspect, named("aspects", one.aspect)) for one in found.groups[0].aspects] if found.groups else [],
+                )
                 self.show_view()
 
         def failed(error: StudioError) -> None:
@@ -203,9 +206,9 @@ class ResultsPage(Page):
             Bar(name=o.system, value=o.share.value, low=o.share.low, high=o.share.high, series=1) for o in aspect.shares
         ]
         bars += [Bar(name=o.system, value=o.mean.value, low=o.mean.low, high=o.mean.high, series=2) for o in aspect.points]
-        self.layout_of.chart.show_bars(
-            bars, axis=text("results.axis_strength"), reference=0.0 if aspect.strengths else None
-        )
+        axes = (("strength", aspect.strengths), ("share", aspect.shares), ("points", aspect.points))
+        axis = " · ".join(text(f"results.axis_{name}") for name, found in axes if found)
+        self.layout_of.chart.show_bars(bars, axis=axis, reference=0.0 if aspect.strengths else None)
         self.layout_of.say_about(
             text("results.about_study", study=self._value("study"), count=aspect.votes), aspect.remarks
         )
@@ -227,8 +230,10 @@ class ResultsPage(Page):
             return self._nothing("studies", "results.no_study")
         self.sheet = results.agreement_sheet(study)
         aspects, measures, values = results.agreement_rows(study)
-        names = [name.replace("_", " ") for name in measures]
-        self.layout_of.chart.show_matrix(aspects, names, [[one.value for one in row] for row in values])
+        names = [named("studies.measure_", name) for name in measures]
+        self.layout_of.chart.show_matrix(
+            [named("aspects", one) for one in aspects], names, [[one.value for one in row] for row in values]
+        )
         self.layout_of.say_about(text("results.about_agreement", study=self._value("study")), study.remarks)
         return None
 
@@ -298,7 +303,7 @@ class ResultsPage(Page):
             )
         axis = "results.head_consistency" if repeats else "results.head_left_share"
         self.layout_of.chart.show_bars(bars, axis=text(axis), reference=None if repeats else 0.5)
-        funnel = "   ".join(f"{step.rule} −{step.removed}" for step in study.funnel if step.removed)
+        funnel = "   ".join(f"{named('studies.left_', step.rule)} −{step.removed}" for step in study.funnel if step.removed)
         kept = study.funnel[-1].kept if study.funnel else len(study.raters)
         self.layout_of.say_about(text("results.about_raters", count=kept, funnel=funnel or "–"), ())
         return None
@@ -330,10 +335,19 @@ class ResultsPage(Page):
         self.link.ask(lambda: self.link.api.compare(out=str(out), cases=cases), known, self._refused, slow=True)
 
     def _keep_picture(self) -> None:
-        self._keep(("svg", "png"), lambda path: save_picture(self.layout_of.chart, path))
+        drawn = self.layout_of.picture_file
+        if self.layout_of.shows_chart:
+            self._keep(("svg", "png"), lambda path: save_picture(self.layout_of.chart, path))
+        elif self.view == "sheets" and drawn is not None:
+            self._keep(("png",), lambda path: path.write_bytes(drawn.read_bytes()))
+        else:
+            self.context.notify(text("results.no_sheet_to_keep" if self.view == "sheets" else "results.no_chart_to_keep"))
 
     def _keep_table(self) -> None:
-        self._keep(("csv",), lambda path: path.write_text(as_csv(self.sheet), encoding="utf-8"))
+        if self.sheet.rows:
+            self._keep(("csv",), lambda path: path.write_text(as_csv(self.sheet), encoding="utf-8"))
+        else:
+            self.context.notify(text("results.no_table_to_keep"))
 
     def _keep(self, endings: tuple[str, ...], write: Callable[[Path], object]) -> None:
         folder = self.context.project / "exports" / "results"

@@ -23,8 +23,9 @@ from studio.actions import ActionSet
 from studio.charts.figures import ResultChart
 from studio.flow import FlowLayout, HintRow
 from studio.frame_player import FramePlayer
+from studio.sentences import translated
 from studio.sessions.results import VIEWS, Cell, Sheet
-from studio.texts import text
+from studio.texts import named, text
 from studio.theme import Theme
 from studio.widgets import Rest, label
 
@@ -46,6 +47,15 @@ MOST_LETTERS = 40  # of a cell; the rest is its tip
 LEFT, RIGHT = (side | Qt.AlignmentFlag.AlignVCenter for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
 LETTERS = {"participant": 12, "rater": 12, "link": 100, "token": 60}
 """Of cells in columns whose ids are told apart by less, or are to be read whole."""
+NAMED = {
+    "rule": "studies.step_",
+    "removed_by": "studies.left_",
+    "group": "studies.group_",
+    "state": "studies.person_",
+    "measure": "studies.measure_",
+    "aspect": "aspects",
+}
+"""Columns whose cells are names of the code, and the texts that say what people call those."""
 MOST_ROWS = 500  # of the screen; what is kept as a file has all
 ROW_PX, ROOM_PX = 27, 6
 
@@ -83,7 +93,7 @@ class SheetTable(QTableWidget):
         numbers = [any(isinstance(cells[n], int | float) for cells in sheet.rows) for n in range(len(sheet.head))]
         for row, cells in enumerate(shown):
             for place, cell in enumerate(cells):
-                said, most = _said(cell), LETTERS.get(sheet.head[place], MOST_LETTERS)
+                said, most = _said(cell, sheet.head[place]), LETTERS.get(sheet.head[place], MOST_LETTERS)
                 item = QTableWidgetItem(said if len(said) <= most else f"{said[: most - 1]}…")
                 item.setToolTip(said if len(said) > most else "")
                 item.setTextAlignment(RIGHT if numbers[place] and not isinstance(cell, str) else LEFT)
@@ -126,6 +136,8 @@ class ResultsLayout:
         self.chart = ResultChart(text("results.chart"))
         self.player = player
         self.table = SheetTable()
+        self.picture_file: Path | None = None
+        """The drawn sheet that is shown among the cases."""
         self.boxes: dict[str, QComboBox] = {}
         self._choices: dict[str, QWidget] = {}
         self._tabs: dict[str, QPushButton] = {}
@@ -165,7 +177,7 @@ class ResultsLayout:
         self.chart.setAccessibleDescription(text(f"results.view_{view}"))
 
     def say_about(self, sentence: str, remarks: Sequence[str]) -> None:
-        self.about.setText("   ·   ".join((sentence, *remarks[:3])))
+        self.about.setText("   ·   ".join((sentence, *map(translated, remarks[:3]))))
 
     def say(self, sentence: str) -> None:
         """What was done last."""
@@ -176,8 +188,14 @@ class ResultsLayout:
         self._rest.say(head, words)
         self.stack.setCurrentIndex(1)
 
+    @property
+    def shows_chart(self) -> bool:
+        """Whether a chart with something in it stands on the page."""
+        return self.stack.currentIndex() == 0 and self.pictures.currentIndex() == 0 and not self.chart.is_empty
+
     def show_picture(self, path: Path | None) -> None:
         """A drawn sheet, as wide as there is room for."""
+        self.picture_file = path
         picture = QPixmap() if path is None else QPixmap(str(path))
         wide = max(200, self.pictures.width() - 24)
         self.picture.setPixmap(
@@ -239,7 +257,10 @@ class ResultsLayout:
         return body
 
 
-def _said(cell: Cell) -> str:
+def _said(cell: Cell, column: str) -> str:
+    """A cell on the screen; files keep the names of the code."""
     if cell is None:
         return "–"
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    if not isinstance(cell, str):
+        return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    return named(NAMED[column], cell) if cell and column in NAMED else translated(cell)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedWi
 
 from backend.domain.project_care import SettingsForecast
 from studio.actions import ActionSet, shown_key
+from studio.item_model import stage_words
 from studio.pages.page import Frame
 from studio.pages.settings_keys import KeysSection
 from studio.pages.settings_look import LookSection
@@ -176,7 +177,7 @@ def forecast_words(forecast: SettingsForecast | None) -> str:
     if not again and not aside:
         others = sum(stage.is_other for stage in forecast.stages)
         return text("settings.other_keys", count=others) if others else text("settings.no_work")
-    named = ", ".join(f"{stage.stage.replace('_', ' ')} {stage.pending:,}" for stage in again[:MOST_STAGES])
+    named = ", ".join(f"{stage_words(stage.stage)} {stage.pending:,}" for stage in again[:MOST_STAGES])
     more = text("settings.more_stages", count=len(again) - MOST_STAGES) if len(again) > MOST_STAGES else ""
     said = [text("settings.runs_again", count=len(again), stages=f"{named}{more}")] if again else []
     return " ".join((*said, text("settings.set_aside", count=aside, number=f"{aside:,}"))) if aside else " ".join(said)

@@ -8,9 +8,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from backend.domain.project_care import PrivacyFacts
+from studio.item_model import stage_words
 from studio.pages.page import Frame
 from studio.preferences import preferences
-from studio.texts import text
+from studio.texts import counted, text
 from studio.widgets import label
 
 BLOCKS = ("away", "judges", "participants", "shown")
@@ -74,19 +75,27 @@ class PrivacySection(QWidget):
                 role=far.role,
                 model=far.model,
                 url=far.url,
-                stages=", ".join(far.asked_by) or text("settings.asked_by_none"),
+                stages=", ".join(map(stage_words, far.asked_by)) or text("settings.asked_by_none"),
             )
             for far in facts.far
         ]
         self.words["away"].setText("\n".join((*told, text("settings.away_words" if told else "settings.away_none_words"))))
-        self.figures["judges"].setText(text("settings.judges_figure", raters=facts.raters, verdicts=f"{facts.verdicts:,}"))
+        self.figures["judges"].setText(
+            text("settings.judges_figure", names=counted("name", facts.raters), verdicts=counted("verdict", facts.verdicts))
+        )
         self.words["judges"].setText(text("settings.judges_words"))
-        figure = text("settings.participants_figure", people=facts.participants, votes=f"{facts.participants_votes:,}")
+        figure = text(
+            "settings.participants_figure",
+            people=counted("person", facts.participants),
+            answers=counted("answer", facts.participants_votes),
+        )
         self.figures["participants"].setText(figure)
         hashed = text("settings.addresses_hashed" if facts.addresses_hashed else "settings.addresses_none")
         erased = text("settings.erased", count=facts.erased, backups=facts.backups)
         self.words["participants"].setText(f"{hashed} {erased}")
-        shown = text("settings.shown_figure", subjects=f"{facts.subjects:,}", faces=f"{facts.faces:,}")
+        shown = text(
+            "settings.shown_figure", subjects=counted("subject", facts.subjects), faces=counted("face", facts.faces)
+        )
         self.figures["shown"].setText(shown)
         rights = text("settings.licences", sources=f"{facts.sources:,}", without=f"{facts.without_licence:,}")
         self.words["shown"].setText(f"{text('settings.shown_words')} {rights}")

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from backend.domain.doctor import RoleRow
+from studio.item_model import stage_words
 from studio.pages.settings_rows import Group, SettingRows, Shown, Told, in_order
 from studio.sessions.settings import SettingsSession, size_words, state_of
 from studio.texts import text
@@ -65,7 +66,12 @@ class RolesSection(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(22)
         row.addWidget(self.table, 2)
-        row.addWidget(self._build_detail(), 3)
+        self.coming = label(text("settings.roles_coming"), "muted")
+        self.coming.setWordWrap(True)
+        self.coming.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.detail = self._build_detail()
+        row.addWidget(self.detail, 3)
+        row.addWidget(self.coming, 3)
 
     def show_sheet(self) -> None:
         self._list_roles()
@@ -160,6 +166,8 @@ class RolesSection(QWidget):
         self.table.resizeColumnToContents(1)
         self.table.resizeColumnToContents(2)
         self.table.blockSignals(False)
+        self.detail.setVisible(bool(rows))
+        self.coming.setVisible(not rows)
         if rows and not self._role:
             self.table.setCurrentCell(0, 0)
         elif rows:
@@ -198,7 +206,7 @@ class RolesSection(QWidget):
         said = row.reason or text(f"settings.next_{state_of(row)}")
         self.next_step.setText(said if looked else text("settings.next_checking"))
         self.facts["licence"].setText(row.licence or "–")
-        self.facts["asked_by"].setText(", ".join(row.asked_by) or text("settings.asked_by_none"))
+        self.facts["asked_by"].setText(", ".join(map(stage_words, row.asked_by)) or text("settings.asked_by_none"))
         self.facts["model"].setText(row.model_id or "–")
         there = size_words(row.num_bytes) if row.num_bytes else "–"
         published = size_words(row.published_bytes) if row.published_bytes else "–"

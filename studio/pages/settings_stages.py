@@ -6,9 +6,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.project_care import StageSettings
+from backend.domain.score_words import stage_purpose
+from studio.item_model import gate_words, stage_words
 from studio.pages.settings_rows import Group, SettingList, SettingRows, Shown, Told, in_order
 from studio.sessions.settings import SettingsSession, stages_like
-from studio.texts import text
+from studio.texts import language, text
 from studio.widgets import label
 
 LIST_PX = 280
@@ -76,7 +78,7 @@ class StagesSection(QWidget):
         sheet = self._session.sheet
         if sheet is None:
             return
-        names = stages_like(sheet, self.search.text())
+        names = stages_like(sheet, self.search.text(), stage_words)
         self.stages.blockSignals(True)
         self.stages.clear()
         for name in names:
@@ -96,7 +98,7 @@ class StagesSection(QWidget):
         mark = (
             "●" if any(self._session.is_changed(row.name) for row in rows) else "◆" if any(r.is_set for r in rows) else " "
         )
-        return f"{mark}  {name.replace('_', ' ')}"
+        return f"{mark}  {stage_words(name)}"
 
     def _choose(self, item: QListWidgetItem | None) -> None:
         if item is not None:
@@ -111,16 +113,18 @@ class StagesSection(QWidget):
         stage = self._of(self._stage)
         if stage is None:
             return
-        self.head.setText(stage.stage.replace("_", " "))
-        self.about.setText(stage.meaning)
+        self.head.setText(stage_words(stage.stage))
+        self.about.setText(stage_purpose(stage.stage, language()) or stage.meaning)
         roles = ", ".join(stage.roles)
-        self.asks.setText(text("settings.stage_asks", over=stage.over, roles=roles or text("settings.no_model")))
+        self.asks.setText(
+            text("settings.stage_asks", over=text(f"library.record_{stage.over}"), roles=roles or text("settings.no_model"))
+        )
         self.list.show_groups(
             (
                 Group(text("settings.of_stage"), tuple(map(Shown, stage.settings)), text("settings.of_stage_words")),
                 Group(
                     text("settings.gates"),
-                    tuple(Shown(row, title=_gate_title(row.name)) for row in stage.gates),
+                    tuple(Shown(row, title=gate_words(row.name.removeprefix("gates."))) for row in stage.gates),
                     text("settings.gates_words"),
                 ),
             )
@@ -129,9 +133,3 @@ class StagesSection(QWidget):
         self.to_thresholds.setVisible(bool(stage.gates))
         if not stage.settings and not stage.gates:
             self.asks.setText(f"{self.asks.text()} {text('settings.nothing_to_set')}")
-
-
-def _gate_title(name: str) -> str:
-    """`clip.duration_s, min` of `gates.clip.duration_s.min`."""
-    score, _, side = name.removeprefix("gates.").rpartition(".")
-    return f"{score}, {side}"

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from backend.domain.project_care import StorageKind, StorageUse
+from studio.fields import ROOM_PX
 from studio.pages.page import Frame
 from studio.pages.settings_rows import Group, SettingRows, Shown, Told, in_order
 from studio.preferences import FRAMES_MIB, THUMBNAILS_MIB, preferences
@@ -214,6 +215,7 @@ def _spin(bounds: tuple[int, int], step: int, value: int, name: str) -> QSpinBox
     spin.setValue(value)
     spin.setSuffix(" MiB")
     spin.setAlignment(Qt.AlignmentFlag.AlignRight)
+    spin.lineEdit().setTextMargins(ROOM_PX, 0, ROOM_PX, 0)
     spin.setAccessibleName(name)
     return spin
 

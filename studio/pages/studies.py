@@ -20,6 +20,7 @@ from studio.pages.results import ResultsPage
 from studio.pages.studies_drafting import Drafting
 from studio.pages.studies_keeping import keep_picture, keep_table, studies_folder
 from studio.pages.studies_layout import StudiesLayout
+from studio.pages.studies_serving import Serving
 from studio.sessions.studies import OUTCOMES, VIEWS, StudiesSession
 from studio.texts import language, text
 from studio.theme import Theme
@@ -48,6 +49,7 @@ class StudiesPage(Page):
         self.actions_ = ActionSet("studies", self, self._handlers())
         self.layout_of = StudiesLayout(self, self.actions_, self.run)
         self.drafting = Drafting(self, self.session, self.layout_of, made=self._made)
+        self.serving = Serving(self, self.layout_of.invite.page, say=self._say, look=self._look)
         self._watch = QTimer(self, interval=WATCH_MS)
         self._watch.timeout.connect(self._look)
         self.layout_of.list.wanted.connect(self.look_at)
@@ -67,6 +69,7 @@ class StudiesPage(Page):
         self._closed = True
         self._watch.stop()
         self.drafting.close()
+        self.serving.close()
 
     def set_theme(self, theme: Theme) -> None:
         self.layout_of.set_theme(theme)
@@ -95,6 +98,7 @@ class StudiesPage(Page):
             "make_invitations": self._invite,
             "copy_link": lambda: self._copy_links(self.layout_of.invite.chosen_links()[:1]),
             "copy_links": lambda: self._copy_links(self.layout_of.invite.chosen_links()),
+            "serve_page": self._serve,
             "copy_command": self._copy_command,
             "close_study": lambda: self._with_study(lambda study: asking.close_study(self, study, self._changed)),
             "reopen_study": lambda: self._with_study(lambda study: asking.reopen_study(self, study, self._changed)),
@@ -337,6 +341,12 @@ class StudiesPage(Page):
         api = self.link.api
         self.link.ask(lambda: api.invite(study=study.name, num=num, group=group, days=days), made, self._refused)
 
+    def _serve(self) -> None:
+        """Begins or ends the page that participants open; the look at invitations says how it stands."""
+        if self.session.view != "invite":
+            self._use_view("invite")
+        self.serving.press(tuple(study.name for study in self.session.studies if not study.closed_at))
+
     def _copy_links(self, links: tuple[str, ...]) -> None:
         if not links:
             self.layout_of.say(text("studies.none_told"))
@@ -345,7 +355,7 @@ class StudiesPage(Page):
         self.layout_of.say(text("studies.copied", count=len(links)))
 
     def _copy_command(self) -> None:
-        QApplication.clipboard().setText(self.layout_of.invite.command.text())
+        QApplication.clipboard().setText(self.layout_of.invite.page.command.text())
         self.layout_of.say(text("studies.copied_command"))
 
     def _with_study(self, do: Callable[[StudySummary], object]) -> None:

@@ -5,12 +5,13 @@ from functools import partial
 
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from backend.domain.studies import Erased, Participant, StudySummary
+from backend.domain.studies import Erased, Participant, StudySummary, VoteFiles
 from studio.ask_dialog import AskDialog
 from studio.fields import ChoiceField
 from studio.pages.page import Page
 from studio.pages.studies_keeping import studies_folder
-from studio.texts import text
+from studio.sentences import translated
+from studio.texts import counted, text
 
 Done = Callable[[str], object]
 """Called with a sentence when it was done."""
@@ -92,7 +93,7 @@ def erase(page: Page, person: Participant, done: Done) -> AskDialog:
     )
 
     def told(erased: Erased) -> object:
-        said = text("studies.erased", events=erased.events, votes=erased.votes)
+        said = text("studies.erased", events=counted("event", erased.events), votes=counted("vote", erased.votes))
         if erased.backups:
             said = " ".join((said, text("studies.left_in_backups", places=", ".join(erased.backups))))
         return done(said)
@@ -109,54 +110,68 @@ def erase(page: Page, person: Participant, done: Done) -> AskDialog:
 
 def export_votes(page: Page, study: str, formats: Sequence[str], done: Done) -> AskDialog:
     """A format and a file to write."""
-    out, format_ = QLineEdit(), _formats(formats)
-    folder = studies_folder(page.context.project, study)
-
-    def follow() -> None:
-        out.setText(str(folder / f"votes.{ENDINGS.get(format_.value, format_.value)}"))
-
-    follow()
-    format_.currentIndexChanged.connect(lambda _: follow())
-    dialog = AskDialog(
+    folder, api = studies_folder(page.context.project, study), page.link.api
+    return _ask_votes(
         page,
-        title=text("studies.export_title"),
-        words=text("studies.export_words"),
-        go=text("studies.do_export_votes"),
-        fields=(
-            (text("studies.format"), format_),
-            (text("studies.file"), _beside_browse(page, out, QFileDialog.getSaveFileName)),
-        ),
-    )
-    api = page.link.api
-    _when_wanted(
-        page,
-        dialog,
-        lambda: partial(api.export_votes, study=study, out=out.text().strip(), format=format_.value),
+        "export",
+        formats,
+        lambda path, format_: api.export_votes(study=study, out=path, format=format_),
         lambda files: done(text("studies.exported", count=files.votes, out=files.path)),
+        pick=QFileDialog.getSaveFileName,
+        named=lambda format_: str(folder / f"votes.{ENDINGS.get(format_, format_)}"),
     )
-    return dialog
 
 
 def import_votes(page: Page, study: str, formats: Sequence[str], done: Done) -> AskDialog:
     """A format and a file of votes that were given elsewhere."""
+    api = page.link.api
+
+    def told(files: VoteFiles) -> object:
+        said = text("studies.imported", count=files.votes, path=files.path)
+        return done(" ".join((said, *map(translated, files.remarks))))
+
+    return _ask_votes(
+        page,
+        "import",
+        formats,
+        lambda path, format_: api.import_votes(study=study, path=path, format=format_),
+        told,
+        pick=QFileDialog.getOpenFileName,
+        named=lambda _: "",
+    )
+
+
+def _ask_votes(
+    page: Page,
+    what: str,
+    formats: Sequence[str],
+    work: Callable[[str, str], VoteFiles],
+    told: Callable[[VoteFiles], object],
+    *,
+    pick: Callable[..., tuple[str, str]],
+    named: Callable[[str], str],
+) -> AskDialog:
+    """Which file of votes, in which format; `what` is export or import, `named` the place that a format has by itself."""
     path, format_ = QLineEdit(), _formats(formats)
+
+    def follow() -> None:
+        if name := named(format_.value):
+            path.setText(name)
+
+    follow()
+    format_.currentIndexChanged.connect(lambda _: follow())
+    fields = (
+        (text("studies.format"), format_),
+        (text("studies.file"), _beside_browse(page, path, pick)),
+    )
     dialog = AskDialog(
         page,
-        title=text("studies.import_title"),
-        words=text("studies.import_words"),
-        go=text("studies.do_import_votes"),
-        fields=(
-            (text("studies.format"), format_),
-            (text("studies.file"), _beside_browse(page, path, QFileDialog.getOpenFileName)),
-        ),
+        title=text(f"studies.{what}_title"),
+        words=text(f"studies.{what}_words"),
+        go=text(f"studies.do_{what}_votes"),
+        fields=fields,
     )
-    api = page.link.api
-    _when_wanted(
-        page,
-        dialog,
-        lambda: partial(api.import_votes, study=study, path=path.text().strip(), format=format_.value),
-        lambda files: done(" ".join((text("studies.imported", count=files.votes, path=files.path), *files.remarks))),
-    )
+    _when_wanted(page, dialog, lambda: partial(work, path.text().strip(), format_.value), told)
     return dialog
 
 

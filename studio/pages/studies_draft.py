@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QLineEdit, QP
 from backend.domain.study_plans import RuleOption
 from studio.fields import ChoiceField, CountField, NumberField, card, put, stack_of_rows, tick
 from studio.sessions.studies import FROM_FILE, DraftSession
-from studio.texts import LANGUAGES, text
+from studio.texts import LANGUAGES, named, text
 from studio.widgets import clear, label
 
 MOST = 100_000  # of items, raters and trials, as the service takes them
@@ -192,7 +192,7 @@ class DraftForm(QScrollArea):
         grid = self._aspect_rows.layout()
         assert isinstance(grid, QGridLayout)
         for row, one in enumerate(self.session.form_option.aspects):
-            box = tick(one.name.replace("_", " "), on=one.name in self.session.aspects)
+            box = tick(named("aspects", one.name), on=one.name in self.session.aspects)
             box.setAccessibleDescription(one.text)
             box.toggled.connect(lambda on, name=one.name: self._ask(name, on))
             said = label(one.text, "muted")

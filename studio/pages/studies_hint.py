@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.studies import PowerRow, StudySummary
 from studio.pages.results_layout import SheetTable
+from studio.sentences import translated
 from studio.sessions.results import Sheet
 from studio.sessions.studies import DraftSession
 from studio.sessions.study_sheets import power_sheet
@@ -59,7 +60,7 @@ class DraftHint(QWidget):
         self._power_head.setVisible(plan is not None)
         clear(self._remarks)
         for remark in plan.remarks if plan else ():
-            words = label(f"• {remark}", "muted")
+            words = label(f"• {translated(remark)}", "muted")
             words.setWordWrap(True)
             rows = self._remarks.layout()
             assert rows is not None

@@ -14,7 +14,7 @@ from studio.pages.studies_outcome import OutcomeView
 from studio.pages.studies_views import InviteView, MonitorView, PeopleView
 from studio.sessions.results import Sheet
 from studio.sessions.studies import VIEWS, StudiesSession, state_of
-from studio.texts import text
+from studio.texts import counted, named, text
 from studio.theme import Theme
 from studio.widgets import Chip, Rest, label
 
@@ -23,7 +23,7 @@ MARKS = {"running": "●", "complete": "✓", "closed": "■", "waiting": "○"}
 TONES = {"running": "accent", "complete": "good", "closed": "quiet", "waiting": "warn"}
 HINTS: dict[str, tuple[str, ...]] = {
     "monitor": ("take_part", "close_study", "reopen_study", "save_table"),
-    "invite": ("make_invitations", "copy_link", "copy_links", "save_table"),
+    "invite": ("serve_page", "make_invitations", "copy_link", "copy_links", "save_table"),
     "people": ("withdraw_person", "erase_person", "open_in_results", "save_table"),
     "outcome": ("open_in_results", "export_votes", "write_report", "save_picture", "save_table"),
     "draft": ("create_study", "leave_draft"),
@@ -75,7 +75,9 @@ class StudiesLayout:
         self._actions, self._run = actions, run
         self.list = StudyList()
         self.monitor, self.people = MonitorView(), PeopleView()
-        self.invite = InviteView({name: lambda name=name: run(name) for name in ("copy_command", "make_invitations")})
+        self.invite = InviteView(
+            {name: lambda name=name: run(name) for name in ("serve_page", "copy_command", "make_invitations")}
+        )
         self.outcome = OutcomeView(lambda name: run(f"outcome_{name}"))
         self.form = DraftForm()
         self.hint = DraftHint(lambda: run("create_study"), lambda: run("leave_draft"))
@@ -217,9 +219,9 @@ def _about(study: StudySummary) -> str:
     """What the study is, in a line; why it was closed, in another."""
     parts = [
         text(f"studies.kind_{study.kind}"),
-        f"{study.form}: {', '.join(study.aspects)}",
+        f"{study.form}: {', '.join(named('aspects', one) for one in study.aspects)}",
         text("studies.of_systems", systems=", ".join(study.systems)),
-        text("studies.sized", items=f"{study.items:,}", trials=f"{study.trials:,}"),
+        text("studies.sized", items=counted("item", study.items), trials=counted("trial", study.trials)),
     ]
     if study.sequential:
         parts.append(text("studies.is_sequential"))

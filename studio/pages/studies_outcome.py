@@ -10,10 +10,11 @@ from studio.charts.figures import Bar, ResultChart
 from studio.fields import ChoiceField
 from studio.flow import FlowLayout
 from studio.pages.results_layout import SheetTable
+from studio.sentences import translated
 from studio.sessions.results import Sheet, agreement_rows
 from studio.sessions.studies import OUTCOMES
 from studio.sessions.study_sheets import agreement_sheet, funnel_sheet, pairings_sheet, ranking_sheet
-from studio.texts import text
+from studio.texts import counted, named, text
 from studio.theme import Theme
 from studio.widgets import label
 
@@ -46,9 +47,12 @@ class OutcomeView(QWidget):
         self._found, self._outcome = found, outcome
         self.tabs[outcome].setChecked(True)
         groups = found.groups if found else ()
-        self.group.offer([(one.group, one.group or text("studies.everybody")) for one in groups], self.group.value)
+        self.group.offer(
+            [(one.group, named("studies.group_", one.group) if one.group else text("studies.everybody")) for one in groups],
+            self.group.value,
+        )
         aspects = groups[0].aspects if groups else ()
-        self.aspect.offer([(one.aspect, one.aspect) for one in aspects], self.aspect.value)
+        self.aspect.offer([(one.aspect, named("aspects", one.aspect)) for one in aspects], self.aspect.value)
         self._draw()
 
     def set_theme(self, theme: Theme) -> None:
@@ -65,8 +69,12 @@ class OutcomeView(QWidget):
         getattr(self, f"_draw_{self._outcome}")(found, group)
         aspect = self._aspect_of(group)
         remarks = (*aspect.remarks, *found.remarks) if aspect else found.remarks
-        said = text("studies.about_outcome", count=group.participants, votes=f"{aspect.votes if aspect else 0:,}")
-        self.about.setText("   ·   ".join((said, *remarks[:3])))
+        said = text(
+            "studies.about_outcome",
+            people=counted("participant", group.participants),
+            votes=counted("vote", aspect.votes if aspect else 0),
+        )
+        self.about.setText("   ·   ".join((said, *map(translated, remarks[:3]))))
         self.chart.setAccessibleDescription(". ".join((text(f"studies.outcome_{self._outcome}"), said)))
 
     def _aspect_of(self, group: GroupResults) -> AspectResults | None:
@@ -110,8 +118,10 @@ class OutcomeView(QWidget):
     def _draw_agreement(self, found: StudyResults, group: GroupResults) -> None:
         self.table.show_sheet(agreement_sheet(replace(found, groups=(group,))))
         aspects, measures, values = agreement_rows(replace(found, groups=(group,)))
-        names = [name.replace("_", " ") for name in measures]
-        self.chart.show_matrix(aspects, names, [[one.value for one in row] for row in values])
+        names = [named("studies.measure_", name) for name in measures]
+        self.chart.show_matrix(
+            [named("aspects", one) for one in aspects], names, [[one.value for one in row] for row in values]
+        )
 
     def _draw_funnel(self, found: StudyResults, group: GroupResults) -> None:
         self.table.show_sheet(funnel_sheet(found))

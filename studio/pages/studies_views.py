@@ -19,6 +19,7 @@ from backend.domain.study_plans import PageNotice, WidthPoint
 from studio.charts.figures import ResultChart
 from studio.fields import ChoiceField, CountField, NumberField, card, put
 from studio.pages.results_layout import SheetTable
+from studio.pages.studies_serving import ServedCard
 from studio.sessions.results import Sheet
 from studio.sessions.studies import share_of
 from studio.sessions.study_sheets import (
@@ -28,9 +29,9 @@ from studio.sessions.study_sheets import (
     links_sheet,
     people_sheet,
 )
-from studio.texts import text
+from studio.texts import counted, text
 from studio.theme import Theme
-from studio.widgets import Chip, label
+from studio.widgets import label
 
 FIGURES = ("invited", "joined", "finished", "counting", "votes")
 SIDE_PX = 312
@@ -77,7 +78,7 @@ class MonitorView(QWidget):
         self.came_in.show_sheet(came_in_sheet(found))
         self.busiest.show_sheet(busiest_sheet(found))
         often = ", ".join(text("studies.items_times", items=items, times=times) for times, items in found.coverage.items())
-        self.coverage.setText(text("studies.coverage", raters=f"{found.num_raters:,}", often=often or "–"))
+        self.coverage.setText(text("studies.coverage", raters=counted("rater", found.num_raters), often=often or "–"))
 
     def show_results(self, found: StudyResults | None) -> None:
         """Who counts after the rules, and how near the rule that closes the study is."""
@@ -136,10 +137,7 @@ class InviteView(QWidget):
 
     def __init__(self, press: dict[str, Callable[[], object]]) -> None:
         super().__init__()
-        self.chip, self.served, self.command = Chip(), label("", "muted"), QLineEdit()
-        self.command.setReadOnly(True)
-        self.command.setAccessibleName(text("studies.command"))
-        self.served.setWordWrap(True)
+        self.page = ServedCard(lambda name: press[name]())
         self.num, self.group = CountField(MOST_INVITED, least=1), ChoiceField()
         self.days, self.url = NumberField(3650.0, step=1.0, decimals=1), QLineEdit()
         self.num.setValue(10)
@@ -150,6 +148,7 @@ class InviteView(QWidget):
         self.about = label("", "muted")
         self.about.setWordWrap(True)
         self._made: Sequence[Invitation] = ()
+        self._told_url = ""
         self._is_open = True
         self._build(press)
         self.url.textChanged.connect(lambda _: self._show())
@@ -165,13 +164,10 @@ class InviteView(QWidget):
 
     def show_page(self, page: PageNotice, command: str) -> None:
         """Whether the page is served; its address is where links lead, unless somebody wrote another."""
-        self.chip.setText(text("studies.served" if page.url else "studies.not_served"))
-        self.chip.set_tone("good" if page.url else "quiet")
-        words = text("studies.served_at", since=page.since[:16].replace("T", " ")) if page.url else text("studies.serve_it")
-        self.served.setText(words)
-        self.command.setText(f"{page.url}/s/" if page.url else command)
-        if page.url and not self.url.text():
+        self.page.show_page(page, command)
+        if page.url and self.url.text() in ("", self._told_url):
             self.url.setText(page.url)
+            self._told_url = page.url
 
     def show_told(self, made: Sequence[Invitation], *, is_open: bool) -> None:
         """Links of this window's invitations; of a closed study no more are made."""
@@ -196,14 +192,7 @@ class InviteView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        served, told, line = QVBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        told.addWidget(self.chip)
-        told.addWidget(self.served, 1)
-        line.addWidget(self.command, 1)
-        line.addWidget(_button("studies.copy", press["copy_command"]))
-        served.addLayout(told)
-        served.addLayout(line)
-        column.addWidget(card("studies.page", served))
+        column.addWidget(self.page)
         asked = QGridLayout()
         put(asked, 0, "studies.num", self.num)
         put(asked, 0, "studies.group", self.group, at=2)

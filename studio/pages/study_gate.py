@@ -109,6 +109,10 @@ class StudyGate(QWidget):
     def _show(self, head: str, words: str, buttons: Buttons) -> None:
         self.head.setText(head)
         self.words.setText(words)
+        option = self.words.document().defaultTextOption()
+        is_short = self.words.fontMetrics().horizontalAdvance(words) < WORDS_WIDTH_PX and "\n" not in words
+        option.setAlignment(Qt.AlignmentFlag.AlignHCenter if is_short else Qt.AlignmentFlag.AlignLeading)
+        self.words.document().setDefaultTextOption(option)  # a line in the middle, a paragraph from its edge
         self.closing.hide()
         self.is_end = False
         clear(self._row)

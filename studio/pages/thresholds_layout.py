@@ -25,9 +25,10 @@ from PySide6.QtWidgets import (
 from backend.domain.figures import CutOutcome, NearItem, ScoreSpread, StoredScore
 from studio.actions import ActionSet
 from studio.charts.cut_plot import CutPlot
+from studio.fields import ROOM_PX
 from studio.flow import HintRow
 from studio.flow_words import kind_word
-from studio.item_model import column_title, gate_words
+from studio.item_model import column_title, gate_words, stage_words
 from studio.sessions.thresholds import CutLine, GateStep, ThresholdSession
 from studio.texts import text
 from studio.theme import Theme
@@ -49,6 +50,8 @@ class ScoreList(QListWidget):
         super().__init__()
         self.setObjectName("items")
         self.setFixedWidth(LIST_PX)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setAccessibleName(text("thresholds.scores"))
         self.currentItemChanged.connect(self._tell)
 
@@ -72,6 +75,7 @@ class ScoreList(QListWidget):
             mark = "◆ " if score.gates else "    "
             item = QListWidgetItem(f"{mark}{column_title(score.name)}")
             item.setData(Qt.ItemDataRole.UserRole, score)
+            item.setToolTip(column_title(score.name))
             if score.gates:
                 item.setData(
                     Qt.ItemDataRole.AccessibleTextRole, f"{column_title(score.name)}, {text('thresholds.has_gates')}"
@@ -164,8 +168,19 @@ class NearStrip(QListWidget):
             item.setToolTip("" if picture else self._store.reason(self._kind, item.data(Qt.ItemDataRole.UserRole)))
 
 
+def _producer_words(producer: str) -> str:
+    """`pair_across/2:classical-1` as `pair across videos 2 (classical-1)`."""
+    made, _, models = producer.partition(":")
+    stage, _, version = made.partition("/")
+    return f"{stage_words(stage)} {version}{f' ({models})' if models else ''}"
+
+
 class CutField(QDoubleSpinBox):
     """The value of a cut, as short as it can be said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lineEdit().setTextMargins(ROOM_PX, 0, ROOM_PX, 0)
 
     def textFromValue(self, value: float) -> str:
         return f"{value:.6g}"
@@ -208,7 +223,7 @@ class ThresholdsLayout:
         if spread is not None and spread.unmeasured:
             about.append(text("thresholds.unmeasured", number=f"{spread.unmeasured:,}"))
         if spread is not None:
-            about.append(text("thresholds.by", producers=", ".join(spread.producers)[:120]))
+            about.append(text("thresholds.by", producers=", ".join(map(_producer_words, spread.producers))))
         self.about.setText("   ·   ".join(about))
         self.plot.show_spread(spread)
         self._build_fields(cuts, spread)

@@ -1,20 +1,21 @@
 """Verify: pairs, subjects, anchors and cases, one key an answer; and what machines got wrong put right on the spot."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QFrame, QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from backend.api import PairRow
-from backend.domain import ANCHORS_STUDY, CASES_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, StudioError
-from backend.domain.corrections import Outline
-from backend.domain.library import ItemView, Marked
+from backend.domain import ANCHORS_STUDY, CASES_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, StudioError
+from backend.domain.corrections import OF_CASE, Correction, Outline
 from backend.domain.score_words import score_title
 from studio.correction_editor import CorrectionEditor
+from studio.outbox import Said
 from studio.pages.judge import HINTS, JudgePage
 from studio.pages.page import PageContext
-from studio.player.marked_pane import MarkedPane
+from studio.pages.verify_marks import ClipMarks
+from studio.prepare import clip_of
 from studio.prompt_editor import PromptEditor
 from studio.sessions.verify import Held, Phase, VerifySession
 from studio.texts import language, text
@@ -31,12 +32,8 @@ KINDS = {
 }
 
 
-@dataclass(slots=True)
-class _Outlines:
-    """What lies where on the panels of one trial."""
-
-    trial_id: str
-    by_slot: dict[str, Outline]
+PLAYING = ("play", "step_back", "step_on", "rewind", "slower", "faster", "loop", "stretch")
+"""Actions that need a clip."""
 
 
 class VerifyPage(JudgePage):
@@ -49,15 +46,15 @@ class VerifyPage(JudgePage):
     def __init__(self, context: PageContext) -> None:
         self.mode = "pairs"
         self._sessions: dict[str, VerifySession] = {}
-        self._outlines: _Outlines | None = None
-        self._overlay = False
-        self._framed = ""
         self._categories: tuple[str, ...] = ()
         self._waiting: dict[tuple[str, int], str] = {}
         """Corrections that are safe here and not with the service yet, and the trials that they were made on."""
+        self._edited: set[tuple[str, int]] = set()
+        """Prompts of cases of which the same holds."""
         self.editor = CorrectionEditor(context.link, context.rater)
-        self.prompt = PromptEditor()
+        self.prompt = PromptEditor(context.link, context.rater)
         super().__init__(context)
+        self.marks = ClipMarks(self.link, self.deck, lambda: self.form_view.views, context.notify)
         self._sessions["pairs"] = self.session
         for widget in (self.editor, self.prompt):
             self._stack.addWidget(widget)
@@ -65,11 +62,16 @@ class VerifyPage(JudgePage):
         self.editor.waits.connect(self._on_waiting)
         self.editor.left.connect(self._leave)
         self.editor.failed.connect(context.notify)
-        self.prompt.wanted.connect(self._on_prompt)
+        self.prompt.saved.connect(self._on_prompt)
+        self.prompt.waits.connect(self._on_prompt_waits)
         self.prompt.left.connect(self._leave)
+        self.prompt.failed.connect(context.notify)
+        self.link.vote_refused.connect(self._on_refused_vote)
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         shared = super().handlers()
+        shared |= {name: self._needing_clip(shared[name]) for name in PLAYING}
+        shared |= {name: self._needing_sides(shared[name]) for name in ("flicker", "wipe")}
 
         def either(editing: Callable[[], object], name: str) -> Callable[[], object]:
             return lambda: editing() if self._stack.currentWidget() is self.editor else shared[name]()
@@ -83,16 +85,25 @@ class VerifyPage(JudgePage):
             "tool_box": lambda: self._use_tool("box"),
             "tool_points": lambda: self._use_tool("points"),
             "tool_brush": lambda: self._use_tool("brush"),
-            "other_side": lambda: self.editor.other_side() if self.is_editing else None,
-            "take_back": lambda: self.editor.take_back() if self._stack.currentWidget() is self.editor else None,
-            "overlay": self._toggle_overlay,
-            "to_frame": self._go_to_frame,
+            "other_side": self._other_side,
+            "take_back": self._take_back,
+            "overlay": lambda: None if self.is_editing else self.marks.toggle(),
+            "to_frame": lambda: None if self.is_editing else self.marks.go_to_frame(),
+            "scores": lambda: self.scores.setVisible(self.scores.isHidden()),
             "undo": either(lambda: self.editor.undo(), "undo"),
             "slower": either(lambda: self.editor.resize_brush(0.8), "slower"),
             "faster": either(lambda: self.editor.resize_brush(1.25), "faster"),
             "zoom_in": either(lambda: self.editor.pane.zoom_by(1.25), "zoom_in"),
             "zoom_out": either(lambda: self.editor.pane.zoom_by(0.8), "zoom_out"),
         }
+
+    def new_session(self, study_id: str) -> VerifySession:
+        session = super().new_session(study_id)
+        if study_id == CASES_STUDY:
+            for one in self.link.outbox.unsent(10_000, of=Correction):
+                if one.kind in OF_CASE:
+                    self._put_aside(session, one)
+        return session
 
     def header(self) -> QWidget:
         """The modes, as segments that a click or Ctrl and a digit chooses."""
@@ -121,7 +132,9 @@ class VerifyPage(JudgePage):
 
     def use_mode(self, mode: str) -> None:
         """Another queue; each keeps its place and what can be undone in it."""
-        if mode != self.mode and self.session.phase is Phase.SAVING:
+        if mode != self.mode and self.is_editing:
+            self.context.notify(text("verify.leave_first"))
+        elif mode != self.mode and self.session.phase is Phase.SAVING:
             self.context.notify(text("verify.busy"))
         elif mode != self.mode:
             self.mode, self.study_id = mode, MODES[mode]
@@ -133,7 +146,8 @@ class VerifyPage(JudgePage):
             self._look_again()
         for name, button in self.modes.items():
             button.setChecked(name == self.mode)
-        self.setFocus()
+        if not self.is_editing:
+            self.setFocus()
 
     @property
     def is_editing(self) -> bool:
@@ -147,12 +161,21 @@ class VerifyPage(JudgePage):
     def on_sent(self, sent: tuple[tuple[str, int], ...]) -> None:
         for session in self._sessions.values():
             session.synced(sent)
+        self._on_prompt_known(self._edited & set(sent))
         came = self._waiting.keys() & set(sent)
         held = self._shown
         trials = {self._waiting.pop(key) for key in came}
         if held is not None and held.id in trials - set(self._waiting.values()) and not self.is_editing:
-            self._outlines = None
-            self._with_outlines(self._on_corrected)  # the cut-out follows
+            self.marks.show(held)
+            self.marks.ask(self._on_corrected)  # the cut-out follows
+
+    def on_dropped(self, dropped: tuple[tuple[str, int], ...]) -> None:
+        concerned = [session for session in self._sessions.values() if session.dropped(dropped)]
+        if self.session in concerned and not self.is_editing:
+            self._look_again()
+
+    def _on_refused_vote(self, said: Said, why: str) -> None:
+        self._on_prompt_known(self._edited & {(said.id, said.rev)})
 
     def side(self) -> QWidget:
         self.scores = QFrame()
@@ -178,22 +201,24 @@ class VerifyPage(JudgePage):
         column.addWidget(area, 1)
         return self.scores
 
-    def toggle_side(self) -> None:
-        self.scores.setVisible(self.scores.isHidden())
-
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.setText((pair.category if pair else None) or "")
         self.category.setVisible(bool(pair and pair.category))
         kind = text(KINDS[pair.kind]) if pair and pair.kind in KINDS else ""
+        if pair is not None and pair.kind == "cross_video" and pair.reference.clip_media is None:
+            kind = text("verify.from_picture")
         words = [pair.phrase or "", kind] if pair else []
         self.about.setText(" · ".join(word for word in words if word))
-        self._show_scores(held.trial.scores)
-        self._framed = ""
-        if self._overlay:
-            self._with_outlines(self._draw_marks)
+        self._show_scores(held.trial.scores, held.trial.failed)
+        self.transport.setVisible(has_clip(held))
+        for one in held.trial.stimuli:
+            alone = held.trial.study_id == VERIFY_STUDY and one.clip_media is None
+            self.form_view.views[one.slot].note.setText(text("verify.picture_alone") if alone else "")
+        self.marks.show(held)
 
     def clear_extras(self) -> None:
         clear(self._rows)
+        self.marks.show(None)
 
     def empty_words(self, *, total: int) -> tuple[str, str]:
         if total == 0:
@@ -202,6 +227,11 @@ class VerifyPage(JudgePage):
         if left:
             return text("verify.with_others"), text("verify.with_others_words", left=left, total=total)
         return text(f"verify.done_{self.mode}"), text("verify.done_words", total=total)
+
+    def gold_words(self, *, right: int, seen: int) -> str:
+        if self.mode == "cases":
+            return text("verify.gold_cases", right=right, seen=seen)
+        return super().gold_words(right=right, seen=seen)
 
     def _show_current(self) -> None:
         if not self.is_editing:  # what comes in meanwhile is shown when the editor is left
@@ -226,11 +256,12 @@ class VerifyPage(JudgePage):
         self.suggestion.setText(text("verify.suggestion", words=words) if words else "")
         self.suggestion.setVisible(bool(words))
 
-    def _show_scores(self, scores: tuple[tuple[str, float | None], ...]) -> None:
+    def _show_scores(self, scores: tuple[tuple[str, float | None], ...], failed: tuple[str, ...]) -> None:
         clear(self._rows)
         measured = [(name, value) for name, value in scores if value is not None]
         for row, (name, value) in enumerate(measured):
-            words = label(score_title(name, language()), "score_name")
+            title = score_title(name, language())
+            words = label(text("verify.score_fails", score=title) if name in failed else title, "score_name")
             words.setWordWrap(True)
             number = label(f"{value:.3g}", "score_value")
             number.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -238,67 +269,9 @@ class VerifyPage(JudgePage):
             self._grid.addWidget(number, row, 1)
         if not measured:
             self._grid.addWidget(label(text("verify.no_scores"), "score_name"), 0, 0)
+        for row in range(self._grid.rowCount()):  # rows of the trial before keep theirs
+            self._grid.setRowStretch(row, 0)
         self._grid.setRowStretch(max(len(measured), 1), 1)
-
-    def _with_outlines(self, act: Callable[[dict[str, Outline]], None]) -> None:
-        """Does something with what lies on the panels of the trial on the screen, once it is known."""
-        held = self._shown
-        if held is None or self.mode == "cases":
-            return
-        if self._outlines is not None and self._outlines.trial_id == held.id:
-            act(self._outlines.by_slot)
-            return
-        api, study, item = self.link.api, held.trial.study_id, held.trial.item_id
-        slots = [stimulus.slot for stimulus in held.trial.stimuli]
-
-        def read() -> dict[str, Outline]:
-            found = {}
-            for slot in slots:
-                try:
-                    found[slot] = api.outline(study_id=study, item_id=item, slot=slot)
-                except ProjectError:
-                    continue  # a picture from outside lies on no frame
-            return found
-
-        def known(found: dict[str, Outline]) -> None:
-            if self._shown is not None and self._shown.id == held.id:
-                self._outlines = _Outlines(held.id, found)
-                act(found)
-
-        self.link.ask(read, known, lambda error: self.context.notify(str(error)))
-
-    def _toggle_overlay(self) -> None:
-        if self.is_editing:
-            return
-        self._overlay = not self._overlay
-        if self._overlay:
-            self._with_outlines(self._draw_marks)
-            return
-        for view in self.form_view.views.values():
-            view.movie.set_view(None)
-
-    def _draw_marks(self, outlines: dict[str, Outline]) -> None:
-        for slot, outline in outlines.items():
-            if slot in self.form_view.views:
-                self.form_view.views[slot].movie.set_view(view_of(outline))
-        if not self._framed:
-            self._seek_frame(outlines)
-
-    def _go_to_frame(self) -> None:
-        if not self.is_editing:
-            self._with_outlines(self._seek_frame)
-
-    def _seek_frame(self, outlines: dict[str, Outline]) -> None:
-        """Rests the clips where a side's picture was cut from; again, where the next side's was."""
-        slots = [slot for slot in self.form_view.views if slot in outlines]
-        if not slots:
-            return
-        self._framed = slots[(slots.index(self._framed) + 1) % len(slots)] if self._framed in slots else slots[0]
-        outline, pane = outlines[self._framed], self.form_view.views[self._framed].movie
-        assert isinstance(pane, MarkedPane), "panels play clips in panes that can be drawn on"
-        index = self.deck.place_of(pane, outline.frame - outline.start_frame)
-        if index is not None:
-            self.deck.seek(index)
 
     def _correct(self) -> None:
         held = self._shown
@@ -310,7 +283,7 @@ class VerifyPage(JudgePage):
         if self.mode == "cases":
             prompt = next((one.text for one in held.trial.stimuli if one.slot == "prompt"), "")
             self._stack.setCurrentWidget(self.prompt)
-            self.prompt.open(prompt)
+            self.prompt.open(held.trial.item_id, prompt)
             return
         titles = {panel.slot: panel.label for panel in held.form.panels}
         slots = [(one.slot, titles[one.slot]) for one in held.trial.stimuli]
@@ -328,6 +301,33 @@ class VerifyPage(JudgePage):
             self.link.ask(lambda: self.link.api.categories(), opened, self._on_refused)
         self.editor.pane.setFocus()
 
+    def _needing_clip(self, act: Callable[[], object]) -> Callable[[], object]:
+        """What plays, or why nothing does."""
+
+        def do() -> None:
+            held = self._shown
+            if not self.is_editing and held is not None and not has_clip(held):
+                self.context.notify(text("verify.no_clip_here"))
+            else:
+                act()
+
+        return do
+
+    def _needing_sides(self, act: Callable[[], object]) -> Callable[[], object]:
+        """What shows two sides in one place, or why there are no two."""
+
+        def do() -> None:
+            if self.form_view.num_compared < 2 and self._shown is not None and not self.is_editing:
+                self.context.notify(text("verify.one_side"))
+            elif not self.is_editing:
+                act()
+
+        return do
+
+    def _other_side(self) -> None:
+        if self._stack.currentWidget() is self.editor and not self.editor.other_side():
+            self.context.notify(text("correct.one_side"))
+
     def _save(self) -> None:
         if self._stack.currentWidget() is self.editor:
             self.editor.save()
@@ -342,7 +342,16 @@ class VerifyPage(JudgePage):
         if self._stack.currentWidget() is self.editor:
             self.editor.close_editor()
         elif self._stack.currentWidget() is self.prompt:
-            self._leave()
+            self.prompt.close_editor()
+
+    def _take_back(self) -> None:
+        """The last correction of this mode: in cases also without its editor, whose field has Ctrl+Backspace for itself."""
+        if self._stack.currentWidget() is self.editor:
+            self.editor.take_back()
+        elif self.mode == "cases" and self.prompt.can_take_back:
+            self.prompt.take_back()
+        else:
+            self.context.notify(text("verify.nothing_taken_back"))
 
     def _leave(self) -> None:
         self._stack.setCurrentIndex(0)
@@ -355,7 +364,7 @@ class VerifyPage(JudgePage):
 
     def _on_corrected(self, outlines: dict[str, Outline]) -> None:
         """Shows the trial as it is now; the verdict is still open."""
-        held, self._outlines = self._shown, None
+        held = self._shown
         if held is not None:
             stimuli = []
             for one in held.trial.stimuli:
@@ -369,7 +378,7 @@ class VerifyPage(JudgePage):
             self._refresh_pair(held)
             if [one.media for one in stimuli] != before:  # else the pictures are those at hand
                 self.loader.stills.pop(held.id, None)
-                self.loader.keep((held, *self.session.upcoming))
+                self.load_held()
             self._shown = None
             self.session.look_again()
         self.editor.close_editor()
@@ -390,44 +399,44 @@ class VerifyPage(JudgePage):
 
         self.link.ask(lambda: self.link.api.pair(pair_id=held.trial.item_id), known, lambda error: None)
 
-    def _on_prompt(self, prompt: str) -> None:
-        held = self._shown
-        assert held is not None, "a prompt is changed of the case on the screen"
-        content, rater = held.trial.item_id, self.context.rater
+    def _on_prompt(self, taken_back: bool) -> None:
+        """The journal has another prompt, or took one back: the cases are others than those at hand."""
+        self.context.notify(text("verify.prompt_taken_back") if taken_back else text("verify.prompt_saved"))
+        self._sessions["cases"].ask_anew()
+        self._go_on()
 
-        def saved(_: str) -> None:
-            self.context.notify(text("verify.prompt_saved"))
-            self.session.drop_current()
-            self._shown = None
+    def _on_prompt_waits(self, waiting: tuple[Correction, ...]) -> None:
+        """The case comes back when the service has its prompt; until then the next ones are judged."""
+        session = self._sessions["cases"]
+        for one in waiting:
+            self._put_aside(session, one)
+        self.context.notify(text("verify.prompt_waits"))
+        self._go_on()
+
+    def _put_aside(self, session: VerifySession, prompt: Correction) -> None:
+        self._edited.add((prompt.id, prompt.rev))
+        session.put_aside(prompt.item_id, (prompt.id, prompt.rev))
+
+    def _on_prompt_known(self, keys: set[tuple[str, int]]) -> None:
+        """The service has prompts that waited, or refuses them: the cases come as they are there."""
+        self._edited -= keys
+        if keys and "cases" in self._sessions:
+            self._sessions["cases"].synced(keys)
+            self._sessions["cases"].ask_anew()
+            if self.mode == "cases" and not self.is_editing:
+                self._look_again()
+
+    def _go_on(self) -> None:
+        """Leaves the editor for what is to be judged now."""
+        if self._stack.currentWidget() is self.prompt:
             self._stack.setCurrentIndex(0)
-            self._look_again()
             self.setFocus()
-
-        self.link.ask(
-            lambda: self.link.api.edit_case(content=content, prompt=prompt, rater=rater),
-            saved,
-            lambda error: self.context.notify(str(error)),
-        )
+        if self.mode == "cases":
+            self._shown = None
+            self._look_again()
 
 
-def view_of(outline: Outline) -> ItemView:
-    """An outline as a pane draws it over its clip."""
-    name = outline.phrase or outline.category
-    mark = Marked(
-        frame=outline.frame,
-        label=name,
-        box=outline.box,
-        counts=outline.counts,
-        height=outline.height,
-        width=outline.width,
-    )
-    return ItemView(
-        slot="",
-        clip_id=outline.clip_id,
-        clip_media=outline.clip_media,
-        picture_media=outline.picture_media,
-        start_frame=outline.start_frame,
-        width=outline.width,
-        height=outline.height,
-        marks=(mark,),
-    )
+def has_clip(held: Held) -> bool:
+    """Whether something of a trial plays."""
+    panels = {panel.slot: panel for panel in held.form.panels}
+    return any(clip_of(panels[one.slot], one) is not None for one in held.trial.stimuli)

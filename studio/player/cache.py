@@ -41,3 +41,9 @@ class FrameCache:
             while self.used_bytes > self.max_bytes and len(self._frames) > 1:
                 _, dropped = self._frames.popitem(last=False)
                 self.used_bytes -= dropped.nbytes
+
+    def clear(self) -> None:
+        """Gives every frame back."""
+        with self._lock:
+            self._frames.clear()
+            self.used_bytes = 0

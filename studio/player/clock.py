@@ -17,17 +17,26 @@ class TransportClock:
     rate: float = 1.0
     loops: bool = True
     playing: bool = False
-    passes: int = 0
-    """How often the end has been reached while playing."""
+    stretch: tuple[int, int] | None = None
+    """Frames `[start, stop)` that are repeated once the playhead is before their end; None for the whole."""
     _index: int = 0
     _since_s: float = 0.0
 
     def load(self, num_frames: int, fps: float) -> None:
-        """Starts over, paused at frame 0, with another length. Raises ValueError unless fps > 0."""
+        """Starts over, paused at frame 0, with another length and no stretch. Raises ValueError unless fps > 0."""
         if fps <= 0:
             raise ValueError(f"fps is {fps}, must be above 0")
-        self.num_frames, self.fps = num_frames, fps
-        self.playing, self.passes, self._index = False, 0, 0
+        self.num_frames, self.fps, self.stretch = num_frames, fps, None
+        self.playing, self._index = False, 0
+
+    def repeat(self, start: int, stop: int) -> None:
+        """Plays `[start, stop)` over and over, whether or not the whole loops. Raises ValueError for a stretch that is none."""
+        if not 0 <= start < stop <= self.num_frames:
+            raise ValueError(f"[{start}, {stop}) is not a stretch of {self.num_frames} frames")
+        self.stretch = (start, stop)
+        if not start <= self._index < stop:
+            self._index = start
+        self._since_s = self.now()
 
     @property
     def index(self) -> int:
@@ -39,26 +48,31 @@ class TransportClock:
         if not self.playing or self.num_frames < 2:
             return self._index
         ahead = int((self.now() - self._since_s) * self.fps * self.rate + 1e-6)
-        target = self._index + ahead
-        if target < self.num_frames:
+        target, (start, stop) = self._index + ahead, self._span()
+        if target < stop:
             return target
-        return target % self.num_frames if self.loops else self.num_frames - 1
+        return start + (target - stop) % (stop - start) if self._goes_round() else stop - 1
 
     def arrive(self, index: int) -> None:
         """All panes show `index`: time goes on from here, so a late decoder delays and never splits the panes."""
         if index == self._index:
             return
         if self.playing:
-            steps = (index - self._index) % self.num_frames
-            self._since_s += steps / (self.fps * self.rate)
+            _, stop = self._span()
+            self._since_s += sum(map(len, self.passed(index))) / (self.fps * self.rate)
             late_s = self.now() - self._since_s
             if late_s > 1 / (self.fps * self.rate):
                 self._since_s = self.now()
-            if index < self._index or (index == self.num_frames - 1 and not self.loops):
-                self.passes += 1
-            if index == self.num_frames - 1 and not self.loops:
+            if index == stop - 1 and not self._goes_round():
                 self.playing = False
         self._index = index
+
+    def passed(self, index: int) -> tuple[range, ...]:
+        """The frames that stand on the screen, in turn, when playing comes to `index`: without the present one, with `index`."""
+        if index >= self._index:
+            return (range(self._index + 1, index + 1),)
+        start, stop = self._span()
+        return range(self._index + 1, stop), range(start, index + 1)
 
     def hold(self) -> None:
         """The frame that is due is not decoded yet: time waits."""
@@ -94,3 +108,12 @@ class TransportClock:
         self.rate = RATES[min(max(place + steps, 0), len(RATES) - 1)]
         self._since_s = self.now()
         return self.rate
+
+    def _span(self) -> tuple[int, int]:
+        """What is played from here: the stretch, unless the playhead was put behind it."""
+        if self.stretch is not None and self._index < self.stretch[1]:
+            return self.stretch
+        return 0, self.num_frames
+
+    def _goes_round(self) -> bool:
+        return self.loops or self._span() == self.stretch

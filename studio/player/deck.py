@@ -1,8 +1,8 @@
 """The deck: one clock, one decoder, any number of panes that always show the same moment."""
 
-import math
 import time
 from collections.abc import Sequence
+from itertools import chain
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
@@ -10,6 +10,7 @@ from studio.player.cache import FrameCache
 from studio.player.clock import TransportClock
 from studio.player.decoder import CHUNK, Decoder, Reel, Want
 from studio.player.pane import Pane
+from studio.player.played_side import PlayedSide
 from studio.preferences import MIB, preferences
 
 TICK_MS = 8  # half a frame of 60 per second, so that no frame of a preview is late by more than that
@@ -21,8 +22,8 @@ class Deck(QObject):
     """Plays reels in panes. A frame is shown in all panes in one tick, or in none.
 
     `align` is `index` (frame i beside frame i, for takes of one length) or `time` (the same second beside the same
-    second, for clips of different rates). A shorter clip rests on its last frame. Frames take at most `max_bytes`, or what
-    the person allows.
+    second, for clips of different rates). A shorter clip rests on its last frame. A side can be shifted against the others, and
+    a stretch repeated, until other reels come. Frames take at most `max_bytes`, or what the person allows.
     """
 
     moved = Signal(int)
@@ -37,7 +38,9 @@ class Deck(QObject):
         self.cache = FrameCache(max_bytes=preferences().frames_mib * MIB if max_bytes is None else max_bytes)
         self.failures: dict[str, str] = {}
         self._decoder = Decoder(cache=self.cache, ready=self._ready.emit, failed=self._failed.emit, max_edge_px=max_edge_px)
-        self._sides: list[tuple[Pane, Reel]] = []
+        self._sides: list[PlayedSide] = []
+        self.stretch_from: int | None = None
+        """Where a stretch to repeat begins, while its end is not chosen yet."""
         self._prefetch: tuple[Reel, ...] = ()
         self._asked: int | None = None
         self._play_when_shown = False
@@ -52,9 +55,14 @@ class Deck(QObject):
         for pane, reel in sides:
             if reel.path in self.failures:
                 pane.show_sentence(self.failures[reel.path])
-        self._sides = [side for side in sides if side[1].path not in self.failures]
-        fps = self._sides[0][1].fps if self._sides else 24.0
-        self.clock.load(max((self._length(reel, fps) for _, reel in self._sides), default=0), fps)
+        playable = [side for side in sides if side[1].path not in self.failures]
+        fps = playable[0][1].fps if playable else 24.0
+        self._sides = [
+            PlayedSide(pane=pane, reel=reel, frames_per_frame=1.0 if self.align == "index" else reel.fps / fps)
+            for pane, reel in playable
+        ]
+        self.clock.load(max((side.length for side in self._sides), default=0), fps)
+        self.stretch_from = None
         self._asked = 0 if self._sides else None
         self._play_when_shown = play
         self._want()
@@ -67,7 +75,7 @@ class Deck(QObject):
         self._want()
 
     @property
-    def sides(self) -> tuple[tuple[Pane, Reel], ...]:
+    def sides(self) -> tuple[PlayedSide, ...]:
         return tuple(self._sides)
 
     @property
@@ -76,8 +84,8 @@ class Deck(QObject):
 
     @property
     def watched(self) -> bool:
-        """Whether everything has been played to its end once; true when there is nothing to play."""
-        return not self._sides or self.clock.num_frames < 2 or self.clock.passes > 0
+        """Whether every frame of every side was shown, in whatever order; true when there is nothing to play."""
+        return self.clock.num_frames < 2 or all(side.is_watched for side in self._sides)
 
     def toggle(self) -> None:
         """Plays or pauses."""
@@ -110,10 +118,36 @@ class Deck(QObject):
 
     def place_of(self, pane: Pane, frame: int) -> int | None:
         """The index of the clock at which a pane shows a frame of its clip; None while it plays none."""
-        reel = next((reel for each, reel in self._sides if each is pane), None)
-        if reel is None or self.align == "index":
-            return None if reel is None else frame
-        return math.ceil(frame * self.clock.fps / reel.fps - 1e-6)
+        return next((side.index_of(frame) for side in self._sides if side.pane is pane), None)
+
+    def shift(self, side: PlayedSide, frames: int) -> None:
+        """Puts a side ahead by `frames` of its clip (back, below 0); the moment stays, and playing goes on."""
+        most = side.reel.num_frames - 1
+        side.shift = min(max(side.shift + frames, -most), most)
+        self.clock.num_frames = max(one.length for one in self._sides)
+        last = self.clock.num_frames - 1
+        if self.clock.stretch is not None and self.clock.stretch[1] > last + 1:
+            self.clock.stretch = None
+        if self.stretch_from is not None and self.stretch_from > last:
+            self.stretch_from = None
+        self._play_when_shown = self._play_when_shown or self.clock.playing
+        self._asked = min(self.clock.index if self._asked is None else self._asked, last)
+        self._want()
+        self._tick()
+        self.changed.emit()
+
+    def mark_stretch(self) -> None:
+        """In turn: the stretch begins at the frame on the screen, ends there and is repeated, and the whole is played again."""
+        here, first = min(self.clock.index, max(self.clock.num_frames - 1, 0)), self.stretch_from
+        if self.clock.stretch is not None:
+            self.clock.stretch = None
+        elif first is None:
+            self.stretch_from = here if self.clock.num_frames > 1 else None
+        else:
+            self.stretch_from = None
+            if first != here:
+                self.clock.repeat(min(first, here), max(first, here) + 1)
+        self.changed.emit()
 
     def set_loops(self, loops: bool) -> None:
         self.clock.loops = loops
@@ -129,29 +163,22 @@ class Deck(QObject):
         self.clock.pause()
         self._timer.stop()
         self._decoder.close()
-
-    def _length(self, reel: Reel, fps: float) -> int:
-        if self.align == "index":
-            return reel.num_frames
-        return max(1, round(reel.num_frames / reel.fps * fps))
-
-    def _local(self, reel: Reel, index: int) -> int:
-        """The frame of a reel that belongs to a frame of the clock."""
-        local = index if self.align == "index" else int(index / self.clock.fps * reel.fps + 1e-6)
-        return min(local, reel.num_frames - 1)
+        self.cache.clear()
 
     def _tick(self) -> None:
         target = self.clock.due() if self._asked is None else self._asked
         if self._asked is None and target == self.clock.index:
             return
-        frames = [self.cache.get(reel.path, self._local(reel, target)) for _, reel in self._sides]
+        frames = [self.cache.get(side.reel.path, side.frame_at(target)) for side in self._sides]
         if any(frame is None for frame in frames):
             self.clock.hold()
             self._want(target)
             return
-        for (pane, reel), frame in zip(self._sides, frames, strict=True):
+        shown = (range(target, target + 1),) if self._asked is not None else self.clock.passed(target)
+        for side, frame in zip(self._sides, frames, strict=True):
             assert frame is not None
-            pane.show_frame(frame, self._local(reel, target))
+            side.pane.show_frame(frame, side.frame_at(target))
+            side.see(chain(*shown))
         if self._asked is None:
             self.clock.arrive(target)
         else:
@@ -175,7 +202,8 @@ class Deck(QObject):
     def _want(self, playhead: int | None = None) -> None:
         """Asks for the whole of the present clips as far as the cache allows, then for the next ones' beginnings."""
         head = playhead if playhead is not None else (self.clock.index if self._asked is None else self._asked)
-        state = (head // CHUNK, tuple(reel.path for _, reel in self._sides), tuple(reel.path for reel in self._prefetch))
+        present = tuple((side.reel.path, side.shift) for side in self._sides)
+        state = (head // CHUNK, present, tuple(reel.path for reel in self._prefetch))
         if state == self._wanted_at:
             return
         self._wanted_at = state
@@ -183,18 +211,19 @@ class Deck(QObject):
         room = max(2 * CHUNK, self.cache.max_bytes * 8 // 10 // frame_bytes)
         later = [Want(reel=reel, rank=1 + n, horizon=AHEAD) for n, reel in enumerate(self._prefetch)]
         share = max(2 * CHUNK, (room - AHEAD * len(later)) // max(1, len(self._sides)))
-        now = [Want(reel=reel, playhead=self._local(reel, head), horizon=share) for _, reel in self._sides]
+        now = [Want(reel=side.reel, playhead=side.frame_at(head), horizon=share) for side in self._sides]
         self._decoder.want([*now, *later])
 
     def _on_ready(self, path: str) -> None:
-        if self._asked is not None and any(reel.path == path for _, reel in self._sides):
+        if self._asked is not None and any(side.reel.path == path for side in self._sides):
             self._tick()
 
     def _on_failed(self, path: str, reason: str) -> None:
         self.failures[path] = reason
-        for pane, _ in [side for side in self._sides if side[1].path == path]:
-            pane.show_sentence(reason)
-        self._sides = [side for side in self._sides if side[1].path != path]
+        for side in self._sides:
+            if side.reel.path == path:
+                side.pane.show_sentence(reason)
+        self._sides = [side for side in self._sides if side.reel.path != path]
         self.changed.emit()
         if self._asked is not None and self._sides:
             self._tick()

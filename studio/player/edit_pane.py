@@ -1,7 +1,7 @@
 """A pane on which a box is dragged by its handles and a mask is pointed to or painted, by mouse and by keyboard."""
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 
 from studio.player.pane import Pane
@@ -125,6 +125,13 @@ class EditPane(Pane):
         for point in session.points:
             self._paint_point(painter, self._shown(point.x, point.y), include=point.include)
         painter.end()
+
+    def event(self, event: QEvent) -> bool:
+        """Arrows are the editor's: with Alt the page would shift a side of the players behind it."""
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in ARROWS:
+            event.accept()
+            return True
+        return super().event(event)
 
     def _do_key(self, session: CorrectingSession, event: QKeyEvent) -> bool:
         key, held = Qt.Key(event.key()), event.modifiers()

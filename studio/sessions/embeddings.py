@@ -17,10 +17,11 @@ STEP = 0.25  # of the radius, for a move by key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Points that are drawn alike; `name` is empty for those of groups too small for a shape."""
+    """Points that are drawn alike; `name` is empty where nobody knows a category, `is_rest` those of groups too small."""
 
     name: str
     places: tuple[int, ...]
+    is_rest: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,9 +48,9 @@ class MapSession:
         said = self.found.categories if self.by == "category" else [f"#{n + 1}" for n in self.found.identities]
         sizes = Counter(said)
         largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:MOST_GROUPS]
-        found = [Group(name=name or "?", places=tuple(n for n, one in enumerate(said) if one == name)) for name in largest]
+        found = [Group(name=name, places=tuple(n for n, one in enumerate(said) if one == name)) for name in largest]
         rest = tuple(n for n, one in enumerate(said) if one not in largest)
-        return (*found, Group(name="", places=rest)) if rest else tuple(found)
+        return (*found, Group(name="", places=rest, is_rest=True)) if rest else tuple(found)
 
     def move(self, right: int, up: int) -> None:
         """Moves the circle by steps."""

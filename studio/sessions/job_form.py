@@ -1,12 +1,16 @@
 """Values of a form made from settings: what differs from its defaults, what cannot be right, which fields are shown. No widget."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from backend.domain.jobs import JobField, JobForm
 
 PATHS = ("file", "folder", "new_folder")
+"""Types of a field for one path; `paths` is for several that are there."""
+
+LISTS = ("list", "paths")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,8 +57,16 @@ class FormSession:
         return name in self.values
 
     def problems(self) -> dict[str, str]:
-        """Names of fields that cannot be right, and why: required, integer, number, boolean, list or choice."""
+        """Names of fields that cannot be right, and why: required, integer, number, boolean, list, paths or choice."""
         return {one.name: why for one in self.fields if (why := problem(one, self.value(one.name)))}
+
+    def missing(self, root: Path) -> dict[str, tuple[str, str]]:
+        """Fields whose paths are not there: file, folder or paths, and the first such path. Relative ones start at `root`.
+
+        This looks at the disk, which may take its time.
+        """
+        found = ((one, _not_there(one, self.value(one.name), root)) for one in self.fields)
+        return {one.name: (one.type, path) for one, path in found if path}
 
     def shown_more(self) -> tuple[JobField, ...]:
         """Further settings that the search finds: every word occurs in the name or in what it means."""
@@ -89,7 +101,7 @@ class FormSession:
     def settings(self) -> dict[str, str]:
         """What to start with: everything that differs from its default, and what must be given."""
         asked = {one.name: self.value(one.name) for one in self.fields if one.required or one.name in self.values}
-        return {name: as_list(value) if self._field(name).type == "list" else value for name, value in asked.items()}
+        return {name: as_list(value) if self._field(name).type in LISTS else value for name, value in asked.items()}
 
     def _field(self, name: str) -> JobField:
         return next(one for one in self.fields if one.name == name)
@@ -99,6 +111,16 @@ def as_list(value: str) -> str:
     """A list as JSON: what does not look like one is its only element, so that a path need not be put in brackets."""
     said = value.strip()
     return json.dumps([said], ensure_ascii=False) if said and not said.startswith("[") else value
+
+
+def paths_in(value: str) -> tuple[str, ...]:
+    """The paths of a field for several: a list as JSON, or a single path."""
+    return tuple(map(str, json.loads(as_list(value)))) if value.strip() else ()
+
+
+def as_paths(paths: Sequence[str]) -> str:
+    """Paths as the value of their field; none are the empty value."""
+    return json.dumps(list(paths), ensure_ascii=False) if paths else ""
 
 
 def problem(asked: JobField, value: str) -> str:
@@ -125,6 +147,15 @@ def group_of(name: str) -> str:
 def title_of(name: str) -> str:
     """A field's name for people, without its record."""
     return name.rpartition(".")[2].replace("_", " ")
+
+
+def _not_there(asked: JobField, value: str, root: Path) -> str:
+    """The first path of a field that is not there; empty where all are, or the field is for something new."""
+    is_there = {"file": Path.is_file, "folder": Path.is_dir, "paths": Path.exists}.get(asked.type)
+    if is_there is None or not value.strip():
+        return ""
+    paths = paths_in(value) if asked.type == "paths" else (value.strip(),)
+    return next((path for path in paths if not is_there(root / Path(path).expanduser())), "")
 
 
 def _holds(asked: JobField, words: list[str]) -> bool:
@@ -158,4 +189,5 @@ _READERS: dict[str, Callable[[str], bool]] = {
     "number": _is_number,
     "boolean": lambda said: said in ("true", "false"),
     "list": lambda said: isinstance(json.loads(as_list(said)), list),
+    "paths": lambda said: isinstance(json.loads(as_list(said)), list),
 }

@@ -1,13 +1,12 @@
 """Results as sheets: the Api's figures in rows and columns, as a table shows them and a CSV file keeps them. Nothing is computed here."""
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.domain.calibration import MetricCalibration
-from backend.domain.cells import guarded
+from backend.domain.cells import write_cells
 from backend.domain.evaluations import EvaluationRow
 from backend.domain.ranking import Leaderboard, Standing
 from backend.domain.studies import AspectResults, Estimate, StudyResults
@@ -27,9 +26,7 @@ class Sheet:
 def as_csv(sheet: Sheet) -> str:
     """The sheet as CSV; text that a spreadsheet would compute stands behind an apostrophe."""
     kept = io.StringIO()
-    writer = csv.writer(kept)
-    writer.writerow([guarded(name.removeprefix("=")) for name in sheet.head])
-    writer.writerows([[guarded(cell) for cell in row] for row in sheet.rows])
+    write_cells(kept, ([name.removeprefix("=") for name in sheet.head], *sheet.rows))
     return kept.getvalue()
 
 
@@ -111,7 +108,7 @@ def agreement_rows(results: StudyResults) -> tuple[tuple[str, ...], tuple[str, .
 def agreement_sheet(results: StudyResults) -> Sheet:
     aspects, measures, values = agreement_rows(results)
     rows = [
-        (aspect, measure.replace("_", " "), one.value, one.low, one.high, one.n, one.reason)
+        (aspect, measure, one.value, one.low, one.high, one.n, one.reason)
         for aspect, row in zip(aspects, values, strict=True)
         for measure, one in zip(measures, row, strict=True)
     ]

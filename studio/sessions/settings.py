@@ -4,11 +4,12 @@ The session decides and remembers; it touches no widget, thread or network. A dr
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from backend.domain.doctor import Doctor, RoleRow
 from backend.domain.project_care import Setting, SettingsForecast, SettingsSheet
+from backend.domain.score_words import stage_title
 
 SECTIONS = ("project", "roles", "stages", "keys", "look", "storage", "privacy")
 MAX_KEPT = 500
@@ -156,13 +157,13 @@ def rows_of(sheet: SettingsSheet) -> Iterable[Setting]:
         yield from (*stage.settings, *stage.gates)
 
 
-def stages_like(sheet: SettingsSheet, search: str) -> tuple[str, ...]:
-    """Stages in whose name, meaning or settings every word of a search occurs."""
+def stages_like(sheet: SettingsSheet, search: str, titled: Callable[[str], str] = stage_title) -> tuple[str, ...]:
+    """Stages in whose name, title, meaning or settings every word of a search occurs."""
     words = search.casefold().split()
     found = []
     for stage in sheet.stages:
         told = (f"{row.name} {row.meaning}" for row in (*stage.settings, *stage.gates))
-        said = f"{stage.stage} {stage.meaning} {' '.join(told)}".casefold()
+        said = f"{stage.stage} {titled(stage.stage)} {stage.meaning} {' '.join(told)}".casefold()
         if all(word in said for word in words):
             found.append(stage.stage)
     return tuple(found)

@@ -127,7 +127,7 @@ def agreement_sheet(found: StudyResults) -> Sheet:
     rows = [
         (
             name,
-            "left side",
+            "left_side",
             bias.share.value,
             bias.share.low,
             bias.share.high,

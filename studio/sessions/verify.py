@@ -88,8 +88,12 @@ class VerifySession:
     gold_right: int = 0
     """Of items whose answer others agree on."""
     _asking: bool = False
+    _outdated: bool = False
+    """Whether the answer that is awaited may name items as they no longer are."""
     _spent: bool = False
     _unsynced: dict[str, Vote] = field(default_factory=dict)
+    _aside: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Items that are others as soon as the service has a correction, by its id and revision."""
     _history: list[tuple[Held, Vote]] = field(default_factory=list)
     _pending: Callable[[], None] | None = None
     _before_saving: Phase = Phase.WAITING
@@ -111,7 +115,7 @@ class VerifySession:
     def wanted(self) -> Wanted | None:
         """What to fetch now, or None; call after every change. The answer is `arrived` or `unreachable`."""
         self._drop_expired()
-        held = [h.trial.item_id for h in (*((self.current,) if self.current else ()), *self.upcoming)]
+        held = [h.trial.item_id for h in self.held]
         missing = self.prefetch + 1 - len(held)
         if self._asking or self._spent or missing <= 0:
             return None
@@ -123,6 +127,9 @@ class VerifySession:
         self._asking = False
         self.trouble = ""
         self._count(state)
+        if self._outdated:
+            self._outdated = False
+            return
         held = {h.trial.item_id for h in self.upcoming} | self._unsynced_items()
         if self.current:
             held.add(self.current.trial.item_id)
@@ -134,7 +141,7 @@ class VerifySession:
 
     def unreachable(self, reason: str) -> None:
         """The queue could not be asked; what is held stays usable."""
-        self._asking = False
+        self._asking, self._outdated = False, False
         self.trouble = reason
 
     def ask_again(self) -> None:
@@ -174,11 +181,19 @@ class VerifySession:
         ticked = set(self.reasons) ^ {value}
         self.reasons = tuple(reason.value for reason in question.reasons if reason.value in ticked)
 
-    def drop_current(self) -> None:
-        """The trial on the screen is no longer asked, since its item was changed: the next one is opened."""
-        if self.phase in (Phase.OPENING, Phase.JUDGING):
-            self._clear_ticks()
-            self._open_next()
+    def put_aside(self, item_id: str, correction: tuple[str, int]) -> None:
+        """An item is not offered as it was until the service has a correction of it, known by id and revision."""
+        self._aside[correction] = item_id
+        self.upcoming = deque(held for held in self.upcoming if held.trial.item_id != item_id)
+        if self.current is not None and self.current.trial.item_id == item_id:
+            self._drop_current()
+
+    def ask_anew(self) -> None:
+        """What is held may have become another item: it is given up, but for what has answers already, and asked for again."""
+        self._spent, self._outdated = False, self._asking
+        self.upcoming = deque(held for held in self.upcoming if held.answers)
+        if self.current is not None and not self.current.answers:
+            self._drop_current()
 
     def answer(self, choice: str) -> Vote | None:
         """Answers the open question: the vote to write, or None while no verdict is taken. Raises ValueError."""
@@ -237,10 +252,35 @@ class VerifySession:
         self._open_if_idle()
 
     def synced(self, sent: Iterable[tuple[str, int]]) -> None:
-        """The service has these votes, as (id, rev): their items need not be named in `Wanted.skip` any more."""
+        """The service has these votes and corrections, as (id, rev): their items need not be named in `Wanted.skip` any more."""
         for vote_id, rev in sent:
+            self._aside.pop((vote_id, rev), None)
             if vote_id in self._unsynced and self._unsynced[vote_id].rev <= rev:
                 del self._unsynced[vote_id]
+
+    def dropped(self, refused: Iterable[tuple[str, int]]) -> bool:
+        """These votes, as (id, rev), were refused and are gone: their items come again. Gives whether it held any of them."""
+        gone = [vote for key, rev in refused if (vote := self._unsynced.get(key)) is not None and vote.rev <= rev]
+        ids = {vote.id for vote in gone}
+        for vote_id in ids:
+            del self._unsynced[vote_id]
+        self._history = [(held, vote) for held, vote in self._history if vote.id not in ids]
+        at_hand = set()
+        for held in self.held:
+            at_hand.add(held.trial.item_id)
+            left = {name: vote for name, vote in held.answers.items() if vote.id not in ids}
+            if held is self.current and len(left) < len(held.answers):
+                self._clear_ticks()
+            held.answers = left
+        kept = {vote.item_id for vote in self._unsynced.values()} | at_hand
+        self.judged = max(0, self.judged - len({vote.item_id for vote in gone} - kept))
+        self._spent = self._spent and not gone
+        return bool(gone)
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """The trials leased to this rater, in their order: the one on the screen first."""
+        return (*((self.current,) if self.current else ()), *self.upcoming)
 
     @property
     def recent(self) -> tuple[Held, ...]:
@@ -277,7 +317,8 @@ class VerifySession:
         self._open_next()
 
     def _undone(self, held: Held, last: Vote, withdrawal: Vote) -> None:
-        self._history.pop()
+        if self._history and self._history[-1][1] is last:  # unless it was dropped meanwhile
+            self._history.pop()
         if held.open_question is None:
             self.judged = max(0, self.judged - 1)
         held.answers[last.question] = withdrawal
@@ -289,6 +330,11 @@ class VerifySession:
         if self.current is not None:
             self.upcoming.appendleft(self.current)
         self._open(held)
+
+    def _drop_current(self) -> None:
+        if self.phase in (Phase.OPENING, Phase.JUDGING):
+            self._clear_ticks()
+            self._open_next()
 
     def _open_if_idle(self) -> None:
         """What arrived while nothing was open is opened, but never under a vote that is being saved."""
@@ -319,11 +365,11 @@ class VerifySession:
         self.upcoming = deque(h for h in self.upcoming if at_s - h.leased_at_s < self.lease_s or h.answers)
 
     def _unsynced_items(self) -> set[str]:
-        return {vote.item_id for vote in self._unsynced.values()}
+        return {vote.item_id for vote in self._unsynced.values()} | set(self._aside.values())
 
     def _count(self, state: QueueState) -> None:
         self.total = state.total
         self.gold_seen, self.gold_right = state.gold_seen, state.gold_right
         if not self._counted:
             self._counted = True
-            self.judged = state.judged + len(self._unsynced_items())
+            self.judged = state.judged + len({vote.item_id for vote in self._unsynced.values()})

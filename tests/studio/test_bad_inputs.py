@@ -1,6 +1,7 @@
 """Projects that go away, clips that are odd, clocks that run back: a clear state on the screen, and nothing lost."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,12 +18,16 @@ from PySide6.QtTest import QTest
 from backend.domain import VERIFY_STUDY
 from backend.media.reader import VideoReader
 from backend.media.writer import write_preview, write_video
+from backend.store.journal_schema import vote_of
 from backend.workspace import Workspace
+from studio.outbox import Outbox
+from studio.pages.compare import ComparePage
 from studio.pages.judge import JudgePage
 from studio.player.deck import Deck
 from studio.player.decoder import Reel
 from studio.player.pane import Pane
 from studio.sessions.verify import Phase
+from studio.votes_sheet import VotesSheet
 from studio.window import Window
 from tests.studio.served import served_window, toy_workspace
 from tests.studio.world import World
@@ -64,6 +69,26 @@ def test_a_project_that_is_moved_away_keeps_votes_waiting_and_takes_them_when_it
         assert len(workspace.votes(study_id=VERIFY_STUDY)) == 2
 
 
+def test_a_project_that_is_deleted_is_told_and_what_was_judged_stays_on_this_disk(
+    qtbot, workspace: Workspace, tmp_path: Path
+) -> None:
+    with served_window(workspace, tmp_path, "verify") as window:
+        judge(qtbot, window, 0)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        shutil.rmtree(workspace.layout.root)
+        judge(qtbot, window, 1)
+        qtbot.waitUntil(lambda: "1 vote waiting" in window.rail.chip.text(), timeout=30_000)
+        counts = window.link.outbox.counts()
+        assert (counts.pending, counts.sent, counts.attention) == (1, 1, 0)
+        assert window.rail.chip.property("tone") == "warn"
+        assert str(workspace.layout.root) in window.rail.chip.toolTip()
+        sheet = VotesSheet(window, window.link)
+        qtbot.waitUntil(lambda: "1 waits on this disk" in sheet.told.text(), timeout=10_000)
+        sheet.accept()
+    with Outbox(tmp_path / "state" / "p" / "outbox.sqlite") as kept:
+        assert len(kept.unsent()) == 1
+
+
 def test_a_project_that_another_process_holds_is_told_in_a_sentence(workspace: Workspace) -> None:
     started = time.monotonic()
     told = subprocess.run(
@@ -79,16 +104,35 @@ def test_a_project_that_another_process_holds_is_told_in_a_sentence(workspace: W
     assert time.monotonic() - started < 30
 
 
-def test_a_clock_that_is_set_back_changes_no_order_and_loses_nothing(qtbot, opened, world: World) -> None:
+def test_a_clock_that_is_set_back_changes_no_order_and_loses_nothing(qtbot, workspace: Workspace, tmp_path: Path) -> None:
+    with served_window(workspace, tmp_path, "verify") as window:
+        session = window.page.session
+        judge(qtbot, window, 0)
+        session.now = lambda: (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="milliseconds")
+        judge(qtbot, window, 1)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+    events = sorted((e for e in workspace.journal.tail(50) if e.kind == "vote"), key=lambda event: event.seq)
+    first, second = [vote_of(event) for event in events]
+    assert (first.rev, second.rev, first.item_id != second.item_id) == (1, 1, True)
+    assert second.made_at < first.made_at
+    assert min(first.visible_ms, second.visible_ms) >= 0
+
+
+def test_videos_that_take_long_to_come_cannot_be_compared_before_they_are_there(qtbot, opened, world: World) -> None:
+    """Over a service of the tests' own, whose previews take a second: how long the real one takes is nobody's to say."""
+    world.clip_delay_s = 1.0
     window = opened(world)
-    session = window.page.session
-    judge(qtbot, window, 0)
-    session.now = lambda: (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="milliseconds")
-    judge(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(world.journal) == 2, timeout=10_000)
-    assert [vote.item_id for vote in world.journal] == ["pair_0000", "pair_0001"]
-    assert world.journal[1].made_at < world.journal[0].made_at
-    assert all(vote.visible_ms >= 0 for vote in world.journal)
+    window.open_page("compare")
+    page = window.page
+    assert isinstance(page, ComparePage)
+    for button in ("taste", "agree"):
+        qtbot.waitUntil(lambda button=button: button in page.gate.buttons, timeout=20_000)
+        page.gate.buttons[button].click()
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=20_000)
+    assert page.loader.clips == {}
+    QTest.keyClicks(page, "a")
+    assert "Watch" in page.hint.text()
+    assert page.session.phase is Phase.JUDGING
 
 
 class Pipe:

@@ -4,18 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from backend.api import Api
 from backend.domain.studies import MAIN
+from backend.media.writer import write_video
 from backend.workspace import Workspace
 from studio.app import open_window
 from studio.pages.compare import ComparePage
 from studio.sessions.verify import Phase
 from studio.window import Window
 from tests.backend.workspace.study_project import SYSTEMS, named, write_benchmark
+from tests.studio.served import served_window
 
 
 @pytest.fixture
@@ -48,16 +52,27 @@ def shown(qtbot, tmp_path: Path, workspace: Workspace, *, run: str) -> Window:
 def agree(qtbot, window: Window, *, is_new: bool = True) -> ComparePage:
     page = window.page
     assert isinstance(page, ComparePage)
-    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
-    page.gate.buttons["taste"].click()
-    qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=30_000)
-    assert page.gate.words.text().startswith("You will watch")
-    page.gate.buttons["agree"].click()
+    go_to(qtbot, page, "taste")
+    go_to(qtbot, page, "agree")
     if is_new:
         qtbot.waitUntil(lambda: "start" in page.gate.buttons, timeout=30_000)
         assert "2 for practice" in page.gate.words.text()
-        page.gate.buttons["start"].click()
+        go_to(qtbot, page, "start")
     return page
+
+
+def go_to(qtbot, page: ComparePage, name: str) -> None:
+    """Presses a button of the gate by keys: Tab from where the focus is, then Return."""
+    qtbot.waitUntil(lambda: name in page.gate.buttons, timeout=30_000)
+    window = page.window()
+    window.activateWindow()
+    qtbot.waitUntil(lambda: page.gate.isAncestorOf(window.focusWidget()), timeout=10_000)
+    walked = []
+    while window.focusWidget() is not page.gate.buttons[name]:
+        walked.append(window.focusWidget())
+        assert len(walked) < 12, f"{name} is not reached by Tab, over {walked}"
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Return)
 
 
 def slide(page: ComparePage) -> None:
@@ -79,8 +94,27 @@ def judge(qtbot, page: ComparePage, answered: int, key: Qt.Key) -> None:
     qtbot.waitUntil(lambda: session.judged == answered + 1, timeout=30_000)
 
 
+class Mouse(QObject):
+    """Counts what a mouse does to the application."""
+
+    pressed = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease, QEvent.Type.MouseButtonDblClick):
+            self.pressed += 1
+        return False
+
+
+@pytest.fixture
+def mouse(qapp: QApplication) -> Iterator[Mouse]:
+    found = Mouse()
+    qapp.installEventFilter(found)
+    yield found
+    qapp.removeEventFilter(found)
+
+
 @pytest.mark.slow
-def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, workspace: Workspace) -> None:
+def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, workspace: Workspace, mouse: Mouse) -> None:
     total = workspace.studies()[0].trials
     window = shown(qtbot, tmp_path, workspace, run="one")
     page = agree(qtbot, window)
@@ -95,13 +129,14 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
         judge(qtbot, page, k, Qt.Key.Key_Left if k % 2 else Qt.Key.Key_Down)
     qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=30_000)
     qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2 * total, timeout=30_000)
-    page.gate.buttons["end"].click()
+    go_to(qtbot, page, "end")
     assert page.gate.closing.problem.text() == "Not quite there. Here is another one."
     assert workspace.studies()[0].finished == 0
     slide(page)
-    page.gate.buttons["end"].click()
+    go_to(qtbot, page, "end")
     qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
     again.close()
+    assert mouse.pressed == 0
     results = workspace.study_results(name="taste", bootstraps=20)
     assert [step.kept for step in results.funnel if step.rule == "slider"] == [1]
     (participant,) = [row.participant for row in results.raters]
@@ -168,7 +203,7 @@ def test_a_study_that_ends_meanwhile_is_told_and_what_was_answered_is_handed_in(
     assert page.gate.head.text() == "The study has ended"
     qtbot.waitUntil(lambda: not window.link.outbox.unsent(10), timeout=30_000)
     slide(page)
-    page.gate.buttons["end"].click()
+    go_to(qtbot, page, "end")
     qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
     assert workspace.studies()[0].finished == 1
     window.close()
@@ -185,16 +220,66 @@ def test_withdrawing_asks_once_more(qtbot, tmp_path: Path, workspace: Workspace)
     window = shown(qtbot, tmp_path, workspace, run="one")
     page = window.page
     assert isinstance(page, ComparePage)
-    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
-    page.gate.buttons["taste"].click()
-    qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=30_000)
-    page.gate.buttons["agree"].click()
-    qtbot.waitUntil(lambda: "withdraw" in page.gate.buttons, timeout=30_000)
-    page.gate.buttons["withdraw"].click()
-    page.gate.buttons["back"].click()
+    go_to(qtbot, page, "taste")
+    go_to(qtbot, page, "agree")
+    go_to(qtbot, page, "withdraw")
+    go_to(qtbot, page, "back")
     assert "start" in page.gate.buttons
-    page.gate.buttons["withdraw"].click()
-    page.gate.buttons["yes"].click()
+    go_to(qtbot, page, "withdraw")
+    go_to(qtbot, page, "yes")
     qtbot.waitUntil(lambda: page.gate.head.text() == "You withdrew from this study", timeout=30_000)
     assert workspace.studies()[0].withdrawn == 1
     window.close()
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize(("form", "key", "choices"), [("best_of", "3", {"video_3"}), ("rating", "5", {"5"})])
+def test_best_of_four_and_five_points_are_answered_by_keys_and_reach_the_journal(
+    qtbot, tmp_path: Path, form: str, key: str, choices: set[str]
+) -> None:
+    folder = write_benchmark(tmp_path / "videos", cases=2, size=(160, 90), frames=3)
+    for case in ("singleobj_1", "singlehuman_2"):
+        (folder / "fourth").mkdir(exist_ok=True)
+        write_video(
+            folder / "fourth" / f"{case}.mp4", [np.full((90, 160, 3), 160, np.uint8)] * 3, fps=12, preset="ultrafast"
+        )
+    workspace = Workspace(tmp_path / "p", create=True)
+    rules = ("min_seconds=0", "min_item_seconds=0")
+    systems = (*named(folder), f"fourth={folder / 'fourth'}")
+    cast(Api, workspace).create_study(
+        name="taste", kind=form, form=form, systems=systems, cases=str(folder / "cases.json"), trials=2, rules=rules
+    )
+    with served_window(workspace, tmp_path, "compare") as window:
+        window.resize(1280, 800)
+        page = window.page
+        assert isinstance(page, ComparePage)
+        for button in ("taste", "agree", "start"):
+            go_to(qtbot, page, button)
+        session = page.session
+        qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0, timeout=60_000)
+        QTest.keyClicks(page, key)
+        assert session.judged == 0 or page.watched, "nothing is taken before all was seen"
+        qtbot.waitUntil(lambda: page.watched, timeout=60_000)
+        movies = [view.movie for view in page.form_view.views.values() if view.layout_of == "movie"]
+        assert len(movies) == (4 if form == "best_of" else 1)
+        page.deck.seek(1)
+        qtbot.waitUntil(lambda: [movie.shown_index for movie in movies] == [1] * len(movies), timeout=20_000)
+        if form == "best_of":
+            corners = {(movie.mapTo(page, movie.rect().topLeft()).toTuple()) for movie in movies}
+            assert {len({x for x, _ in corners}), len({y for _, y in corners})} == {2}, "four stand in two columns"
+            assert min(movie.height() for movie in movies) >= 90
+        asked = len(session.current.form.questions) if session.current else 0
+        for _ in range(asked):
+            qtbot.waitUntil(lambda: session.phase is Phase.JUDGING, timeout=30_000)
+            QTest.keyClicks(page, key)
+            qtbot.waitUntil(lambda: session.phase is not Phase.SAVING, timeout=30_000)
+        qtbot.waitUntil(lambda: session.judged == 1, timeout=30_000)
+        qtbot.waitUntil(lambda: workspace.studies()[0].votes == asked, timeout=30_000)
+        person = page.person
+        assert person is not None
+    votes = workspace.votes(study_id=person.study_id)
+    assert {vote.choice for vote in votes} == choices
+    assert len({vote.question for vote in votes}) == asked == (1 if form == "best_of" else 4)
+    assert all(len(vote.shown_order) == len(movies) for vote in votes)
+    workspace.close()

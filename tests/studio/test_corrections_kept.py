@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,8 +17,11 @@ from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
 from backend.domain import VERIFY_STUDY, ItemErased, ServiceError, StudioError
 from backend.domain.corrections import Correction
+from backend.workspace import Workspace
 from studio.outbox import Outbox, Said, recheck, send_pending
 from studio.sync import VoteSync
+from tests.metrics.made_cases import case, written
+from tests.promises import Tally
 from tests.studio.served import toy_workspace
 
 BOX = (9.0, 9.0, 41.0, 41.0)
@@ -60,19 +64,92 @@ def test_a_correction_waits_beside_votes_and_is_sent_once(tmp_path: Path) -> Non
             send((correction(1, outline.appearance_id, kind="box", box=(9.0, 9.0, 30.0, 30.0)),))
 
 
-def test_what_is_about_erased_footage_leaves_no_byte_in_the_outbox(tmp_path: Path) -> None:
-    words = "kestrel-canary-0088"
-    with Outbox(tmp_path / "outbox.sqlite") as outbox:
-        outbox.put(correction(1, "clip_1", kind="caption", text=words))
+@pytest.mark.promise(
+    "what waits in Studio's outbox about erased footage is refused and forgotten: no byte of it stays in the outbox's files",
+    area="Privacy",
+    goal="0 of 300 corrections leave a byte",
+    control="tests/studio/test_corrections_kept.py::test_words_that_are_only_deleted_stay_in_the_outbox",
+)
+def test_what_is_about_erased_footage_leaves_no_byte_in_the_outbox(tmp_path: Path, long: bool, tally: Tally) -> None:
+    number = 300 if long else 20
+    left = left_in_the_outbox(tmp_path, number)
+    tally.record(number, lost=left)
+    assert left == 0
+
+
+def test_words_that_are_only_deleted_stay_in_the_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Outbox, "forget", lambda self, said_id: self._change("delete from votes where id = ?", said_id))
+    assert left_in_the_outbox(tmp_path, 20) > 0
+
+
+def left_in_the_outbox(folder: Path, number: int) -> int:
+    """Of so many words on what was erased, each refused as it is sent: how many still stand in the outbox's files."""
+    words = [f"kestrel-canary-{n:04d} " + "x" * (37 * n % 700) for n in range(number)]
+    with Outbox(folder / "outbox.sqlite") as outbox:
+        for n, said in enumerate(words):
+            outbox.put(correction(n, f"clip_{n}", kind="caption", text=said))
         told: list[str] = []
 
         def send(given: tuple[Said, ...]):
-            raise ItemErased("clip_1 was erased from this project")
+            raise ItemErased(f"{given[0].item_id} was erased from this project")
 
-        assert words.encode() in b"".join(path.read_bytes() for path in tmp_path.iterdir())
-        assert send_pending(outbox, send, refused=lambda said, why: told.append(said.id)) == 0
-        assert (outbox.counts().pending, outbox.counts().attention, told) == (0, 0, ["c1"])
-        assert words.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        stored = bytes_of(folder)
+        assert all(said[:19] in stored for said in words)
+        for _ in range(number):  # some at a time
+            if outbox.counts().pending:
+                assert send_pending(outbox, send, refused=lambda said, why: told.append(said.id)) == 0
+        assert (outbox.counts().pending, outbox.counts().attention, len(told)) == (0, 0, number)
+        left = bytes_of(folder)
+        return sum(said[:19] in left for said in words)
+
+
+def bytes_of(folder: Path) -> str:
+    return b"".join(path.read_bytes() for path in folder.iterdir()).decode("latin-1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_service_killed_as_it_takes_a_prompt_loses_and_doubles_nothing(tmp_path: Path, dies: str) -> None:
+    (tmp_path / "bench").mkdir()
+    file = written(tmp_path / "bench", {"singleobj_1": case()}, pictures=2)
+    with closing(Workspace(tmp_path / "project", create=True)) as workspace:
+        (before,) = cast(Api, workspace).ask_approval(cases=file).cases
+    said = (
+        correction(1, before.content, kind="prompt", text="A red mug."),
+        replace(correction(1, before.content, kind="prompt", withdrawn=True), rev=2),
+        correction(2, before.content, kind="prompt", text="A blue mug."),
+    )
+    sent: list[tuple[str, int]] = []
+    with Outbox(tmp_path / "outbox.sqlite") as outbox, syncing(tmp_path / "project", outbox, sent) as sync:
+        with service(tmp_path / "project", dies) as process:
+            for one in said:
+                sync.write(one)
+            assert process.wait(30) == -9
+        assert sent == []
+        with service(tmp_path / "project", "never"):
+            sync.wake()
+            _until(lambda: sorted(sent) == [("c1", 1), ("c1", 2), ("c2", 1)])
+            api = cast(Api, RemoteApi(ServicePlace(tmp_path / "project")))
+            (now,) = api.review_cases(cases=file).cases
+            assert (now.prompt, now.caption_by, now.edited) == ("A blue mug.", "ann", True)
+            events = [(event["id"], event["rev"]) for event in api.journal_tail(limit=200) if event["kind"] == "corrected"]
+            assert events == [("c1", 1), ("c1", 2), ("c2", 1)]
+
+
+def test_what_the_project_does_not_have_holds_up_no_correction_after_it(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.sqlite") as outbox, closing(Workspace(tmp_path / "project", create=True)) as workspace:
+        for one in (
+            correction(1, "content_0", kind="prompt", text="A red mug."),
+            correction(2, "appearance_0", kind="box", box=BOX),
+        ):
+            outbox.put(one)
+        told: list[str] = []
+
+        def send(given: tuple[Said, ...]):
+            return cast(Api, workspace).correct(corrections=tuple(one for one in given if isinstance(one, Correction)))
+
+        send_pending(outbox, send, refused=lambda said, why: told.append(said.id))
+        assert (told, outbox.counts().pending, outbox.counts().attention) == (["c1", "c2"], 0, 2)
 
 
 @pytest.mark.slow
@@ -87,19 +164,8 @@ def test_a_service_killed_in_a_correction_loses_and_doubles_nothing(tmp_path: Pa
         correction(2, outline.subject_id, kind="phrase", text="a blue cup"),
     )
     sent: list[tuple[str, int]] = []
-    with Outbox(tmp_path / "outbox.sqlite") as outbox:
-        sync = VoteSync(
-            outbox=outbox,
-            submit=lambda given: _submit(project, given),
-            saved=lambda one: None,
-            not_saved=lambda one, why: None,
-            sent=sent.extend,
-            refused=lambda one, why: None,
-            state=lambda state: None,
-            first_wait_s=0.05,
-        )
+    with Outbox(tmp_path / "outbox.sqlite") as outbox, syncing(project, outbox, sent) as sync:
         with service(project, dies) as process:
-            sync.start()
             for one in said:
                 sync.write(one)
             assert process.wait(30) == -9
@@ -114,8 +180,24 @@ def test_a_service_killed_in_a_correction_loses_and_doubles_nothing(tmp_path: Pa
             events = [event["id"] for event in api.journal_tail(limit=200) if event["kind"] == "corrected"]
             assert sorted(events) == ["c1", "c2"]
             assert api.verify().ok
-        sync.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("outbox")]
+
+
+@contextmanager
+def syncing(project: Path, outbox: Outbox, sent: list[tuple[str, int]]) -> Iterator[VoteSync]:
+    sync = VoteSync(
+        outbox=outbox,
+        submit=lambda given: _submit(project, given),
+        saved=lambda one: None,
+        not_saved=lambda one, why: None,
+        sent=sent.extend,
+        refused=lambda one, why: None,
+        state=lambda state: None,
+        first_wait_s=0.05,
+    )
+    sync.start()
+    yield sync
+    sync.close()
 
 
 @contextmanager

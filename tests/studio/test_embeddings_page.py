@@ -105,7 +105,7 @@ def test_a_lasso_chooses_what_it_encloses(page: EmbeddingsPage) -> None:
 def test_a_space_without_vectors_says_what_to_do(qtbot, page: EmbeddingsPage) -> None:
     page.boxes["space"].setCurrentIndex(1)
     qtbot.waitUntil(lambda: page.stack.currentIndex() == 1, timeout=10_000)
-    assert "there are appearance" in page.rest_words.text()
+    assert "there are appearance" in page.rest.words.text()
 
 
 def test_enclosed_agrees_with_matplotlib_on_a_star() -> None:

@@ -80,7 +80,7 @@ def test_a_stage_is_said_in_a_sentence_with_all_its_counts() -> None:
     said = sentence_of(STAGES, 2)
     for part in (
         "score motion, stage 3 of 4",
-        "400 clips enter, 300 pass",
+        "takes 400 clips, passes 300",
         "100 not applicable",
         "120 held back by clip.length ≥ 1",
     ):

@@ -1,12 +1,13 @@
 """The frame of the window: the list of pages, the palette, theme and language, what is remembered, the welcome page."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from backend.api import Api
 from backend.domain import ProjectError
@@ -17,6 +18,7 @@ from studio.palette import Palette
 from studio.projects import RecentProjects, make_project
 from studio.texts import language, text, use_language
 from studio.welcome import Welcome
+from studio.widgets import Rest
 from studio.window import Window
 from tests.studio.world import World
 
@@ -144,6 +146,15 @@ def test_a_service_that_is_away_is_told_by_the_chip_alone(qtbot, opened: Open, w
     qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=10_000)
 
 
+def test_a_long_path_in_the_banner_makes_no_window_wider(qtbot, opened: Open, world: World) -> None:
+    window = opened(world)
+    window.resize(1280, 800)
+    window.notify("Nothing is known of " + "/a folder with/another_folder_of_somebody" * 12 + "/clip.mp4: choose another.")
+    QApplication.processEvents()
+    assert window.minimumSizeHint().width() <= 1280
+    assert window.width() == 1280
+
+
 @pytest.fixture
 def desk(qtbot, tmp_path: Path, world: World) -> Iterator[Desk]:
     """A desk whose projects are all one small service; a folder named `locked` cannot be reached."""
@@ -193,6 +204,27 @@ def test_a_project_that_cannot_be_opened_is_told_in_a_sentence(qtbot, desk: Desk
     assert desk.window is None
 
 
+def test_what_nobody_foresaw_leaves_the_page_usable(qtbot, desk: Desk, tmp_path: Path) -> None:
+    goes_on = threading.Event()
+
+    def broken(project: Path) -> Api:
+        goes_on.wait(30)
+        raise KeyError("planted")
+
+    desk._connect = broken
+    desk.show_welcome()
+    welcome = desk.welcome
+    assert welcome is not None
+    with qtbot.captureExceptions() as caught:
+        desk.open(project_in(tmp_path / "one"))
+        assert not any(card.isEnabled() for card in welcome.cards.values()), "busy meanwhile"
+        goes_on.set()
+        qtbot.waitUntil(lambda: all(card.isEnabled() for card in welcome.cards.values()), timeout=10_000)
+        qtbot.waitUntil(lambda: len(caught) == 1, timeout=10_000)
+    assert caught[0][0] is KeyError
+    assert welcome.words.text().startswith("Something went wrong that nobody foresaw")
+
+
 def test_opening_another_project_closes_the_one_before(qtbot, desk: Desk, world: World, tmp_path: Path) -> None:
     first = desk.show(world.api, project_in(tmp_path / "first"))
     first.actions_.qt["projects"].trigger()
@@ -201,6 +233,13 @@ def test_opening_another_project_closes_the_one_before(qtbot, desk: Desk, world:
     desk.welcome.opened.emit(project_in(tmp_path / "second"))
     qtbot.waitUntil(lambda: desk.window is not first and not first.isVisible(), timeout=10_000)
     assert [path.name for path in desk.recent.paths()] == ["second", "first"]
+
+
+def test_a_window_is_shown_where_the_list_of_projects_cannot_be_kept(desk: Desk, world: World, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "a file"
+    in_the_way.write_text("")
+    desk.recent = RecentProjects(in_the_way / "recent.json")
+    assert desk.show(world.api, project_in(tmp_path / "first")).isVisible()
 
 
 def test_cards_ask_for_folders_and_say_what_was_chosen(qtbot, tmp_path: Path) -> None:
@@ -240,3 +279,17 @@ def test_a_new_project_is_made_by_the_command_and_a_wrong_place_is_a_sentence(tm
     (tmp_path / "file").write_text("")
     with pytest.raises(ProjectError, match="could not make a project"):
         make_project(tmp_path / "file" / "below")
+
+
+def test_a_rest_shows_all_lines_of_its_words(qtbot) -> None:
+    stack, rest = QStackedWidget(), Rest()
+    qtbot.addWidget(stack)
+    stack.addWidget(QWidget())
+    stack.addWidget(rest)
+    stack.resize(900, 500)
+    stack.show()
+    rest.say("Nothing", "Many words that take more than one line. " * 6)
+    stack.setCurrentWidget(rest)
+    lines = rest.words.heightForWidth(rest.words.width())
+    assert lines > 3 * rest.words.fontMetrics().lineSpacing()
+    qtbot.waitUntil(lambda: rest.words.height() >= lines, timeout=5000)

@@ -9,7 +9,7 @@ from backend.domain.library import ItemColumn
 from backend.stages.balance import GLORIA_SHARES
 from backend.workspace.library_tables import TABLES
 from studio.filter_bar import FilterEditor, words_of
-from studio.item_model import column_title, shown
+from studio.item_model import bound_words, column_title, shown
 from studio.sessions.library import Filter
 from studio.texts import LANGUAGES, texts, use_language
 
@@ -91,3 +91,10 @@ def test_a_range_that_is_looked_at_again_stays_what_it_is(qtbot) -> None:
     editor.fields["low"].setText("nan")
     editor.fields["high"].setText("inf")
     assert editor.filter() == Filter(column="size"), "neither is a bound"
+
+
+def test_what_a_gate_asks_of_a_score_is_said_without_its_name() -> None:
+    assert bound_words("clip.black_fraction <= 0.5", "black_fraction") == "≤ 0.5"
+    assert bound_words("anchor.worth top 10", "worth") == "the 10 highest"
+    use_language("zh")
+    assert bound_words("anchor.worth top 10", "worth") == "最高的 10 个"

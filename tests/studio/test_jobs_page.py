@@ -186,8 +186,24 @@ def test_what_must_be_given_is_asked_for_where_it_is_missing(qtbot, page: JobsPa
         form.rows[name].take("x")
     press(page, Qt.Key.Key_Return, CTRL)
     qtbot.waitUntil(lambda: "/no/such/cases.json" in form.rows["cases"].trouble.text(), timeout=10_000)
-    assert not page.layout_of.start.trouble.isVisible(), "the field says it"
+    assert "/no/such" not in page.layout_of.start.trouble.text(), "the field says it"
     assert len(page.session.jobs) == 1
+
+
+def test_a_path_that_is_not_there_is_told_beside_its_field_before_anything_starts(qtbot, page: JobsPage) -> None:
+    press(page, "n")
+    qtbot.waitUntil(lambda: "paths" in page.layout_of.start.form.rows, timeout=10_000)
+    press(page, "/videos/gone.mp4")
+    press(page, Qt.Key.Key_Return)
+    press(page, "nor-this")
+    press(page, Qt.Key.Key_Return, CTRL)
+    row = page.layout_of.start.form.rows["paths"]
+    qtbot.waitUntil(
+        lambda: row.trouble.text() == "✕ There is neither a file nor a folder /videos/gone.mp4.", timeout=10_000
+    )
+    assert row.editor.hasFocus()
+    assert page.layout_of.start.trouble.text() == "1 field has to be put right first"
+    assert [(job.kind, job.state) for job in page.session.jobs] == [("curate", "done")]
 
 
 def test_pairs_are_exported_to_a_folder(qtbot, page: JobsPage, tmp_path: Path) -> None:
@@ -212,7 +228,7 @@ def test_items_through_the_stages_are_looked_at_by_arrows(qtbot, page: JobsPage,
     assert [stage.stage for stage in flow.stages] == ["probe_source", "plant_pairs"]
     qtbot.waitUntil(flow.hasFocus, timeout=5000)
     before = flow.accessibleDescription()
-    assert "1 sources enter, 1 pass" in before
+    assert "takes 1 source, passes 1" in before
     press(page, Qt.Key.Key_Down)
     assert flow.accessibleDescription() == page.layout_of.sentence.text()
     assert "plant pairs, stage 2 of 2" in flow.accessibleDescription()

@@ -1,5 +1,6 @@
 """The library by keys alone, over the real service: three clips with a subject each, pairs of .9, .6 and .3 and a gate at .5."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -21,6 +22,7 @@ from studio.erase_dialog import EraseDialog
 from studio.export_dialog import ExportDialog
 from studio.filter_bar import FilterEditor
 from studio.pages.library import LibraryPage
+from studio.sessions.library import Filter, Look
 from studio.window import Window
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.toy_project import plan, write_toy_video
@@ -122,6 +124,16 @@ def choose_in_menu(qtbot, words: str) -> None:
     (action,) = [action for action in menu.actions() if action.text() == words]
     menu.setActiveAction(action)
     QTest.keyClick(menu, Qt.Key.Key_Return)
+
+
+def test_kinds_stand_in_one_line_of_a_small_window_with_two_filters(qtbot, page: LibraryPage) -> None:
+    press(page, "5")
+    wait_total(qtbot, page, "pair", 2)
+    filters = (Filter(column="similarity", low=0.1), Filter(column="state", values=("kept",)))
+    page.look_at(Look(kind="pair", filters=filters))
+    page.window().resize(1280, 800)
+    qtbot.waitUntil(lambda: page.window().width() == 1280 and len(page.layout_of.filters.chips) == 2, timeout=9000)
+    qtbot.waitUntil(lambda: len({tab.y() for tab in page.layout_of.tabs.values()}) == 1, timeout=9000)
 
 
 def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: LibraryPage) -> None:
@@ -302,8 +314,12 @@ def test_chosen_items_are_exported_from_the_keyboard(qtbot, page: LibraryPage, t
     dialog.out.setText(str(tmp_path / "out"))
     qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
     assert dialog.forecast.text().startswith("2 pairs from 1 video")
+    assert dialog.purpose.accessibleName() == "For" and dialog.purpose.currentText() == "Training"
+    dialog.purpose.setFocus()
+    QTest.keyClick(dialog.purpose, Qt.Key.Key_Down)
     QTest.keyClick(dialog.out, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: (tmp_path / "out" / "MANIFEST.sha256").exists(), timeout=20_000)
+    assert json.loads((tmp_path / "out" / "about.json").read_text())["about"]["purpose"] == "evaluation"
     qtbot.waitUntil(lambda: "2 pairs exported" in page.layout_of.status.text(), timeout=10_000)
 
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, QRect
 from PySide6.QtWidgets import QApplication, QWidget
 
 from backend.domain import Trial
+from studio import long_text
 from studio.app import open_window
 from studio.long_text import ElidedLabel, LongText
 from studio.pages.study_gate import StudyGate
@@ -92,6 +93,7 @@ def test_words_of_any_length_leave_every_control_where_it_is(qtbot, tmp_path: Pa
             assert inside.contains(place(view, window)), (name, place(view, window))
             assert place(view, window).contains(place(view.words, window)), (name, place(view.words, window))
             assert view.words.text() == said.strip() or view.words.text() == said
+            assert name == "short" or is_clear_of_its_bar(view.words), (name, view.panel.slot)
         places[name] = {what: place(widget, window) for what, widget in controls(page).items()}
         assert all(inside.contains(rect) for rect in places[name].values()), (name, places[name])
         window.close()
@@ -139,6 +141,87 @@ def test_a_long_text_takes_no_more_lines_than_it_may_and_can_be_gone_to_only_the
     assert words.height() == line + 4
     assert words.focusPolicy().value == 0
     words.setText("m" * 10_000)
-    assert words.height() == 4 * line + 4
+    assert words.height() == 4 * line
     assert words.verticalScrollBar().maximum() > 0
     assert words.focusPolicy().value != 0
+
+
+def is_clear_of_its_bar(words: LongText) -> bool:
+    """Whether nothing is written in the last pixels before the bar, wherever it is scrolled to, and something elsewhere."""
+    bar = words.verticalScrollBar()
+    for at in (0, bar.maximum() // 2, bar.maximum()):
+        bar.setValue(at)
+        picture, left = words.grab().toImage(), bar.mapTo(words, QPoint(0, 0)).x()
+        beside = {picture.pixel(x, y) for x in range(left - 5, left) for y in range(picture.height())}
+        written = {picture.pixel(x, y) for x in range(left - 5) for y in range(picture.height())}
+        if len(beside) != 1 or len(written) < 2:
+            return False
+    bar.setValue(0)
+    return bar.isVisible()
+
+
+@pytest.mark.parametrize("name", [name for name in LONG if name != "short"])
+def test_letters_keep_away_from_the_bar_that_scrolls_them(qtbot, name: str) -> None:
+    words = LongText("caption", most_lines=6)
+    qtbot.addWidget(words)
+    words.resize(200, 20)
+    words.setText(LONG[name])
+    words.show()
+    qtbot.waitUntil(words.isVisible, timeout=2000)
+    assert is_clear_of_its_bar(words)
+    words.resize(140, words.height())
+    assert is_clear_of_its_bar(words)
+
+
+def test_letters_that_touch_the_bar_are_seen(qtbot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_text, "BAR_GAP_PX", 0)
+    words = LongText("caption", most_lines=6)
+    qtbot.addWidget(words)
+    words.resize(200, 20)
+    words.setText(LONG["right to left"])
+    words.show()
+    assert not is_clear_of_its_bar(words)
+
+
+def test_no_line_is_cut_in_half(qtbot) -> None:
+    words = LongText("caption", most_lines=6)
+    qtbot.addWidget(words)
+    words.resize(200, 20)
+    words.show()
+    for said in LONG.values():
+        words.setText(said)
+        layout, block = words.document().documentLayout(), words.document().firstBlock()
+        assert layout.blockBoundingRect(block).height() > 0
+        lines = [block.layout().lineAt(number).height() for number in range(block.layout().lineCount())]
+        ends = [sum(lines[: number + 1]) for number in range(len(lines))]
+        room = 5 if ends[-1] <= words.viewport().height() else 1
+        assert any(0 <= words.viewport().height() - end < room for end in ends), "the last line that is seen ends there"
+
+
+@pytest.mark.parametrize(("said", "starts_right"), [("كوب أحمر", True), ("ספל אדום", True), ("A red mug", False)])
+def test_words_start_on_the_side_of_their_language(qtbot, said: str, starts_right: bool) -> None:
+    words = LongText("caption", most_lines=6)
+    qtbot.addWidget(words)
+    words.resize(400, 20)
+    words.setText(said)
+    words.show()
+    picture = words.grab().toImage()
+    ground = picture.pixel(picture.width() // 2, 1)
+    inked = [x for x in range(picture.width()) if any(picture.pixel(x, y) != ground for y in range(picture.height()))]
+    assert (min(inked) > 200) == starts_right
+    assert (max(inked) > 390) == starts_right
+
+
+def test_long_words_are_seen_from_their_start_whatever_was_shown_before(qtbot) -> None:
+    words = LongText("caption", most_lines=6)
+    qtbot.addWidget(words)
+    words.resize(300, 20)
+    words.show()
+    for said in LONG.values():
+        words.setText(said)
+        assert words.firstVisibleBlock().blockNumber() == 0
+        assert words.verticalScrollBar().value() == 0
+        words.resize(170, words.height())
+        assert words.verticalScrollBar().value() == 0
+        words.verticalScrollBar().setValue(words.verticalScrollBar().maximum())
+        words.resize(300, words.height())

@@ -77,7 +77,7 @@ def test_every_view_shows_the_services_figures_by_its_digit(qtbot, page: Results
     press(page, "3")
     assert len(shown(page)) == 3
     press(page, "4")
-    assert ["krippendorff alpha" in row[1] for row in shown(page)].count(True) == 1
+    assert ["Krippendorff's α" in row[1] for row in shown(page)].count(True) == 1
     press(page, "5")
     assert {row[0] for row in shown(page)} >= {"gmescore"}
     press(page, "6")
@@ -105,6 +105,33 @@ def test_pictures_and_tables_are_kept_as_files(qtbot, page: ResultsPage, project
     press(page, Qt.Key.Key_S, CTRL)
     rows = list(csv.reader((folder / "wins.csv").open(encoding="utf-8")))
     assert (rows[0][0], len(rows) - 1) == ("system", len(page.sheet.rows))
+
+
+def test_what_is_not_there_is_not_kept_and_a_drawn_sheet_is(qtbot, page: ResultsPage, project: Path) -> None:
+    folder = project / "project" / "exports" / "results"
+    banner = page.window().banner_words  # type: ignore[attr-defined]
+    press(page, "6")  # imported scores have no values by frame
+    press(page, Qt.Key.Key_S, CTRL | SHIFT)
+    assert banner.text() == "No picture is shown here that could be kept."
+    press(page, Qt.Key.Key_S, CTRL)
+    assert banner.text() == "No table is shown here that could be kept."
+    press(page, "8")
+    page.layout_of.show_picture(None)
+    press(page, Qt.Key.Key_S, CTRL | SHIFT)
+    assert banner.text().startswith("Nothing is drawn yet")
+    assert not list(folder.glob("frames.*")) + list(folder.glob("sheets.*"))
+    page.layout_of.table.selectRow(0)
+    press(page, Qt.Key.Key_G, CTRL)
+    qtbot.waitUntil(lambda: page.layout_of.picture_file is not None, timeout=40_000)
+    press(page, Qt.Key.Key_S, CTRL | SHIFT)
+    drawn = page.layout_of.picture_file
+    assert drawn is not None
+    assert (folder / "sheets.png").read_bytes() == drawn.read_bytes()
+
+
+def test_the_axis_of_win_rates_names_what_the_study_gives(page: ResultsPage) -> None:
+    press(page, "2")
+    assert page.layout_of.chart.getAxis("bottom").labelText == "Bradley–Terry strength (log)"
 
 
 def test_a_table_runs_no_formula_in_a_spreadsheet() -> None:

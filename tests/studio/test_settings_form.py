@@ -1,13 +1,17 @@
 """The form made from a job's fields, and the log that follows its end: widgets alone."""
 
+import json
+
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton, QWidget
 
 from backend.domain.jobs import JobField, JobForm, JobLog
 from studio.log_view import LogView
-from studio.sessions.job_form import FormSession
+from studio.path_fields import PathLines
+from studio.sessions.job_form import FormSession, as_paths
 from studio.sessions.jobs import LogTail
 from studio.settings_form import SettingsForm
 from studio.theme import load_theme
@@ -20,6 +24,7 @@ FORM = JobForm(
         JobField(name="resume", type="boolean", default="false"),
         JobField(name="selection", type="choice", choices=("", "strict")),
         JobField(name="seed", type="integer", default="0"),
+        JobField(name="paths", type="paths", words="Files to ingest first."),
     ),
     more=(
         JobField(name="run.steps", type="integer", default="1000", words="How many updates."),
@@ -99,7 +104,7 @@ def test_a_hundred_settings_come_a_few_at_a_time(qtbot, form: SettingsForm) -> N
     form.show_form(FormSession(form=JobForm(kind="train", main=FORM.main, more=many)))
     form.more.click()
     assert len(form.rows) < 30, "the window is not held up"
-    qtbot.waitUntil(lambda: len(form.rows) == 105, timeout=5000)
+    qtbot.waitUntil(lambda: len(form.rows) == 106, timeout=5000)
     form.more.click()
     form.more.click()
     form.show_problems({"a.n99": "too much"})
@@ -121,6 +126,74 @@ def test_folders_and_files_are_picked_without_holding_anything_up(
     dialog.fileSelected.emit("/picked")
     dialog.reject()
     assert line(form, name).text() == "/picked"
+
+
+def lines(form: SettingsForm) -> PathLines:
+    editor = form.rows["paths"].editor
+    assert isinstance(editor, PathLines)
+    return editor
+
+
+def drop(target: QWidget, what: QMimeData) -> None:
+    """Drags in and lets go, as the window system does."""
+    given = (Qt.DropAction.CopyAction, what, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(5, 5), *given)
+    QCoreApplication.sendEvent(target, enter)
+    assert enter.isAccepted()
+    QCoreApplication.sendEvent(target, QDropEvent(QPointF(5, 5), *given))
+
+
+def test_several_paths_are_typed_one_a_line_and_empty_lines_count_for_nothing(form: SettingsForm) -> None:
+    editor = lines(form)
+    editor.setFocus()
+    QTest.keyClicks(editor, "/videos/one.mp4")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    QTest.keyClicks(editor, "  /videos/two, three  ")
+    assert json.loads(session_of(form).settings()["paths"]) == ["/videos/one.mp4", "/videos/two, three"]
+    assert editor.toPlainText().count("\n") == 2, "nothing is taken away under somebody's hands"
+    QTest.keyClick(editor, Qt.Key.Key_Tab)
+    assert not editor.hasFocus(), "Tab leaves the field"
+    form.rows["paths"].back.click()
+    assert editor.toPlainText() == ""
+    assert "paths" not in session_of(form).settings()
+
+
+def test_files_that_are_dropped_or_picked_become_lines_but_none_twice(form: SettingsForm) -> None:
+    editor, files = lines(form), QMimeData()
+    files.setUrls([QUrl.fromLocalFile("/videos/a.mp4"), QUrl.fromLocalFile("/videos/b c.mp4"), QUrl("https://a.b/c.mp4")])
+    drop(editor.viewport(), files)
+    assert editor.paths() == ("/videos/a.mp4", "/videos/b c.mp4")
+    add_files, add_folder = form.rows["paths"].findChildren(QPushButton)
+    for button, mode, picked in (
+        (add_files, QFileDialog.FileMode.ExistingFiles, "/videos/a.mp4"),
+        (add_folder, QFileDialog.FileMode.Directory, "/more"),
+    ):
+        button.click()
+        dialog = form.findChildren(QFileDialog)[-1]
+        assert dialog.fileMode() is mode
+        dialog.filesSelected.emit([picked])
+        dialog.reject()
+    assert json.loads(session_of(form).value("paths")) == ["/videos/a.mp4", "/videos/b c.mp4", "/more"]
+
+
+def test_a_file_dropped_on_a_field_for_one_becomes_its_path(form: SettingsForm) -> None:
+    files = QMimeData()
+    files.setUrls([QUrl.fromLocalFile("/cases.json")])
+    drop(line(form, "cases"), files)
+    assert session_of(form).value("cases") == "/cases.json"
+
+
+def test_paths_that_are_not_there_are_known_by_their_field(tmp_path, form: SettingsForm) -> None:
+    (tmp_path / "one.mp4").touch()
+    session = session_of(form)
+    session.fill("paths", as_paths(("one.mp4", str(tmp_path), "gone.mp4")))
+    session.fill("data", "one.mp4")
+    session.fill("cases", "one.mp4")
+    assert session.missing(tmp_path) == {"data": ("folder", "one.mp4"), "paths": ("paths", "gone.mp4")}
+    session.fill("paths", as_paths(("one.mp4",)))
+    session.fill("data", ".")
+    assert session.missing(tmp_path) == {}
 
 
 @pytest.fixture

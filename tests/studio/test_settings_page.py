@@ -132,7 +132,7 @@ def test_a_role_is_bound_and_its_weights_are_checked_before_anything_is_saved(
     qtbot.waitUntil(lambda: "set models.Segmenter" in roles.next_step.text(), timeout=30_000)
     assert "missing" in roles.chip.text()
     assert "900 MB" in roles.facts["size"].text()
-    assert roles.facts["asked_by"].text().startswith("segment_subjects")
+    assert roles.facts["asked_by"].text().startswith("segment subjects")
     weights = tmp_path / "sam"
     weights.mkdir()
     (weights / "model.safetensors").write_bytes(b"x" * 12_000)
@@ -160,7 +160,7 @@ def test_stages_are_found_and_set_and_gates_lead_to_thresholds(qtbot, window: Wi
     assert (page.session.section, stages.search.hasFocus()) == ("stages", True)
     QTest.keyClicks(stages.search, "longest clip")
     assert [stages.stages.item(n).text().strip() for n in range(stages.stages.count())] == ["split shots"]
-    assert stages.list.rows["gates.clip.duration_s.min"].title.text() == "clip.duration_s, min"
+    assert stages.list.rows["gates.clip.duration_s.min"].title.text() == "length in seconds (minimum)"
     for _ in range(2):
         press(window, Qt.Key.Key_Tab)
     assert page.layout_of.focused() == "stages.split_shots.max_s", "from the search over the list to the first setting"

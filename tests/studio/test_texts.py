@@ -4,14 +4,20 @@ import json
 import re
 import string
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from backend.domain import SettingsError
+from backend.cli.forms import COMMANDS, fields_of
+from backend.domain import SettingsError, records
+from backend.engine.context import load
+from backend.settings import ProjectSettings
+from backend.studies import STUDIES
+from backend.studies.forms import load_form
 from studio.actions import ACTIONS, MENUS
 from studio.pages import PAGES
-from studio.texts import LANGUAGES, language, system_language, text, texts, use_language
+from studio.texts import LANGUAGES, counted, language, system_language, text, texts, use_language
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = "\n".join(path.read_text() for path in sorted((ROOT / "studio").rglob("*.py")))
@@ -54,10 +60,18 @@ def test_every_action_menu_and_page_has_a_title() -> None:
 def test_every_key_in_the_code_is_a_text_and_every_text_is_used() -> None:
     said = set(re.findall(r'text\(\s*"([a-z_]+\.[a-z_]+)"', CODE))
     assert said <= set(texts("en"))
-    tabled = ("actions.", "menus.", "pages.")
+    tabled = ("actions.", "menus.", "pages.", "aspects.", "fields.")
     unused = {key for key in texts("en") if not key.startswith(tabled) and f'"{key}"' not in CODE and not _is_composed(key)}
     assert unused == set()
+    asked = {
+        question.name for kind in STUDIES.values() for form in load(kind).forms for question in load_form(form).questions
+    }
     shown = {f"actions.{row.id}" for row in ACTIONS} | {f"menus.{n}" for n in MENUS} | {f"pages.{n}" for n in PAGES}
+    shown |= {f"aspects.{name}" for name in asked}
+    shown |= {f"fields.{field.name}" for kind in COMMANDS for field in fields_of(kind)}
+    hidden = ("format_version", "preview_gib")  # of these nobody is asked by that name
+    kept = {field.name for field in fields(ProjectSettings) if field.type in (bool, int, float, str)}
+    shown |= {f"fields.{name}" for name in kept if name not in hidden}
     assert {key for key in texts("en") if key.startswith(tabled)} == shown
 
 
@@ -73,6 +87,23 @@ def test_a_number_chooses_the_form() -> None:
     assert text("frame.waiting", count=1) == "1 vote waiting"
     assert text("frame.waiting", count=12) == "12 votes waiting"
     assert text("frame.waiting", count=1, within="zh") == "1 票待发送"
+
+
+def test_a_number_comes_with_its_noun_and_every_record_has_one() -> None:
+    assert (counted("pair", 0), counted("pair", 1), counted("pair", 12_000)) == ("0 pairs", "1 pair", "12,000 pairs")
+    use_language("zh")
+    assert counted("clip", 1) == "1 个片段"
+    kinds = {record.KIND for record in vars(records).values() if isinstance(record, type) and hasattr(record, "KIND")}
+    assert {f"counts.{kind}" for kind in kinds} <= set(texts("en"))
+
+
+def test_no_text_puts_a_number_before_a_plural_that_may_be_one() -> None:
+    counts = [said for key, said in texts("en").items() if key.startswith("counts.")]
+    nouns = {said["other"].removeprefix("{count} ") for said in counts if isinstance(said, dict)}
+    plural = re.compile(r"\{[a-z_]+\} (?:" + "|".join(nouns) + r")\b")
+    said = {key: [one] if isinstance(one, str) else [one.get("one", "")] for key, one in texts("en").items()}
+    assert {key for key, forms in said.items() if any(map(plural.search, forms))} == set()
+    assert plural.search("sends {number} pairs")
 
 
 def test_a_language_that_is_not_there_is_refused() -> None:

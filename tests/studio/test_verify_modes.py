@@ -1,19 +1,17 @@
 """Every mode of Verify by keys alone, over the real service: three clips of a mug, three anchors, a case put up for approval."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
-from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
-from backend.domain import ANCHORS_STUDY, CASES_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ServiceError
+from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ServiceError
 from backend.domain.corrections import Correction
 from backend.engine.plan import Plan, Step
 from backend.geometry import rle
@@ -230,29 +228,12 @@ def test_mask_and_box_lie_over_the_clip_at_the_frame_of_the_picture(qtbot, page:
     assert not page.form_view.wiping
 
 
-def test_a_case_is_edited_and_then_approved_as_it_is(qtbot, page: VerifyPage, service: Api, tmp_path: Path) -> None:
-    Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "mug.png")
-    cases = {"one": {"prompt": "A mug.", "img_paths": ["mug.png"], "class_label": ["mug"], "domain": ["object"]}}
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    service.ask_approval(cases=str(tmp_path / "cases.json"), references=str(tmp_path))
-    change_mode(qtbot, page, Qt.Key.Key_4)
-    QTest.keyClicks(page, "e")
-    assert page.is_editing
-    page.prompt.field.setPlainText("A grey mug on a table.")
-    QTest.keyClick(page.prompt.field, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(
-        lambda: page.session.phase is Phase.JUDGING and page.form_view.views["prompt"].words.text().startswith("A grey"),
-        timeout=15_000,
-    )
-    QTest.keyClicks(page, "1")
-    qtbot.waitUntil(lambda: len(service.votes(study_id=CASES_STUDY)) == 1, timeout=9000)
-    (standing,) = service.review_cases(cases=str(tmp_path / "cases.json"), references=str(tmp_path)).cases
-    assert (standing.verdict, standing.prompt, standing.edited) == ("approve", "A grey mug on a table.", True)
-
-
 def test_everything_in_the_editor_has_a_name(qtbot, page: VerifyPage) -> None:
     open_editor(qtbot, page)
     editor = page.editor
+    QTest.keyClick(editor.pane, Qt.Key.Key_2, CTRL)
+    assert page.mode == "pairs"
+    assert "Save or leave" in cast(Window, page.window()).banner_words.text(), "another queue would leave it behind"
     for field in (editor.pane, editor.caption, editor.phrase, editor.category):
         assert field.accessibleName()
     page.editor.pane.grab()

@@ -1,119 +1,132 @@
-"""The Verify page as a person uses it: by keys, over a service that answers for real."""
+"""The Verify page as a person uses it: by keys, over the real service of one long queue, each test as another rater."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
-from backend.domain import VERIFY_STUDY
+from backend.domain import VERIFY_STUDY, Vote
+from backend.store.journal_schema import vote_of
+from backend.workspace import Workspace
 from studio.cheat_sheet import CheatSheet
 from studio.outbox import Outbox
-from studio.pages.compare import ComparePage
+from studio.pages.judge import HELD, READY
 from studio.pages.verify import VerifyPage
+from studio.player.pane import Look
 from studio.sessions.verify import Phase
 from studio.window import Window
-from tests.studio.world import PARTS, World
+from tests.backend.workspace.conftest import curated
+from tests.backend.workspace.toy_project import plan, write_toy_video
+from tests.studio.served import Service, long_queue, served_window, toy_workspace, window_over
 
 pytestmark = pytest.mark.slow  # together they take too long for the fast run
 
-Open = Callable[[World], Window]
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with long_queue(tmp_path_factory.mktemp("verify")) as workspace:
+        made = Service(workspace)
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def rater(request: pytest.FixtureRequest) -> str:
+    return request.node.name
+
+
+@pytest.fixture
+def window(qtbot, service: Service, tmp_path: Path, rater: str) -> Iterator[Window]:
+    with window_over(service, tmp_path, "verify", rater=rater) as shown:
+        wait_for(qtbot, shown, 0)
+        yield shown
 
 
 def wait_for(qtbot, window: Window, judged: int) -> None:
-    """Until trial number `judged` + 1 can be judged."""
+    """Until pair `judged` + 1 can be judged."""
     session = window.page.session
-    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == judged, timeout=10_000)
+    qtbot.waitUntil(
+        lambda: session.phase is Phase.JUDGING and session.judged == judged and not session.current.answers, timeout=20_000
+    )
 
 
 def press(window: Window, key: str) -> None:
     QTest.keyClicks(window.page, key)
 
 
-def begin_study(qtbot, window: Window) -> None:
-    """Opens Compare, chooses the study and agrees."""
-    window.open_page("compare")
+def shown_item(window: Window) -> str:
+    held = window.page.session.current
+    assert held is not None
+    return held.trial.item_id
+
+
+def wait_loaded(qtbot, window: Window) -> None:
+    """Until the pictures and clips of everything that is held are there."""
     page = window.page
-    assert isinstance(page, ComparePage)
-    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=5000)
-    page.gate.buttons["taste"].click()
-    qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=5000)
-    page.gate.buttons["agree"].click()
+    qtbot.waitUntil(lambda: len(page.loader.stills) == 1 + READY and len(page.loader.clips) == 1 + HELD, timeout=30_000)
+
+
+def said(service: Service, rater: str) -> list[Vote]:
+    """Every revision that the journal holds of somebody, in its order."""
+    events = service.workspace.journal.tail(1000)
+    votes = [vote_of(event) for event in sorted(events, key=lambda event: event.seq) if event.kind == "vote"]
+    return [vote for vote in votes if vote.rater == rater]
 
 
 @pytest.mark.parametrize(("key", "choice"), [("1", "same"), ("2", "different"), ("3", "near_duplicate"), ("4", "unsure")])
-def test_each_key_gives_the_verdict_it_says(qtbot, opened: Open, world: World, key: str, choice: str) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    press(window, key)
-    wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(world.stored) == 1, timeout=5000)
-    (vote,) = world.stored.values()
-    assert (vote.item_id, vote.choice, vote.rater, vote.question) == ("pair_0000", choice, "ann", "identity")
-    assert vote.shown_order == ("target", "reference")
+def test_each_key_gives_the_verdict_it_says(
+    qtbot, window: Window, service: Service, rater: str, key: str, choice: str
+) -> None:
+    item = shown_item(window)
     assert window.page.form_view.buttons[choice].accessibleName().endswith(f"key {key}")
-
-
-def test_the_vote_is_in_the_outbox_before_the_next_pair_is_shown(qtbot, monkeypatch, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    qtbot.waitUntil(lambda: len(window.page.loader.stills) == 3, timeout=10_000)
-    world.away = True
-    durable: list[int] = []
-    show = window.page.form_view.show_trial
-
-    def watched(*args) -> None:
-        with Outbox(window.link.outbox.path) as other:
-            durable.append(other.counts().pending)
-        show(*args)
-
-    monkeypatch.setattr(window.page.form_view, "show_trial", watched)
-    press(window, "1")
+    press(window, key)
+    expected = [("same", choice)]
+    if choice == "same":
+        qtbot.waitUntil(lambda: "surroundings" in window.page.title.text(), timeout=9000)
+        press(window, "2")
+        expected.append(("context", "no"))
     wait_for(qtbot, window, 1)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == len(expected), timeout=9000)
+    votes = said(service, rater)
+    assert [(vote.question, vote.choice) for vote in votes] == expected
+    assert {(vote.item_id, vote.study_id, vote.rater_kind) for vote in votes} == {(item, VERIFY_STUDY, "person")}
+    assert {vote.shown_order for vote in votes} == {("target", "reference")}
+
+
+def test_holding_a_key_gives_one_verdict(qtbot, window: Window) -> None:
     press(window, "2")
-    wait_for(qtbot, window, 2)
-    assert durable == [1, 2]
-
-
-def test_holding_a_key_gives_one_verdict(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    page = window.page
-    press(window, "1")
     wait_for(qtbot, window, 1)
     for _ in range(5):
-        held = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_1, Qt.KeyboardModifier.NoModifier, "1", True)
-        QApplication.sendEvent(page, held)
+        held = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_2, Qt.KeyboardModifier.NoModifier, "2", True)
+        QApplication.sendEvent(window.page, held)
         qtbot.wait(30)
-    assert page.session.judged == 1
+    assert window.page.session.judged == 1
 
 
-def test_undo_brings_the_last_pair_back_and_withdraws_its_vote(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
+def test_undo_brings_the_last_pair_back_and_withdraws_its_vote(qtbot, window: Window, service: Service, rater: str) -> None:
+    item = shown_item(window)
     press(window, "2")
     wait_for(qtbot, window, 1)
     press(window, "z")
-    wait_for(qtbot, window, 0)
-    page = window.page
-    assert page.session.current is not None
-    assert page.session.current.trial.item_id == "pair_0000"
-    assert "Different" in page.hint.text()
-    qtbot.waitUntil(lambda: [v.choice for v in world.journal] == ["different", None], timeout=5000)
-    press(window, "1")
+    session = window.page.session
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0, timeout=9000)
+    assert shown_item(window) == item
+    assert "Different" in window.page.hint.text()
+    qtbot.waitUntil(lambda: [vote.choice for vote in said(service, rater)] == ["different", None], timeout=9000)
+    press(window, "4")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(world.journal) == 3, timeout=5000)
-    (vote,) = world.api.votes(study_id=VERIFY_STUDY)
-    assert (vote.choice, vote.rev) == ("same", 3)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 3, timeout=9000)
+    stored = service.workspace.votes(study_id=VERIFY_STUDY, item_id=item)
+    assert [(vote.choice, vote.rev) for vote in stored if vote.rater == rater] == [("unsure", 3)]
 
 
-def test_reasons_are_ticked_by_key_and_go_with_the_verdict(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    press(window, "cr")
+def test_reasons_are_ticked_by_key_and_go_with_the_verdict(qtbot, window: Window, service: Service, rater: str) -> None:
+    press(window, "cr")  # no reason before they are open
     press(window, "cs")
     press(window, "c")
     window.page.form_view.comment.setFocus()
@@ -121,129 +134,57 @@ def test_reasons_are_ticked_by_key_and_go_with_the_verdict(qtbot, opened: Open, 
     QTest.keyClick(window.page.form_view.comment, Qt.Key.Key_Return)
     press(window, "2")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(world.stored) == 1, timeout=5000)
-    (vote,) = world.stored.values()
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=9000)
+    (vote,) = said(service, rater)
     assert (vote.reasons, vote.comment, vote.choice) == (("shape",), "worn 1z", "different")
     assert not window.page.form_view.reasons_open
 
 
-def test_the_next_two_pairs_are_loaded_while_one_is_judged(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    loader = window.page.loader
-    wanted = {world.trial(number).id for number in range(3)}
-    qtbot.waitUntil(lambda: set(loader.stills) == wanted and set(loader.clips) == wanted, timeout=10_000)
-    first_frames = [(world.folder / f"clip_{n}_{side}.mp4").as_posix() for n in (1, 2) for side in ("target", "reference")]
-    qtbot.waitUntil(lambda: all(window.page.deck.cache.has(path, 0) for path in first_frames), timeout=10_000)
+def test_tab_goes_from_the_open_reasons_to_the_note_and_enter_comes_back(
+    qtbot, window: Window, service: Service, rater: str
+) -> None:
+    page = window.page
+    press(window, "r")
+    QTest.keyClick(page, Qt.Key.Key_Tab)
+    qtbot.waitUntil(page.form_view.comment.hasFocus, timeout=3000)
+    QTest.keyClicks(page.form_view.comment, "3 arms")
+    QTest.keyClick(page.form_view.comment, Qt.Key.Key_Return)
+    press(window, "2")
+    wait_for(qtbot, window, 1)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=9000)
+    assert [(vote.choice, vote.comment) for vote in said(service, rater)] == [("different", "3 arms")]
 
 
-def test_judging_goes_on_offline_and_everything_arrives_later(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    loader = window.page.loader
-    qtbot.waitUntil(lambda: len(loader.stills) == 3 and len(loader.clips) == 3, timeout=10_000)
-    world.away = True
-    for judged, key in enumerate("121"):
-        wait_for(qtbot, window, judged)
-        press(window, key)
-    qtbot.waitUntil(lambda: window.rail.chip.text() == "Offline · 3 votes waiting", timeout=10_000)
-    qtbot.waitUntil(lambda: "cannot be opened" in window.page.rest_head.text(), timeout=10_000)
-    world.away = False
-    window.link._sync.wake()
-    window.page.run("refresh")
-    wait_for(qtbot, window, 3)
-    qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=15_000)
-    assert [vote.choice for vote in world.journal] == ["same", "different", "same"]
+def test_the_next_two_pairs_are_decoded_and_the_clips_of_two_more_are_made_while_one_is_judged(
+    qtbot, window: Window
+) -> None:
+    page = window.page
+    wait_loaded(qtbot, window)
+    held = [each.id for each in page.session.held]
+    assert (set(page.loader.stills), set(page.loader.clips)) == (set(held[:3]), set(held))
+    soon = [reel.path for trial_id in held[1:3] for reel in page.loader.clips[trial_id].reels.values()]
+    qtbot.waitUntil(lambda: all(page.deck.cache.has(path, 0) for path in soon), timeout=20_000)
 
 
-def test_a_lost_service_is_found_again(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    other = World(folder=world.folder, num_pairs=6, num_frames=14, size=(320, 180))
-    window.link._revive = lambda: other.api
-    world.away = True
-    press(window, "1")
-    qtbot.waitUntil(lambda: [vote.choice for vote in other.journal] == ["same"], timeout=10_000)
-    assert world.journal == []
-
-
-def test_a_verdict_that_cannot_be_written_is_asked_for_again(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
+def test_a_verdict_that_cannot_be_written_is_asked_for_again(qtbot, window: Window) -> None:
     window.link.outbox.close()
-    press(window, "1")
-    qtbot.waitUntil(lambda: "not saved" in window.banner_words.text(), timeout=5000)
+    press(window, "2")
+    qtbot.waitUntil(lambda: "not saved" in window.banner_words.text(), timeout=9000)
     assert window.page.session.judged == 0
     assert window.page.session.phase is Phase.JUDGING
 
 
-def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, opened: Open, world: World) -> None:
-    world.num_pairs = 0
-    window = opened(world)
-    qtbot.waitUntil(lambda: window.page.session.phase is Phase.EMPTY, timeout=5000)
-    assert window.page.rest_head.text() == "No pairs to verify yet"
-    assert "studio-backend curate" in window.page.rest_words.text()
-    world.num_pairs = 2
-    window.page.run("refresh")
-    wait_for(qtbot, window, 0)
-    press(window, "1")
-    wait_for(qtbot, window, 1)
-    press(window, "1")
-    qtbot.waitUntil(lambda: window.page.rest_head.text() == "All pairs are judged", timeout=5000)
-    press(window, "z")
-    wait_for(qtbot, window, 1)
-
-
-def test_pairs_leased_to_another_rater_are_not_offered(qtbot, opened: Open, world: World) -> None:
-    world.api.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=4)
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    session = window.page.session
-    assert session.current is not None
-    assert session.current.trial.item_id == "pair_0004"
-    press(window, "1")
-    wait_for(qtbot, window, 1)
-    press(window, "1")
-    qtbot.waitUntil(lambda: window.page.rest_head.text() == "Nothing for you just now", timeout=5000)
-
-
-def test_a_picture_that_cannot_be_had_is_a_sentence_and_the_pair_can_be_judged(qtbot, opened: Open, world: World) -> None:
-    world.broken |= {"crop_0_target", "clip_0_reference"}
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    views = window.page.form_view.views
-    assert "put it back" in views["target"].still.sentence
-    qtbot.waitUntil(lambda: "put it back" in views["reference"].movie.sentence, timeout=5000)
-    press(window, "4")
-    wait_for(qtbot, window, 1)
-
-
-def test_every_question_of_a_form_is_asked_in_turn(qtbot, opened: Open, world: World) -> None:
-    world.form = PARTS
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    assert window.page.title.text() == "Is the colour the same?"
-    press(window, "1")
-    qtbot.waitUntil(lambda: window.page.title.text() == "Is the scene another one?", timeout=5000)
-    press(window, "2")
-    wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(world.stored) == 2, timeout=5000)
-    answers = {vote.question: vote.choice for vote in world.stored.values()}
-    assert answers == {"colour": "yes", "scene": "no"}
-
-
-def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
+def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, window: Window) -> None:
     page = window.page
-    qtbot.waitUntil(lambda: page.deck.clock.playing, timeout=10_000)
+    assert isinstance(page, VerifyPage)
+    qtbot.waitUntil(lambda: page.deck.clock.playing, timeout=20_000)
     press(window, " ")
     assert not page.deck.clock.playing
     at = page.deck.index
     press(window, ".")
-    qtbot.waitUntil(lambda: page.deck.index == (at + 1) % 14, timeout=5000)
+    qtbot.waitUntil(lambda: page.deck.index == (at + 1) % 24, timeout=9000)
     press(window, ",")
-    qtbot.waitUntil(lambda: page.deck.index == at, timeout=5000)
+    qtbot.waitUntil(lambda: page.deck.index == at, timeout=9000)
     mains = [view.main for view in page.form_view.views.values()]
     press(window, "+")
     assert [pane.look.zoom for pane in mains] == [1.25, 1.25]
@@ -255,70 +196,126 @@ def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, opened: Open, w
     press(window, "f")
     assert not page.form_view.flickering
     press(window, "h")
-    assert isinstance(page, VerifyPage)
     assert page.scores.isHidden()
 
 
-def test_the_sheet_shows_every_key_and_the_verdicts(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
+def test_fitting_while_zoomed_apart_fits_the_sides_in_turn_too(window: Window) -> None:
+    view = window.page.form_view
+    view.zoom(2.0)
+    assert view._flick.look != Look()
+    press(window, "g")
+    view.zoom(0)
+    assert (view._flick.look, view._wipe.look) == (Look(), Look())
+
+
+def test_the_sheet_shows_every_key_and_the_verdicts(window: Window) -> None:
     press(window, "?")
     sheet = window.findChild(CheatSheet)
     assert sheet is not None
-    from PySide6.QtWidgets import QLabel
-
     words = {label.text() for label in sheet.findChildren(QLabel)}
     assert {"Same", "Near-duplicate", "Undo last verdict", "Flicker between the sides", "Z", "1"} <= words
     sheet.close()
 
 
-def test_two_videos_are_compared_only_after_both_were_watched(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    begin_study(qtbot, window)
-    wait_for(qtbot, window, 0)
-    page = window.page
-    press(window, "a")
-    assert "Watch" in page.hint.text()
-    qtbot.waitUntil(lambda: page.watched, timeout=10_000)
-    press(window, "a")
-    wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(world.stored) == 1, timeout=5000)
-    (vote,) = world.stored.values()
-    assert (vote.study_id, vote.rater, vote.item_id, vote.choice) == ("compare", "p_ann", "case_0000", "a")
-
-
-def test_videos_that_are_not_there_yet_cannot_be_compared(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    world.clip_delay_s = 1.0
-    begin_study(qtbot, window)
-    page = window.page
-    wait_for(qtbot, window, 0)
-    assert page.loader.clips == {}
-    press(window, "a")
-    assert "Watch" in page.hint.text()
-    assert page.session.phase is Phase.JUDGING
-
-
-def test_votes_survive_a_window_that_never_reached_the_service(qtbot, opened: Open, world: World, tmp_path: Path) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
-    world.away = True
-    press(window, "1")
-    wait_for(qtbot, window, 1)
-    window.close()
-    world.away = False
-    again = opened(world)
-    qtbot.waitUntil(lambda: [vote.item_id for vote in world.journal] == ["pair_0000"], timeout=10_000)
-    wait_for(qtbot, again, 1)
-    assert again.page.session.current is not None
-    assert again.page.session.current.trial.item_id == "pair_0001"
-
-
-def test_the_theme_changes_while_a_pair_is_open(qtbot, opened: Open, world: World) -> None:
-    window = opened(world)
-    wait_for(qtbot, window, 0)
+def test_the_theme_changes_while_a_pair_is_open(window: Window) -> None:
     press(window, "rc")
     window.actions_.qt["theme"].trigger()
     assert window.theme.name == "dark"
-    assert window.page.form_view.reason_buttons["colour"].isChecked()
-    assert window.page.session.reasons == ("colour",)
+    assert window.page.form_view.reason_buttons["clothing"].isChecked()
+    assert window.page.session.reasons == ("clothing",)
+
+
+def test_pace_and_known_answers_are_told_from_the_fifth_on(qtbot, window: Window) -> None:
+    page = window.page
+    total = page.session.total
+    for judged in range(4):
+        press(window, "2")
+        wait_for(qtbot, window, judged + 1)
+    assert page.progress_text.text() == f"5 of {total}", "nobody's pace is that of four"
+    assert (page.progress.value(), page.progress.maximum()) == (4, total)
+    press(window, "2")
+    wait_for(qtbot, window, 5)
+    looked_ms = sum(page.session._looked.values())
+    assert page.session.pace == pytest.approx(5 * 60_000 / max(1, looked_ms))
+    pace = f"{round(page.session.pace)} a minute"
+    assert page.progress_text.text() == f"6 of {total} · {pace}"
+    for seen, told in ((4, ""), (5, " · 3 of 5 as others agree")):
+        page.session.gold_seen, page.session.gold_right = seen, 3
+        page._refresh_progress()
+        assert page.progress_text.text() == f"6 of {total} · {pace}{told}"
+
+
+def test_pairs_leased_to_another_rater_are_not_offered(qtbot, tmp_path: Path) -> None:
+    with toy_workspace(tmp_path) as workspace, served_window(workspace, tmp_path, "library") as window:
+        leased = workspace.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=1)
+        window.open_page("verify")
+        wait_for(qtbot, window, 0)
+        assert shown_item(window) not in {trial.item_id for trial in leased}
+        press(window, "2")
+        qtbot.waitUntil(lambda: window.page.rest.head.text() == "Nothing for you just now", timeout=9000)
+
+
+def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "project", create=True)
+    workspace.plan = plan()
+    with served_window(workspace, tmp_path, "verify") as window:
+        page = window.page
+        qtbot.waitUntil(lambda: page.session.phase is Phase.EMPTY, timeout=20_000)
+        assert page.rest.head.text() == "No pairs to verify yet"
+        assert "studio-backend curate" in page.rest.words.text()
+        workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),), licence="CC0-1.0")
+        curated(window.link.api)
+        page.run("refresh")
+        for judged in range(2):  # the third pair is held back by its gate
+            wait_for(qtbot, window, judged)
+            press(window, "2")
+        qtbot.waitUntil(lambda: page.rest.head.text() == "All pairs are judged", timeout=20_000)
+        press(window, "z")
+        qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=9000)
+    workspace.close()
+
+
+def test_a_picture_and_a_clip_that_cannot_be_had_are_sentences_and_the_pair_can_be_judged(qtbot, tmp_path: Path) -> None:
+    with toy_workspace(tmp_path) as workspace, served_window(workspace, tmp_path, "library") as window:
+        (trial, *_) = workspace.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+        picture = next(one.media for one in trial.stimuli if one.slot == "reference")
+        assert picture is not None
+        Path(workspace.media(media_id=picture).path).unlink()
+        (tmp_path / "mug.mp4").unlink()
+        window.open_page("verify")
+        wait_for(qtbot, window, 0)
+        assert shown_item(window) == trial.item_id
+        views = window.page.form_view.views
+        assert "does not exist" in views["reference"].still.sentence
+        qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence, timeout=20_000)
+        press(window, "4")
+        wait_for(qtbot, window, 1)
+        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1, timeout=9000)
+
+
+def test_votes_survive_a_window_that_never_reached_the_service(qtbot, tmp_path: Path) -> None:
+    with toy_workspace(tmp_path) as workspace:
+        service = Service(workspace)
+        service.start()
+        with window_over(service, tmp_path, "verify") as window:
+            wait_for(qtbot, window, 0)
+            item = shown_item(window)
+            wait_stills(qtbot, window, 2)
+            service.stop()
+            press(window, "2")
+            wait_for(qtbot, window, 1)
+        assert workspace.votes(study_id=VERIFY_STUDY) == ()
+        with Outbox(tmp_path / "state" / "p" / "outbox.sqlite") as outbox:
+            assert [vote.item_id for vote in outbox.unsent()] == [item]
+        service.start()
+        with window_over(service, tmp_path, "verify") as again:
+            qtbot.waitUntil(
+                lambda: [vote.item_id for vote in workspace.votes(study_id=VERIFY_STUDY)] == [item], timeout=20_000
+            )
+            wait_for(qtbot, again, 1)
+            assert shown_item(again) != item
+        service.stop()
+
+
+def wait_stills(qtbot, window: Window, count: int) -> None:
+    qtbot.waitUntil(lambda: len(window.page.loader.stills) >= count, timeout=30_000)

@@ -203,6 +203,66 @@ def test_votes_left_by_an_earlier_run_are_not_offered_again_unless_withdrawn() -
     assert again.skip == ()
 
 
+def test_the_item_of_a_refused_vote_that_was_dropped_comes_again() -> None:
+    session = opened(trial(1), trial(2))
+    vote = session.answer("same")
+    assert vote is not None
+    session.saved()
+    session.shown()
+    assert session.judged == 1
+    assert not session.dropped([("another", 1)])
+    assert session.judged == 1
+    assert session.dropped([(vote.id, vote.rev)])
+    assert (session.judged, session.can_undo) == (0, False)
+    wanted = session.wanted()
+    assert wanted is not None
+    assert "pair_1" not in wanted.skip
+    session.arrived((trial(1),), FORMS, state())
+    assert [held.trial.item_id for held in session.held] == ["pair_2", "pair_1"]
+
+
+def test_an_empty_queue_is_asked_again_after_a_drop() -> None:
+    session = opened(trial(1))
+    vote = session.answer("same")
+    assert vote is not None
+    session.saved()
+    session.wanted()
+    session.arrived((), FORMS, state())
+    assert session.phase is Phase.EMPTY
+    assert session.wanted() is None
+    session.dropped([(vote.id, vote.rev)])
+    wanted = session.wanted()
+    assert wanted is not None
+    assert wanted.skip == ()
+
+
+def test_a_dropped_answer_to_an_earlier_question_of_the_trial_is_asked_for_again() -> None:
+    session = opened(trial(1, PARTS))
+    held = session.current
+    assert held is not None
+    first = held.open_question
+    assert first is not None
+    vote = session.answer(first.choices[0].value)
+    assert vote is not None
+    session.saved()
+    assert held.open_question is not first
+    session.dropped([(vote.id, vote.rev)])
+    assert held.open_question is first
+    assert session.judged == 0
+
+
+def test_a_drop_while_its_vote_is_being_taken_back_harms_nothing() -> None:
+    session = opened(trial(1), trial(2))
+    vote = session.answer("same")
+    assert vote is not None
+    session.saved()
+    session.undo()
+    session.dropped([(vote.id, vote.rev)])
+    session.saved()
+    assert session.current is not None
+    assert (session.current.trial.item_id, session.judged, session.can_undo) == ("pair_1", 0, False)
+
+
 def test_an_acknowledged_older_revision_does_not_free_the_item() -> None:
     session = opened(trial(1))
     vote = session.answer("same")

@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +15,6 @@ from backend.api import Api
 from backend.domain import ServiceError, Trial
 from backend.domain.studies import IDENTICAL, MAIN
 from backend.workspace import Workspace
-from backend.workspace.page_notice import telling
 from studio.app import open_window
 from studio.ask_dialog import AskDialog
 from studio.pages.compare import ComparePage
@@ -24,38 +23,10 @@ from studio.pages.studies import StudiesPage
 from studio.sessions.studies import FROM_FILE
 from studio.texts import use_language
 from studio.window import Window
-from tests.backend.workspace.study_project import SYSTEMS, create, finished, named, newcomer, write_benchmark
-from tests.studio.served import served_window
+from tests.backend.workspace.study_project import SYSTEMS, create, finished, named, newcomer
+from tests.studio.studies.hands import CTRL, SHIFT, WAIT_MS, dialog_of, press
 
-CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-NONE, WAIT_MS = Qt.KeyboardModifier.NoModifier, 40_000
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_benchmark(tmp_path_factory.mktemp("benchmark"), cases=4, frames=2)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    opened = Workspace(tmp_path / "project", create=True)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def window(qtbot, workspace: Workspace, tmp_path: Path) -> Iterator[Window]:
-    with served_window(workspace, tmp_path, "studies") as shown:
-        yield shown
-
-
-@pytest.fixture
-def page(qtbot, window: Window) -> StudiesPage:
-    found = window.page
-    assert isinstance(found, StudiesPage)
-    qtbot.waitUntil(lambda: found.options is not None, timeout=WAIT_MS)
-    return found
 
 
 def ranked(workspace: Workspace, *, cares: bool = True) -> Callable[[Trial, str], str]:
@@ -83,28 +54,6 @@ def voted(workspace: Workspace, benchmark: Path, *, people: int = 6, **fields) -
         group = "expert" if k % 3 == 0 else "public"
         finished(api, "taste", ranked(workspace, cares=k != 1), address=f"10.0.0.{k}", group=group)
     return api
-
-
-def press(page: QWidget, key: Qt.Key | str, modifier: Qt.KeyboardModifier = NONE) -> None:
-    """A key where the focus is. Offscreen no window manager gives a window its focus back when a dialog has closed."""
-    focused = QApplication.focusWidget()
-    if focused is None or focused.window() is not page.window():
-        page.window().activateWindow()
-        QApplication.processEvents()
-        page.setFocus()
-    widget = QApplication.focusWidget() or page
-    if isinstance(key, str):
-        QTest.keyClicks(widget, key)
-    else:
-        QTest.keyClick(widget, key, modifier)
-
-
-def dialog_of(qtbot, page: StudiesPage) -> AskDialog:
-    qtbot.waitUntil(lambda: any(one.isVisible() for one in page.findChildren(AskDialog)), timeout=WAIT_MS)
-    dialog = next(one for one in page.findChildren(AskDialog) if one.isVisible())
-    dialog.activateWindow()
-    QApplication.processEvents()
-    return dialog
 
 
 def known(qtbot, page: StudiesPage, counted: int) -> None:
@@ -198,23 +147,6 @@ def test_links_are_copied_and_kept_readable_by_this_person_alone(
         qtbot.waitUntil(lambda: again.options is not None, timeout=WAIT_MS)
     finally:
         use_language("en")
-
-
-def test_the_page_says_whether_participants_can_reach_it(
-    qtbot, page: StudiesPage, workspace: Workspace, benchmark: Path
-) -> None:
-    create(cast(Api, workspace), benchmark)
-    press(page, Qt.Key.Key_F5)
-    invite = page.layout_of.invite
-    qtbot.waitUntil(lambda: page.session.study is not None, timeout=WAIT_MS)
-    assert invite.command.text() == f"studio-backend study serve --project {workspace.layout.root}"
-    with telling(workspace.layout, "http://127.0.0.1:8470"):
-        qtbot.waitUntil(lambda: invite.command.text() == "http://127.0.0.1:8470/s/", timeout=WAIT_MS)
-        assert (invite.chip.text(), invite.url.text()) == ("served now", "http://127.0.0.1:8470")
-    press(page, Qt.Key.Key_F5)
-    qtbot.waitUntil(lambda: invite.chip.text() == "not served now", timeout=WAIT_MS)
-    press(page, "p")
-    assert QApplication.clipboard().text().startswith("studio-backend study serve")
 
 
 def test_what_comes_in_is_seen_without_a_key(qtbot, page: StudiesPage, workspace: Workspace, benchmark: Path) -> None:
