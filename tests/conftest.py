@@ -10,10 +10,16 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 from pathlib import Path
 
 import cv2
+import hypothesis
 import pytest
 
 cv2.setNumThreads(1)
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # how long an example takes tells of the machine
+hypothesis.settings.load_profile("patient")
 
+pytest_plugins = ["tests.promises", "tests.chromium", "pytester"]
 REAL_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -1,14 +1,20 @@
-"""A run that gets killed: curates a folder's toy project with two workers, as a process of its own."""
+"""A run that gets killed: curates a folder's toy project with two workers, as a process of its own, and tells of each commit."""
 
+import os
+import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from backend.engine.context import WorkerSettings
 from backend.engine.crews import Process
 from backend.engine.plan import Plan, Step
 from backend.engine.run import PlanRun
 from backend.store.artifacts import Artifacts
-from backend.store.catalog import Catalog
+from backend.store.catalog import Catalog, Work
 from tests.backend.engine.toy_stages import CountClips, MakeVideo, MarkClips, SplitEvenly, SumMarks, Trouble, source
 
 NUM_SOURCES = 40
@@ -28,17 +34,36 @@ def open_catalog(folder: Path) -> Catalog:
     return catalog
 
 
-def main(folder: Path) -> None:
+def commit_apart(self: Catalog, work: Sequence[Work], tables: Mapping[str, pa.Table], **more: Any) -> None:
+    """A mutant of `Catalog.commit`: rows first, then the keys of the work that made them. Killed between, once there are clips."""
+    self.append(tables)
+    if "clip" in tables:
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole_commit(self, work, {}, **more)
+
+
+whole_commit = Catalog.commit
+
+
+def main(folder: Path, how: str) -> None:
+    if how == "apart":
+        Catalog.commit = commit_apart
     catalog = open_catalog(folder)
     settings = WorkerSettings(artifacts=folder / "artifacts", roles={})
     crew = Process(settings, num_workers=2)
     sys.stdout.write("started\n")
     sys.stdout.flush()
-    run = PlanRun(catalog=catalog, artifacts=Artifacts(folder / "artifacts"), plan=plan(), crew=crew)
-    run()
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if done:
+            sys.stdout.write("committed\n")
+            sys.stdout.flush()
+
+    artifacts = Artifacts(folder / "artifacts")
+    PlanRun(catalog=catalog, artifacts=artifacts, plan=plan(), crew=crew, progress=tell)()
     crew.close()
     catalog.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,4 +1,4 @@
-"""Studio that judges by itself until it is killed: `python -m tests.chaos.studio_voter PROJECT STATE RATER judge|flush CLIPS`.
+"""Studio that judges by itself until it is killed: `python -m tests.chaos.studio_voter PROJECT STATE RATER judge|judge-hastily|flush CLIPS`.
 
 `judge` presses a verdict whenever a pair is open, and writes a line when the screen has moved on; `flush` opens the window,
 judges nothing, and ends when nothing waits in the outbox. The service is a child of this process, started when there is none.
@@ -7,6 +7,7 @@ judges nothing, and ends when nothing waits in the outbox. The service is a chil
 import os
 import subprocess
 import sys
+import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,11 @@ from backend.api import Api
 from backend.client import connect
 from backend.domain import ServiceError
 from bench.qt import application
-from bench.studio_queue import start
+from bench.studio_queue import PlantQueue, start
 from studio.app import open_window
 from studio.pages.judge import JudgePage
 from studio.sessions.verify import Phase
+from studio.sync import VoteSync
 from studio.window import Window
 
 LOOK_MS = 10
@@ -31,6 +33,8 @@ _services: list[subprocess.Popen[str]] = []  # kept: a service ends when its pip
 def main() -> None:
     """Runs until killed, or until the outbox is empty."""
     project, state, rater, mode, clips = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5])
+    if mode == "judge-hastily":
+        VoteSync._write_all = write_all_hastily
     app = application()
     reach = partial(reached, project, clips)
     with closing(
@@ -38,7 +42,7 @@ def main() -> None:
     ) as window:
         window.show()
         voter, timer = Voter(window), QTimer(interval=LOOK_MS)
-        timer.timeout.connect(voter.look if mode == "judge" else partial(end_when_sent, window))
+        timer.timeout.connect(voter.look if mode.startswith("judge") else partial(end_when_sent, window))
         timer.start()
         app.exec()
 
@@ -59,6 +63,15 @@ class Voter:
             QTest.keyClick(self.page, Qt.Key.Key_2)
 
 
+def write_all_hastily(self: VoteSync) -> None:
+    """A mutant: says that a verdict is saved before it is in the outbox."""
+    while (said := self._to_write.get()) is not None:
+        self.saved(said)
+        time.sleep(60)
+        self.outbox.put(said)
+        self._wake.set()
+
+
 def end_when_sent(window: Window) -> None:
     """Ends the application when every vote has its receipt."""
     if window.link.outbox.counts().pending == 0:
@@ -70,7 +83,7 @@ def reached(project: Path, clips: int) -> Api:
     try:
         return connect(project)
     except ServiceError:
-        _services.append(start(project, clips=clips))
+        _services.append(start(project, PlantQueue(clips=clips)))
         return connect(project)
 
 

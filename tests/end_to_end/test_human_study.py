@@ -3,7 +3,6 @@ over the page's calls, and read again: the planted order, ties and weights come 
 
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from backend.sampleworld.cast import draw_cast
 from backend.service import serving
 from backend.service.study_page import PageKeys, PageLimits, PagePlace, PageServing, Rate, serving_page
 from backend.workspace import Workspace
+from tests.chromium import CHROMIUM, browsing
 from tests.end_to_end.planted_raters import (
     METRICS,
     TASTE,
@@ -34,8 +34,7 @@ from tests.end_to_end.planted_raters import (
 )
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 NUM_CASES = 10  # what calibrating in five parts needs
 TAKES = Takes(size=(320, 192), num_frames=16)
 NUM_TRIALS = 5
@@ -119,8 +118,7 @@ def test_planted_order_and_weights_come_out_of_a_study_that_people_answered_ever
 def in_chromium(api: Api, server: PageServing, raters: PlantedRaters, *, secret: Path) -> None:
     """Two people in browsers of their own, one at a desk and one on a telephone, each to the completion code."""
     keys = PageKeys.of_file(secret)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsing() as browser:
         sizes = (
             {"viewport": {"width": 1280, "height": 900}},
             {"viewport": {"width": 390, "height": 844}, "has_touch": True},
@@ -142,7 +140,6 @@ def in_chromium(api: Api, server: PageServing, raters: PlantedRaters, *, secret:
         for page in pages:
             slide(page)
             page.locator("#code").wait_for()
-        browser.close()
 
 
 def answer_shown(page: Any, position: int, raters: PlantedRaters, keys: PageKeys) -> None:

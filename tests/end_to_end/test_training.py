@@ -1,17 +1,22 @@
-"""From films to a trained model in commands: curated, exported, trained, killed, and gone on as if nothing had happened."""
+"""From films to scores in commands: curated, exported, trained, killed, gone on as if nothing had happened, generated, evaluated."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from safetensors.numpy import load_file
 
+from backend.exports.reader import read_manifest
+
 COMMAND = [sys.executable, "-m", "backend.cli"]
+METRICS = ("motion_amplitude", "temporal_flickering")
 WEIGHTS = "export/transformer/diffusion_pytorch_model.safetensors"
 SETTINGS = (
     "run.steps=20",
@@ -29,30 +34,86 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def export(demo_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def export(demo_project: Path, demo_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What curation made of a film of the sample world."""
     out = tmp_path_factory.mktemp("curated") / "export"
+    done(*COMMAND, "ingest", demo_films, "--licence", "CC0-1.0", "--project", demo_project)
     done(*COMMAND, "export", "manifest", "--project", demo_project, "--out", out)
     assert (out / "samples.jsonl").stat().st_size > 0, "curation gave samples to train on"
     return out
 
 
-def test_killed_and_gone_on_equals_never_killed_bit_for_bit(export: Path, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+class Runs(NamedTuple):
+    """A run that nobody disturbed, and one that was killed and gone on; what the commands told of each."""
+
+    whole: Path
+    killed: Path
+    told: dict[str, Any]
+    again: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def runs(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("runs")
+    whole, killed = folder / "whole", folder / "killed"
     told = json.loads(done(*train(export, whole), "--json").stdout)
-    assert (told["state"], told["step"]) == ("done", 20)
     process = subprocess.Popen(list(map(str, train(export, killed))), stderr=subprocess.DEVNULL, env=environment())
     wait_for(killed / "checkpoints" / "step-00000004" / "state.json", process)
     process.send_signal(signal.SIGKILL)
     assert process.wait(20) == -signal.SIGKILL
     assert not (killed / "export").exists()
     again = json.loads(done(*COMMAND, "train", "tiny", "--data", export, "--out", killed, "--resume", "--json").stdout)
-    assert (again["state"], again["step"], again["resumed"]) == ("done", 20, True)
-    assert losses(killed) == losses(whole)
-    assert len(losses(whole)) == 20
-    one, other = load_file(whole / WEIGHTS), load_file(killed / WEIGHTS)
+    return Runs(whole, killed, told, again)
+
+
+def test_killed_and_gone_on_equals_never_killed_bit_for_bit(runs: Runs) -> None:
+    assert (runs.told["state"], runs.told["step"]) == ("done", 20)
+    assert (runs.again["state"], runs.again["step"], runs.again["resumed"]) == ("done", 20, True)
+    assert losses(runs.killed) == losses(runs.whole)
+    assert len(losses(runs.whole)) == 20
+    one, other = load_file(runs.whole / WEIGHTS), load_file(runs.killed / WEIGHTS)
     assert one.keys() == other.keys()
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_what_was_killed_and_gone_on_makes_videos_that_are_scored(runs: Runs, export: Path, tmp_path: Path) -> None:
+    """From the export that curation made to scores: train, kill, resume, generate, evaluate, each as its command."""
+    cases, videos, project = cases_of(export, tmp_path), tmp_path / "videos", tmp_path / "project"
+    about = ("--cases", cases, "--json")
+    made = json.loads(
+        done(
+            *(*COMMAND, "generate", "--system", f"run:{runs.killed}", "--out", videos, "--name", "trained", *about),
+            *("--set", "sampler.steps=2"),
+        ).stdout
+    )
+    assert [(video["case"], video["state"]) for video in made["videos"]] == [("case_1", "made")]
+    measured = json.loads(
+        done(
+            *(*COMMAND, "evaluate", "--videos", videos, "--system", "trained", "--project", project, *about),
+            *("--metrics", ",".join(METRICS), "--engine", "inline"),
+        ).stdout
+    )
+    found = {row["metric"]: row for row in measured["rows"]}
+    assert set(found) == set(METRICS)
+    assert all((row["state"], row["case_id"], row["system"]) == ("scored", "case_1", "trained") for row in found.values())
+    assert all(math.isfinite(row["value"]) for row in found.values())
+
+
+def cases_of(export: Path, folder: Path) -> Path:
+    """A case that asks for a sample of the export again: its caption, and its first reference."""
+    reader = read_manifest(export)
+    sample = next(each for each in reader.samples() if each.caption)
+    pair = next(each for each in reader.pairs() if each.pair_id == sample.references[0].pair_id)
+    assert pair.reference.crop is not None
+    (folder / "reference.png").write_bytes(reader.artifact(pair.reference.crop).read_bytes())
+    asked = {
+        "img_paths": ["reference.png"],
+        "prompt": sample.caption,
+        "class_label": [pair.phrase or "subject"],
+    }
+    path = folder / "cases.json"
+    path.write_text(json.dumps({"case_1": asked}))
+    return path
 
 
 def train(export: Path, out: Path) -> list[object]:

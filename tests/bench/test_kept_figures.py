@@ -1,0 +1,67 @@
+"""The figures in bench/results of how fast votes are taken, against what is promised."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.promises import Tally
+
+RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
+AT_LEAST = {
+    ("journal", "durable votes, 32 callers"): 500.0,
+    ("journal", "votes synced from a full outbox"): 10_000 / 60,
+    ("journal", "votes read for a rebuild"): 1_000_000 / 15,
+    ("study_load", "durable votes at 200 connections"): 500.0,
+    ("study_load", "responses ended by two calls at once"): 200.0,
+}
+"""Votes a second, and responses: each of 200 was ended once."""
+AT_MOST = {
+    ("journal", "outbox put, 99th percentile"): 50.0,
+    ("study_load", "errors of 200 people in 30 s"): 0.0,
+    ("study_load", "vote, 99th percentile"): 100.0,
+    ("study_load", "vote at that rate, 99th percentile"): 1000.0,
+    ("study_load", "answered votes not in the journal"): 0.0,
+    ("study_load", "questions that do not count one vote"): 0.0,
+    ("studies", "dashboard of 10 M votes"): 5.0,
+}
+"""Milliseconds, seconds of the dashboard, and counts."""
+Figures = dict[tuple[str, str], float]
+
+
+def kept() -> Figures:
+    """The last figures by file and name."""
+    files = {name for name, _ in (*AT_LEAST, *AT_MOST)}
+    read: dict[str, Any] = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in files}
+    return {(name, row["name"]): row["value"] for name, told in read.items() for row in told["rows"] if "value" in row}
+
+
+def missed(figures: Figures) -> list[str]:
+    """Goals that a figure misses, or that there is no figure for."""
+    nothing = float("nan")
+    low = [name for name, goal in AT_LEAST.items() if not figures.get(name, nothing) >= goal]
+    high = [name for name, goal in AT_MOST.items() if not figures.get(name, nothing) <= goal]
+    return [": ".join(name) for name in (*low, *high)]
+
+
+@pytest.mark.promise(
+    "votes are taken as fast as was last measured (python -m bench journal study_load studies): 500 a second on the disk, under 100 ms for "
+    "200 participants with their videos, without an error; 10,000 of an outbox within a minute; results of 10 million in 5 s",
+    area="Service",
+    goal="0 of 12 figures in bench/results miss",
+    control="tests/bench/test_kept_figures.py::test_each_figure_that_is_worse_or_missing_is_found",
+)
+def test_votes_are_taken_as_fast_as_promised(tally: Tally) -> None:
+    late = missed(kept())
+    tally.record(len(AT_LEAST) + len(AT_MOST), lost=len(late))
+    assert late == []
+
+
+@pytest.mark.parametrize("name", [*AT_LEAST, *AT_MOST], ids=lambda name: name[1])
+def test_each_figure_that_is_worse_or_missing_is_found(name: tuple[str, str]) -> None:
+    worse, gone = copy.copy(kept()), copy.copy(kept())
+    worse[name] = 0.99 * AT_LEAST[name] if name in AT_LEAST else 1.01 * AT_MOST[name] + 1e-9
+    del gone[name]
+    assert missed(worse) == missed(gone) == [": ".join(name)]
