@@ -2,7 +2,7 @@
 VIDEOS ?=
 PYTEST = .venv/bin/python -m pytest
 
-.PHONY: help demo test check bench experiments screenshots chaos format clean
+.PHONY: help demo test check bench experiments screenshots chaos package format clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -13,10 +13,10 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 	if [ $$code -eq 1 ]; then echo "Some inputs could not be used: they are listed above, the rest is done."; \
 	elif [ $$code -ne 0 ]; then exit $$code; fi  # 3: nothing was curated
 
-test: check  ## everything: checks, fast tests, types of tests, then slow tests side by side, browser and server tests alone
-	.venv/bin/pyright --threads 2 tests
-	$(PYTEST) -q -n 2 --dist loadfile -m "slow and not browser and not server and not gpu and not chaos" --durations=15
-	$(PYTEST) -q -m "(browser or server) and not chaos" --durations=15
+test: check  ## everything: checks, fast tests, slow tests side by side, then browser and server tests one by one, types of tests beside them
+	$(PYTEST) -q -n 3 --dist loadfile -m "slow and not browser and not server and not gpu" --durations=15
+	@.venv/bin/pyright tests & types=$$!; \
+	$(PYTEST) -q -m "browser or server" --durations=15; code=$$?; wait $$types && exit $$code
 
 check:  ## ruff, pyright, import contracts, fast tests
 	@sh packaging/setup.sh dev
@@ -24,7 +24,7 @@ check:  ## ruff, pyright, import contracts, fast tests
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/pyright --threads 2 studio backend training metrics bench
-	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu and not chaos" --durations=25
+	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu" --durations=25
 
 bench:  ## benchmarks: prints the table, writes bench/results
 	@sh packaging/setup.sh dev
@@ -38,9 +38,13 @@ screenshots:  ## pictures of every page on the sample project, into docs/images:
 	@sh packaging/setup.sh dev
 	QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1920x1200x24" .venv/bin/python -m bench.screenshots
 
-chaos:  ## long fault tests
+chaos:  ## long fault tests: prints what was tried, survived and lost, and what could not be tried; writes docs/reliability.md
 	@sh packaging/setup.sh dev
-	$(PYTEST) -q tests/chaos -m chaos
+	$(PYTEST) -q -m promise --long; code=$$?; .venv/bin/python -m bench.reliability && exit $$code
+
+package:  ## the Debian package and the folder that it holds, tried under Xvfb (docs/packaging.md)
+	packaging/build.sh deb
+	packaging/smoke.sh
 
 format:  ## put the code in shape
 	.venv/bin/ruff check --fix .

@@ -1,6 +1,7 @@
 """`make bench`: speed, memory and accuracy, printed as one table and kept in bench/results as JSON.
 
-`python -m bench [PART…]` runs parts by name; `--seeds` chooses the sample worlds of the accuracy parts.
+`python -m bench [PART…]` runs parts by name; `--seeds` chooses the sample worlds of the accuracy parts; `--table` writes the
+README's table from what is kept (after `make chaos`, whose figures stand there too).
 """
 
 import argparse
@@ -24,24 +25,25 @@ from bench import (
     accuracy_people,
     accuracy_people_real,
     accuracy_subjects,
+    accuracy_sync,
     accuracy_words,
     engine,
     evaluation,
     evaluation_speed,
     journal,
-    library,
     media,
     metrics,
     plan,
     residency,
     retrieval,
     sampleworld,
+    screens,
     sequential,
     studies,
-    studio,
     study_load,
     watermark,
 )
+from bench.reliability import readme_rows
 from bench.table import markdown_row, show
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "dev"
@@ -59,13 +61,14 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)}")
     parser.add_argument("--seeds", default="1000-1009", help="sample worlds of the accuracy parts, as 1000-1009 or 0,3")
     parser.add_argument("--videos", type=int, default=VIDEOS, help="videos in each world")
+    parser.add_argument("--table", action="store_true", help="run nothing: write the README's table from bench/results")
     parser.add_argument("--no-save", action="store_true", help="do not write bench/results")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
         parser.error(f"no part is called {sorted(unknown)[0]!r}; there are {', '.join(PARTS)}")
     worlds = _Worlds(arguments.seeds, arguments.videos)
-    for name in arguments.parts or PARTS:
+    for name in () if arguments.table else arguments.parts or PARTS:
         started = time.perf_counter()
         rows = [{"area": name, **row} for row in PARTS[name](worlds)]
         show(rows, title=f"{name} ({time.perf_counter() - started:.0f} s)")
@@ -85,6 +88,13 @@ class _Worlds:
         folders = [WORLDS / f"{seed}-{self._videos}" for seed in self.seeds]
         for seed, folder in zip(self.seeds, folders, strict=True):
             render_world(folder, seed=seed, videos=self._videos)
+        return folders
+
+    def takes(self) -> list[Path]:
+        """Talking takes of the same seeds: five each, four of them with their own sound."""
+        folders = [WORLDS / f"{seed}-takes" for seed in self.seeds]
+        for seed, folder in zip(self.seeds, folders, strict=True):
+            render_world(folder, seed=seed, videos=5, duration_s=8.0, size=(640, 360), takes=True)
         return folders
 
 
@@ -116,6 +126,7 @@ def _write_readme() -> None:
         path = RESULTS / f"{name}.json"
         if path.exists():
             lines += [markdown_row(row) for row in json.loads(path.read_text())["rows"]]
+    lines += [markdown_row(row) for row in readme_rows()]
     text = README.read_text()
     before, _, rest = text.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
@@ -140,6 +151,7 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
     "logos": lambda worlds: accuracy_logos.run((5, 1001)),  # the bound was chosen on 2 to 4
     "people": lambda worlds: [*accuracy_people.run(worlds.folders()), *accuracy_people_real.run(_real())],
+    "sync": lambda worlds: accuracy_sync.run(worlds.folders(), worlds.takes(), _real()),
     "media": lambda worlds: media.run(),
     "metrics": lambda worlds: metrics.run(),
     "plan": lambda worlds: plan.run(),
@@ -152,8 +164,8 @@ PARTS: dict[str, Callable[[_Worlds], Rows]] = {
     "evaluation_speed": lambda worlds: evaluation_speed.run(),
     "studies": lambda worlds: studies.run(),
     "sequential": lambda worlds: sequential.run(),
-    "studio": lambda worlds: studio.run(),
-    "library": lambda worlds: library.run(),
+    "studio": lambda worlds: screens.run("studio"),
+    "library": lambda worlds: screens.run("library"),
     "study_load": lambda worlds: study_load.run(),
     "training": lambda worlds: _training(),
     "watermark": lambda worlds: watermark.run(worlds.folders()),

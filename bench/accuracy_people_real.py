@@ -1,4 +1,4 @@
-"""How well people are watched on labelled real media: faces, pairs of faces, sides, expressions and sound."""
+"""How well people are watched on labelled real media: faces, pairs of faces, sides and expressions."""
 
 import csv
 from collections import Counter
@@ -17,7 +17,7 @@ from backend.models.classical_viewpoint import ClassicalViewpoint
 from backend.models.expressions_classical import ClassicalExpressions
 from backend.stages.expressions import AS_ANCHOR, ReadExpressions
 from bench import accuracy_faces
-from bench.accuracy_people import footage_of, share, sync_of
+from bench.accuracy_people import footage_of, share
 
 SURE_FACE = 0.5  # as for people: backend.models.classical_detector.PERSON_FACE
 READABLE = ("neutral", "happy")
@@ -29,7 +29,7 @@ def run(real: Path | None) -> list[Row]:
     """Rows of name, value, target, n and note; none without the real folder."""
     if real is None:
         return []
-    return [*_counts(real), *accuracy_faces.run(real), *_sides(real), *_expressions(real), *_sync(real)]
+    return [*_counts(real), *accuracy_faces.run(real), *_sides(real), *_expressions(real)]
 
 
 def _counts(real: Path) -> list[Row]:
@@ -107,24 +107,6 @@ def _picture_of(real: Path, label: dict[str, str]) -> np.ndarray:
         return read_image(real / label["file"])
     with VideoReader(real / label["file"]) as reader:
         return reader.at([int(label["frame"])])[0]
-
-
-def _sync(real: Path) -> list[Row]:
-    """Files whose sound was moved by a known time, the original taken for in sync, and one with another's sound."""
-    told, right, moved, foreign = [], 0, 0, 0
-    for label in _labels(real, "sync.csv"):
-        path, wanted = real / label["file"], label["offset_frames_at_25fps"]
-        with VideoReader(path) as reader:
-            fps = _whole(reader).video.fps
-        offset, said = sync_of(path, fps)
-        moved += bool(wanted)
-        right += bool(wanted) and offset is not None and abs(offset - float(wanted)) <= 1
-        foreign += not wanted and offset is None
-        told.append(f"{path.stem}: {'none' if offset is None else f'{offset:g}'}, true {wanted or 'none'} ({said})")
-    return [
-        _row("real sound offsets within one frame", share(right, moved), moved, "; ".join(told)),
-        _row("real foreign sound named as such", share(foreign, len(told) - moved), len(told) - moved),
-    ]
 
 
 def _whole(reader: VideoReader) -> Footage:

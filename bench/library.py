@@ -19,6 +19,7 @@ from backend.service import serving
 from backend.workspace import Workspace
 from bench.plan import FIND, PROBE, SPLIT
 from bench.qt import application, pause, wait
+from bench.screens import tell
 from studio.app import open_window
 from studio.pages.library import LibraryPage
 from studio.sessions.library import Look
@@ -213,3 +214,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 def _row(name: str, value: float, unit: str, target: float | None) -> dict:
     return {"area": "library", "name": name, "value": round(value, 3), "unit": unit, "target": target}
+
+
+if __name__ == "__main__":
+    tell(run())
