@@ -4,7 +4,8 @@
     def test_...(long: bool, tally: Tally) -> None: ...
 
 The short version runs in `make test`, the long one with `--long` (`make chaos`), which keeps its figures for docs/reliability.md. What
-failed or was skipped keeps no earlier figure, and a long run that skipped a promise ends with 1: nobody knows whether it holds.
+failed or was skipped keeps no earlier figure, and a long run that skipped a promise ends with 1: nobody knows whether it holds. A figure is
+of all parameters of a test: a run of some of them that holds keeps none, and the earlier one stays.
 """
 
 import json
@@ -12,6 +13,7 @@ import subprocess
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ PROPERTY = "promise"
 class Tally:
     """What a promise's tests tried. `lost` counts what was promised never to happen; `note`: other figures, such as times.
 
-    `failed`: how many of the tests failed; `not_tried`: why some of them were skipped.
+    `failed`: how many of the tests failed; `not_tried`: why some of them were skipped; `parameters`: how many tests they are.
     """
 
     sentence: str
@@ -37,6 +39,7 @@ class Tally:
     note: str = ""
     failed: int = 0
     not_tried: str = ""
+    parameters: int = 1
 
     def record(self, tried: int, *, lost: int = 0, note: str = "") -> None:
         """Adds trials. The test asserts for itself that nothing was lost, after it has recorded."""
@@ -50,9 +53,12 @@ class Tally:
         self.record(other.tried, lost=other.lost, note=other.note)
         self.failed += other.failed
         self.not_tried = other.not_tried or self.not_tried
+        self.parameters = max(self.parameters, other.parameters)
 
 
 TALLY = pytest.StashKey[Tally]()
+PARAMETERS = pytest.StashKey[int]()
+"""Of a test: with how many parameters its function is written, whichever of them a run chooses."""
 NOTES = pytest.StashKey[dict[str, str]]()
 """By promise: the note so far, which tests of several parameters write on."""
 
@@ -79,10 +85,19 @@ def long(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Tally:
     """The count of this test; those of several parameters are added up, and each sees the note of the one before."""
-    marker = request.node.get_closest_marker("promise")
-    assert marker is not None, "only a test that is marked as a promise has a tally"
-    found = Tally(marker.args[0], note=request.config.stash[NOTES].get(_key(request.node.nodeid), ""))
+    assert request.node.get_closest_marker("promise"), "only a test that is marked as a promise has a tally"
+    found = _tally_of(request.node, note=request.config.stash[NOTES].get(_key(request.node.nodeid), ""))
     request.node.stash[TALLY] = found
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class) -> Generator[None, Any, Any]:
+    """Counts a function's parameters before a run chooses among them."""
+    found = yield
+    tests = [one for one in found if isinstance(one, pytest.Function)] if isinstance(found, list) else []
+    for one in tests:
+        one.stash[PARAMETERS] = len(tests)
     return found
 
 
@@ -92,12 +107,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Puts what a promise's test counted, and how it ended, into its report."""
     report = yield
-    marker = item.get_closest_marker("promise")
-    if marker is None or (report.when != "call" and report.passed):
+    if item.get_closest_marker("promise") is None or (report.when != "call" and report.passed):
         return report
-    counted = item.stash.get(TALLY, Tally(marker.args[0]))
+    counted = item.stash.get(TALLY, _tally_of(item))
     if report.when == "teardown":  # what it counted has been told
-        counted = Tally(marker.args[0], note=counted.note)
+        counted = _tally_of(item, note=counted.note)
     if report.passed and (not counted.tried or counted.lost):
         report.outcome = "failed"
         report.longrepr = "a promise's test records what it tried, and asserts that nothing was lost"
@@ -116,12 +130,14 @@ class Ledger:
     def __init__(self, config: pytest.Config) -> None:
         self._root, self._long = config.rootpath, bool(config.getoption("--long"))
         self.tallies: dict[str, Tally] = {}
+        self._ran: dict[str, set[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Adds up what a test found."""
         for name, found in report.user_properties:
             if name == PROPERTY and isinstance(found, dict):
                 self._add(_key(report.nodeid), Tally(**found))
+                self._ran.setdefault(_key(report.nodeid), set()).add(report.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that is skipped whole has no test to tell of its promises."""
@@ -148,8 +164,19 @@ class Ledger:
         for one in self.tallies.values():
             if one.not_tried:
                 terminalreporter.write_line(f"NOT TRIED {one.sentence}: {one.not_tried}")
-        if self.tallies:
-            _keep(self.tallies)
+        for key in self.tallies.keys() - self._told():
+            ran, all_of = len(self._ran[key]), self.tallies[key].parameters
+            terminalreporter.write_line(f"NOT KEPT {self.tallies[key].sentence}: {ran} of {all_of} parameters ran")
+        if told := self._told():
+            _keep({key: self.tallies[key] for key in sorted(told)})
+
+    def _told(self) -> set[str]:
+        """Whose figures are kept: of all parameters, or of some that failed or were left out."""
+        return {
+            key
+            for key, one in self.tallies.items()
+            if one.failed or one.not_tried or len(self._ran.get(key, ())) >= one.parameters
+        }
 
     def _add(self, key: str, found: Tally) -> None:
         self.tallies.setdefault(key, Tally(found.sentence)).add(found)
@@ -157,6 +184,12 @@ class Ledger:
 
 def _key(nodeid: str) -> str:
     return nodeid.partition("[")[0]
+
+
+def _tally_of(item: pytest.Item, *, note: str = "") -> Tally:
+    marker = item.get_closest_marker("promise")
+    assert marker is not None
+    return Tally(marker.args[0], note=note, parameters=item.stash.get(PARAMETERS, 1))
 
 
 def _keep(tallies: dict[str, Tally]) -> None:
@@ -170,4 +203,5 @@ def _keep(tallies: dict[str, Tally]) -> None:
 
 def _told(tally: Tally) -> dict[str, object]:
     """A figure as it is kept: that nothing failed and nothing was skipped goes without saying."""
-    return {name: value for name, value in asdict(tally).items() if value or name not in ("failed", "not_tried")}
+    unsaid = {"failed": 0, "not_tried": "", "parameters": 1}
+    return {name: value for name, value in asdict(tally).items() if value != unsaid.get(name)}

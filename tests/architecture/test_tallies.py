@@ -122,3 +122,40 @@ def test_parameters_are_added_up_and_one_that_fails_is_remembered(pytester: pyte
     plain = ("-p", "no:cacheprovider", "-p", "tests.promises", "-o", "markers=promise: one", "-q", "--long")
     assert pytester.runpytest_inprocess(*plain).ret == 1
     assert (kept(figures)["tried"], kept(figures)["failed"], kept(figures)["note"]) == (6, 1, "123")
+
+
+PARAMETERS = "@pytest.mark.parametrize('n', [1, 2, 3])\n"
+
+
+def ran_some(pytester: pytest.Pytester, *chosen: str, body: str = "tally.record(n)") -> pytest.RunResult:
+    """A long run of some parameters of a promise of three."""
+    text = f"import pytest\n{PARAMETERS}{MARK}def test_it(n, tally):\n    {body}\n\ndef test_other():\n    pass\n"
+    pytester.makepyfile(test_it=text)
+    plain = ("-p", "no:cacheprovider", "-p", "tests.promises", "-o", "markers=promise: one", "-q", "--long")
+    return pytester.runpytest_inprocess(*plain, *chosen)
+
+
+@pytest.mark.parametrize(
+    "chosen", [("test_it.py::test_it[2]",), ("-k", "2 or other"), ("--deselect", "test_it.py::test_it[1]")]
+)
+def test_some_parameters_alone_leave_the_figure_of_all(
+    pytester: pytest.Pytester, figures: Path, chosen: tuple[str, ...]
+) -> None:
+    found = ran_some(pytester, *chosen)
+    assert found.ret == 0
+    assert json.loads(figures.read_text()) == OLD
+    found.stdout.fnmatch_lines(["NOT KEPT it holds: ? of 3 parameters ran"])
+
+
+def test_all_parameters_together_are_kept_with_their_number(pytester: pytest.Pytester, figures: Path) -> None:
+    assert ran_some(pytester).ret == 0
+    assert (kept(figures)["tried"], kept(figures)["parameters"]) == (6, 3)
+
+
+@pytest.mark.parametrize("body", ["assert n != 2", "pytest.skip('no strace here')"])
+def test_one_parameter_that_fails_or_is_left_out_takes_the_figure_away(
+    pytester: pytest.Pytester, figures: Path, body: str
+) -> None:
+    assert ran_some(pytester, "test_it.py::test_it[2]", body=body).ret == 1
+    assert kept(figures)["tried"] == 0
+    assert "400" not in row(figures)
