@@ -128,15 +128,25 @@ def suggest(
     url: UrlOption,
     number: Annotated[int, typer.Option("--number", min=1, help="Label Studio's number of the project, as `push` told.")],
     port: Annotated[int, typer.Option("--port", min=1, max=65_535)] = 9090,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", help="The password that Label Studio shows; made when absent. Default: the project's own."
+        ),
+    ] = None,
     project: ProjectOption = HERE,
 ) -> None:
     """Answer as an ML backend of Label Studio (/health, /setup, /predict) on this machine: what machines think of each pair."""
-    from backend.service.label_studio import serving_suggestions
+    from backend.service.label_studio import USER, serving_suggestions
+    from backend.service.serving import token_of_file
 
     origin = str(LabelStudioServer(url, key="of no call").origin)
     known = _remembered(project, origin, number)
-    with opened(project) as api, serving_suggestions(api, known, port=port) as place:
+    file = token_file or Layout(project.resolve()).suggestions_token
+    token = token_of_file(file)
+    with opened(project) as api, serving_suggestions(api, known, port=port, token=token) as place:
         say(f"ML backend: {place} (Settings, Model, Connect Model); Ctrl-C ends it")
+        say(f"Basic Authentication: user {USER}, password in {file}")
         wait_for_signal()
 
 

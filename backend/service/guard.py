@@ -34,14 +34,24 @@ HEADERS = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'n
 """Of every answer: nothing here is a page, or a part of somebody's."""
 
 
-class LocalGuard:
-    """Refuses with a status and a reason in JSON; passes everything else on. Asks for no token: for what tells no secret."""
+class Guard:
+    """Refuses with a status and a reason in JSON; passes everything else on.
+
+    With `shows_metrics_here`, processes of this machine may read /metrics without the token; a proxy on it may not exist then.
+    """
 
     max_body_bytes = MAX_BODY_BYTES
 
-    def __init__(self, app: App, *, hosts: frozenset[str]) -> None:
+    def __init__(self, app: App, *, token: str, hosts: frozenset[str], shows_metrics_here: bool = False) -> None:
         self._app = app
         self._hosts = hosts
+        self._authorization = self.authorization(token)
+        self._shows_metrics_here = shows_metrics_here
+
+    @staticmethod
+    def authorization(token: str) -> bytes:
+        """The header by which callers show the token."""
+        return b"Bearer " + token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,33 +76,19 @@ class LocalGuard:
             return Refusal(403, "origin", "this service does not take calls from web pages")
         return None
 
-    def of_body(self, call: Call) -> Refusal | None:
-        return check_body(call, self.max_body_bytes)
-
-    checks: tuple[Callable[[Any, Call], Refusal | None], ...] = (of_head, of_host, of_origin, of_body)
-    """In this order; the first that refuses answers."""
-
-
-class Guard(LocalGuard):
-    """The service's: asks for the token too.
-
-    With `shows_metrics_here`, processes of this machine may read /metrics without the token; a proxy on it may not exist then.
-    """
-
-    def __init__(self, app: App, *, token: str, hosts: frozenset[str], shows_metrics_here: bool = False) -> None:
-        super().__init__(app, hosts=hosts)
-        self._token = b"Bearer " + token.encode()
-        self._shows_metrics_here = shows_metrics_here
-
     def of_token(self, call: Call) -> Refusal | None:
         if call.path in PROBES or (call.path == METRICS and self._shows_metrics_here and is_loopback(call.peer)):
             return None
         sent = call.only(b"authorization")
-        if sent is None or not hmac.compare_digest(sent, self._token):
+        if sent is None or not hmac.compare_digest(sent, self._authorization):
             return Refusal(401, "token", "the token is missing or wrong")
         return None
 
-    checks = (LocalGuard.of_head, LocalGuard.of_host, LocalGuard.of_origin, of_token, LocalGuard.of_body)
+    def of_body(self, call: Call) -> Refusal | None:
+        return check_body(call, self.max_body_bytes)
+
+    checks: tuple[Callable[[Any, Call], Refusal | None], ...] = (of_head, of_host, of_origin, of_token, of_body)
+    """In this order; the first that refuses answers."""
 
 
 def is_loopback(address: str) -> bool:

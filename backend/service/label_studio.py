@@ -1,5 +1,6 @@
 """What Label Studio asks of an ML backend: /health, /setup and /predict, answered with what machines think of each pair."""
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from backend.api import Api, PairRow
 from backend.domain import VERIFY_STUDY, StudioError
 from backend.exports.label_studio import TOKEN, PushedTrial, field_of
 from backend.service.calls import BodyRefused
-from backend.service.guard import LocalGuard
+from backend.service.guard import Guard
 from backend.service.network_place import NetworkPlace, listening
 from backend.service.server_thread import ServerThread
 from backend.service.strict_json import strict_json
@@ -24,23 +25,32 @@ QUESTION = "same"
 SIMILARITY = "similarity"
 
 
-class SuggestionsGuard(LocalGuard):
-    """Takes larger bodies: tasks come back with the pictures that were put into them."""
+USER = "subject-studio"
+"""Label Studio's page Connect Model sends a name and a password (Basic Authentication), and nothing else that could be a token."""
+
+
+class SuggestionsGuard(Guard):
+    """The token comes as a password, and bodies may be larger: tasks come back with the pictures that were put into them."""
 
     max_body_bytes = 64 << 20
 
+    @staticmethod
+    def authorization(token: str) -> bytes:
+        """As RFC 7617 spells a name and a password."""
+        return b"Basic " + base64.b64encode(f"{USER}:{token}".encode())
+
 
 @contextmanager
-def serving_suggestions(api: Api, known: Mapping[str, PushedTrial], *, port: int) -> Iterator[str]:
+def serving_suggestions(api: Api, known: Mapping[str, PushedTrial], *, port: int, token: str) -> Iterator[str]:
     """Serves on loopback while the block runs, and gives the address; port 0 takes a free one.
 
-    Without a token, since Label Studio sends none: no web page may call, and ids and tokens of tasks are told to nobody.
+    Other users and processes of this machine are kept out by `token`, the password of `USER`; web pages by what they send.
     Raises ServiceError for a port that is taken.
     """
     what = "the ML backend"
     listens = listening(NetworkPlace(port=port), what=what)
     place = NetworkPlace(port=listens.getsockname()[1])
-    guard = SuggestionsGuard(suggestions_app(api, known), hosts=place.hosts)
+    guard = SuggestionsGuard(suggestions_app(api, known), token=token, hosts=place.hosts)
     server = ServerThread(guard, listens, name=f"{what} at {place.url}")
     try:
         yield place.url

@@ -58,6 +58,11 @@ class Layout:
         return self.root / "studies.key"
 
     @property
+    def suggestions_token(self) -> Path:
+        """The password with which Label Studio asks for suggestions; in no backup."""
+        return self.root / "label_studio.token"
+
+    @property
     def features(self) -> Path:
         return self.root / "index" / "features"
 

@@ -1,10 +1,13 @@
 """`label-studio`: pairs go to a server, what is annotated there comes into the journal, once."""
 
 import json
+import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
@@ -74,6 +77,31 @@ def test_pairs_go_there_and_answers_come_back_once(project: Workspace, server: S
     assert _suggestion(project, server, made["number"]) in ("same", "different")
 
 
+def test_suggestions_are_told_with_the_password_of_their_file(
+    project: Workspace, server: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = ("--url", server.url, "--project", project.layout.root)
+    (made,) = json.loads(run("label-studio", "push", *where, "--json"))
+    place, passwords, statuses = f"http://127.0.0.1:{_free_port()}", list[str](), list[int]()
+
+    def ask_as_label_studio_does() -> None:
+        passwords.append(project.layout.suggestions_token.read_text().strip())
+        for password in (passwords[-1], "x" * 43):
+            auth = ("subject-studio", password)
+            statuses.append(httpx.get(f"{place}/health", auth=auth, trust_env=False).status_code)
+
+    monkeypatch.setattr("backend.cli.label_studio.wait_for_signal", ask_as_label_studio_does)
+    suggest = ("label-studio", "suggest", *where, "--number", made["number"], "--port", place.rpartition(":")[2])
+    for _ in range(2):  # Label Studio keeps the password from one start to the next
+        told = run(*suggest)
+    assert statuses == [200, 401] * 2
+    assert passwords[0] == passwords[1] and passwords[0] not in told
+    assert stat.S_IMODE(project.layout.suggestions_token.stat().st_mode) == 0o600
+    project.layout.suggestions_token.chmod(0o640)
+    with pytest.raises(SettingsError, match="can be read by others"):
+        run(*suggest)
+
+
 def test_footage_goes_to_no_other_machine_unless_the_project_says_so(project: Workspace, server: Stub) -> None:
     far = "https://8.8.8.8:8080"  # allowed, and never asked
     run("endpoints", "allow", far)
@@ -86,6 +114,11 @@ def test_footage_goes_to_no_other_machine_unless_the_project_says_so(project: Wo
 def test_what_was_not_pushed_from_here_is_not_pulled(project: Workspace, server: Stub) -> None:
     with pytest.raises(ProjectError, match="was not pushed from here"):
         run("label-studio", "pull", "--url", server.url, "--project", project.layout.root, "--number", 4)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
 
 
 def _suggestion(project: Workspace, server: Stub, number: int) -> Any:
