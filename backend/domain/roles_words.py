@@ -48,6 +48,14 @@ class PhraseReader(Protocol):
         ...
 
 
+class PhraseEmbedder(Protocol):
+    """Phrases in one space, unit vectors float32 `(N, D)`: what is called alike lies near."""
+
+    model_id: str
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SafetyFinding:
     """How safe something is to show, 1 safe to 0 not, and what speaks against it; None where it could not be told."""

@@ -78,6 +78,10 @@ MODELS: dict[str, dict[str, str]] = {
         "embedded": "backend.models.picture_patches:PicturePatches",
         "paper": "backend.models.clip_vision:ClipVision",
     },
+    "PhraseEmbedder": {
+        "embedded": "backend.models.classical_phrases:KinshipPhrases",
+        "paper": "backend.models.gme:Gme",
+    },
     "PhraseExtractor": {
         "embedded": "backend.models.classical_captions:RulePhrases",
         "paper": "backend.models.phrase_llm:OpenAiPhrases",

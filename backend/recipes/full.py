@@ -39,6 +39,7 @@ def full(bound: Bound) -> tuple[Step, ...]:
         step("paint_background"),
         step("embed_appearances"),
         *pairing(upper=True, logos=True),
+        step("match_phrases"),
         *across(),
         *verification(),
         *made_references(0.5, num=1),

@@ -7,20 +7,41 @@ LOOKS = {
     "paper": (4.75, "OpenS2V-Nexus, step0_merge_json.py"),
     "embedded": (0.2, "heuristic scale: flat and dark pictures lie under it; it is no 4.75"),
 }
+CLEAN = {
+    "paper": (
+        0.0,
+        "Open-Sora-Plan, Report v1.3.0, whose figures OpenS2V-Nexus takes over: DOVER's score under 0 is dropped",
+    ),
+    "embedded": (
+        0.4,
+        "heuristic scale: takes blurred, coarsely coded or noisy lie under it, real ones have .5 to .8; it is no DOVER",
+    ),
+}
+CALLED = {
+    "paper": (0.6, "OpenS2V-Nexus, step6-2_get_cross-frame.py; GME of the class names"),
+    "embedded": (
+        0.6,
+        "by kinship in the taxonomy: a man and a woman have .5, a man and a person .7, equal nouns .85 and more",
+    ),
+}
 FACES = {
     "paper": (81, "OpenS2V-Nexus, step2_get_pure_person_clip.py"),
 }
 
 
 def opens2v(bound: Bound) -> tuple[Step, ...]:
-    """People by whole words, faces for 81 frames, gates on looks and movement; pairs of one cluster, bounded above.
+    """People by whole words, faces for 81 frames, gates on looks, faults and movement; pairs of one cluster, bounded above.
 
     Cascades lose a face that turns, so that the embedded profile measures spans of faces and does not judge by them.
     """
     return (
         *footage(),
         movement(0.004, "OpenS2V-Nexus, step0_merge_json.py, on its own estimator's scale"),
-        step("score_quality", *gate_on_scale(bound, "AestheticScorer", "clip.aesthetic", ">=", LOOKS)),
+        step(
+            "score_quality",
+            *gate_on_scale(bound, "AestheticScorer", "clip.aesthetic", ">=", LOOKS),
+            *gate_on_scale(bound, "TechnicalScorer", "clip.technical", ">=", CLEAN),
+        ),
         step("hash_clips"),
         *words(
             step("count_people_words", gate("clip.human", ">=", 1, "OpenS2V-Nexus, appendix: captions that name people"))
@@ -35,7 +56,8 @@ def opens2v(bound: Bound) -> tuple[Step, ...]:
             gate("plate.painted_fraction", "<=", 0.45, "OpenS2V-Nexus, step5-2: larger holes lose the size"),
         ),
         step("embed_appearances"),
-        *pairing(upper=True),
+        *pairing(upper=True, cosine=(0.6, "OpenS2V-Nexus, step6-2_get_cross-frame.py; the similarity of images")),
+        step("match_phrases", *gate_on_scale(bound, "PhraseEmbedder", "pair.phrase_cosine", ">=", CALLED)),
         *made_references(0.5, num=1),
         step("assemble_samples"),
         step("audit_pairs"),

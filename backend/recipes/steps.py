@@ -13,6 +13,7 @@ Bound = Mapping[str, str]
 
 BOUNDS = Bounds()
 SIMILARITY = "even chance; worlds 2000 to 2004: .89 right at recall .67"
+CUT_OUTS = "a link's bad cut-outs lie under it"
 LOGOS = "Phantom-Data, section 4.2.3: one logo on both sides; on worlds 5 and 1001 all of 22 pairs are right"
 PRIOR = "12 inliers at a ratio of .3 for rigid things; the living within one long video only"
 
@@ -87,17 +88,20 @@ def subjects() -> Step:
     )
 
 
-def pairing(*, upper: bool = False, logos: bool = False) -> tuple[Step, ...]:
+def pairing(
+    *, upper: bool = False, logos: bool = False, cosine: tuple[float, str] = (BOUNDS.appearance_cosine, CUT_OUTS)
+) -> tuple[Step, ...]:
     """S25, S26, S28: candidates of one long video, their evidence, their surroundings.
 
     With an `upper` bound on likeness, and with `logos` that agree where both sides show one (after `find_logos`).
+    `cosine` is the lower bound on the likeness of the two frames, and its source.
     """
     same = gate("pair.appearance_cosine", "<", 0.98, "from here on two cut-outs are one picture: planted copies lie above")
     return (
         step(
             "pair_subjects",
             gate("pair.similarity", ">=", BOUNDS.similarity, SIMILARITY),
-            gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
+            gate("pair.appearance_cosine", ">=", *cosine),
             gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
             gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
             gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
@@ -126,7 +130,7 @@ def across() -> tuple[Step, ...]:
             "pair_across",
             gate("pair.bank_margin", ">=", 0.0, "over what chance gives in a bank of this size (research, section 3.2)"),
             gate("pair.similarity", ">=", BOUNDS.similarity, SIMILARITY),
-            gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it"),
+            gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, CUT_OUTS),
             gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
             gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
             gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),

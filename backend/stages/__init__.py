@@ -25,6 +25,7 @@ STAGES: dict[str, str] = {
     "embed_appearances": "backend.stages.embedding:EmbedAppearances",
     "pair_subjects": "backend.stages.retrieval:PairSubjects",
     "diverse_contexts": "backend.stages.retrieval:DiverseContexts",
+    "match_phrases": "backend.stages.phrase_pairs:MatchPhrases",
     "paint_background": "backend.stages.synthesis:PaintBackground",
     "score_references": "backend.stages.references:ScoreReferences",
     "choose_references": "backend.stages.references:ChooseReferences",

@@ -11,7 +11,7 @@ from backend.engine.plan import TOP, Gate, Plan
 from backend.measures.intervals import wilson
 from backend.workspace.snapshot import Snapshot
 
-LOWER = ("similarity", "appearance_cosine", "bank_margin", "made_similarity", "rival_margin")
+LOWER = ("similarity", "appearance_cosine", "bank_margin", "made_similarity", "rival_margin", "phrase_cosine")
 UPPER = ("near_duplicate", "context_diversity")
 PRIOR = ("prior", "logo_match")
 TIME_GAPS_S = (10.0, 60.0, 600.0)

@@ -169,6 +169,27 @@ class PlantedPhrases(Planted):
         return []
 
 
+class NamedPhrases(Planted):
+    """Every subject that a caption names, by its whole phrase and the category's place in the taxonomy."""
+
+    def phrases(self, text: str) -> list[PhraseSpan]:
+        found = []
+        for identity in truth_of(self.world).identities:
+            start = text.lower().find(identity.phrase)
+            if start >= 0:
+                found.append(
+                    PhraseSpan(
+                        start=start,
+                        stop=start + len(identity.phrase),
+                        role="subject" if identity.is_living else "object",
+                        category=identity.category.replace(" ", "_"),
+                        is_living=identity.is_living,
+                        is_plural=False,
+                    )
+                )
+        return sorted(found, key=lambda span: span.start)
+
+
 class PlantedSafety(Planted):
     has_eyes: bool = False
 
@@ -193,6 +214,18 @@ class PlantedAppearance(Planted):
         rng = np.random.default_rng(int.from_bytes(digest(frame)[:4], "big") + int(box[0]))
         axis = 24 + int(rng.integers(DIM - 24))
         vector[axis] = np.sqrt(1 - OWN**2)
+        return vector
+
+
+class ConfusedAppearance(PlantedAppearance):
+    """Takes all that are alive for one."""
+
+    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        vector = super().embed(frame, mask, box)
+        if isinstance(vector, Absent):
+            return vector
+        living = [k for k, identity in enumerate(truth_of(self.world).identities) if identity.is_living]
+        vector[living[0]], vector[living[1:]] = vector[living].sum(), 0.0
         return vector
 
 
@@ -222,6 +255,15 @@ class PlantedNoFace(PlantedAppearance):
 class PlantedScorer(Planted):
     def score(self, frames: np.ndarray) -> float | Absent:
         return 5.0
+
+
+class SpoiltFootage(PlantedScorer):
+    """A TechnicalScorer that finds faults in each shot in which a dog is alone."""
+
+    def score_footage(self, footage: Footage) -> float | Absent:
+        shot = self.video(footage).shot_at((footage.clip.start_frame + footage.clip.stop_frame) // 2)
+        assert shot is not None
+        return -0.01 if [subject.category for subject in shot.subjects] == ["dog"] else 0.01
 
 
 class PlantedJudge(Planted):

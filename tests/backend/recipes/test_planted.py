@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from backend.engine.context import WorkerSettings
 from backend.engine.crews import Inline
 from backend.engine.plan import Plan
 from backend.engine.run import PlanRun, RunSummary
+from backend.models.classical_phrases import KinshipPhrases
 from backend.models.places import model_id_of
 from backend.recipes import RECIPES
-from backend.sampleworld import render_world
+from backend.sampleworld import ShotTruth, render_world
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
@@ -31,6 +32,7 @@ ROLES = {
     "Detector": planted.PlantedDetector,
     "Segmenter": planted.PlantedSegmenter,
     "TextSpotter": planted.PlantedSpotter,
+    "PhraseEmbedder": KinshipPhrases,
     "PhraseExtractor": planted.PlantedPhrases,
     "Captioner": planted.PlantedCaptioner,
     "SafetyFilter": planted.PlantedSafety,
@@ -142,14 +144,19 @@ def project(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield found
 
 
-def by_hand(world: Path) -> dict[str, int]:
-    """Counts from the truth alone: Phantom-Data's boxes on three frames, and every two clips of one identity."""
+def by_hand(world: Path, *, without: Collection[int] = (), alike: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Counts from the truth alone: Phantom-Data's boxes on three frames, and every two clips of one identity.
+
+    `without` these shots; `alike` names identities that are taken for another.
+    """
     counts: dict[str, int] = defaultdict(int)
     links: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
     clips_with: dict[str, set[int]] = {"cross_pair samples": set(), "in_pair samples": set()}
     for video in planted.truth_of(world).videos:
         area = (video.content[2] - video.content[0]) * (video.content[3] - video.content[1])
         for number, shot in enumerate(video.shots):
+            if number in without:
+                continue
             counts["clips"] += 1
             frames = [shot.start_frame + int(at * (shot.stop_frame - shot.start_frame - 1)) for at in SAMPLE_AT]
             kept: dict[str, int] = defaultdict(int)
@@ -163,7 +170,7 @@ def by_hand(world: Path) -> dict[str, int]:
             counts["subjects"] += len(seen)
             counts["appearances"] += sum(kept.values())
             for name, views in kept.items():
-                links[name].append((number, shot.context, views))
+                links[(alike or {}).get(name, name)].append((number, shot.context, views))
                 if views >= 2:
                     counts["in_pairs"] += 1
                     clips_with["in_pair samples"].add(number)
@@ -185,6 +192,31 @@ def test_counts_are_those_worked_out_by_hand(recipe: str, project: Project) -> N
     if recipe in ("gloria", "full"):  # sides of people are appearances of their own
         assert found.pop("appearances") >= wanted.pop("appearances")
     assert found == wanted
+
+
+def test_a_clip_with_technical_faults_is_held_back_with_all_that_is_its(project: Project) -> None:
+    roles = {**ROLES, "TechnicalScorer": planted.SpoiltFootage}
+    plan = project.plan("opens2v", roles)
+    project.run(plan, roles)
+    spoilt = {n for n, shot in enumerate(planted.truth_of(project.world).videos[0].shots) if _only_a_dog(shot)}
+    assert spoilt == {2}
+    assert project.counted(plan) == {"pairs": 0, **by_hand(project.world, without=spoilt)}
+    loose = plan.with_gates({"clip.technical.min": -1.0})
+    project.run(loose, roles)
+    assert project.counted(loose) == by_hand(project.world)
+
+
+def test_look_alikes_of_other_names_are_no_pair(project: Project) -> None:
+    """The eyes take a cow and a dog for one; their phrases do not."""
+    roles = {**ROLES, "PhraseExtractor": planted.NamedPhrases, "AppearanceEmbedder": planted.ConfusedAppearance}
+    plan = project.plan("opens2v", roles).with_gates({"pair.rival_margin.min": -2.0})
+    project.run(plan, roles)
+    right, confused = by_hand(project.world), by_hand(project.world, alike={"cow_1": "dog_2"})
+    assert confused["pairs"] == 2 * right["pairs"] > 0
+    assert project.counted(plan) == right
+    loose = plan.with_gates({"pair.phrase_cosine.min": -1.0})
+    project.run(loose, roles)
+    assert project.counted(loose)["pairs"] == confused["pairs"]
 
 
 def test_a_judge_that_denies_everything_leaves_no_pair(project: Project) -> None:
@@ -241,3 +273,7 @@ def test_a_run_that_is_interrupted_twenty_times_ends_as_one_that_is_not(
         assert not last.cancelled
         assert broken.run(plan, ROLES).worked == {}
         assert broken.hash_of(plan) == project.hash_of(whole)
+
+
+def _only_a_dog(shot: ShotTruth) -> bool:
+    return [subject.category for subject in shot.subjects] == ["dog"]

@@ -6,6 +6,7 @@ from backend.domain import Absent, Failed, Ok, Score
 from backend.measures import technical
 from backend.models import MODELS
 from backend.models.classical_quality import HeuristicAesthetic, HeuristicTechnical
+from backend.recipes import RECIPES
 from backend.stages.quality import ScoreQuality
 from tests.backend.measures.moving_pictures import shot
 from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
@@ -64,9 +65,10 @@ def test_a_model_without_an_answer_gives_null_and_its_reason():
     assert found["technical"].value is not None
 
 
-@pytest.mark.parametrize("fault", ["blur", "noise", "blocks", "clipping"])
-def test_each_fault_lowers_the_technical_score_and_moves_its_own_part(fault: str):
-    clean = shot(3, 8)
+FAULTS = ("blur", "noise", "blocks", "clipping")
+
+
+def spoilt(frames: np.ndarray, fault: str) -> np.ndarray:
     rng = np.random.default_rng(4)
 
     def spoil(frame: np.ndarray) -> np.ndarray:
@@ -80,7 +82,13 @@ def test_each_fault_lowers_the_technical_score_and_moves_its_own_part(fault: str
             case _:
                 return np.clip((frame.astype(np.float32) - 110) * 6 + 128, 0, 255).astype(np.uint8)
 
-    before, after = scored(clean), scored(np.stack([spoil(frame) for frame in clean]))
+    return np.stack([spoil(frame) for frame in frames])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_lowers_the_technical_score_and_moves_its_own_part(fault: str):
+    clean = shot(3, 8)
+    before, after = scored(clean), scored(spoilt(clean, fault))
     part, grows = {
         "blur": ("sharpness", False),
         "noise": ("noise", True),
@@ -90,6 +98,16 @@ def test_each_fault_lowers_the_technical_score_and_moves_its_own_part(fault: str
     changed = (after[part].value or 0.0) - (before[part].value or 0.0)
     assert (changed > 0) == grows
     assert (after["technical"].value or 0.0) < (before["technical"].value or 0.0)
+
+
+@pytest.mark.parametrize("fault", ["blur", "noise", "blocks"])
+def test_opens2v_keeps_clean_clips_and_holds_spoilt_ones_back(fault: str):
+    steps = RECIPES["opens2v"]({"TechnicalScorer": "embedded"})
+    (gate,) = (gate for step in steps for gate in step.gates if gate.score == "technical")
+    for seed in (3, 8, 11):
+        clean = shot(seed, 3)
+        assert gate.passes(scored(clean)["technical"].value)
+        assert not gate.passes(scored(spoilt(clean, fault))["technical"].value)
 
 
 def test_scores_stay_within_zero_and_one():
