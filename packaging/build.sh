@@ -44,6 +44,7 @@ Architecture: $machine
 Maintainer: Subject Studio maintainers <maintainers@subject-studio.invalid>
 Installed-Size: $(du -sk "$root/usr" | cut -f1)
 Depends: libc6 (>= 2.34), $(sed -n 's/^libraries="\(.*\)"/\1/p' packaging/setup.sh | sed 's/ /, /g')
+Recommends: libpulse0
 Section: graphics
 Priority: optional
 Description: curate, verify and judge subject-to-video data

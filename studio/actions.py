@@ -40,6 +40,7 @@ class Action:
 
 
 WINDOW, JUDGE, VERIFY, LIBRARY = ("window",), ("judge", "verify"), ("verify",), ("library",)
+COMPARE = ("judge",)
 THRESHOLDS, RESULTS, EMBEDDINGS = ("thresholds",), ("results",), ("embeddings",)
 STUDIES = ("studies",)
 JOBS = ("jobs",)
@@ -200,6 +201,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="faster", keys=("]",), contexts=PLAYER, menu="playback"),
     Action(id="loop", keys=("L",), contexts=PLAYER, menu="playback", icon="loop"),
     Action(id="stretch", keys=("Shift+L",), contexts=PLAYER, menu="playback"),
+    Action(id="listen", keys=("V",), contexts=COMPARE, menu="playback", icon="sound"),
+    Action(id="other_sound", keys=("Shift+V",), contexts=COMPARE, menu="playback"),
     Action(id="shift_side", keys=("Alt+Up",), contexts=JUDGE, menu="playback"),
     Action(id="shift_back", keys=("Alt+Left",), contexts=JUDGE, menu="playback", repeats=True),
     Action(id="shift_on", keys=("Alt+Right",), contexts=JUDGE, menu="playback", repeats=True),
@@ -259,6 +262,16 @@ def with_own_keys(action: Action) -> Action:
     """The action with the keys that this person gave it."""
     keys = preferences().keys.get(action.id)
     return action if keys is None else replace(action, keys=keys)
+
+
+def key_of(name: str) -> str:
+    """The key that does an action now, as a keycap shows it."""
+    return shown_key(with_own_keys(next(action for action in ACTIONS if action.id == name)).keys[0])
+
+
+def with_key(name: str) -> str:
+    """An action's title and its key."""
+    return f"{text(f'actions.{name}')} ({key_of(name)})"
 
 
 @lru_cache(maxsize=1024)

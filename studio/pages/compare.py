@@ -1,6 +1,7 @@
 """Compare: a study's trials, blind; the rater is a participant."""
 
 import uuid
+from collections.abc import Callable
 
 from backend.api import PairRow
 from backend.domain import StudioError, Vote
@@ -8,9 +9,12 @@ from backend.domain.studies import PageEvent, Participant, StudyDesign, StudyPas
 from studio.pages.judge import RETRY_MS, JudgePage
 from studio.pages.page import PageContext
 from studio.pages.study_gate import StudyGate
+from studio.player.sound import DeckSound
+from studio.player.sound_view import SoundView
 from studio.prepare import Stills
 from studio.sessions.verify import Held, Phase
 from studio.texts import text
+from studio.theme import Theme
 
 PAST_THE_END = 1_000_000  # a position from which no trial is given out
 
@@ -44,6 +48,25 @@ class ComparePage(JudgePage):
         self.gate.ended.connect(self._end)
         self.gate.withdrew.connect(self._withdraw)
 
+    def _build(self) -> None:
+        self.sound = DeckSound(self.deck, self.link)
+        self.sound_view = SoundView(self.sound, self.run, self.sides.name_of)
+        self.transport.add(self.sound_view)
+        self.sides.heard = lambda: self.sound.heard
+        self.sound.changed.connect(self.sides.tell)
+        super()._build()
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        return {**super().handlers(), "listen": self._listen, "other_sound": self._hear_next}
+
+    def set_theme(self, theme: Theme) -> None:
+        super().set_theme(theme)
+        self.sound_view.set_theme(theme)
+
+    def close_page(self) -> None:
+        self.sound.close()
+        super().close_page()
+
     def start(self) -> None:
         if self.person is not None:
             super().start()
@@ -67,6 +90,22 @@ class ComparePage(JudgePage):
         self._taken_up = name
         self.session = self.new_session("")
         self._read(name)
+
+    def _play(self, held: Held) -> None:
+        super()._play(held)
+        self.sound.load()
+
+    def _listen(self) -> None:
+        self.sound.listen(not self.sound.listens)
+        self._say_silence()
+
+    def _hear_next(self) -> None:
+        self.sound.hear_next()
+        self._say_silence()
+
+    def _say_silence(self) -> None:
+        if self.sound.words:
+            self.context.notify(self.sound.words)
 
     def show_extras(self, held: Held, pair: PairRow | None) -> None:
         self.category.hide()

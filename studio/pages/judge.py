@@ -243,7 +243,7 @@ class JudgePage(Page):
 
     def _choose(self, choice: str) -> None:
         if self.watch_first and not self.watched:
-            self.hint.setText(text("judge.watch_first"))
+            self.hint.setText(self.sides.why_unwatched() or text("judge.watch_first"))
             return
         vote = self.session.answer(choice)
         if vote is not None:

@@ -1,7 +1,8 @@
-"""What is done to one side of a trial alone: shifted against the others."""
+"""What is done to one side of a trial alone: shifted against the others, heard; and what is said beside it."""
 
 from collections.abc import Callable
 
+from studio.actions import key_of
 from studio.panel_view import PanelView
 from studio.player.deck import Deck
 from studio.player.played_side import PlayedSide
@@ -10,6 +11,9 @@ from studio.texts import text
 
 class SideTools:
     """Works on the sides of a deck that play in the panels of `views`. `notify` says why nothing is done."""
+
+    heard: Callable[[], PlayedSide | None] = staticmethod(lambda: None)
+    """Gives the side that is heard now."""
 
     def __init__(self, deck: Deck, views: Callable[[], dict[str, PanelView]], notify: Callable[[str], None]) -> None:
         self._deck, self._views, self._notify = deck, views, notify
@@ -29,7 +33,7 @@ class SideTools:
         """Another side is the one that is shifted."""
         if self._has_sides():
             self._chosen = (self._chosen + 1) % len(self._deck.sides)
-            self._notify(text("judge.shifts", panel=self._panel_of(self._deck.sides[self._chosen])))
+            self._notify(text("judge.shifts", panel=self.name_of(self._deck.sides[self._chosen])))
 
     def shift(self, frames: int) -> None:
         """Puts the chosen side ahead of the others, or back."""
@@ -37,18 +41,29 @@ class SideTools:
             self._deck.shift(self._deck.sides[self._chosen % len(self._deck.sides)], frames)
 
     def tell(self) -> None:
-        """Says at each side how far it is shifted."""
-        shifts = {side.pane: side.shift for side in self._deck.sides}
+        """Says at each side how far it is shifted, and whether it is heard."""
+        shifts, heard = {side.pane: side.shift for side in self._deck.sides}, self.heard()
         for view in self._views().values():
             shift = shifts.get(view.movie, 0)
-            words = text("judge.ahead" if shift > 0 else "judge.later", count=abs(shift)) if shift else ""
+            shifted = text("judge.ahead" if shift > 0 else "judge.later", count=abs(shift)) if shift else ""
+            sounds = text("sound.heard") if heard is not None and heard.pane is view.movie else ""
+            words = " · ".join(part for part in (shifted, sounds) if part)
             if view.aside.text() != words:
                 view.aside.setText(words)
+
+    def why_unwatched(self) -> str:
+        """What keeps a side from being watched to its end, and what to do: one that is ahead never shows its beginning."""
+        for side in self._deck.sides:
+            if side.shift > 0 and 0 in side.seen[: side.shift]:
+                keys = {"cap": key_of("shift_back"), "choose": key_of("shift_side")}
+                return text("judge.ahead_unwatched", panel=self.name_of(side), count=side.shift, **keys)
+        return ""
+
+    def name_of(self, side: PlayedSide) -> str:
+        """What its panel is called."""
+        return next((view.panel.label for view in self._views().values() if view.movie is side.pane), "")
 
     def _has_sides(self) -> bool:
         if len(self._deck.sides) < 2:
             self._notify(text("judge.no_other_clip"))
         return len(self._deck.sides) > 1
-
-    def _panel_of(self, side: PlayedSide) -> str:
-        return next((view.panel.label for view in self._views().values() if view.movie is side.pane), "")

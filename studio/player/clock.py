@@ -19,6 +19,8 @@ class TransportClock:
     playing: bool = False
     stretch: tuple[int, int] | None = None
     """Frames `[start, stop)` that are repeated once the playhead is before their end; None for the whole."""
+    waits: bool = False
+    """Whether the frame that is due is not decoded yet."""
     _index: int = 0
     _since_s: float = 0.0
 
@@ -27,7 +29,7 @@ class TransportClock:
         if fps <= 0:
             raise ValueError(f"fps is {fps}, must be above 0")
         self.num_frames, self.fps, self.stretch = num_frames, fps, None
-        self.playing, self._index = False, 0
+        self.playing, self.waits, self._index = False, False, 0
 
     def repeat(self, start: int, stop: int) -> None:
         """Plays `[start, stop)` over and over, whether or not the whole loops. Raises ValueError for a stretch that is none."""
@@ -48,22 +50,41 @@ class TransportClock:
         if not self.playing or self.num_frames < 2:
             return self._index
         ahead = int((self.now() - self._since_s) * self.fps * self.rate + 1e-6)
-        target, (start, stop) = self._index + ahead, self._span()
+        target, (start, stop) = self._index + ahead, self.span
         if target < stop:
             return target
-        return start + (target - stop) % (stop - start) if self._goes_round() else stop - 1
+        return start + (target - stop) % (stop - start) if self.goes_round else stop - 1
+
+    @property
+    def place_s(self) -> float:
+        """Seconds of the clip, at its own rate, between its beginning and the moment; it may lie behind the end of `span`."""
+        into_s = (self.now() - self._since_s) * self.rate if self.playing else 0.0
+        return self._index / self.fps + into_s
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Frames `[start, stop)` that are played from here: the stretch, unless the playhead was put behind it."""
+        if self.stretch is not None and self._index < self.stretch[1]:
+            return self.stretch
+        return 0, self.num_frames
+
+    @property
+    def goes_round(self) -> bool:
+        """Whether `span` is played over and over."""
+        return self.loops or self.span == self.stretch
 
     def arrive(self, index: int) -> None:
         """All panes show `index`: time goes on from here, so a late decoder delays and never splits the panes."""
         if index == self._index:
             return
+        self.waits = False
         if self.playing:
-            _, stop = self._span()
+            _, stop = self.span
             self._since_s += sum(map(len, self.passed(index))) / (self.fps * self.rate)
             late_s = self.now() - self._since_s
             if late_s > 1 / (self.fps * self.rate):
                 self._since_s = self.now()
-            if index == stop - 1 and not self._goes_round():
+            if index == stop - 1 and not self.goes_round:
                 self.playing = False
         self._index = index
 
@@ -71,11 +92,12 @@ class TransportClock:
         """The frames that stand on the screen, in turn, when playing comes to `index`: without the present one, with `index`."""
         if index >= self._index:
             return (range(self._index + 1, index + 1),)
-        start, stop = self._span()
+        start, stop = self.span
         return range(self._index + 1, stop), range(start, index + 1)
 
     def hold(self) -> None:
         """The frame that is due is not decoded yet: time waits."""
+        self.waits = True
         self._since_s = self.now()
 
     def play(self) -> None:
@@ -83,7 +105,7 @@ class TransportClock:
             return
         if self._index == self.num_frames - 1 and not self.loops:
             self._index = 0
-        self.playing = True
+        self.playing, self.waits = True, False
         self._since_s = self.now()
 
     def pause(self) -> None:
@@ -108,12 +130,3 @@ class TransportClock:
         self.rate = RATES[min(max(place + steps, 0), len(RATES) - 1)]
         self._since_s = self.now()
         return self.rate
-
-    def _span(self) -> tuple[int, int]:
-        """What is played from here: the stretch, unless the playhead was put behind it."""
-        if self.stretch is not None and self._index < self.stretch[1]:
-            return self.stretch
-        return 0, self.num_frames
-
-    def _goes_round(self) -> bool:
-        return self.loops or self._span() == self.stretch

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QStyle, QToolButton, QWidget
 
-from studio.actions import shown_key
+from studio.actions import with_key
 from studio.player.deck import Deck
 from studio.texts import text
 from studio.theme import Theme, icon
@@ -67,10 +67,8 @@ class Transport(QWidget):
         self.deck = deck
         self._theme: Theme | None = None
         self._buttons: dict[str, QToolButton] = {
-            "step_back": tool_button("step_back", f"{text('actions.step_back')} (,)"),
-            "play": tool_button("play", f"{text('actions.play')} ({shown_key('Space')})"),
-            "step_on": tool_button("step_on", f"{text('actions.step_on')} (.)"),
-            "loop": tool_button("loop", f"{text('actions.loop')} (L)", checkable=True),
+            name: tool_button(name, with_key(name), checkable=name == "loop")
+            for name in ("step_back", "play", "step_on", "loop")
         }
         self.slider = StretchSlider()
         self.slider.setAccessibleName(text("judge.frame"))
@@ -95,11 +93,16 @@ class Transport(QWidget):
         row.addWidget(self.stretch)
         row.addWidget(self.rate)
         row.addWidget(self._buttons["loop"])
+        self._row = row
         for name, button in self._buttons.items():
             button.clicked.connect(lambda _=False, name=name: run(name))
         deck.moved.connect(self._move)
         deck.changed.connect(self._refresh)
         self._refresh()
+
+    def add(self, widget: QWidget) -> None:
+        """Puts something at the end of the row."""
+        self._row.addWidget(widget)
 
     def set_theme(self, theme: Theme) -> None:
         """Takes other colours."""

@@ -49,14 +49,14 @@ def shown(qtbot, tmp_path: Path, workspace: Workspace, *, run: str) -> Window:
     return window
 
 
-def agree(qtbot, window: Window, *, is_new: bool = True) -> ComparePage:
+def agree(qtbot, window: Window, *, is_new: bool = True, practice: str = "2 for practice") -> ComparePage:
     page = window.page
     assert isinstance(page, ComparePage)
     go_to(qtbot, page, "taste")
     go_to(qtbot, page, "agree")
     if is_new:
         qtbot.waitUntil(lambda: "start" in page.gate.buttons, timeout=30_000)
-        assert "2 for practice" in page.gate.words.text()
+        assert practice in page.gate.words.text()
         go_to(qtbot, page, "start")
     return page
 
