@@ -1,5 +1,7 @@
 """Finds the subjects of a clip: who or what it shows, on which frames, in which box (S12 to S16)."""
 
+import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -27,6 +29,7 @@ from backend.domain import (
     Subject,
     Track,
 )
+from backend.geometry import boxes
 from backend.models.taxonomy import load_taxonomy
 from backend.stages.boxes import box_scores, rival_overlaps
 
@@ -43,7 +46,7 @@ class FindSubjects:
     """
 
     name: ClassVar[str] = "find_subjects"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Clip
     gathers: ClassVar[tuple[type, ...]] = (Region, Phrase)
     makes: ClassVar[tuple[type, ...]] = (Track, Subject, Appearance, Score)
@@ -67,23 +70,26 @@ class FindSubjects:
             pictures = dict(zip(frames, footage.reader.at(frames), strict=True))
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
+        detections, warnings = sound(detections, frames, width=footage.reader.width, height=footage.reader.height)
         if not detections:
-            return Filtered(item.id, f"no subject stands out on {len(frames)} frames")
+            return Filtered(item.id, "; ".join((f"no subject stands out on {len(frames)} frames", *warnings)))
         groups = _groups(detections)
         links = self._links(groups, phrases)
         producer = f"{self.name}/{self.version}:{detector.model_id}"
         rows: list[Record] = []
         for group, (phrase, eliminated) in zip(groups, links, strict=True):
             rows += _rows(footage, group, phrase, producer=producer, eliminated=eliminated)
-        return Ok(item.id, rows + _box_rows(rows, footage, pictures, producer=producer))
+        return Ok(item.id, rows + _box_rows(rows, footage, pictures, producer=producer), warnings)
 
     def _links(self, groups: Sequence[Sequence[Detection]], phrases: Sequence[Phrase]) -> list[tuple[Phrase | None, bool]]:
         """The phrase of each group, and whether it is its own only because no other was left.
 
         A phrase that several groups could answer is given to none of them, unless it is a plural (Phantom-Data,
-        section 4.2.1, drops a phrase that hits several regions).
+        section 4.2.1, drops a phrase that hits several regions): that the detector answers it with boxes of several groups
+        on one frame, or that it is of the only kind that several groups are.
         """
         by_text = {phrase.text: phrase for phrase in phrases}
+        doubtful = _answered_by_several(groups) - {phrase.text for phrase in phrases if phrase.is_plural}
         links: list[tuple[Phrase | None, bool]] = []
         people = [group for group in groups if group[0].kind in PERSON_KINDS]
         humans = _distinct([phrase for phrase in phrases if _is_human(phrase)])
@@ -94,7 +100,7 @@ class FindSubjects:
         for group in groups:
             label = next((d.label for d in group if d.label in by_text), None)
             if label is not None:
-                links.append((by_text[label], False))
+                links.append((None if label in doubtful else by_text[label], False))
             elif group in people and len(humans) == 1 and (len(people) == 1 or humans[0].is_plural):
                 links.append((humans[0], False))
             elif len(strong) == 1 and group is strong[0] and len(others) == 1 and not others[0].is_plural:
@@ -102,6 +108,30 @@ class FindSubjects:
             else:
                 links.append((None, False))
         return links
+
+
+def sound(
+    detections: Sequence[Detection], frames: Sequence[int], *, width: int, height: int
+) -> tuple[list[Detection], tuple[str, ...]]:
+    """What can be believed of a detector's answer, moved inside the picture; and a remark on what cannot."""
+    kept: list[Detection] = []
+    faults: Counter[str] = Counter()
+    for detection in detections:
+        if detection.frame not in frames:
+            faults["on frames that were not asked about"] += 1
+        elif not np.isfinite((*detection.box, detection.score)).all():
+            faults["with numbers that are not finite"] += 1
+        elif boxes.area(inside := boxes.clip(detection.box, (0.0, 0.0, float(width), float(height)))) == 0:
+            faults["empty or outside of the picture"] += 1
+        else:
+            kept.append(dataclasses.replace(detection, box=inside))
+    return kept, tuple(f"boxes {what}: {number}" for what, number in sorted(faults.items()))
+
+
+def _answered_by_several(groups: Sequence[Sequence[Detection]]) -> set[str]:
+    """Labels that stand on boxes of two groups or more on one frame."""
+    answers = Counter((d.label, d.frame) for group in groups for d in {(d.label, d.frame): d for d in group}.values())
+    return {label for (label, _), number in answers.items() if label is not None and number > 1}
 
 
 def _groups(detections: Sequence[Detection]) -> list[list[Detection]]:

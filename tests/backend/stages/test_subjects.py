@@ -132,6 +132,47 @@ def test_a_label_of_the_detector_decides():
     assert (car.phrase, car.category, car.is_living) == ("a red car", "car", False)
 
 
+def test_a_phrase_that_the_detector_answers_twice_on_a_frame_goes_to_neither():
+    car = phrase("a red car", category="car", role="object", is_living=False)
+    twice = Fixed(seen(2, kind="object", label="a red car"), seen(2, kind="object", label="a red car", track=1))
+    assert [s.phrase for s in rows(found(twice, car), Subject)] == [None, None]
+    apart = Fixed(seen(2, kind="object", label="a red car"), seen(23, kind="object", label="a red car", track=1))
+    assert [s.phrase for s in rows(found(apart, car), Subject)] == ["a red car", "a red car"], "one car that moved"
+    cars = phrase("red cars", category="car", role="object", is_living=False, is_plural=True)
+    both = Fixed(seen(2, kind="object", label="red cars"), seen(2, kind="object", label="red cars", track=1))
+    assert [s.phrase for s in rows(found(both, cars), Subject)] == ["red cars", "red cars"]
+
+
+def test_a_label_that_was_not_asked_for_names_nobody():
+    (subject,) = rows(found(Fixed(seen(2, kind="object", label="a spaceship")), phrase("a man", category="man")), Subject)
+    assert (subject.phrase, subject.category) == (None, None)
+
+
+def test_what_cannot_be_believed_of_a_detector_is_left_out_with_a_remark():
+    reader = MovingThings([((200, 150), (2, 0), (60, 80))])
+    width, height = float(reader.width), float(reader.height)
+    result = found(
+        Fixed(
+            seen(2, (-50.0, -50.0, width + 50, height + 50)),
+            seen(2, (float("nan"), 0.0, 90.0, 90.0), track=1),
+            seen(2, (0.0, 0.0, 90.0, float("inf")), track=2),
+            seen(2, score=float("nan"), track=3),
+            seen(2, (width + 5, 0.0, width + 90, 90.0), track=4),
+            seen(2, (90.0, 90.0, 10.0, 10.0), track=5),
+            seen(3, track=6),
+        )
+    )
+    (appearance,) = rows(result, Appearance)
+    assert appearance.box == (0.0, 0.0, width, height)
+    assert result.warnings == (
+        "boxes empty or outside of the picture: 2",
+        "boxes on frames that were not asked about: 1",
+        "boxes with numbers that are not finite: 3",
+    )
+    nothing = found(Fixed(seen(2, (float("nan"),) * 4)))
+    assert nothing == Filtered(CLIP.id, "no subject stands out on 3 frames; boxes with numbers that are not finite: 1")
+
+
 def test_background_phrases_are_not_looked_for():
     detector = Fixed(seen(2))
     found(detector, phrase("a beach", category="beach", role="background"), phrase("a dog", category="dog"))
