@@ -71,6 +71,10 @@ class SegmentSubjects:
                 masks, qualities = segmenter.segment(picture, found)
         except MediaError as error:
             return [Failed(item.id, error.kind, str(error)) for item in items]
+        wanted = (len(items), *picture.shape[:2])
+        if masks.shape != wanted or len(qualities) != len(items):
+            message = f"{segmenter.model_id} gave masks of shape {masks.shape} with {len(qualities)} qualities, asked for {wanted}"
+            return [Failed(item.id, "answer", message) for item in items]
         return [
             self._result(item, picture, mask, float(quality), segmenter.model_id, context)
             for item, mask, quality in zip(items, masks, qualities, strict=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from backend.domain import Appearance, Filtered, Item, Mask, Ok, Score
+from backend.domain import Appearance, Failed, Filtered, Item, Mask, Ok, Score
 from backend.geometry import rle
 from backend.media.images import decode_image
 from backend.stages.masks import SegmentSubjects
@@ -65,6 +65,18 @@ def test_the_cut_out_is_measured():
 def test_an_empty_mask_filters_the_appearance():
     result, context = segmented(Blind(), appearance_on(10, READER.box(0, 10)))
     assert isinstance(result, Filtered)
+    assert not context.artifacts.files
+
+
+@pytest.mark.parametrize("wrong", [(2, 240, 320), (1, 100, 100), (240, 320)])
+def test_masks_of_another_shape_fail_by_name(wrong):
+    class Odd(FromTruth):
+        def segment(self, frame, boxes):
+            return np.ones(wrong, bool), np.ones(1, np.float32)
+
+    result, context = segmented(Odd(), appearance_on(10, READER.box(0, 10)))
+    assert isinstance(result, Failed) and result.kind == "answer"
+    assert str(wrong) in result.message
     assert not context.artifacts.files
 
 
