@@ -20,7 +20,7 @@ from backend.api_studies import StudyApi
 from backend.domain import Form, Receipt, Stimulus, Trial, Vote
 from backend.domain.calibration import CalibratedMetrics, CalibratedThresholds, FittedEmbedder
 from backend.domain.case_sets import CaseReview, CasesMade
-from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, ScoreFiles
+from backend.domain.evaluations import ComparisonFiles, CostForecast, EvaluationRow, RefusedVideo, ScoreFiles
 from backend.domain.library import ExportSummary
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
 from backend.domain.privacy import TRAINING
@@ -198,6 +198,8 @@ class EvaluationJob:
     metrics: tuple[str, ...]
     missing: tuple[str, ...]
     """Names of cases without a video."""
+    refused: tuple[RefusedVideo, ...] = ()
+    """Videos that are not measured: of no case, or of one case and seed."""
     remarks: tuple[str, ...] = ()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.domain import Case, Generation, ImportRefused, SettingsError, digest
+from backend.domain.evaluations import RefusedVideo
 from metrics.generation_settings import read_folder, settings_of
 from metrics.json_files import kind_of, read_json
 
@@ -20,6 +21,7 @@ BENCHMARK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
 SHOWN_ODD = 5  # remarks on settings of single videos
 UNNAMED = "@"  # before the digest of a file that names no benchmark; stands in no name
 IDENTITY_BYTES = 4  # of a digest: no project holds so many files of one name that two agree by chance
+STRANGE = "belongs to no case; name it <case id>.mp4 or <case id>_seed<k>.mp4"
 SEEDED = re.compile(r"(?P<name>.+?)_seed(?P<seed>\d{1,9})")
 EXPECTED = {"open": 180, "human": 60, "single": 90}
 """Cases of OpenS2V-Eval's three domains; a smaller file is a part of it."""
@@ -35,10 +37,11 @@ class CaseList:
 
 @dataclass(frozen=True, slots=True)
 class GenerationList:
-    """Videos of one system, the names of cases without one, and what is odd."""
+    """Videos of one system, the names of cases without one, files that are not taken, and what is odd."""
 
     generations: tuple[Generation, ...]
     missing: tuple[str, ...]
+    refused: tuple[RefusedVideo, ...]
     remarks: tuple[str, ...]
 
 
@@ -64,12 +67,13 @@ def read_cases(path: Path, *, references: Path | None = None) -> CaseList:
 def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> GenerationList:
     """Videos `ID.mp4` or `ID_seedK.mp4` of a folder, by the cases that they answer, with what is said of how they were made.
 
-    Raises ImportRefused when the folder is none, holds none, holds one case and seed twice, or a settings file that cannot be read.
+    Of a case and seed that are there twice neither is taken: nobody knows which is meant. Raises ImportRefused when the
+    folder is none, holds no video that can be taken, or a settings file that cannot be read.
     """
     if not folder.is_dir():
         raise ImportRefused(f"{folder} is not a folder; --videos names the folder that holds <case id>.mp4")
     by_name = {case.name: case for case in cases}
-    found: dict[tuple[str, int], Path] = {}
+    named: dict[tuple[str, int], list[Path]] = {}
     unknown = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
@@ -78,21 +82,24 @@ def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> Genera
         if name not in by_name:
             unknown.append(path.name)
             continue
-        if (name, seed) in found:
-            raise ImportRefused(
-                f"{folder} holds case {name} with seed {seed} twice: {found[name, seed].name} and {path.name}; remove one"
-            )
-        found[name, seed] = path
+        named.setdefault((name, seed), []).append(path)
+    found = {key: paths[0] for key, paths in named.items() if len(paths) == 1}
+    refused = [_twice(folder, *key, paths) for key, paths in named.items() if len(paths) > 1]
     if not found:
         raise ImportRefused(
-            f"{folder} holds no video of these cases; files are named <case id>.mp4, as {cases[0].name}.mp4"
+            refused[0].reason
+            if refused
+            else f"{folder} holds no video of these cases; files are named <case id>.mp4, as {cases[0].name}.mp4"
         )
     remarks = [f"{len(unknown)} videos belong to no case, as {unknown[0]}"] if unknown else []
-    missing = tuple(name for name in by_name if not any(name == key[0] for key in found))
+    remarks += [one.reason for one in refused]
+    refused += [RefusedVideo(file=name, reason=f"{name} {STRANGE}") for name in unknown]
+    answered = {name for name, _ in named}
+    missing = tuple(name for name in by_name if name not in answered)
     if missing:
         remarks.append(f"{len(missing)} of {len(cases)} cases have no video, as {missing[0]}")
     rows, others = _generations(folder, system, {(by_name[name], seed): path for (name, seed), path in found.items()})
-    return GenerationList(rows, missing, (*remarks, *others))
+    return GenerationList(rows, missing, tuple(refused), (*remarks, *others))
 
 
 def name_benchmark(path: Path, name: str) -> int:
@@ -112,6 +119,12 @@ def name_benchmark(path: Path, name: str) -> int:
     except OSError as error:
         raise ImportRefused(f"{path} cannot be written: {error.strerror}; check its owner and the space left") from error
     return len(cases)
+
+
+def _twice(folder: Path, name: str, seed: int, paths: Sequence[Path]) -> RefusedVideo:
+    files = " and ".join(path.name for path in paths)
+    told = f"{folder} holds case {name} with seed {seed} {'twice' if len(paths) == 2 else f'{len(paths)} times'}: {files}"
+    return RefusedVideo(file=paths[0].name, case_id=name, seed=seed, reason=f"{told}; keep one")
 
 
 def _name_and_seed(stem: str, known: Iterable[str]) -> tuple[str, int]:

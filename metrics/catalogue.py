@@ -12,12 +12,22 @@ from metrics.table import METRICS, SETS
 TARGET = Path(__file__).parents[1] / "docs" / "metrics.md"
 HEAD = """# Metrics
 Written by `python -m metrics.catalogue` from each metric's own declaration; a test holds it to them. A metric measures one
-generated video of a case. Where it gives no value its row is NULL with a reason that begins with the state: `not
-applicable`, `no detection`, `unavailable` (a model is not bound) or `failed`. Ids that end in `_compat` reproduce an upstream
+generated video of a case. Where it gives no value its row is NULL with a reason that begins with the state, below.
+Ids that end in `_compat` reproduce an upstream
 script with its quirks; the metric of the same name without it is the one to use. Metrics that rest on classical
 vision, as those with `embedded_` ids, are never ranked beside model scores.
 
 `studio-backend evaluate --metrics a,b` takes ids and names of sets; without it every metric runs whose roles are bound.
+The run goes on over every video, and its exit code says what it came to:
+
+| state | what it means | exit code |
+|---|---|--:|
+| `not applicable` | the case, or what the video shows, gives the metric nothing to measure | 0 |
+| `no detection` | nothing was found of what it compares: no face, no subject | 0 |
+| `too short` | the video has fewer frames than the metric needs | 1 |
+| `unavailable` | a model is not bound, or its weights are missing | 1 |
+| `failed` | the video or a reference cannot be read, a model gave no number, a judge no score; also a video that belongs to no case, and two videos of one case and seed | 1 |
+| `over budget` | `--max-cost` is spent: a stop; the same call with a higher one goes on | 75 |
 """
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from backend.domain import Absent
-from metrics.diagnostics_traces import FirstFrame, SmallTraces
+from metrics.diagnostics_traces import NUM_ANCHORS, FirstFrame, SmallTraces
 from metrics.embedded import nan_max
 from metrics.embedded_odds import chance, identity_odds
 from metrics.embedded_subjects import ReferenceSubjects, SubjectsSeen
@@ -72,7 +72,7 @@ class FirstFramesBlur(Metric):
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         sharpness = given["traces"]["sharpness"]
         if len(sharpness) < self.num_first + MIN_FRAMES:
-            return Measured(value=Absent(f"not applicable: {len(sharpness)} frames have no first ones"), num_units=0)
+            return Measured(value=Absent(f"too short: {len(sharpness)} frames have no first ones"), num_units=0)
         log = np.log2(sharpness + 1e-3)
         # Against the sharpest quarter of the next frames, which the camera has not left yet.
         after = log[self.num_first : max(2 * self.num_first + MIN_FRAMES, len(log) // 3)]
@@ -155,8 +155,13 @@ class ColourDrift(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         steps, frames = given["traces"]["gain_step"], given["traces"]["gain_frame"]
-        if len(steps) == 0 or not np.isfinite(steps).all():
-            return Measured(value=Absent("not applicable: too short, or frames share too little to compare"), num_units=0)
+        if len(steps) == 0:
+            num = len(given["traces"]["small"])
+            return Measured(
+                value=Absent(f"too short: drift is told from {NUM_ANCHORS} frames, this has {num}"), num_units=0
+            )
+        if not np.isfinite(steps).all():
+            return Measured(value=Absent("not applicable: frames share too little to compare their colours"), num_units=0)
         path = np.vstack([np.zeros(3), np.cumsum(steps, axis=0)])
         time = np.linspace(-0.5, 0.5, len(path))
         centred = path - path.mean(axis=0)
@@ -204,7 +209,7 @@ class FrameRepetition(Metric):
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         small = given["traces"]["small"].astype(np.float32)
         if len(small) < MIN_FRAMES:
-            return Measured(value=Absent(f"not applicable: {len(small)} frames are too few to repeat"), num_units=0)
+            return Measured(value=Absent(f"too short: {len(small)} frames are too few to repeat"), num_units=0)
         distance = np.stack([np.abs(small - frame).mean(axis=(1, 2, 3)) for frame in small])
         steps = np.diag(distance, 1)
         usual = float(np.percentile(steps, 75))

@@ -76,7 +76,7 @@ class _Batches:
     def finish(self) -> Found:
         self._flush()
         if not self._found:
-            return Absent(f"not applicable: {self._seen} frames are fewer than a clip of {self._clip_frames}")
+            return Absent(f"too short: {self._seen} frames are fewer than a clip of {self._clip_frames}")
         features = np.concatenate(self._found).astype(np.float32)
         if not np.isfinite(features).all():
             return Absent("failed: a feature is not finite; the model gave numbers that are none")

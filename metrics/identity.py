@@ -172,7 +172,7 @@ class ArcFaceLong(Metric):
         faces = given["faces"]
         found = faces["num"] > 0
         if len(found) < 2:
-            return _nothing("not applicable: a video of one frame has no later frames")
+            return _nothing("too short: a video of one frame has no later frames")
         first = int(np.argmax(found)) if self.anchor == "first_face" else 0
         if not found[first]:
             return _nothing("no detection: no face on the first frame")

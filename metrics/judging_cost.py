@@ -17,7 +17,7 @@ from metrics.spec import Metric, VideoFacts
 
 
 class BudgetSpent(ModelUnavailable):
-    """The maximum cost is reached; rows of it are unavailable, not failed, and a later run goes on from there."""
+    """The maximum cost is reached; its rows are over budget, not failed, and a later run goes on from there."""
 
     kind = "budget"
 

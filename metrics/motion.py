@@ -50,7 +50,7 @@ class _FlowCollector:
 
     def finish(self) -> Found:
         if not self._flows:
-            return Absent("not applicable: a video of one frame has no motion")
+            return Absent("too short: a video of one frame has no motion")
         return {"flow": np.stack(self._flows), "width_height_fps": self._facts}
 
 
@@ -129,7 +129,7 @@ class _DifferenceCollector:
 
     def finish(self) -> Found:
         if not self._differences:
-            return Absent("not applicable: a video of one frame has no neighbours")
+            return Absent("too short: a video of one frame has no neighbours")
         return {"difference": np.array(self._differences)}
 
 

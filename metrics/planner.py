@@ -93,8 +93,7 @@ class Planner:
         """Failures, and what was made without something that failed, are remembered for this entry only."""
         key = self._key(feature, entry)
         if isinstance(found, StudioError):
-            state = "unavailable" if isinstance(found, ModelUnavailable) else "failed"
-            found = Absent(f"{state}: {found}")
+            found = Absent(f"{_state(found)}: {found}")
         elif not isinstance(found, Exception) and not any(_is_passing(given) for given in self._given(feature, entry)):
             self.store.put(key, found)
         self._memory[key] = found
@@ -204,9 +203,15 @@ def _frames(reader: GuardedReader, wanted: Sequence[int]) -> Iterator[tuple[int,
         raise MediaError(f"{reader.name}: frame {wanted[seen]} cannot be decoded; make the video again", kind="damaged")
 
 
+def _state(error: StudioError) -> str:
+    if isinstance(error, ModelUnavailable):
+        return "over budget" if error.kind == "budget" else "unavailable"
+    return "failed"
+
+
 def _is_passing(found: Found | Exception | None) -> bool:
     """Whether it may be otherwise the next time: a model that is missing now, a file that could not be read."""
-    return isinstance(found, Absent) and found.reason.startswith(("unavailable", "failed"))
+    return isinstance(found, Absent) and found.reason.startswith(("unavailable", "over budget", "failed"))
 
 
 def _attempt(work: Callable[[], T]) -> T | Exception:

@@ -80,7 +80,7 @@ class _Windows:
 
     def finish(self) -> Found:
         if self._seen < 2:
-            return Absent("not applicable: a video of one frame has no motion")
+            return Absent("too short: a video of one frame has no motion")
         while left := self._windows[self._next : self._next + BATCH]:
             self._read(left)
         return {"levels": np.concatenate(self._levels)}

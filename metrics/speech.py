@@ -78,7 +78,7 @@ class SyncDistances(VideoFeature):
         indices = self.frames.indices(facts.num_frames, facts.fps)
         if len(indices) <= self.following.min_frames:
             lasts, least = f"the video has {len(indices)} frames at 25 fps", self.following.min_frames
-            return _Unheard(Absent(f"not applicable: {lasts}; more than {least} are needed"))
+            return _Unheard(Absent(f"too short: {lasts}; more than {least} are needed"))
         return _CropCollector(self, indices, sound["samples"], roles)
 
 

@@ -17,6 +17,7 @@ from metrics.spec import Entry, Feature, Measured, Metric
 from metrics.store import FeatureStore
 
 UNAVAILABLE = "unavailable"
+WITHOUT_ROW = (UNAVAILABLE, "over budget")  # states in which an item is tried again whenever it is asked for
 JUDGE = "Judge"
 NEEDS = {
     "references": lambda case: bool(case.references),
@@ -30,7 +31,8 @@ NEEDS = {
 class Measure:
     """One metric on generated videos: a score each, NULL with its reason where there is none.
 
-    A reason begins with its state: `not applicable`, `no detection`, `unavailable` (a model is missing) or `failed`.
+    A reason begins with its state: `not applicable`, `no detection`, `too short` (the video), `unavailable` (a model is
+    missing), `over budget` or `failed`.
     `beside` are features of other metrics that are computed along when the video is decoded.
     """
 
@@ -76,8 +78,8 @@ class Measure:
         value = measured.value
         if not isinstance(value, Absent) and not math.isfinite(value):
             value = Absent(f"failed: {self.metric.id} is {value}; a model gave a number that is none")
-        if isinstance(value, Absent) and value.reason.startswith(UNAVAILABLE):
-            return Failed(item.id, UNAVAILABLE, value.reason)  # no row: it is tried again whenever it is asked for
+        if isinstance(value, Absent) and value.reason.startswith(WITHOUT_ROW):
+            return Failed(item.id, UNAVAILABLE, value.reason)
         arrays = {**measured.per_frame, **measured.evidence}
         models = {role: context.model_id(role) for role in self.roles}
         score = Score(

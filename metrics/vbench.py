@@ -33,7 +33,7 @@ from metrics.embeddings import (
 from metrics.framing import AllFrames, FramePlan
 from metrics.spec import Arrays, Entry, Feature, Found, Measured, Metric, Roles, VideoFacts, VideoFeature
 
-ONE_FRAME = Measured(value=Absent("not applicable: a video of one frame has no neighbours"), num_units=0, coverage=0.0)
+ONE_FRAME = Measured(value=Absent("too short: a video of one frame has no neighbours"), num_units=0, coverage=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ class _InBetweenCollector:
 
     def finish(self) -> Found:
         if not self._levels:
-            return Absent(f"not applicable: a video of {self._seen} frames has no frame between two; 3 are needed")
+            return Absent(f"too short: a video of {self._seen} frames has no frame between two; 3 are needed")
         return {"levels": np.array(self._levels), "frame": np.array(self._indices, np.int64)}
 
 

@@ -1,4 +1,4 @@
-"""The command line: `studio-backend COMMAND`. Exit code 0 when nothing failed, 1 with failures listed, 2 for a wrong call."""
+"""The command line: `studio-backend COMMAND`. What its exit codes mean stands in `exit_codes`."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from backend.cli.consenting import consent
 from backend.cli.endpoints import endpoints_app
 from backend.cli.erasing import erase
 from backend.cli.evaluating import evaluate
+from backend.cli.exit_codes import BROKE_OFF, DONE, FAILURES, INTERRUPTED
 from backend.cli.generating import generate
 from backend.cli.importing import SCORE_FORMATS, import_
 from backend.cli.jobs import jobs_app
@@ -78,8 +79,6 @@ app.command()(provenance)
 app.command()(serve)
 app.command("import")(import_)
 
-BROKE_OFF = 3  # of `demo`: nothing was curated, as opposed to some inputs that failed
-
 
 def main() -> None:
     """Entry point: failures that a person can mend are one sentence on stderr."""
@@ -92,13 +91,13 @@ def main() -> None:
             emit({"error": {"kind": error.kind, "message": str(error)}})
         else:
             warn(f"studio-backend: {error}")
-        raise SystemExit(getattr(error, "exit_code", 1)) from None
+        raise SystemExit(getattr(error, "exit_code", FAILURES)) from None
     except KeyboardInterrupt:
         warn("studio-backend: stopped; what was done is kept")
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        raise SystemExit(DONE) from None
 
 
 def _stop(owner: int, number: int, _: object) -> None:

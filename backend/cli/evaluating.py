@@ -1,7 +1,7 @@
 """Commands that judge generated videos."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.api import Api, CostForecast, EvaluationJob, EvaluationRow
+from backend.cli.exit_codes import DONE, FAILURES, STOPPED
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
@@ -21,6 +22,7 @@ from backend.cli.options import (
     WorkersOption,
 )
 from backend.cli.output import emit, follow, say, warn
+from backend.domain.evaluations import OVER_BUDGET, WANTING
 from backend.domain.ranking import TOTAL, SetDistance
 from backend.engine.context import load
 from backend.jobs import CALLS
@@ -28,6 +30,7 @@ from backend.workspace import Layout
 from backend.workspace.ranking import preset_of
 
 SHOWN_PROBLEMS = 20
+COLUMNS = ("not applicable", "no detection", "too short", "unavailable", "over budget", "failed")
 
 
 def evaluate(
@@ -91,15 +94,28 @@ def evaluate(
         rows = tuple(row for row in found if row.benchmark == asked.benchmark)
         distances = api.set_distances(systems=(system,), benchmark=asked.benchmark)
         total = total_of(api, system, benchmark=asked.benchmark, preset=preset) if rows else None
-    tell(asked, rows, distances, total, as_json=as_json)
+    tell(asked, system, rows, distances, total, as_json=as_json)
     if job.state == "failed":
         warn(f"studio-backend: evaluation broke off: {job.message}")
-    failed = any(one.state == "failed" for one in (*rows, *distances))
-    raise SystemExit(1 if job.state != "done" or failed else 0)
+    states = {row.state for row in rows} | {one.state for one in distances if true or one.state == "failed"}
+    code = exit_code(states, done=job.state == "done", all_taken=not asked.refused)
+    if code == STOPPED:
+        warn("studio-backend: stopped at the maximum cost; the same call with a higher --max-cost goes on")
+    raise SystemExit(code)
+
+
+def exit_code(states: Collection[str], *, done: bool, all_taken: bool) -> int:
+    """What an evaluation comes to. A spent budget comes before failures: they are told by the run that ends."""
+    if not done:
+        return FAILURES
+    if OVER_BUDGET in states:
+        return STOPPED
+    return DONE if all_taken and WANTING.isdisjoint(states) else FAILURES
 
 
 def tell(
     asked: EvaluationJob,
+    system: str,
     rows: tuple[EvaluationRow, ...],
     distances: Sequence[SetDistance],
     total: dict[str, Any] | None,
@@ -110,7 +126,11 @@ def tell(
     if as_json:
         emit(
             {
-                "rows": [*(dataclasses.asdict(row) for row in rows), *map(set_row, distances)],
+                "rows": [
+                    *(dataclasses.asdict(row) for row in rows),
+                    *map(set_row, distances),
+                    *refused_rows(asked, system),
+                ],
                 "distances": [dataclasses.asdict(one) for one in distances],
                 "total": total,
                 "benchmark": asked.benchmark,
@@ -120,6 +140,8 @@ def tell(
         )
         return
     show_rows(rows, asked.metrics)
+    for one in asked.refused[:SHOWN_PROBLEMS]:
+        say(f"  {one.reason}")
     show_distances(distances)
     if total is not None:
         show_total(total)
@@ -143,6 +165,26 @@ def show_total(total: dict[str, Any]) -> None:
         return
     ends = "" if total["low"] is None else f" ({total['low']:.4f} to {total['high']:.4f})"
     say(f"{total['system']}, total by {total['preset']}: {total['value']:.4f}{ends} over {total['num_cases']} cases")
+
+
+def refused_rows(asked: EvaluationJob, system: str) -> list[dict[str, Any]]:
+    """A video that is not measured among the rows: without a value of any metric, and of no case where it has none."""
+    return [
+        {
+            "case_id": one.case_id,
+            "benchmark": asked.benchmark,
+            "system": system,
+            "seed": one.seed,
+            "metric": metric,
+            "value": None,
+            "state": "failed",
+            "reason": f"failed: {one.reason}",
+            "num_units": 0,
+            "coverage": 0.0,
+        }
+        for one in asked.refused
+        for metric in asked.metrics
+    ]
 
 
 def set_row(one: SetDistance) -> dict[str, Any]:
@@ -191,18 +233,17 @@ def show_forecast(found: CostForecast, *, as_json: bool) -> None:
 def show_rows(rows: tuple[EvaluationRow, ...], metrics: tuple[str, ...]) -> None:
     """A line a metric: mean over the videos that have a value, and how many ended in which other state."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("metric", "mean", "scored", "not applicable", "no detection", "unavailable", "failed"):
+    shown = [name for name in COLUMNS if any(row.state == name.replace(" ", "_") for row in rows)]
+    for name in ("metric", "mean", "scored", *shown):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for metric in metrics:
         own = [row for row in rows if row.metric == metric]
         values = [row.value for row in own if row.value is not None]
-        states = [
-            sum(row.state == state for row in own) for state in ("not_applicable", "no_detection", "unavailable", "failed")
-        ]
+        states = [sum(row.state == name.replace(" ", "_") for row in own) for name in shown]
         mean = f"{sum(values) / len(values):.4f}" if values else "–"
         table.add_row(metric, mean, str(len(values)), *(str(count) if count else "" for count in states))
     Console(width=110).print(table)
-    problems = [row for row in rows if row.state in ("unavailable", "failed")]
+    problems = [row for row in rows if row.state in WANTING]
     for row in problems[:SHOWN_PROBLEMS]:
         say(f"  {row.case_id} (seed {row.seed}), {row.metric}: {row.reason}")
     if len(problems) > SHOWN_PROBLEMS:

@@ -2,6 +2,20 @@
 
 from dataclasses import dataclass
 
+STATES = ("not applicable", "no detection", "too short", "unavailable", "over budget")
+"""How reasons begin that say why there is no value; any other says that measuring failed."""
+WANTING = frozenset({"too_short", "unavailable", "over_budget", "failed"})
+"""States that leave what was asked for undone; the others are answers."""
+OVER_BUDGET = "over_budget"
+
+
+def state_of(value: float | None, reason: str | None) -> str:
+    """scored, or a state of STATES with `_` for spaces, or failed."""
+    if value is not None:
+        return "scored"
+    start = (reason or "").partition(":")[0]
+    return start.replace(" ", "_") if start in STATES else "failed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostForecast:
@@ -20,7 +34,7 @@ class CostForecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRow:
-    """One metric of one video. `state`: scored, not_applicable, no_detection, unavailable or failed."""
+    """One metric of one video. `state`: scored, not_applicable, no_detection, too_short, unavailable, over_budget or failed."""
 
     case_id: str
     benchmark: str
@@ -38,6 +52,16 @@ class EvaluationRow:
     """Artifact of arrays: per-frame values, boxes, answers."""
     imported: bool = False
     """Whether it was measured elsewhere and read from files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedVideo:
+    """A file of a system's folder that is not measured, and why; of a known case and seed, or of none."""
+
+    file: str
+    reason: str
+    case_id: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from backend.domain.evaluations import state_of
+
 TOTAL = "total"
 """The name of a preset's total among metrics."""
 
@@ -125,11 +127,8 @@ class SetDistance:
 
     @property
     def state(self) -> str:
-        """scored, not_applicable, unavailable or failed."""
-        if self.value is not None:
-            return "scored"
-        start = (self.reason or "").partition(":")[0].replace(" ", "_")
-        return start if start in ("not_applicable", "unavailable") else "failed"
+        """scored, not_applicable, too_short, unavailable or failed."""
+        return state_of(self.value, self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

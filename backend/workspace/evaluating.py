@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.api import CostForecast, EvaluationJob, EvaluationRow, Progress
 from backend.domain import Case, ImportRefused, SettingsError
+from backend.domain.evaluations import RefusedVideo, state_of
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan
 from backend.jobs import CALLS
@@ -23,8 +24,6 @@ SELECT * FROM bench_case WHERE NOT starts_with(benchmark, '{REAL_SETS}')
 QUALIFY row_number() OVER (PARTITION BY benchmark, name ORDER BY rowid DESC) = 1"""
 LATEST_GENERATIONS = """
 SELECT * FROM generation QUALIFY row_number() OVER (PARTITION BY case_id, system, seed ORDER BY rowid DESC) = 1"""
-STATES = {"not applicable": "not_applicable", "no detection": "no_detection", "unavailable": "unavailable"}
-"""State of a value that is not there, by how its reason begins; anything else failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,7 @@ class Asked:
     generations: tuple[str, ...]
     metrics: tuple[str, ...]
     missing: tuple[str, ...]
+    refused: tuple[RefusedVideo, ...]
     remarks: tuple[str, ...]
 
 
@@ -66,6 +66,7 @@ def listed(
         generations=tuple(row.id for row in found.generations),
         metrics=names,
         missing=found.missing,
+        refused=found.refused,
         remarks=(*told.remarks, *found.remarks),
     )
 
@@ -96,6 +97,7 @@ def described(asked: Asked, job: Progress) -> EvaluationJob:
         videos=len(asked.generations),
         metrics=asked.metrics,
         missing=asked.missing,
+        refused=asked.refused,
         remarks=asked.remarks,
     )
 
@@ -232,7 +234,7 @@ def _row(
         seed=seed,
         metric=metric,
         value=value,
-        state="scored" if value is not None else _state(reason),
+        state=state_of(value, reason),
         reason=reason,
         num_units=num_units,
         coverage=coverage,
@@ -240,7 +242,3 @@ def _row(
         evidence=evidence,
         imported=imported,
     )
-
-
-def _state(reason: str | None) -> str:
-    return next((state for start, state in STATES.items() if (reason or "").startswith(start)), "failed")

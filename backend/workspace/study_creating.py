@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend.domain import Case, Generation, ProjectError, SettingsError, digest, resource
+from backend.domain import Case, Generation, ImportRefused, ProjectError, SettingsError, digest, resource
 from backend.domain.studies import LANGUAGES, MAIN, PRACTICE, Rules, StudyDesign, StudyItem
 from backend.domain.study_plans import StudyDraft
 from backend.engine.context import load
@@ -141,8 +141,10 @@ def _named(draft: StudyDraft) -> tuple[tuple[Case, ...], tuple[Generation, ...]]
     if not cases:
         raise ProjectError(f"{draft.cases} holds no cases; a study needs at least one")
     find = load(CALLS["find_generations"])
-    videos = [row for system, folder in folders.items() for row in find(Path(folder), system, cases).generations]
-    return tuple(cases), tuple(videos)
+    found = [find(Path(folder), system, cases) for system, folder in folders.items()]
+    for one in (one for each in found for one in each.refused if one.case_id):
+        raise ImportRefused(one.reason)  # which of two a study shows is for whoever made them to say
+    return tuple(cases), tuple(row for each in found for row in each.generations)
 
 
 def _known(

@@ -180,6 +180,6 @@ def test_duplicates_are_found_behind_surer_boxes_that_are_compared_with_referenc
 
 
 @pytest.mark.parametrize("metric", [FirstFramesBlur(), ColourDrift(), FrameRepetition()])
-def test_one_frame_is_not_applicable(entry_of: MakeEntry, tmp_path: Path, metric) -> None:
+def test_one_frame_is_too_short(entry_of: MakeEntry, tmp_path: Path, metric) -> None:
     value = measured(metric, entry_of(video()[:1]), tmp_path).value
-    assert isinstance(value, Absent) and value.reason.startswith("not applicable")
+    assert isinstance(value, Absent) and value.reason.startswith("too short: ")

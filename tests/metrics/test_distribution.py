@@ -153,7 +153,7 @@ def test_fvd_looks_at_whole_clips(planner: Planner, videos: list[Path]) -> None:
     """Clips of 4: two of 10 frames, two of 9, and none of 3, which is told."""
     found = [features_of(planner, video, FvdFeatures(clip_frames=4)) for video in videos]
     assert [one.value for one in found if isinstance(one, Measured)] == [2, 2]
-    assert found[2] == Absent("not applicable: 3 frames are fewer than a clip of 4")
+    assert found[2] == Absent("too short: 3 frames are fewer than a clip of 4")
 
 
 def test_clip_is_the_frames_in_order(planner: Planner, videos: list[Path]) -> None:

@@ -301,7 +301,7 @@ def test_first_frame_without_a_face_gives_no_score(entry_of: MakeEntry) -> None:
     assert found == Absent("no detection: no face on the first frame")
     assert ArcFaceLong(anchor="first_face").combine(entry, given).value == pytest.approx(0.6)
     alone = ArcFaceLong().combine(entry, {"faces": given_faces([[EAST]])}).value
-    assert isinstance(alone, Absent) and alone.reason.startswith("not applicable")
+    assert isinstance(alone, Absent) and alone.reason.startswith("too short")
     gone = {"faces": given_faces([[EAST], [], []])}
     assert isinstance(ArcFaceLong().combine(entry, gone).value, Absent)
     assert ArcFaceLongStrict().combine(entry, gone).value == 0.0

@@ -144,7 +144,7 @@ def test_still_video_is_held_to_a_stricter_threshold(entry_of: MakeEntry, tmp_pa
 @pytest.mark.parametrize("metric", [MotionSmoothnessCompat(), MotionSmoothness()])
 def test_one_frame_has_no_smoothness(metric: Metric, entry_of: MakeEntry, tmp_path: Path) -> None:
     found = measured(metric, entry_of(flat(100)), Levels(), tmp_path / "f")
-    assert found.value == Absent("not applicable: a video of one frame has no motion")
+    assert found.value == Absent("too short: a video of one frame has no motion")
 
 
 def test_shares_that_are_no_numbers_fail(entry_of: MakeEntry, tmp_path: Path) -> None:

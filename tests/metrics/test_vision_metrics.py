@@ -111,7 +111,7 @@ def test_one_frame_gives_numbers_or_reasons(entry_of: MakeEntry, tmp_path: Path,
     found = scores(IDS, lone, tmp_path, weights)
     without = {name for name, score in found.items() if score.value is None}
     assert without == {"subject_consistency", "background_consistency", "i2v_subject", "motion_smoothness"}
-    assert all((found[name].reason or "").startswith("not applicable: a video of") for name in without)
+    assert all((found[name].reason or "").startswith("too short: a video of") for name in without)
 
 
 def test_frame_that_is_its_reference_is_wholly_alike(entry_of: MakeEntry, tmp_path: Path, weights: dict[str, str]) -> None:

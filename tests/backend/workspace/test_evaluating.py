@@ -109,10 +109,10 @@ def test_unreadable_video_fails_alone(api: Api, cases: Path, videos: Path) -> No
     assert all(row.reason and row.reason.startswith("failed: ") for row in rows if row.state == "failed")
 
 
-def test_one_frame_is_not_applicable(api: Api, cases: Path, videos: Path) -> None:
+def test_one_frame_is_too_short(api: Api, cases: Path, videos: Path) -> None:
     write_video(videos / "singleobj_1.mp4", (np.zeros((64, 96, 3), np.uint8) for _ in range(1)), fps=8.0)
     _, rows = measured(api, cases, videos)
-    assert {row.state for row in rows if row.case_id == "singleobj_1"} == {"not_applicable"}
+    assert {row.state for row in rows if row.case_id == "singleobj_1"} == {"too_short"}
 
 
 def test_seeds_are_videos_of_their_own(api: Api, cases: Path, videos: Path) -> None:
@@ -122,8 +122,14 @@ def test_seeds_are_videos_of_their_own(api: Api, cases: Path, videos: Path) -> N
     assert set(values(rows, "temporal_flickering")) == {("singleobj_1", 0), ("singleobj_1", 7)}
 
 
-def test_case_and_seed_twice_is_refused(api: Api, cases: Path, videos: Path) -> None:
-    (videos / "singleobj_2.mp4").rename(videos / "singleobj_1_seed0.mp4")
+def test_of_a_case_and_seed_twice_neither_is_measured(api: Api, cases: Path, videos: Path) -> None:
+    (videos / "singleobj_1_seed0.mp4").write_bytes((videos / "singleobj_1.mp4").read_bytes())
+    asked, rows = measured(api, cases, videos)
+    assert {row.case_id for row in rows} == {"singleobj_2"} and asked.missing == ()
+    (refused,) = asked.refused
+    assert (refused.case_id, refused.seed) == ("singleobj_1", 0)
+    assert "case singleobj_1 with seed 0 twice: singleobj_1.mp4 and singleobj_1_seed0.mp4" in refused.reason
+    (videos / "singleobj_2.mp4").unlink()
     with pytest.raises(ImportRefused, match="case singleobj_1 with seed 0 twice"):
         measured(api, cases, videos)
 

@@ -89,11 +89,11 @@ def test_forecast_asks_nobody_and_counts_what_is_asked(api: Api, stub: Endpoint,
     assert len(stub.requests) == 6
 
 
-def test_spent_budget_leaves_rows_unavailable_and_a_larger_one_goes_on(api: Api, stub: Endpoint, about: dict) -> None:
+def test_spent_budget_is_told_and_a_larger_one_goes_on(api: Api, stub: Endpoint, about: dict) -> None:
     enough_for_one = 60.0
     rows = measured(api, about, max_cost=enough_for_one)
-    assert sorted(row.state for row in rows) == ["scored", "unavailable"]
-    assert all("maximum cost" in (row.reason or "") for row in rows if row.state == "unavailable")
+    assert sorted(row.state for row in rows) == ["over_budget", "scored"]
+    assert all("maximum cost" in (row.reason or "") for row in rows if row.state == "over_budget")
     asked = len(stub.requests)
     assert asked == 3
     rows = measured(api, about, max_cost=1000.0)

@@ -1,0 +1,220 @@
+"""`evaluate`: every bad input ends in a row with a reason, the rest is measured, and the exit code says so."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from PIL import Image
+
+from backend.cli.app import main
+from backend.cli.evaluating import exit_code
+from backend.media.writer import write_video
+from backend.models import endpoint_calls
+from tests.metrics.checkpoints_faces import scene, write_pack
+from tests.metrics.checkpoints_language import Endpoint, endpoint
+
+GOOD, BAD = "singlehuman_1", "singlehuman_2"
+BOTH = "motion_amplitude,frame_repetition"
+Rows = dict[tuple[str, str], dict[str, Any]]
+Evaluate = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+class Bench:
+    """Two cases with a picture each, and a video of each that brightens and moves."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.cases, self.videos = root, root / "cases.json", root / "videos"
+        self.videos.mkdir()
+        self.prompts = {GOOD: "A mug.", BAD: "A mug."}
+        for name, num in ((GOOD, 9), (BAD, 8)):
+            Image.fromarray(scene({(4, 2): 1})).save(root / f"{name}.png")
+            self.film(name, num)
+        self.write()
+
+    def write(self) -> None:
+        about = {"class_label": ["Man"]}
+        told = {name: {**about, "prompt": words, "img_paths": [f"{name}.png"]} for name, words in self.prompts.items()}
+        self.cases.write_text(json.dumps(told))
+
+    def film(self, stem: str, num: int, *, step: int = 1) -> None:
+        """Somebody goes to the right by `step` cells of 32 px a frame, and comes back."""
+        path = [n if n < 5 else 10 - n for n in range(0, num * step, step)] if step else [3] * num
+        write_video(self.videos / f"{stem}.mp4", (scene({(column, 2): 1}) for column in path), fps=8.0, crf=1)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def evaluate(bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Evaluate:
+    def run(metrics: str = BOTH, *options: object) -> tuple[int, dict[str, Any], str]:
+        """Exit code, the JSON document and stderr of the command."""
+        words = ["--cases", bench.cases, "--videos", bench.videos, "--system", "ours", "--metrics", metrics]
+        words += ["--project", bench.root / "project", "--engine", "inline", "--json", *options]
+        monkeypatch.setattr(sys, "argv", ["studio-backend", "evaluate", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        found = capsys.readouterr()
+        return int(ended.value.code or 0), json.loads(found.out), found.err
+
+    return run
+
+
+def rows_of(told: dict[str, Any]) -> Rows:
+    return {(row["case_id"], row["metric"]): row for row in told["rows"]}
+
+
+def ends_in(told: dict[str, Any], state: str, reason: str, *, metric: str = "motion_amplitude", case: str = BAD) -> bool:
+    row = rows_of(told)[case, metric]
+    return row["value"] is None and row["state"] == state and reason in row["reason"]
+
+
+def test_good_videos_end_with_nothing_failed(evaluate: Evaluate) -> None:
+    code, told, _ = evaluate("motion_amplitude")
+    assert code == 0 and {row["state"] for row in told["rows"]} == {"scored"}
+
+
+def test_video_that_stands_still_has_an_amplitude_and_nothing_to_repeat(evaluate: Evaluate, bench: Bench) -> None:
+    bench.film(BAD, 8, step=0)
+    code, told, _ = evaluate()
+    assert code == 0, "standing still is an answer"
+    assert rows_of(told)[BAD, "motion_amplitude"]["value"] == pytest.approx(0, abs=1e-4)
+    assert ends_in(told, "not_applicable", "stands still", metric="frame_repetition")
+
+
+def test_video_of_one_frame_is_too_short(evaluate: Evaluate, bench: Bench) -> None:
+    bench.film(BAD, 1)
+    code, told, _ = evaluate()
+    assert code == 1
+    assert ends_in(told, "too_short", "one frame has no motion")
+    assert ends_in(told, "too_short", "1 frames are too few", metric="frame_repetition")
+    assert rows_of(told)[GOOD, "motion_amplitude"]["state"] == "scored"
+
+
+def test_unreadable_video_fails_alone(evaluate: Evaluate, bench: Bench) -> None:
+    (bench.videos / f"{BAD}.mp4").write_bytes(b"\0" * 3000)
+    code, told, _ = evaluate("motion_amplitude")
+    assert code == 1 and ends_in(told, "failed", "failed: ")
+    assert rows_of(told)[GOOD, "motion_amplitude"]["state"] == "scored"
+
+
+def test_video_of_no_case_is_a_row_of_no_case(evaluate: Evaluate, bench: Bench) -> None:
+    bench.film("stranger_9", 8)
+    code, told, err = evaluate("motion_amplitude")
+    assert code == 1 and "1 videos belong to no case, as stranger_9.mp4" in err
+    row = rows_of(told)[None, "motion_amplitude"]  # pyright: ignore[reportArgumentType]
+    assert (row["value"], row["seed"], row["state"]) == (None, None, "failed")
+    assert "stranger_9.mp4 belongs to no case; name it <case id>.mp4" in row["reason"]
+    assert rows_of(told)[GOOD, "motion_amplitude"]["state"] == rows_of(told)[BAD, "motion_amplitude"]["state"] == "scored"
+
+
+def test_of_one_case_and_seed_twice_neither_is_measured(evaluate: Evaluate, bench: Bench) -> None:
+    bench.film(f"{BAD}_seed0", 8)
+    code, told, _ = evaluate("motion_amplitude")
+    assert code == 1 and ends_in(told, "failed", f"case {BAD} with seed 0 twice: {BAD}.mp4 and {BAD}_seed0.mp4; keep one")
+    assert rows_of(told)[GOOD, "motion_amplitude"]["state"] == "scored"
+
+
+@pytest.mark.parametrize("content", [None, b"\x89PNG broken"])
+def test_reference_that_is_missing_or_corrupt(evaluate: Evaluate, bench: Bench, content: bytes | None) -> None:
+    (bench.root / f"{BAD}.png").unlink()
+    if content:
+        (bench.root / f"{BAD}.png").write_bytes(content)
+    code, told, _ = evaluate("first_frame_copy")
+    assert code == 1 and ends_in(told, "failed", "no reference", metric="first_frame_copy")
+    assert rows_of(told)[GOOD, "first_frame_copy"]["state"] == "scored"
+
+
+def recogniser(bench: Bench, *, gives_nan: bool = False) -> list[str]:
+    """Options that bind a recogniser of faces, which may give numbers that are none."""
+    pack = write_pack(bench.root / "pack")
+    if gives_nan:
+        model = onnx.load(str(pack / "rec.onnx"))
+        for weights in model.graph.initializer:
+            weights.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(weights), np.nan), weights.name))
+        onnx.save(model, str(pack / "rec.onnx"))
+    return ["--set", "roles.FaceRecognizer=paper", "--set", f"models.FaceRecognizer={pack}"]
+
+
+def test_reference_without_a_face_is_no_detection(evaluate: Evaluate, bench: Bench) -> None:
+    Image.fromarray(scene({})).save(bench.root / f"{BAD}.png")
+    code, told, _ = evaluate("facesim_arc", *recogniser(bench))
+    assert code == 0, "that nobody was found is an answer"
+    assert ends_in(told, "no_detection", "no face on reference 1", metric="facesim_arc")
+    assert rows_of(told)[GOOD, "facesim_arc"]["value"] == pytest.approx(1, abs=0.03)
+
+
+def test_numbers_that_are_none_fail(evaluate: Evaluate, bench: Bench) -> None:
+    code, told, _ = evaluate("facesim_arc,motion_amplitude", *recogniser(bench, gives_nan=True))
+    assert code == 1 and ends_in(told, "failed", "not finite; the model gave numbers that are none", metric="facesim_arc")
+    assert rows_of(told)[BAD, "motion_amplitude"]["state"] == "scored"
+
+
+def test_missing_model_is_unavailable(evaluate: Evaluate) -> None:
+    code, told, _ = evaluate("gmescore,motion_amplitude")
+    assert code == 1 and ends_in(told, "unavailable", "unavailable: ", metric="gmescore")
+    assert rows_of(told)[BAD, "motion_amplitude"]["state"] == "scored"
+
+
+@pytest.mark.slow
+def test_prompt_of_5000_words_is_measured(evaluate: Evaluate, bench: Bench) -> None:
+    bench.prompts[BAD] = "mug " * 4999 + "beach"
+    bench.write()
+    bench.film(BAD, 2)
+    (bench.videos / f"{GOOD}.mp4").unlink()
+    code, told, _ = evaluate("embedded_prompt_background,motion_amplitude")
+    assert code == 0
+    assert rows_of(told)[BAD, "motion_amplitude"]["state"] == "scored"
+    row = rows_of(told)[BAD, "embedded_prompt_background"]
+    assert row["state"] != "failed" and "names no place" not in (row["reason"] or ""), "the last word is read"
+
+
+@pytest.fixture
+def judge(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Endpoint, list[str]]]:
+    """An endpoint, and the options that bind it as the judge, whose calls cost one unit a picture."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    monkeypatch.setattr(endpoint_calls.random, "uniform", lambda *_: 0.0)  # of how long to wait before asking again
+    prices = ["per_million_in = 1e6", "per_million_out = 0", "tokens_per_picture = 1", "tokens_per_tile = 0"]
+    (bench.root / "prices.toml").write_text("\n".join(['[models."m"]', *prices, "characters_per_token = 1e9"]))
+    with endpoint() as stub:
+        yield stub, ["--set", "roles.Judge=openai", "--set", f"models.Judge=openai:m@{stub.url}"]
+
+
+def test_judge_that_answers_in_prose_fails(evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench) -> None:
+    stub, bound = judge
+    stub.says("It looks rather natural to me.")
+    (bench.videos / f"{GOOD}.mp4").unlink()
+    code, told, _ = evaluate("natural_compat,motion_amplitude", *bound)
+    assert code == 1 and ends_in(told, "failed", "failed: ", metric="natural_compat")
+    assert rows_of(told)[BAD, "motion_amplitude"]["state"] == "scored"
+
+
+def test_spent_budget_is_a_stop_of_its_own(evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench) -> None:
+    """8 or 9 pictures and a text, asked three times, cost 27 and 30."""
+    stub, bound = judge
+    stub.says("4")
+    limited = [*bound, "--prices", bench.root / "prices.toml", "--max-cost"]
+    code, told, err = evaluate("natural_compat", *limited, 30)
+    states = sorted(row["state"] for row in told["rows"])
+    assert (code, states, len(stub.requests)) == (75, ["over_budget", "scored"], 3)
+    assert "a higher --max-cost goes on" in err
+    assert evaluate("natural_compat", *limited, 30)[0] == 75 and len(stub.requests) == 3
+    code, told, _ = evaluate("natural_compat", *limited, 1000)
+    assert (code, {row["value"] for row in told["rows"]}, len(stub.requests)) == (0, {4.0}, 6)
+
+
+def test_exit_code_is_the_run_s_end_then_the_budget_s_then_failures() -> None:
+    assert exit_code({"over_budget"}, done=False, all_taken=True) == 1
+    assert exit_code({"over_budget", "failed"}, done=True, all_taken=False) == 75
+    assert exit_code({"scored", "not_applicable", "no_detection"}, done=True, all_taken=True) == 0
+    assert exit_code({"scored"}, done=True, all_taken=False) == 1
+    for state in ("too_short", "unavailable", "failed"):
+        assert exit_code({"scored", state}, done=True, all_taken=True) == 1
