@@ -1,8 +1,8 @@
 """What our planner saves against a script per metric: OpenS2V-Eval's and VBench's metrics but for motion amplitude.
 
 Each side runs in a process of its own, on one thread, with the same tiny models (`evaluation_models`); it first measures
-one short clip, so that imports and weights are there, then what is timed. CPU time is user and system, memory the peak
-over what was held at that point.
+one short clip, so that imports, weights and the child in which ours decodes are there, then what is timed. CPU time is user
+and system, memory the peak over what was held at that point, children counted (`bench.cost`).
 """
 
 import json
@@ -24,7 +24,8 @@ from backend.engine.run import PlanRun
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from bench import evaluation_models, evaluation_scripts
-from bench.media import cpu_and_peak, say
+from bench.cost import cpu_and_peak
+from bench.media import say
 from metrics.evaluation import plan_of
 from metrics.spec import Entry
 

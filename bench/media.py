@@ -2,8 +2,8 @@
 
 The work is the same for all: open a 10 s 720p H.264 clip and give RGB frames uint8 by index, on one thread. Ours has the
 frame index that probing kept; the others find frames in their own way. Chosen frames come as one array, all frames come
-in turn. OpenCV gets the faster of seeking and reading
-through. CPU time is that of the whole process after imports; memory is its peak over that after imports.
+in turn. OpenCV gets the faster of seeking and reading through. CPU time and peak memory are those after imports
+(`bench.cost`).
 """
 
 import json
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from backend.media.index import FrameIndex, build_index
 from backend.media.reader import VideoReader
 from backend.media.writer import write_video
+from bench.cost import cpu_and_peak
 
 NUM_FRAMES = 300
 REPEATS = 3
@@ -150,27 +151,6 @@ def _work(reader: str, clip: Path, num: int) -> dict[str, float]:
     found = cpu_and_peak(lambda: numbers.extend(_number(frame) for frame in work(wanted)))
     assert numbers == (wanted or list(range(NUM_FRAMES))), f"{reader} gave the wrong frames: {numbers}"
     return found
-
-
-def cpu_and_peak(work: Callable[[], object]) -> dict[str, float]:
-    """CPU ms of a call in this process, and its peak memory in MiB over what is held now."""
-    baseline = _reset_peak_mib()
-    started = time.process_time()
-    kept = work()
-    found = {"cpu_ms": (time.process_time() - started) * 1e3, "peak_mib": _status_mib("VmHWM") - baseline}
-    del kept
-    return found
-
-
-def _reset_peak_mib() -> float:
-    """Forgets this process's peak, which it inherits in part from its parent (proc(5), clear_refs); memory held now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status_mib("VmRSS")
-
-
-def _status_mib(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 def _number(frame: np.ndarray) -> int:

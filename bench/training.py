@@ -21,7 +21,8 @@ from typing import Any
 import torch
 
 from backend.jobs.board import JobTicket
-from bench.media import cpu_and_peak, say
+from bench.cost import cpu_and_peak
+from bench.media import say
 from training.building import arrangement_of
 from training.conditioning import Conditions
 from training.config import Model, Parallel, TrainConfig
