@@ -421,12 +421,14 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
         cases: tuple[str, ...] = (),
         metrics: tuple[str, ...] = (),
         frames: int = 5,
+        at: tuple[str, ...] = (),
         benchmark: str = "",
     ) -> ComparisonFiles:
         """Writes systems side by side, a sheet a case, and how each metric spreads over them with examples.
 
-        Without names: every system, every measured case (the first 24) and every metric. Raises SettingsError for
-        unknown ones.
+        Without names: every system, every measured case (the first 24) and every metric. `at` names the frames that are
+        shown, by number from 0 (`12`) or time (`1.5s`); without it, `frames` of each video from the first to the last.
+        Raises SettingsError for unknown names.
         """
         ...
 

@@ -94,6 +94,9 @@ def compare(
     cases: Annotated[str, typer.Option("--cases", help="Ids of cases by commas; the first 24 without it.")] = "",
     metrics: Annotated[str, typer.Option("--metrics", help="Metrics by commas; all that were measured.")] = "",
     frames: Annotated[int, typer.Option("--frames", min=1, max=12, help="Frames of each video.")] = 5,
+    at: Annotated[
+        str, typer.Option("--at", metavar="FRAMES", help="Which frames instead: numbers from 0 or times, as 0,40,1.5s.")
+    ] = "",
     project: ProjectOption = HERE,
     benchmark: BenchmarkOption = "",
     as_json: JsonOption = False,
@@ -106,6 +109,7 @@ def compare(
             cases=_listed(cases),
             metrics=_listed(metrics),
             frames=frames,
+            at=_listed(at),
             benchmark=benchmark,
         )
     if as_json:

@@ -12,6 +12,7 @@ PALETTE = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#9
 """Told apart on light and dark pages; what has more systems repeats them with other line styles."""
 DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
 NUM_BINS = 24
+MAX_NAME = 64  # of a line along a video: a system, a case, how much of it the score rests on
 
 
 def radar(axes_of: Sequence[str], values: Mapping[str, Sequence[float | None]], *, label: str) -> Markup:
@@ -65,16 +66,16 @@ def group_bars(
 
 def timeline(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], *, label: str) -> Markup:
     """Values along videos: `(name, frames (N,), values (N,))`. Deterministic SVG."""
-    with canvas(label, 7.2, 2.6, layout="constrained") as figure:
+    with canvas(label, 7.2, 3.0, layout="constrained") as figure:
         axes = figure.add_subplot()
         for number, (name, frames, values) in enumerate(lines):
             colour, dash = _look(number)
-            axes.plot(frames, values, color=colour, linestyle=dash, linewidth=1.1, label=_short(name, 34))
+            axes.plot(frames, values, color=colour, linestyle=dash, linewidth=1.1, label=_short(name, MAX_NAME))
         axes.set_xlabel("frame")
         axes.set_ylabel(label)
         axes.grid(axis="y", color=RULE, linewidth=0.6)
         axes.tick_params(length=0)
-        figure.legend(loc="outside right upper", frameon=False, fontsize=7)
+        figure.legend(loc="outside lower center", frameon=False, fontsize=7, ncols=2)
         return themed_svg(figure, f"{label} by frame of {len(lines)} videos")
 
 

@@ -28,20 +28,33 @@ TEXT_PX = 13
 LINE_PX = 18
 CHARACTER_PX = 7.1  # mean width of DejaVu Sans at TEXT_PX
 MAX_PROMPT_LINES = 5
+MAX_SCORE_LINES = 8
+BOX_COLOURS = {"green": MASK_TINT, "orange": (242, 142, 43), "violet": (176, 72, 190), "yellow": (230, 200, 20)}
 INK, MUTED, PAPER = (28, 27, 24), (110, 106, 98), (255, 255, 255)
 PAGE_THUMB = 280
 
 
+@dataclass(frozen=True, slots=True)
+class ShownBox:
+    """A box in a shown frame's pixels, the place of its metric in `boxes_of`, and whether the score counts it."""
+
+    box: tuple[float, float, float, float]
+    of: int = 0
+    counted: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownVideo:
-    """One system's answer: frames uint8 `(H, W, 3)`, a list of boxes in their pixels for each, scores as text.
+    """One system's answer: frames uint8 `(H, W, 3)` with what each is called, a list of boxes for each, scores as text.
 
-    `remark` says why there are no frames.
+    `boxes_of` names the metrics whose boxes they are, at most BOX_COLOURS. `remark` says what is not shown, and why.
     """
 
     system: str
     frames: tuple[np.ndarray, ...] = ()
-    boxes: tuple[tuple[tuple[float, float, float, float], ...], ...] = ()
+    places: tuple[str, ...] = ()
+    boxes: tuple[tuple[ShownBox, ...], ...] = ()
+    boxes_of: tuple[str, ...] = ()
     scores: tuple[tuple[str, str], ...] = ()
     remark: str = ""
 
@@ -167,11 +180,14 @@ def _laid_out(case: ShownCase) -> _Sheet:
             parts.append(_Words(MARGIN, y + number * LINE_PX, line))
         height = 4 * LINE_PX if not video.frames else 0
         for place, picture in enumerate(_framed(video)):
-            parts.append(_Image(MARGIN + LABEL_WIDTH + place * (FRAME_WIDTH + GAP), y, picture))
-            height = max(height, picture.height)
+            x = MARGIN + LABEL_WIDTH + place * (FRAME_WIDTH + GAP)
+            parts.append(_Image(x, y, picture))
+            if place < len(video.places):
+                parts.append(_Words(x, y + picture.height + 2, video.places[place], muted=True))
+            height = max(height, picture.height + (LINE_PX if video.places else 0))
         told = ",  ".join(f"{name} {value}" for name, value in video.scores) or "no scores"
         y += height + 2
-        for line in _wrapped(f"{video.remark}  {told}".strip(), width - 2 * MARGIN - LABEL_WIDTH, 4):
+        for line in _wrapped(_said(video, told), width - 2 * MARGIN - LABEL_WIDTH, MAX_SCORE_LINES):
             parts.append(_Words(MARGIN + LABEL_WIDTH, y, line, muted=True))
             y += LINE_PX
         y += 2 * GAP
@@ -191,6 +207,14 @@ def _references(parts: list[_Words | _Image], case: ShownCase, x: int, y: int) -
     return y + REFERENCE_HEIGHT + LINE_PX
 
 
+def _said(video: ShownVideo, scores: str) -> str:
+    """What stands below a video's frames: what is not shown, its scores, whose boxes are drawn."""
+    drawn = ", ".join(f"{name} {colour}" for name, colour in zip(video.boxes_of, BOX_COLOURS, strict=False))
+    thin = " (thin: not counted)" if any(not one.counted for on_frame in video.boxes for one in on_frame) else ""
+    boxes = f"boxes: {drawn}{thin}" if drawn else ""
+    return "  ".join(part for part in (video.remark, scores, boxes) if part)
+
+
 def _framed(video: ShownVideo) -> list[Image.Image]:
     """Frames at FRAME_WIDTH with their boxes drawn."""
     found = []
@@ -198,9 +222,9 @@ def _framed(video: ShownVideo) -> list[Image.Image]:
         factor = FRAME_WIDTH / frame.shape[1]
         picture = Image.fromarray(frame).resize((FRAME_WIDTH, max(1, round(frame.shape[0] * factor))))
         draw = ImageDraw.Draw(picture)
-        for x0, y0, x1, y1 in video.boxes[number] if number < len(video.boxes) else ():
-            if x1 > x0 and y1 > y0:
-                draw.rectangle([x0 * factor, y0 * factor, x1 * factor, y1 * factor], outline=MASK_TINT, width=2)
+        for one in video.boxes[number] if number < len(video.boxes) else ():
+            colour = list(BOX_COLOURS.values())[one.of]
+            draw.rectangle([side * factor for side in one.box], outline=colour, width=2 if one.counted else 1)
         found.append(picture)
     return found
 
@@ -218,10 +242,10 @@ def _case_section(number: int, case: ShownCase) -> Section:
     for video in case.videos:
         told = ", ".join(f"{name} {value}" for name, value in video.scores)
         thumbs = tuple(
-            Thumb(image=data_uri(np.asarray(frame), long_side=PAGE_THUMB), title=f"{place + 1} of {len(video.frames)}")
-            for place, frame in enumerate(_framed(video))
+            Thumb(image=data_uri(np.asarray(frame), long_side=PAGE_THUMB), title=place)
+            for place, frame in zip(video.places, _framed(video), strict=True)
         )
-        blocks.append(ImageGrid(thumbs=thumbs, title=video.system, remark=video.remark or told))
+        blocks.append(ImageGrid(thumbs=thumbs, title=video.system, remark=_said(video, told)))
     names = list(dict.fromkeys(name for video in case.videos for name, _ in video.scores))
     rows = tuple((video.system, *(dict(video.scores).get(name, "–") for name in names)) for video in case.videos)
     blocks.append(Table(head=("system", *names), rows=rows, numeric=frozenset(range(1, len(names) + 1))))

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,22 @@ from backend.media.guard import run_guarded
 from backend.media.images import decode_image, encode_webp, read_image
 from backend.media.reader import VideoReader
 from backend.report import comparison_report, render
-from backend.report.comparison import Example, MetricSpread, ShownCase, ShownVideo, sheet_png, sheet_svg
+from backend.report.comparison import (
+    BOX_COLOURS,
+    Example,
+    MetricSpread,
+    ShownBox,
+    ShownCase,
+    ShownVideo,
+    sheet_png,
+    sheet_svg,
+)
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.store.whole_file import write_whole
 from backend.workspace.evaluating import LATEST_GENERATIONS
+from backend.workspace.score_evidence import FoundBoxes, arrays_of, boxes_of, rests_on
 
 PAGE = "compare.html"
 NUM_EXAMPLES = 3
@@ -32,7 +42,8 @@ MOVING_FRAMES = 12  # of an example on a page
 MOVING_WIDTH = 200
 MOVING_S = 3.0
 MAX_CASES = 24
-MAX_BOXES = 8  # on one frame
+MAX_BOXES = 8  # of a metric on one frame
+PLACE = re.compile(r"(?P<frame>\d{1,7})|(?P<second>\d{1,5}(\.\d{1,3})?) ?s")
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -48,8 +59,14 @@ def compare(
     metrics: tuple[str, ...],
     out: Path,
     frames: int,
+    at: tuple[str, ...] = (),
 ) -> ComparisonFiles:
-    """Writes a PNG and an SVG a case and one page. Raises SettingsError for unknown systems, cases or metrics."""
+    """Writes a PNG and an SVG a case and one page: `frames` of each video, or those named by `at` (`12`, `1.5s`).
+
+    Raises SettingsError for unknown systems, cases or metrics, and for what names no frame.
+    """
+    for text in at:
+        frame_at(text, fps=1.0)
     systems = _known("system", systems, [one.system for one in board.answered])
     columns = {column.metric: column for column in board.columns}
     metrics = _known("metric", metrics, list(columns))
@@ -58,7 +75,7 @@ def compare(
     answered = {row.case_id for row in rows}
     names = _known("case", names, [name for name in by_name if name in answered])[:MAX_CASES]
     places = _places(catalog)
-    shown = [_shown(artifacts, by_name[name], rows, systems, places, frames) for name in names]
+    shown = [_shown(artifacts, by_name[name], rows, systems, places, frames, at) for name in names]
     files = []
     for case in shown:
         stem = UNSAFE.sub("_", case.name)
@@ -113,15 +130,43 @@ def read_moving(path: str, count: int, width: int) -> bytes:
     return data.getvalue()
 
 
-def read_frames(path: str, count: int, width: int) -> dict:
-    """`count` frames from the first to the last as WebP `width` wide, their indices, and the video's width."""
+def read_frames(path: str, count: int, width: int, at: Sequence[str] = (), measured: Sequence[int] = ()) -> dict:
+    """Frames as WebP `width` wide, their indices and times, the video's width, and what `at` names that it has not.
+
+    Without any named, `count` of them from the first to the last, each moved to the nearest of those `measured` that is
+    nearer to it than to the next: there the boxes are.
+    """
     with VideoReader(path) as reader:
-        indices = [int(i) for i in np.linspace(0, reader.num_frames - 1, min(count, reader.num_frames))]
-        if count == 1:
-            indices = [reader.num_frames // 2]
+        last, fps = reader.num_frames - 1, reader.index.fps
+        asked = {text: frame_at(text, fps=fps) for text in at}
+        lost = [text for text, index in asked.items() if index > last]
+        if at:
+            indices = list(dict.fromkeys(index for index in asked.values() if index <= last))
+        else:
+            even = [(last + 1) // 2] if count == 1 else np.linspace(0, last, min(count, last + 1)).astype(int).tolist()
+            indices = _nearest(even, measured, last / max(1, 2 * (count - 1)))
         size = (width, max(2, round(reader.height * width / reader.width)))
-        frames = [encode_webp(frame) for frame in reader.at(indices, size=size)]
-        return {"frames": frames, "indices": indices, "width": reader.width}
+        frames = [encode_webp(frame) for frame in reader.at(indices, size=size)] if indices else []
+        times = [index / fps for index in indices]
+        return {"frames": frames, "indices": indices, "times": times, "width": reader.width, "num": last + 1, "lost": lost}
+
+
+def frame_at(text: str, *, fps: float) -> int:
+    """The frame that `12` or `1.5s` names. Raises SettingsError for what names none."""
+    found = PLACE.fullmatch(text.strip())
+    if found is None:
+        raise SettingsError(f"--at {text[:40]!r} names no frame; give numbers from 0 as 0,12,40, or times as 1.5s")
+    return int(found["frame"]) if found["frame"] else round(float(found["second"]) * fps)
+
+
+def _nearest(even: Sequence[int], measured: Sequence[int], reach: float) -> list[int]:
+    """Each index, or the nearest measured one within `reach`."""
+    known = np.array(sorted(measured), int)
+    found = []
+    for index in even:
+        best = int(known[np.abs(known - index).argmin()]) if len(known) else index
+        found.append(best if abs(best - index) < reach else index)
+    return list(dict.fromkeys(found))
 
 
 def _known(what: str, asked: tuple[str, ...], there: Sequence[str]) -> tuple[str, ...]:
@@ -145,51 +190,68 @@ def _shown(
     systems: Sequence[str],
     places: dict[str, str],
     frames: int,
+    at: tuple[str, ...],
 ) -> ShownCase:
     videos = []
     for system in systems:
         own = [row for row in rows if row.case_id == case.name and row.system == system]
         seed = min((row.seed for row in own), default=0)
-        videos.append(_video(artifacts, system, [row for row in own if row.seed == seed], places, frames))
+        videos.append(_video(artifacts, system, [row for row in own if row.seed == seed], places, frames, at))
     labels = case.labels or ("",) * len(case.references)
     references = tuple((label, _picture(path)) for label, path in zip(labels, case.references, strict=True))
     return ShownCase(name=case.name, prompt=case.prompt, references=references, videos=tuple(videos))
 
 
 def _video(
-    artifacts: Artifacts, system: str, rows: Sequence[EvaluationRow], places: dict[str, str], frames: int
+    artifacts: Artifacts,
+    system: str,
+    rows: Sequence[EvaluationRow],
+    places: dict[str, str],
+    frames: int,
+    at: tuple[str, ...],
 ) -> ShownVideo:
-    scores = tuple((row.metric, "–" if row.value is None else f"{row.value:.4f}") for row in rows)
+    evidence = {row.metric: arrays_of(artifacts, row) for row in rows}
+    scores = tuple((row.metric, _score(row, evidence[row.metric])) for row in rows)
     path = places.get(rows[0].generation_id, "") if rows else ""
     if not path:
         return ShownVideo(system=system, scores=scores, remark="imported scores, no video" if rows else "no video")
+    boxes = {name: found for name, arrays in evidence.items() if (found := boxes_of(arrays)) is not None}
+    boxes = dict(list(boxes.items())[: len(BOX_COLOURS)])
+    measured = tuple(sorted({int(frame) for found in boxes.values() for frame in found.frames}))
     try:
-        found = run_guarded(read_frames, (path, frames, READ_WIDTH), subject=Path(path).name, wall_s=WALL_S)
+        about = (path, frames, READ_WIDTH, at, measured)
+        found = run_guarded(read_frames, about, subject=Path(path).name, wall_s=WALL_S)
     except StudioError as error:
         return ShownVideo(system=system, scores=scores, remark=str(error))
-    pictures = tuple(decode_image(data) for data in found["frames"])
-    boxes = _boxes(artifacts, rows, found["indices"], READ_WIDTH / found["width"])
-    return ShownVideo(system=system, frames=pictures, boxes=boxes, scores=scores)
+    lost = f"{', '.join(found['lost'])} lies past its end ({found['num']} frames)" if found["lost"] else ""
+    factor = READ_WIDTH / found["width"]
+    return ShownVideo(
+        system=system,
+        frames=tuple(decode_image(data) for data in found["frames"]),
+        places=tuple(f"frame {n}, {at:.2f} s" for n, at in zip(found["indices"], found["times"], strict=True)),
+        boxes=tuple(_drawn(boxes, index, factor) for index in found["indices"]),
+        boxes_of=tuple(boxes),
+        scores=scores,
+        remark=lost,
+    )
 
 
-def _boxes(
-    artifacts: Artifacts, rows: Sequence[EvaluationRow], indices: Sequence[int], factor: float
-) -> tuple[tuple[tuple[float, float, float, float], ...], ...]:
-    """Boxes that metrics found on the shown frames, in their pixels: of the first metric that has any."""
-    for row in rows:
-        if not row.evidence:
-            continue
-        with np.load(io.BytesIO(artifacts.get(row.evidence)), allow_pickle=False) as arrays:
-            frames = next((arrays[name] for name in ("subject_frame", "frame") if name in arrays.files), None)
-            found = arrays["box"] if "box" in arrays.files else None
-        if frames is None or found is None or found.ndim != 2 or found.shape != (len(frames), 4):
-            continue
-        scaled = np.where(np.isfinite(found), found, 0.0) * factor
-        return tuple(
-            tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in scaled[frames == index][:MAX_BOXES])
-            for index in indices
-        )
-    return ()
+def _score(row: EvaluationRow, arrays: Mapping[str, np.ndarray]) -> str:
+    """A value with what it rests on, or the state that stands in its place."""
+    if row.value is None:
+        return f"– ({row.state.replace('_', ' ')})"
+    on = rests_on(row, arrays)
+    return f"{row.value:.4f}" + (f" ({on})" if on else "")
+
+
+def _drawn(boxes: Mapping[str, FoundBoxes], index: int, factor: float) -> tuple[ShownBox, ...]:
+    """Boxes of the metrics on one frame, in the pixels that it is shown with."""
+    found = []
+    for place, one in enumerate(boxes.values()):
+        for box, counted in one.on(index)[:MAX_BOXES]:
+            x0, y0, x1, y1 = (float(side) * factor for side in box)
+            found.append(ShownBox((x0, y0, x1, y1), place, counted))
+    return tuple(found)
 
 
 def _examples(rows: Sequence[EvaluationRow], places: dict[str, str], seen: dict[str, bytes | None]) -> tuple[Example, ...]:

@@ -38,6 +38,7 @@ from backend.workspace.layout import Layout
 from backend.workspace.library import Library
 from backend.workspace.media import generated_media_id
 from backend.workspace.projection import Projection
+from backend.workspace.score_evidence import arrays_of, timeline
 from backend.workspace.score_tables import ScoreTables, movable_gates, outcome, spread, stored_scores
 from backend.workspace.snapshot import Snapshot
 
@@ -127,7 +128,7 @@ class FigureOperations(LibraryOperations):
         rows = [row for row in self.evaluation(metrics=(metric,)) if row.generation_id == generation_id]
         if not rows:
             raise ProjectError(f"{metric} was not measured on {generation_id[:80]}; run `studio-backend evaluate` first")
-        line, media_id = ranking.timeline(self.artifacts, rows[0]), generated_media_id(generation_id)
+        line, media_id = timeline(arrays_of(self.artifacts, rows[0])), generated_media_id(generation_id)
         if line is None:
             return FrameValues(generation_id=generation_id, metric=metric, media_id=media_id)
         values = tuple(float(v) if math.isfinite(v) else None for v in line[1])

@@ -24,6 +24,7 @@ from backend.store.whole_file import write_whole
 from backend.workspace import comparing
 from backend.workspace.evaluating import IMPORTED, LATEST_GENERATIONS, latest_cases, unlisted
 from backend.workspace.layout import Layout
+from backend.workspace.score_evidence import arrays_of, rests_on, timeline
 
 FACTS = "systems.toml"
 CALIBRATIONS = "calibrations"
@@ -131,9 +132,10 @@ def timelines(rows: Sequence[EvaluationRow], artifacts: Artifacts) -> dict[str, 
         own = [row for row in rows if row.metric == metric and row.evidence]
         systems = len({row.system for row in own})
         for row in sorted(own, key=lambda row: (row.case_id, row.seed, row.system)):
-            line = timeline(artifacts, row)
+            arrays = arrays_of(artifacts, row)
+            line, on = timeline(arrays), rests_on(row, arrays)
             if line and len(found.get(metric, ())) < max(1, MAX_TIMELINES // max(1, systems)) * systems:
-                found.setdefault(metric, []).append((f"{row.system}, {row.case_id}", *line))
+                found.setdefault(metric, []).append((f"{row.system}, {row.case_id}" + (f": {on}" if on else ""), *line))
     return found
 
 
@@ -204,7 +206,7 @@ def export_scores(
     runs = {
         (row.case_id, row.seed): arrays["score"]
         for row in rows
-        if row.metric == RUNS_METRIC and "score" in (arrays := _arrays(artifacts, row))
+        if row.metric == RUNS_METRIC and "score" in (arrays := arrays_of(artifacts, row))
     }
     files = load(CALLS["write_scores"])(format, rows, out, name=system, cases=cases, preset_id=preset, runs=runs)
     scored = [row for row in rows if row.value is not None]
@@ -225,23 +227,6 @@ def _told(name: str, cases: Sequence[Case]) -> str:
     places = [place for case in cases for place in case.references]
     below = f" with pictures below {os.path.commonpath([str(Path(place).parent) for place in places])}" if places else ""
     return f"{name} of {len(cases)} cases{below}"
-
-
-def timeline(artifacts: Artifacts, row: EvaluationRow) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frames and the one array that has a number for each of them."""
-    arrays = _arrays(artifacts, row)
-    frames = arrays.pop("frame", None)
-    if frames is None or frames.ndim != 1 or len(frames) < 2:
-        return None
-    fitting = [a for a in arrays.values() if a.shape == frames.shape and a.dtype.kind in "fiu"]
-    return (frames.astype(float), fitting[0].astype(float)) if fitting else None
-
-
-def _arrays(artifacts: Artifacts, row: EvaluationRow) -> dict[str, np.ndarray]:
-    if not row.evidence:
-        return {}
-    with np.load(io.BytesIO(artifacts.get(row.evidence)), allow_pickle=False) as loaded:
-        return {name: loaded[name] for name in loaded.files}
 
 
 def _packed(runs: np.ndarray) -> bytes:

@@ -243,10 +243,11 @@ class Workspace(
         cases: tuple[str, ...] = (),
         metrics: tuple[str, ...] = (),
         frames: int = 5,
+        at: tuple[str, ...] = (),
         benchmark: str = "",
     ) -> ComparisonFiles:
-        if not 1 <= frames <= MAX_FRAMES:
-            raise SettingsError(f"frames is {frames}; ask for 1 to {MAX_FRAMES} a video")
+        if not 1 <= frames <= MAX_FRAMES or len(at) > MAX_FRAMES:
+            raise SettingsError(f"frames is {len(at) or frames}; ask for 1 to {MAX_FRAMES} a video")
         listed = ranking.cases_of(self.catalog, benchmark)
         rows = ranking.rows_of(self.evaluation(), listed)
         board = ranking.ranked(rows, listed, self.layout, self.catalog, preset="", facts=None, only="", against=())
@@ -261,6 +262,7 @@ class Workspace(
             metrics=metrics,
             out=Path(out),
             frames=frames,
+            at=at,
         )
 
     def import_scores(

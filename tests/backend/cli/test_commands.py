@@ -135,6 +135,7 @@ COMMANDS = {
         "--cases",
         "--metrics",
         "--frames",
+        "--at",
         "--benchmark",
         "--json",
     },

@@ -12,8 +12,10 @@ from PIL import Image
 from backend.api import Api, EvaluationRow
 from backend.domain import SettingsError
 from backend.media.writer import write_video
+from backend.report.comparison import BOX_COLOURS, FRAME_WIDTH, ShownBox, ShownCase, ShownVideo, sheet_png, sheet_svg
 from backend.store.artifacts import Artifacts
-from backend.workspace.comparing import _boxes, read_frames, read_moving
+from backend.workspace.comparing import read_frames, read_moving
+from backend.workspace.score_evidence import arrays_of, boxes_of, rests_on
 from tests.backend.workspace.test_evaluating import measured
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -85,11 +87,30 @@ def test_frames_run_from_the_first_to_the_last(tmp_path: Path) -> None:
     assert read_frames(str(tmp_path / "v.mp4"), 12, 96)["indices"] == list(range(9))
 
 
-def test_boxes_of_shown_frames_are_scaled(tmp_path: Path) -> None:
-    artifacts = Artifacts(tmp_path)
+def test_frames_move_to_where_boxes_were_measured(tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mp4", (np.full((48, 96, 3), 3 * n, np.uint8) for n in range(81)), fps=8.0, crf=1)
+    measured = tuple(np.linspace(0, 80, 32).astype(int).tolist())
+    found = read_frames(str(tmp_path / "v.mp4"), 5, 96, (), measured)
+    assert found["indices"] == [0, 20, 41, 59, 80], "40 and 60 were not looked at, 41 and 59 were"
+    assert read_frames(str(tmp_path / "v.mp4"), 5, 96, (), (30,))["indices"] == [0, 20, 40, 60, 80], "30 is as near to two"
+
+
+def test_chosen_frames_are_shown_and_lost_ones_named(api: Api, bench: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """6 frames at 6 a second: frame 3 is at .5 s."""
+    measured(api, bench[0], bench[1], system="a")
+    api.compare(out=str(tmp_path / "o"), at=("5", "0.5s", "9", "0.5 s"))
+    words = (tmp_path / "o" / "singleobj_1.svg").read_text()
+    assert words.index("frame 5, 0.83 s") < words.index("frame 3, 0.50 s"), "as they were asked for, each once"
+    assert words.count("frame ") == 2 and "9 lies past its end (6 frames)" in words
+    for wrong in ("x", "-1", "1.5", ""):
+        with pytest.raises(SettingsError, match="names no frame"):
+            api.compare(out=str(tmp_path / "o"), at=(wrong,))
+
+
+def row_of(artifacts: Artifacts, arrays: dict[str, np.ndarray], coverage: float = 1.0) -> EvaluationRow:
     data = io.BytesIO()
-    np.savez(data, frame=np.array([0, 4, 4]), box=np.array([[0, 0, 10, 10], [2, 2, 8, 8], [4, 4, 6, np.nan]], float))
-    row = EvaluationRow(
+    np.savez(data, allow_pickle=False, **arrays)
+    return EvaluationRow(
         case_id="c",
         benchmark="b",
         category="",
@@ -100,11 +121,69 @@ def test_boxes_of_shown_frames_are_scaled(tmp_path: Path) -> None:
         state="scored",
         reason=None,
         num_units=1,
-        coverage=1.0,
+        coverage=coverage,
         generation_id="g",
         evidence=artifacts.put(data.getvalue(), "npz"),
     )
-    assert _boxes(artifacts, [row], [0, 3, 4], 0.5) == (((0, 0, 5, 5),), (), ((1, 1, 4, 4), (2, 2, 3, 0)))
+
+
+def test_a_box_a_row_is_found_on_its_frame() -> None:
+    box = np.array([[0, 0, 10, 10], [2, 2, 8, 8], [4, 4, 6, np.nan]], float)
+    found = boxes_of({"frame": np.array([0, 4, 4]), "box": box})
+    assert found is not None and [len(found.on(frame)) for frame in (0, 3, 4)] == [1, 0, 1], "a box of no size is none"
+    assert found.on(4)[0][0].tolist() == [2, 2, 8, 8]
+
+
+def test_boxes_of_nexus_lie_on_their_own_frames_and_say_what_counts() -> None:
+    """Four frames of the plan, two of which a reference is found on; one of the three boxes does not count."""
+    arrays = {
+        "frame": np.array([0, 3, 6, 9]),
+        "likeness": np.array([0.5, np.nan, 0.4, np.nan]),
+        "box_frame": np.array([0, 6, 6]),
+        "box": np.array([[0, 0, 4, 4], [1, 1, 5, 5], [2, 2, 6, 6]], float),
+        "box_is_valid": np.array([True, True, False]),
+        "frames_with_boxes": np.array(2),
+    }
+    found = boxes_of(arrays)
+    assert found is not None
+    assert [(box.tolist(), counts) for box, counts in found.on(6)] == [([2, 2, 6, 6], False), ([1, 1, 5, 5], True)]
+    assert found.on(3) == []
+
+
+def test_each_matched_person_has_a_box() -> None:
+    nobody = [np.nan] * 4
+    of_each = np.array([[[0, 0, 4, 4], [5, 5, 9, 9]], [nobody, [6, 6, 9, 9]]], float)
+    found = boxes_of({"frame": np.array([0, 7]), "similarity": np.array([0.1, 0.2]), "box_of_each": of_each})
+    assert found is not None and [len(found.on(frame)) for frame in (0, 7)] == [2, 1]
+
+
+def test_what_a_score_rests_on_is_told(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    nexus = {"frame": np.arange(32), "frames_with_boxes": np.array(12)}
+    row = row_of(artifacts, nexus, coverage=0.375)
+    assert rests_on(row, arrays_of(artifacts, row)) == "T' 12 of 32 frames, coverage 38%"
+    assert rests_on(row_of(artifacts, {}, coverage=0.5), {}) == "coverage 50%"
+    assert rests_on(row_of(artifacts, {}), {}) == ""
+
+
+def test_boxes_are_drawn_in_the_colour_of_their_metric() -> None:
+    """A counted box of the first metric is a green line of 2 px, one of the second that does not count an orange one of 1."""
+    boxes = (ShownBox((10, 10, 50, 50)), ShownBox((60, 10, 100, 50), 1, counted=False))
+    black = np.zeros((112, FRAME_WIDTH, 3), np.uint8)
+    video = ShownVideo(
+        system="a",
+        frames=(black,),
+        places=("frame 0",),
+        boxes=(boxes,),
+        boxes_of=("nexus", "facesim_cur"),
+        scores=(("x", "1"),),
+    )
+    case = ShownCase(name="c", prompt="p", references=(), videos=(video,))
+    sheet = np.asarray(Image.open(io.BytesIO(sheet_png(case))).convert("RGB"))
+    drawn = [int((sheet == np.array(colour)).all(axis=2).sum()) for colour in BOX_COLOURS.values()]
+    assert drawn == [41**2 - 37**2, 41**2 - 39**2, 0, 0]
+    words = " ".join(element.text or "" for element in ElementTree.fromstring(sheet_svg(case)).iter())
+    assert "boxes: nexus green, facesim_cur orange (thin: not counted)" in words
 
 
 def test_example_moves_from_the_first_to_the_last_frame(tmp_path: Path) -> None:
