@@ -49,17 +49,18 @@ class Form:
 
 
 def form_from_json(text: str, *, origin: str) -> Form:
-    """Reads a form file; `choices` of the form are those of every question that names none.
+    """Reads a form file; `choices` and `reasons` of the form are those of every question that names none.
 
     Raises SettingsError naming `origin` when a field is missing or a key is used twice.
     """
     try:
         raw = json.loads(text)
+        shared = {"choices": raw.get("choices"), "reasons": raw.get("reasons", ())}
         form = Form(
             name=raw["name"],
             title=raw["title"],
             panels=tuple(Panel(**panel) for panel in raw["panels"]),
-            questions=tuple(_question({"choices": raw.get("choices"), **question}) for question in raw["questions"]),
+            questions=tuple(_question({**shared, **question}) for question in raw["questions"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"form {origin} cannot be read: {error}; compare it with resources/forms") from error

@@ -1,8 +1,11 @@
 """Every shipped form can be read, answered by keyboard and told apart."""
 
+import json
+
 import pytest
 
 from backend.domain import IDENTITY_CHOICES, Form, form_from_json, resource
+from metrics.table import SETS
 
 NAMES = sorted(path.stem for path in resource("forms").glob("*.json"))
 STUDIO_KEYS = {"Z", "Space", "Return", "Escape", "Tab"}
@@ -54,3 +57,26 @@ def test_ab_is_answered_by_arrows_with_a_tie_and_both_bad() -> None:
     (question,) = form("ab").questions
     answers = {choice.value: choice.key for choice in question.choices}
     assert answers == {"left": "Left", "tie": "Down", "right": "Right", "both_bad": "X"}
+
+
+@pytest.mark.parametrize("name", ["ab", "best_of", "gloria", "ab_zh", "best_of_zh", "gloria_zh"])
+def test_every_diagnostic_can_be_given_as_a_reason(name: str) -> None:
+    """What a metric looks for, a person can tick: votes and scores of one failure have one name."""
+    for question in form(name).questions:
+        chips = {reason.value: reason.label for reason in question.reasons}
+        assert set(SETS["diagnostics"]) <= set(chips), question.name
+        assert len(set(chips.values())) == len(chips), "no two are called alike"
+
+
+def test_a_question_s_own_reasons_stand_before_the_form_s() -> None:
+    one = {"value": "a", "label": "A", "key": "A"}
+    raw = {
+        "name": "f",
+        "title": "F",
+        "panels": [],
+        "choices": [{**one, "key": "1"}],
+        "reasons": [one],
+        "questions": [{"name": "q", "text": "?"}, {"name": "r", "text": "?", "reasons": []}],
+    }
+    shared, own = form_from_json(json.dumps(raw), origin="f").questions
+    assert [reason.value for reason in shared.reasons] == ["a"] and own.reasons == ()
