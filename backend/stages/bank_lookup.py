@@ -1,22 +1,30 @@
 """The banks as a worker sees them: opened once for a roll of sources, and asked what is like the views of one of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from backend.domain import Box, digest
 from backend.measures.retrieval import chance_bound, person_vector
+from backend.stages.bank_shards import (
+    NAMES,
+    Answer,
+    Ask,
+    OpenShard,
+    ask_all,
+    joined_chance,
+    num_shards_for,
+    shard_of,
+)
 from backend.stages.banks import SPACES, bank_contents, read_part, vectors_of
 from backend.store.artifacts import Artifacts
-from backend.store.banks import open_bank
+from backend.store.banks import BankContent, open_bank
 from backend.store.banks_index import IndexSettings
-from backend.store.banks_search import Bank
 
 OPEN_PARTS = 64
 """Parts of other sources kept in a worker, about 100 kB each."""
@@ -69,35 +77,26 @@ class Views:
         return self._vectors[space][rows]
 
 
-def open_banks(artifacts: Artifacts, roll: str, face_weight: float, *, floor: float) -> "Banks":
+def open_banks(artifacts: Artifacts, roll: str, face_weight: float, *, floor: float, shard_views: int) -> "Banks":
     """The banks of a roll's parts, built below the project's `index/banks` when they are not there."""
-    return _opened(artifacts.root, roll, face_weight, floor)
+    return _opened(artifacts.root, roll, face_weight, floor, shard_views)
 
 
 class Banks:
-    """Banks of one roll of sources."""
+    """Banks of one roll of sources, in as many shards as keep each near `shard_views` views."""
 
-    def __init__(self, root: Path, roll: str, face_weight: float, floor: float) -> None:
+    def __init__(self, root: Path, roll: str, face_weight: float, floor: float, shard_views: int) -> None:
         self._artifacts = Artifacts(root, durable=False)
         listed = json.loads(self._artifacts.get(roll))
         self._parts = [entry["bank_part"][0]["artifact"] for entry in listed]
-        self._face_weight = face_weight
-        generation = digest((tuple(self._parts), face_weight), num_bytes=12)
-        folder = root.parent / "index" / "banks"
-        made: dict[str, Any] = {}
-
-        def content(name: str) -> Any:
-            if not made:
-                tables = [read_part(self._artifacts.get(part)) for part in self._parts]
-                made.update(bank_contents(tables, face_weight=face_weight))
-            return made[name]
-
-        self._banks = {
-            name: _OpenBank(
-                open_bank(folder / name, generation, lambda name=name: content(name), settings=IndexSettings(floor=floor))
-            )
-            for name in ("person", "appearance", "face")
-        }
+        self._face_weight, self._floor = face_weight, floor
+        self._generation = digest((tuple(self._parts), face_weight), num_bytes=12)
+        num = num_shards_for(sum(entry["bank_part"][0]["num_views"] for entry in listed), shard_views)
+        places: list[list[int]] = [[] for _ in range(num)]
+        for number, entry in enumerate(listed):
+            places[shard_of(entry["id"], num)].append(number)
+        self._shards = [self._open_shard(k, numbers, num) for k, numbers in enumerate(places)]
+        self._chance = {name: joined_chance(self._shards, name) for name in NAMES}
 
     def views(self, part: int) -> Views:
         return _read_views(self._artifacts.root, self._parts[part])
@@ -108,25 +107,79 @@ class Banks:
         faced, faceless, bodiless = (
             own.rows_with(body=body, face=face) for body, face in ((True, True), (True, False), (False, True))
         )
-        asked = [
+        wanted = [
             ("person", faced, (0,)),
             ("appearance", faced, (0,)),  # those without a face
             ("appearance", faceless, (0, 1)),
             ("face", faced, (0,)),  # those without a body
             ("face", bodiless, (0, 1)),
         ]
+        wanted = [(name, rows, blocks) for name, rows, blocks in wanted if len(rows)]
+        asks = [
+            Ask(
+                bank=name,
+                queries=self._queries(own, rows, name),
+                blocks=blocks,
+                position=position,
+                lo=floors[name],
+                hi=upper,
+            )
+            for name, rows, blocks in wanted
+        ]
+        by_shard = ask_all(self._shards, asks)
         hits: list[Found] = []
-        for name, rows, blocks in asked:
-            bank = self._banks[name]
-            spans = [bank.before(block, position) for block in blocks]
-            if not len(rows) or not any(stop > start for start, stop in spans):
-                continue
-            queries = self._queries(own, rows, name)
-            answer = bank.bank.search(queries, lo=floors[name], hi=upper, spans=spans)
-            bounds = [bank.chance(own.categories[row], spans, false_per_query) for row in rows.tolist()]
-            for q, row, like in zip(answer.queries.tolist(), answer.rows.tolist(), answer.cosines.tolist()):
-                hits.append(bank.hit(row, own_row=int(rows[q]), cosine=like, bank=name, margin=like - bounds[q]))
+        for k, (name, rows, _) in enumerate(wanted):
+            answers = [answers[k] for answers in by_shard]
+            bounds = [self._bound(name, own.categories[row], answers, false_per_query) for row in rows.tolist()]
+            for shard, answer in enumerate(answers):
+                hits += self._hits(answer, shard, rows, bounds, bank=name)
         return hits
+
+    def _open_shard(self, shard: int, numbers: Sequence[int], num_shards: int) -> OpenShard:
+        made: dict[str, BankContent] = {}
+
+        def content(name: str) -> BankContent:
+            if not made:
+                tables = [read_part(self._artifacts.get(self._parts[number])) for number in numbers]
+                made.update(bank_contents(tables, face_weight=self._face_weight, numbers=numbers))
+            return made[name]
+
+        folder, settings = self._artifacts.root.parent / "index" / "banks", IndexSettings(floor=self._floor)
+        part = f"-{shard + 1}-of-{num_shards}" if num_shards > 1 else ""
+        return OpenShard(
+            {
+                name: open_bank(
+                    folder / (name + part), self._generation, lambda name=name: content(name), settings=settings
+                )
+                for name in NAMES
+            }
+        )
+
+    def _hits(self, answer: Answer, shard: int, rows: np.ndarray, bounds: Sequence[float], *, bank: str) -> Iterator[Found]:
+        columns = (answer.queries, answer.parts, answer.rows, answer.subjects, answer.are_pictures, answer.cosines)
+        for query, part, row, subject, is_picture, like in zip(*(column.tolist() for column in columns)):
+            yield Found(
+                own_row=int(rows[query]),
+                part=part,
+                row=row,
+                subject=subject * len(self._shards) + shard,
+                is_picture=is_picture,
+                cosine=like,
+                bank=bank,
+                margin=like - bounds[query],
+            )
+
+    def _bound(self, bank: str, category: str | None, answers: Sequence[Answer], false_per_query: float) -> float:
+        """The cosine over which chance gives `false_per_query` hits among the rows looked at, or among those of the category."""
+        bounds = []
+        for name in ("", category or ""):
+            if name not in self._chance[bank]:
+                continue
+            mean, dimension = self._chance[bank][name]
+            num = sum(answer.num_of_category.get(name, 0) if name else answer.num_rows for answer in answers)
+            if num > false_per_query and dimension > 1:
+                bounds.append(mean + chance_bound(num, dimension, false_per_query=false_per_query))
+        return max(bounds, default=-1.0)
 
     def _queries(self, own: Views, rows: np.ndarray, name: str) -> np.ndarray:
         if name == "person":
@@ -135,58 +188,9 @@ class Banks:
         return own.vectors(rows, name)
 
 
-class _OpenBank:
-    """A bank with the columns of its rows."""
-
-    def __init__(self, bank: Bank) -> None:
-        self.bank = bank
-        facts = json.loads(bank.rows.schema.metadata[b"bank"])
-        stops = np.cumsum(facts["blocks"])
-        self._blocks = [(int(stop - size), int(stop)) for stop, size in zip(stops, facts["blocks"])]
-        self._chance: dict[str, tuple[float, float]] = facts["chance"]
-        self._parts = bank.rows.column("part").to_numpy()
-        self._rows = bank.rows.column("row").to_numpy()
-        self._subjects = bank.rows.column("subject").to_numpy()
-        self._is_picture = bank.rows.column("is_picture").to_numpy(zero_copy_only=False)
-        categories = np.array(bank.rows.column("category").to_pylist(), dtype=object)
-        self._of_category = {name: np.flatnonzero(categories == name) for name in self._chance if name}
-
-    def before(self, block: int, position: int) -> tuple[int, int]:
-        """Rows of a block whose part came before one: a block is in the order of parts."""
-        start, stop = self._blocks[block]
-        return start, start + int(np.searchsorted(self._parts[start:stop], position))
-
-    def chance(self, category: str | None, spans: Sequence[tuple[int, int]], false_per_query: float) -> float:
-        """The cosine over which chance gives `false_per_query` hits among these rows, or among those of the category."""
-        bounds = []
-        for name in ("", category or ""):
-            if name not in self._chance:
-                continue
-            num = sum(stop - start for start, stop in spans)
-            if name:
-                at = self._of_category[name]
-                num = sum(int(np.diff(np.searchsorted(at, span))[0]) for span in spans)
-            mean, dimension = self._chance[name]
-            if num > false_per_query and dimension > 1:
-                bounds.append(mean + chance_bound(num, dimension, false_per_query=false_per_query))
-        return max(bounds, default=-1.0)
-
-    def hit(self, row: int, *, own_row: int, cosine: float, bank: str, margin: float) -> Found:
-        return Found(
-            own_row=own_row,
-            part=int(self._parts[row]),
-            row=int(self._rows[row]),
-            subject=int(self._subjects[row]),
-            is_picture=bool(self._is_picture[row]),
-            cosine=cosine,
-            bank=bank,
-            margin=margin,
-        )
-
-
 @lru_cache(maxsize=2)
-def _opened(root: Path, roll: str, face_weight: float, floor: float) -> Banks:
-    return Banks(root, roll, face_weight, floor)
+def _opened(root: Path, roll: str, face_weight: float, floor: float, shard_views: int) -> Banks:
+    return Banks(root, roll, face_weight, floor, shard_views)
 
 
 @lru_cache(maxsize=OPEN_PARTS)

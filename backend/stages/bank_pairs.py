@@ -69,6 +69,8 @@ class PairAcross:
     """Views kept for two subjects: the likest, then those in the most different surroundings."""
     false_per_query: float = 1.0
     """Hits by chance for one query that the bound of a bank's size lets through."""
+    shard_views: int = 4_000_000
+    """Views from which a bank is cut in two shards, and again; 4 million of 512 numbers are 8 GB while a shard is built."""
     rigid_inliers: float = 12.0
     """Inliers at which the prior of a non-living subject is met (curation table, S26)."""
     rigid_ratio: float = 0.3
@@ -83,7 +85,13 @@ class PairAcross:
         position = item.one(Survey).position
         floors = {"appearance": self.appearance_floor, "face": self.face_floor, "person": self.person_floor}
         artifacts = cast(Artifacts, context.artifacts)
-        banks = open_banks(artifacts, item.one(Survey).artifact, self.face_weight, floor=min(floors.values()))
+        banks = open_banks(
+            artifacts,
+            item.one(Survey).artifact,
+            self.face_weight,
+            floor=min(floors.values()),
+            shard_views=self.shard_views,
+        )
         found = banks.found(position, floors, upper=self.upper, false_per_query=self.false_per_query)
         links = self._links(banks.views(position), found)
         rows = _LinkRows(self, banks, position, artifacts, links)

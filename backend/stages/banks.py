@@ -100,8 +100,10 @@ def read_part(data: bytes) -> pa.Table:
     return table
 
 
-def bank_contents(parts: Sequence[pa.Table], *, face_weight: float) -> dict[str, BankContent]:
-    """The banks of parts in the order of their sources, by name.
+def bank_contents(
+    parts: Sequence[pa.Table], *, face_weight: float, numbers: Sequence[int] | None = None
+) -> dict[str, BankContent]:
+    """The banks of parts in the order of their sources, by name; `numbers` are theirs where they are a shard's.
 
     Each row has its `part` and `row` there, a `subject` number, `is_picture` and a `category`. Metadata of the rows' schema: `blocks`,
     rows of each block; `chance`, mean and effective dimension of random cosines, by category and of all as "".
@@ -110,7 +112,7 @@ def bank_contents(parts: Sequence[pa.Table], *, face_weight: float) -> dict[str,
         table.append_column("part", pa.array(np.full(table.num_rows, k, np.int32))).append_column(
             "row", pa.array(np.arange(table.num_rows, dtype=np.int32))
         )
-        for k, table in enumerate(parts)
+        for k, table in zip(range(len(parts)) if numbers is None else numbers, parts, strict=True)
     ]
     every = pa.concat_tables(numbered) if numbered else PART_SCHEMA.empty_table()
     has_body, has_face = (every.column(name).is_valid().to_numpy() for name in ("appearance", "face"))

@@ -104,7 +104,7 @@ def build_index(vectors: np.ndarray, path: Path, settings: IndexSettings) -> Ind
 
 
 def read_index(path: Path, facts: IndexFacts) -> QuantisedIndex | None:
-    """Loads an index. None without FAISS: exact search then finds the same, and the few that an index misses.
+    """Opens an index, mapped from the disk. None without FAISS: exact search then finds the same, and the few that an index misses.
 
     Raises StoreError when the file cannot be read.
     """
@@ -114,7 +114,7 @@ def read_index(path: Path, facts: IndexFacts) -> QuantisedIndex | None:
         log.info("FAISS is not installed; bank %s is searched exactly", path.parent)
         return None
     try:
-        return QuantisedIndex(faiss, faiss.read_index(str(path)), facts)
+        return QuantisedIndex(faiss, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), facts)
     except RuntimeError as error:
         raise StoreError(f"bank index {path} cannot be read: {str(error).splitlines()[0]}") from error
 
