@@ -90,10 +90,8 @@ def build_index(vectors: np.ndarray, path: Path, settings: IndexSettings) -> Ind
         return None
     num, length = vectors.shape
     rng = np.random.default_rng(settings.seed)
-    num_lists = 2 ** max(4, round(math.log2(1.15 * math.sqrt(num))))  # 512 for 200,000 rows
-    index = faiss.IndexIVFRaBitQ(faiss.IndexFlatIP(length), length, num_lists, faiss.METRIC_INNER_PRODUCT, True)
-    index.cp.niter, index.cp.seed = settings.iterations, settings.seed + 1234
-    chosen = np.sort(rng.choice(num, min(num, settings.train_per_list * num_lists), replace=False))
+    index = empty_index(faiss, num, length, settings)
+    chosen = np.sort(rng.choice(num, min(num, settings.train_per_list * index.nlist), replace=False))
     index.train(np.ascontiguousarray(vectors[chosen]))
     for start in range(0, num, 1 << 17):
         index.add(np.ascontiguousarray(vectors[start : start + (1 << 17)]))
@@ -101,6 +99,19 @@ def build_index(vectors: np.ndarray, path: Path, settings: IndexSettings) -> Ind
     if facts is not None:
         faiss.write_index(index, str(path))
     return facts
+
+
+def num_lists_for(num: int) -> int:
+    """Inverted lists of an index of so many rows, a power of two near their root: 512 for 200,000."""
+    return 2 ** max(4, round(math.log2(1.15 * math.sqrt(num))))
+
+
+def empty_index(faiss: Any, num: int, length: int, settings: IndexSettings) -> Any:
+    """An untrained index for `num` unit vectors of `length` numbers."""
+    lists = num_lists_for(num)
+    index = faiss.IndexIVFRaBitQ(faiss.IndexFlatIP(length), length, lists, faiss.METRIC_INNER_PRODUCT, True)
+    index.cp.niter, index.cp.seed = settings.iterations, settings.seed + 1234
+    return index
 
 
 def read_index(path: Path, facts: IndexFacts) -> QuantisedIndex | None:

@@ -1,0 +1,110 @@
+"""One measured point of a bank's size: `python -m bench.scale_points NUM` in a process of its own, printed as JSON.
+
+Only the index's codes are held in memory, as on a machine whose vectors lie on its disk: vectors are made again, chunk by chunk, by whoever needs
+them. Every step is timed by processor time on one thread, so that a machine's other work does not count, and without the making of vectors.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+
+from backend.store.banks_index import IndexSettings, empty_index
+from bench.clustered import clustered
+
+LENGTH, CHUNK = 512, 100_000
+QUERIES = 2000
+SAMPLE = 200
+"""Queries whose true neighbours are looked for in all vectors."""
+LO, DELTA, PROBES = 0.6, 0.08, 32
+"""Of the band, its widening for quantised cosines, and lists looked into: what a bank of 200,000 measures for itself is .08 and 16 to 32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What an index of `num` vectors of 512 numbers took; seconds are of one core."""
+
+    num: int
+    lists: int
+    train_s: float
+    add_s: float
+    query_s: float
+    """Of one query: lists chosen, codes compared."""
+    candidates: float
+    """Of one query: what comes back to be scored on its vector."""
+    recall: float
+    peak_mib: float
+    """Over what was held before, a chunk of vectors and those that lists are trained on among it."""
+    bytes_per_vector: float
+    """Of the index as it is written."""
+
+
+def point(num: int) -> Point:
+    """Builds and asks an index of `num` vectors, a multiple of CHUNK."""
+    faiss.omp_set_num_threads(1)
+    settings = IndexSettings()
+    before = _peak_mib()
+    index = empty_index(faiss, num, LENGTH, settings)
+    share = min(1.0, settings.train_per_list * index.nlist / num)
+    train_s = _seconds(index.train, _thinned(num, share))
+    add_s = sum(_seconds(index.add, chunk) for _, chunk in _chunks(num))
+    rows = np.sort(np.random.default_rng(1).choice(num, QUERIES, replace=False))
+    queries = np.concatenate(
+        [chunk[rows[(rows >= start) & (rows < start + CHUNK)] - start] for start, chunk in _chunks(num)]
+    )
+    library: Any = faiss  # its stubs know no parameters of searches
+    given = library.IVFRaBitQSearchParameters(nprobe=PROBES, qb=index.qb, centered=False)
+    answers: list[Any] = []
+    query_s = min(_seconds(lambda: answers.append(index.range_search(queries, LO - DELTA, params=given))) for _ in range(3))
+    starts, _, found = answers[-1]
+    return Point(
+        num=num,
+        lists=index.nlist,
+        train_s=train_s,
+        add_s=add_s,
+        query_s=query_s / QUERIES,
+        candidates=len(found) / QUERIES,
+        recall=_recall(num, queries[:SAMPLE], [set(found[starts[k] : starts[k + 1]].tolist()) for k in range(SAMPLE)]),
+        peak_mib=_peak_mib() - before,
+        bytes_per_vector=faiss.serialize_index(index).nbytes / num,
+    )
+
+
+def _chunks(num: int) -> Iterator[tuple[int, np.ndarray]]:
+    """First row and vectors of each chunk: identities are a chunk's own, five views of each."""
+    for start in range(0, num, CHUNK):
+        yield start, clustered(CHUNK, identities=CHUNK // 5, categories=200, length=LENGTH, seed=start // CHUNK)
+
+
+def _thinned(num: int, share: float) -> np.ndarray:
+    """About so many of the vectors."""
+    return np.concatenate([chunk[:: max(1, round(1 / share))] for _, chunk in _chunks(num)])
+
+
+def _recall(num: int, queries: np.ndarray, found: list[set[int]]) -> float:
+    there = wanted = 0
+    for start, chunk in _chunks(num):
+        which, row = np.nonzero(queries @ chunk.T >= LO)
+        wanted += len(row)
+        there += sum(start + r in found[q] for q, r in zip(which.tolist(), row.tolist()))
+    return there / wanted
+
+
+def _seconds(work: Callable[..., object], *given: object) -> float:
+    started = time.process_time()
+    work(*given)
+    return time.process_time() - started
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(point(int(sys.argv[1])))) + "\n")
