@@ -12,10 +12,11 @@ from backend.exports.image_bank import unpack_images
 from backend.exports.opens2v_import import lay_beside
 from backend.exports.table_import import TableTaken, take_table, write_missing
 from backend.exports.table_map import read_map, shipped_maps
+from backend.exports.vector_import import VectorsTaken, take_vectors
 from backend.settings import nearest
 
 SCORE_FORMATS = ("opens2v-scores", "vbench")
-IMPORTS = ("opens2v", "table", "images", *SCORE_FORMATS)
+IMPORTS = ("opens2v", "table", "images", "vectors", *SCORE_FORMATS)
 
 
 VideosOption = Annotated[
@@ -26,6 +27,10 @@ MapOption = Annotated[
     str, typer.Option("--map", help=f"table: {', '.join(shipped_maps())}, or a TOML file that names the columns.")
 ]
 KeepOption = Annotated[str, typer.Option("--keep", help='table: which rows, by the map\'s scores, as "aesthetic > 4.5".')]
+NamesOption = Annotated[
+    Path | None,
+    typer.Option("--names", help="vectors: table of as many rows that names the pictures (Parquet, CSV, JSONL)."),
+]
 MissingOption = Annotated[
     Path | None, typer.Option("--missing", help="table: write the names of files that are not here yet, a line each.")
 ]
@@ -42,17 +47,23 @@ def import_(
         str,
         typer.Argument(
             help="opens2v (metadata JSON of its pipeline: captions), table (CSV, JSONL, Parquet: captions), images (a tar or zip of"
-            " pictures); or scores: opens2v-scores (a folder), vbench (an _eval_results.json)."
+            " pictures), vectors (.npy of pictures that are here); or scores: opens2v-scores (a folder), vbench (an _eval_results.json)."
         ),
     ],
     path: Annotated[Path, typer.Argument(help="What to read.")],
     videos: VideosOption = None,
-    licence: Annotated[str | None, typer.Option(help="opens2v, table, images: licence of the media.")] = None,
-    attribution: Annotated[str | None, typer.Option(help="opens2v, table, images: whom to name.")] = None,
+    licence: Annotated[str | None, typer.Option(help="opens2v, table, images, vectors: licence of the media.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="opens2v, table, images, vectors: whom to name.")] = None,
     map_name: MapOption = "",
     keep: KeepOption = "",
     missing: MissingOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="images: new folder for the pictures.")] = None,
+    names: NamesOption = None,
+    column: Annotated[str, typer.Option("--column", help="vectors: the table's column of pictures' paths.")] = "image_path",
+    pictures: Annotated[Path | None, typer.Option("--pictures", help="vectors: folder of the pictures.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="vectors: what made them, as `doctor` names the AppearanceEmbedder.")
+    ] = "",
     system: Annotated[str | None, typer.Option("--system", help="Scores: whose they are.")] = None,
     cases: CasesOption = None,
     references: ReferencesOption = None,
@@ -66,6 +77,7 @@ def import_(
         "opens2v": (("--videos", videos),),
         "table": (("--videos", videos), ("--map", map_name)),
         "images": (("--out", out),),
+        "vectors": (("--names", names), ("--pictures", pictures), ("--model", model)),
     }.get(format, (("--system", system), ("--cases", cases)))
     if absent := [name for name, value in asked if not value]:
         raise typer.BadParameter(f"import {format} asks for it; docs/formats.md says what for", param_hint=absent[0])
@@ -76,6 +88,9 @@ def import_(
         _ingest_table(taken, licence, attribution, missing, project, as_json)
     elif format == "images" and out:
         _import_images(path, out, licence, attribution, project, as_json)
+    elif format == "vectors" and names and pictures:
+        taken = take_vectors(path, names, pictures, column=column, model=model)
+        _ingest_vectors(taken, licence, attribution, project, as_json)
     elif system and cases:
         _import_scores(format, path, system, cases, references, project, as_json)
 
@@ -184,3 +199,22 @@ def _import_images(
     emit(told) if as_json else say(
         f"{pictures} pictures in {out}: {listed.taken} files taken, {listed.known} known already"
     )
+
+
+def _ingest_vectors(
+    found: VectorsTaken, licence: str | None, attribution: str | None, project: Path, as_json: bool
+) -> None:
+    taken = known = 0
+    with opened(project, create=True) as api:
+        if found.pictures:
+            listed = api.ingest(paths=tuple(map(str, found.pictures)), licence=licence, attribution=attribution)
+            taken, known = listed.taken, listed.known
+    for fault in found.faults:
+        warn(fault)
+    told = {"rows": found.rows, "pictures": len(found.pictures), "sidecars": found.written, "waiting": found.waiting}
+    emit({**told, "taken": taken, "known": known, "faults": list(found.faults)}) if as_json else say(
+        f"{found.rows} vectors: {len(found.pictures)} of pictures that are here, {found.written} sidecars written, "
+        f"{found.waiting} of pictures that are not; {taken} files taken, {known} known already"
+    )
+    if found.faults or not found.pictures:
+        raise SystemExit(1)

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,21 @@ class TableRow:
 
 def table_rows(path: Path, told: TableMap) -> Iterator[TableRow | str]:
     """Each row, or a sentence saying what is wrong with it. Raises ImportRefused for a file that is no table of this map."""
-    for number, raw in enumerate(_raw_rows(path, told), start=1):
+    wanted = (told.video, *([told.caption] if told.caption else ()))
+    for number, raw in enumerate(_raw_rows(path, told.columns(), wanted), start=1):
         try:
             yield _row(raw, told, number)
         except ValueError as error:
             yield f"{path.name}, row {number}: {error}"
+
+
+def file_names(path: Path, column: str) -> Iterator[str]:
+    """One column's paths, as `TableRow.names` has them; empty where a row names none. Raises ImportRefused as `table_rows` does."""
+    for raw in _raw_rows(path, (column,), (column,)):
+        try:
+            yield _file_name(raw.get(column))
+        except ValueError:
+            yield ""
 
 
 def parquet_size(path: str) -> list[Any]:
@@ -67,31 +77,32 @@ def parquet_group(path: str, group: int, columns: list[str]) -> str:
         return json.dumps(file.read_row_group(group, columns=columns).to_pylist(), default=str)
 
 
-def _raw_rows(path: Path, told: TableMap) -> Iterator[Mapping[str, Any]]:
+def _raw_rows(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Rows with at least `columns`, those that there are; refuses a table without one that is `wanted`."""
     if path.suffix.lower() not in SUFFIXES:
         raise ImportRefused(f"{path} is no table that is read here; give one of {', '.join(SUFFIXES)}")
     try:
         match path.suffix.lower():
             case ".csv" | ".tsv":
-                yield from _csv_rows(path, told)
+                yield from _csv_rows(path, wanted)
             case ".jsonl":
                 yield from _lines(path)
             case ".json":
                 yield from _listed(path)
             case _:
-                yield from _parquet_rows(path, told)
+                yield from _parquet_rows(path, columns, wanted)
     except OSError as error:
         raise ImportRefused(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ImportRefused(f"{path} is not UTF-8 (at byte {error.start}); save it as UTF-8") from error
 
 
-def _csv_rows(path: Path, told: TableMap) -> Iterator[Mapping[str, Any]]:
+def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     csv.field_size_limit(min(MOST_LINE_BYTES, sys.maxsize))
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         try:
-            _require(path, told, reader.fieldnames or ())
+            _require(path, wanted, reader.fieldnames or ())
             yield from reader
         except csv.Error as error:
             raise ImportRefused(f"{path} line {reader.line_num}: {error}") from error
@@ -124,13 +135,13 @@ def _listed(path: Path) -> Iterator[Mapping[str, Any]]:
         yield _object(path, row, number)
 
 
-def _parquet_rows(path: Path, told: TableMap) -> Iterator[Mapping[str, Any]]:
+def _parquet_rows(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """Crafted Parquet can crash its reader, which is therefore a child."""
     names, num_groups = run_guarded(parquet_size, (str(path),), subject=path.name)
-    _require(path, told, names)
-    wanted = [name for name in told.columns() if name in names]
+    _require(path, wanted, names)
+    read = [name for name in columns if name in names]
     for group in range(num_groups):
-        yield from json.loads(run_guarded(parquet_group, (str(path), group, wanted), subject=path.name, wall_s=300.0))
+        yield from json.loads(run_guarded(parquet_group, (str(path), group, read), subject=path.name, wall_s=300.0))
 
 
 def _object(path: Path, row: Any, number: int) -> Mapping[str, Any]:
@@ -139,10 +150,11 @@ def _object(path: Path, row: Any, number: int) -> Mapping[str, Any]:
     return row
 
 
-def _require(path: Path, told: TableMap, names: Any) -> None:
-    missing = [name for name in (told.video, *([told.caption] if told.caption else ())) if name not in names]
+def _require(path: Path, wanted: Sequence[str], names: Any) -> None:
+    missing = [name for name in wanted if name not in names]
     if missing:
-        raise ImportRefused(f"{path} has no column {missing[0]!r}; it has {', '.join(map(str, names))[:300]}; see --map")
+        has = ", ".join(map(str, names))[:300]
+        raise ImportRefused(f"{path} has no column {missing[0]!r}; it has {has}; see docs/formats.md")
 
 
 def _row(raw: Mapping[str, Any], told: TableMap, number: int) -> TableRow:

@@ -36,10 +36,13 @@ from backend.media.images import blended, encode_webp, image_size
 from backend.media.probe import is_picture
 from backend.stages.boxes import box_scores, rival_overlaps
 from backend.stages.embedding import embed_view
+from backend.stages.given_vectors import given_vector
 from backend.stages.masks import CROP_QUALITY
 
 GIVEN = "alpha"
 """Author of a mask that came with the picture, as its transparency."""
+WHOLE = "whole"
+"""Author of a mask that is all of a picture, which came with its vector."""
 OPAQUE = 128
 LEAST_CUT = 0.005
 """Share of transparent pixels from which the alpha channel is a mask and not an edge's smoothing."""
@@ -54,7 +57,8 @@ class FindPictureSubjects:
     """An Appearance of origin `external` for each subject of a picture, with its mask and vectors.
 
     A transparent ground is the mask; else the Detector looks for subjects, and where it finds none the whole picture is
-    taken for one; the Segmenter cuts it out. Scores are those of a video's appearances (`box_scores`). What cannot be read
+    taken for one; the Segmenter cuts it out. A picture that came with its vector (`given_vectors`) is one subject, and only its
+    background and face are looked at by models. Scores are those of a video's appearances (`box_scores`). What cannot be read
     is Filtered: `ProbeSource` has said what is wrong with the file.
     """
 
@@ -93,17 +97,26 @@ class FindPictureSubjects:
             return Filtered(item.id, f"the picture's shorter side has {min(frame.shape[:2])} px, needs {LEAST_SIDE_PX}")
         artifact = context.artifacts.put(data, "".join(c for c in shape.lower() if c.isalnum())[:8] or "img")
         embedders = [cast(Embedder, context.role(role)) for role in self.roles[2:]]
+        given, remark = given_vector(Path(path), space=embedders[0].space, model=embedders[0].model_id)
         rows: list[Record] = []
-        warnings: list[str] = []
+        warnings: list[str] = [remark] if remark else []
+        if given is not None and not _is_cut(rgba):
+            cut, author = [_all_of(frame)], WHOLE
+        else:
+            cut = self._cut(rgba, frame, context)
+            author = GIVEN if _is_cut(rgba) else cast(Segmenter, context.role("Segmenter")).model_id
         shown = [
             (Appearance(subject_id=None, frame=None, box=box, confidence=sure, origin="external", artifact=artifact), mask)
-            for box, sure, mask in self._cut(rgba, frame, context)
+            for box, sure, mask in cut
         ]
-        author = GIVEN if _is_cut(rgba) else cast(Segmenter, context.role("Segmenter")).model_id
         rivals = rival_overlaps([appearance for appearance, _ in shown])
         for appearance, mask in shown:
-            vectors, remarks = embed_view(appearance.id, frame, mask, appearance.box, embedders)
+            asked = embedders if given is None else embedders[1:]
+            vectors, remarks = embed_view(appearance.id, frame, mask, appearance.box, asked)
             rows += [appearance, _mask_row(appearance, mask, frame, author, context), *vectors]
+            if given is not None:
+                space, model = embedders[0].space, embedders[0].model_id
+                rows.append(Embedding(appearance_id=appearance.id, space=space, model=model, vector=given))
             values = box_scores(appearance, frame, _whole(frame), is_person=False)
             values |= {"max_iou": rivals[appearance.id], "mask_fill": _fill(mask, appearance.box)}
             producer = f"{self.name}/{self.version}:{author}"
@@ -121,10 +134,20 @@ class FindPictureSubjects:
         detections = sorted(detector.detect(_still(frame), [0], ()), key=lambda d: (-d.score, d.box))[: self.most]
         found = [(detection.box, detection.score) for detection in detections]
         if not found:
-            height, width = frame.shape[:2]
-            found = [((width * INSET, height * INSET, width * (1 - INSET), height * (1 - INSET)), 0.0)]
+            found = [(_inset(frame), 0.0)]
         masks, _ = cast(Segmenter, context.role("Segmenter")).segment(frame, [box for box, _ in found])
         return [(box, sure, mask) for (box, sure), mask in zip(found, masks, strict=True) if mask.any()]
+
+
+def _inset(frame: np.ndarray) -> Box:
+    height, width = frame.shape[:2]
+    return width * INSET, height * INSET, width * (1 - INSET), height * (1 - INSET)
+
+
+def _all_of(frame: np.ndarray) -> tuple[Box, float, np.ndarray]:
+    """A whole picture as its subject, whose vector speaks of all of it."""
+    height, width = frame.shape[:2]
+    return (0.0, 0.0, float(width), float(height)), 1.0, np.ones((height, width), bool)
 
 
 def _is_cut(rgba: np.ndarray) -> bool:
