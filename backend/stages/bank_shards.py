@@ -50,8 +50,10 @@ class Answer:
 class Shard(Protocol):
     """Something that answers, here or elsewhere."""
 
-    chance: Mapping[str, Mapping[str, tuple[float, float, int]]]
-    """By bank and category ("" for all): mean and effective dimension of random cosines, and the rows that they were measured on."""
+    @property
+    def chance(self) -> Mapping[str, Mapping[str, tuple[float, float, int]]]:
+        """By bank and category ("" for all): mean and effective dimension of random cosines, and the rows that they were measured on."""
+        ...
 
     def answer(self, asks: Sequence[Ask]) -> list[Answer]: ...
 
