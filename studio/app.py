@@ -104,6 +104,7 @@ def run(
     """
     from PySide6.QtWidgets import QApplication
 
+    from studio.collector import GarbageCollector
     from studio.desk import Desk
     from studio.projects import RecentProjects
 
@@ -127,7 +128,7 @@ def run(
         recent=RecentProjects(data_folder() / "recent.json"),
         theme=theme or str(prefs.value("theme") or "system"),
     )
-    with closing(desk):
+    with closing(GarbageCollector(app)), closing(desk):
         if api is not None and project is not None:
             desk.show(api, project)
         else:

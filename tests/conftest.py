@@ -42,6 +42,18 @@ def real_media() -> Path:
     return REAL_MEDIA
 
 
+@pytest.fixture(autouse=True)
+def _garbage_between_tests(request: pytest.FixtureRequest):
+    """What a test of windows leaves is collected after it in this thread, as `studio.collector` does: never while something is painted."""
+    if "qtbot" not in request.fixturenames or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    yield
+    gc.collect(1)  # what was made since is young
+    gc.enable()
+
+
 @pytest.fixture
 def frozen_heap():
     """Leaves what other tests left in memory out of collections: code that collects often then takes no longer beside them."""
