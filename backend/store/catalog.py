@@ -33,6 +33,8 @@ from backend.store.schema import (
 from backend.store.upgrading import aside
 
 log = logging.getLogger(__name__)
+_NO_ROOM = ("No space left", "failed to offload", "Could not write", "CHECKPOINT during DETACH failed")
+"""What DuckDB says of a disk that takes no more."""
 _NO_DAMAGE = (
     "No space left",
     "Could not write",
@@ -306,7 +308,10 @@ class Catalog:
                 fresh.unlink(missing_ok=True)
                 raise
             except duckdb.Error as error:
-                connection.execute("DETACH DATABASE IF EXISTS rewritten")
+                with contextlib.suppress(
+                    duckdb.Error
+                ):  # it is detached, and says that the disk has no room for a checkpoint
+                    connection.execute("DETACH DATABASE IF EXISTS rewritten")
                 fresh.unlink(missing_ok=True)
                 raise _refused(self.path, error) from error
 
@@ -372,6 +377,8 @@ def is_damage(error: duckdb.Error) -> bool:
 
 def _unopened(path: Path, error: duckdb.Error | OSError) -> StudioError:
     text = _first_line(error)
+    if "No space left" in text:
+        return ProjectError(f"catalog {path} cannot be opened: {text}; free some space and run the command again")
     if isinstance(error, OSError) or any(words in text for words in _NO_DAMAGE):
         return ProjectError(
             f"catalog {path} cannot be opened: {text}; see to it that nothing else holds it, that the disk has space and "
@@ -382,7 +389,7 @@ def _unopened(path: Path, error: duckdb.Error | OSError) -> StudioError:
 
 def _refused(path: Path, error: duckdb.Error) -> Exception:
     text = _first_line(error)
-    if "No space left" in text or "failed to offload" in text or "Could not write" in text:
+    if any(words in text for words in _NO_ROOM):
         return ProjectError(
             f"catalog {path} could not grow: {text}; free some space and run the command again, nothing was lost"
         )

@@ -1,6 +1,6 @@
-"""`python -m tests.faults.filling FOLDER WRITERS RESTS`: fills a disk before every few writes, and prints what came of it, as JSON.
+"""`python -m tests.faults.filling FOLDER RESTS`: fills a disk before every few writes, and prints what came of it, as JSON.
 
-For each writer, for each rest of bytes that is left free: writes until one is refused, reads back while the disk is full, makes
+RESTS is JSON: by the name of a writer, how many bytes are left free at each filling. At each: writes until one is refused, reads back while the disk is full, makes
 room, writes again. In a mount namespace of its own (`disks.run_alone`).
 """
 
@@ -60,11 +60,13 @@ def fill(writer: Writer, ballast: Ballast, rests: list[int]) -> Filled:
         found.lost += len(kept - held)
         found.phantom += len(held - kept)
 
+    writer.ready()
     attempt()
     for rest in rests:
+        writer.ready()
         ballast.leave(rest)
         found.fillings += 1
-        for _ in range(WRITES):
+        for _ in range(1 if writer.once else WRITES):
             if not attempt():
                 break
         try:
@@ -79,14 +81,14 @@ def fill(writer: Writer, ballast: Ballast, rests: list[int]) -> Filled:
     return found
 
 
-def main(folder: str, names: str, rests: str) -> None:
+def main(folder: str, rests: str) -> None:
     logging.disable(logging.CRITICAL)
     found = {}
-    for name in names.split(","):
+    for name, left in json.loads(rests).items():
         disk = Path(folder) / name
         mount_memory(disk, DISK_MB)
         writer = writer_of(name, disk)
-        found[name] = asdict(fill(writer, Ballast(disk), json.loads(rests)))
+        found[name] = asdict(fill(writer, Ballast(disk), left))
         writer.close()
         found[name]["words"] = sorted(set(found[name]["words"]))
     sys.stdout.write(json.dumps(found))

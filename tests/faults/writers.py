@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import pyarrow as pa
 
@@ -28,34 +28,36 @@ from tests.backend.workspace.toy_project import plan, write_toy_video
 from tests.faults.kept_files import CASES, Scored, make_calibration, read_calibrated, vote
 
 
-class Writer(Protocol):
-    """Writes things by number. What was written is there from then on, or, for those that hold one thing, until the next."""
+class Writer:
+    """Writes things by number. What was written is there from then on, or, where `latest`, until the next."""
 
-    latest: bool
+    latest = False
+    once = False
+    """Whether one write is tried at each filling, since it needs what `ready` makes."""
 
-    def write(self, number: int) -> None: ...
+    def ready(self) -> None:
+        """What must be there before the disk fills."""
+
+    def write(self, number: int) -> None:
+        raise NotImplementedError
 
     def tend(self) -> None:
         """What is done besides, now and then; may fail without a loss."""
 
     def held(self) -> set[int]:
         """The numbers that are read back, whole; negative for something half written."""
-        ...
+        raise NotImplementedError
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
-class JournalWriter:
-    latest = False
-
+class JournalWriter(Writer):
     def __init__(self, folder: Path) -> None:
         self.opened = Journal(folder / "journal.sqlite")
 
     def write(self, number: int) -> None:
         self.opened.append([Event(kind="note", id=str(number), actor="ann", body={"text": "x" * 3000})])
-
-    def tend(self) -> None:
-        return
 
     def held(self) -> set[int]:
         assert self.opened.verify_chain().ok
@@ -65,10 +67,8 @@ class JournalWriter:
         self.opened.close()
 
 
-class CatalogWriter:
+class CatalogWriter(Writer):
     """Scores with the work that made them, as evaluation commits them; then the log goes into the file."""
-
-    latest = False
 
     def __init__(self, folder: Path) -> None:
         self.opened = Catalog(folder / "catalog.duckdb")
@@ -94,38 +94,25 @@ class CatalogWriter:
         self.opened.close()
 
 
-class ArtifactWriter:
-    latest = False
-
+class ArtifactWriter(Writer):
     def __init__(self, folder: Path) -> None:
         self.store = Artifacts(folder / "artifacts")
 
     def write(self, number: int) -> None:
         self.store.put(f"{number} ".encode() * 4000, "bin")
 
-    def tend(self) -> None:
-        return
-
     def held(self) -> set[int]:
         assert self.store.verify_all() == []
         left = sum(1 for _ in (self.store.root / ".incoming").iterdir())
         return {int(self.store.get(name).split()[0]) for name in self.store.names()} | ({-1} if left else set())
 
-    def close(self) -> None:
-        return
 
-
-class OutboxWriter:
-    latest = False
-
+class OutboxWriter(Writer):
     def __init__(self, folder: Path) -> None:
         self.opened = Outbox(folder / "outbox.sqlite")
 
     def write(self, number: int) -> None:
         self.opened.put(replace(vote(number), comment="x" * 3000))
-
-    def tend(self) -> None:
-        return
 
     def held(self) -> set[int]:
         return {int(vote.id[1:]) for vote in self.opened.unsent(10_000)}
@@ -134,7 +121,7 @@ class OutboxWriter:
         self.opened.close()
 
 
-class FileWriter:
+class FileWriter(Writer):
     """A file that is written whole, again and again."""
 
     latest = True
@@ -146,15 +133,9 @@ class FileWriter:
     def write(self, number: int) -> None:
         self._put(self.folder, number)
 
-    def tend(self) -> None:
-        return
-
     def held(self) -> set[int]:
         left = [path for path in self.folder.iterdir() if path.name.startswith(".")]
         return {self._get(self.folder)} | {-1 for _ in left}
-
-    def close(self) -> None:
-        return
 
 
 def settings_writer(folder: Path) -> Writer:
@@ -191,10 +172,8 @@ def calibration_writer(folder: Path) -> Writer:
     )
 
 
-class ProjectWriter:
+class ProjectWriter(Writer):
     """What a project writes for others, and the votes of its people: a folder or file a number."""
-
-    latest = False
 
     def __init__(self, folder: Path, what: str) -> None:
         self._what, self._out = what, folder / what
@@ -246,10 +225,8 @@ class ProjectWriter:
         return False
 
 
-class BackupWriter:
+class BackupWriter(Writer):
     """Backups of a journal and a table on a disk of their own."""
-
-    latest = False
 
     def __init__(self, folder: Path) -> None:
         self._project, self._out = folder / "project", folder / "backups"
@@ -261,14 +238,8 @@ class BackupWriter:
     def write(self, number: int) -> None:
         backup_project(self._project, self._out / str(number), {"clip": pa.table({"id": [str(n) for n in range(5000)]})})
 
-    def tend(self) -> None:
-        return
-
     def held(self) -> set[int]:
         return {int(path.name) if path.name.isdigit() else -1 for path in self._out.iterdir() if verify_backup(path)}
-
-    def close(self) -> None:
-        return
 
 
 def careless_writer(folder: Path) -> Writer:
@@ -303,4 +274,15 @@ PROJECT = ("votes", "export", "report", "backup")
 
 
 def writer_of(name: str, folder: Path) -> Writer:
-    return ProjectWriter(folder, name) if name in PROJECT else WRITERS[name](folder)
+    """A writer by its name; those of long work and of training import much, and are looked up when asked for."""
+    if name in PROJECT:
+        return ProjectWriter(folder, name)
+    if name in WRITERS:
+        return WRITERS[name](folder)
+    if name in ("checkpoint", "latents"):
+        from tests.faults.training_writers import TRAINING
+
+        return TRAINING[name](folder)
+    from tests.faults.work_writers import WORK
+
+    return WORK[name](folder)
