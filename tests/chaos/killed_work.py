@@ -1,18 +1,20 @@
 """What processes do until they are killed (tests.chaos.killing). Each is told how to `say` what it has done."""
 
+import itertools
 import os
 import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from backend.api import Api
-from backend.domain import VERIFY_STUDY, Vote
+from backend.domain import VERIFY_STUDY, Receipt, Vote
 from backend.domain.library import Selection
 from backend.exports import folder
 from backend.service import serving
@@ -118,6 +120,18 @@ def serve(say: Say, project: Path) -> None:
     with serving(cast(Api, workspace), project):
         say("serving")
         threading.Event().wait()
+
+
+def serve_each_call_anew(say: Say, project: Path) -> None:
+    """A mutant: a vote that comes again is taken for another one."""
+    append, numbers = Journal.append_votes, itertools.count()
+
+    def append_anew(self: Journal, votes: Sequence[Vote], **more: Any) -> tuple[Receipt, ...]:
+        told = append(self, [replace(vote, id=f"{vote.id}-{next(numbers)}") for vote in votes], **more)
+        return tuple(replace(receipt, id=vote.id) for receipt, vote in zip(told, votes, strict=True))
+
+    Journal.append_votes = append_anew
+    serve(say, project)
 
 
 def erase(say: Say, project: Path, video: str) -> None:

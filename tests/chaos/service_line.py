@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,17 +25,19 @@ from tests.chaos.killing import begin
 PATIENCE_S = 120.0
 FAULTS = ("none", "none", "before", "after", "half")
 """What happens to a request on its way: cut before the service has it, after it was carried out, or in the middle of its answer."""
+SLOW_FAULTS = (*FAULTS, "late", "twice", "again")
+"""`late`: held back; `twice`: passed on a second time over another connection at once; `again`: cut off and passed on later, after those that came meanwhile."""
 
 
 class Service:
     """A process that serves a project; killed and started again as often as wanted."""
 
-    def __init__(self, project: Path) -> None:
-        self.project = project
+    def __init__(self, project: Path, work: Callable[..., None] = killed_work.serve) -> None:
+        self.project, self._work = project, work
         self.process = self._start()
 
     def _start(self) -> BaseProcess:
-        process, pipe = begin(killed_work.serve, self.project, folder=self.project)
+        process, pipe = begin(self._work, self.project, folder=self.project)
         assert pipe.poll(PATIENCE_S), "the service did not start"
         assert pipe.recv() == "serving"
         return process
@@ -56,9 +58,10 @@ class Service:
 class Proxy:
     """A Unix socket before the service's: passes requests on, one after another, or cuts them off as `draw` says."""
 
-    def __init__(self, path: Path, behind: Path, draw: Callable[[], str]) -> None:
-        self.path, self._behind, self._draw = path, behind, draw
+    def __init__(self, path: Path, behind: Path, draw: Callable[[], str], *, late_s: float = 0.0) -> None:
+        self.path, self._behind, self._draw, self._late_s = path, behind, draw, late_s
         self.faults: Counter[str] = Counter()
+        self._repeating: list[threading.Thread] = []
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listening.bind(str(path))
         self._listening.listen(16)
@@ -68,6 +71,25 @@ class Proxy:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+
+    def arrived(self) -> None:
+        """Waits until what was held back or doubled has reached the service."""
+        for one in self._repeating:
+            one.join(PATIENCE_S)
+            assert not one.is_alive(), "a doubled request is not answered"
+
+    def _repeat(self, request: bytes, *, after_s: float) -> None:
+        """Passes a request on over a connection of its own; nobody reads its answer."""
+
+        def send() -> None:
+            time.sleep(after_s)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as service, contextlib.suppress(OSError):
+                service.connect(str(self._behind))
+                service.sendall(request)
+                _message(service)
+
+        self._repeating.append(threading.Thread(target=send, daemon=True))
+        self._repeating[-1].start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -81,7 +103,11 @@ class Proxy:
             while request := _message(client):
                 fault = self._draw()
                 self.faults[fault] += 1
-                if fault == "before":
+                if fault in ("late", "again", "twice"):
+                    time.sleep(self._late_s if fault == "late" else 0)
+                    for _ in range(fault != "late"):
+                        self._repeat(request, after_s=0 if fault == "twice" else 3 * self._late_s)
+                if fault in ("before", "again"):
                     return
                 service.sendall(request)
                 answer = _message(service)
@@ -174,9 +200,9 @@ def wait_until(claim: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def drawn(seed: int) -> Callable[[], str]:
+def drawn(seed: int, faults: Sequence[str] = FAULTS) -> Callable[[], str]:
     chance = random.Random(seed)
-    return lambda: chance.choice(FAULTS)
+    return lambda: chance.choice(faults)
 
 
 def stored_times(project: Path, study_id: str) -> Counter[tuple[str, int]]:
