@@ -19,13 +19,17 @@ IN_README = (
 
 @dataclass(frozen=True)
 class Promise:
-    """A test that is marked as a promise. `test`, `control`: node ids, the control's of a test that shows that `test` can fail."""
+    """A test that is marked as a promise. `test`, `control`: node ids, the control's of a test that shows that `test` can fail.
+
+    `kills`: how many the short and the long version make at least.
+    """
 
     sentence: str
     area: str
     goal: str
     control: str
     test: str
+    kills: tuple[int, int] = (0, 0)
 
 
 def main() -> None:
@@ -59,7 +63,16 @@ def of_file(path: Path, root: Path = ROOT) -> list[Promise]:
             for call in calls:
                 said = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
                 test = f"{path.relative_to(root).as_posix()}::{node.name}"
-                found.append(Promise(ast.literal_eval(call.args[0]), said["area"], said["goal"], said["control"], test))
+                found.append(
+                    Promise(
+                        ast.literal_eval(call.args[0]),
+                        said["area"],
+                        said["goal"],
+                        said["control"],
+                        test,
+                        said.get("kills", (0, 0)),
+                    )
+                )
     return found
 
 

@@ -1,7 +1,12 @@
 """What the product promises when things go wrong: a test each, with a control that shows that the test can fail.
 
-    @pytest.mark.promise("no acknowledged vote is lost ...", area="Durability", goal="0 lost in 1,000 kills", control="path/test_x.py::test_y")
+    @pytest.mark.promise(
+        "no acknowledged vote is lost ...", area="Durability", goal="0 lost in 1,000 kills", control="path/test_x.py::test_y",
+        kills=(20, 1000),
+    )
     def test_...(long: bool, tally: Tally) -> None: ...
+
+`kills`, of promises that survive them: how many the short and the long version have tried at least, of each parameter, or they fail.
 
 The short version runs in `make test`, the long one with `--long` (`make chaos`), which keeps its figures for docs/reliability.md. What
 failed or was skipped keeps no earlier figure, and a long run that skipped a promise ends with 1: nobody knows whether it holds. A figure is
@@ -115,6 +120,9 @@ def pytest_runtest_makereport(
     if report.passed and (not counted.tried or counted.lost):
         report.outcome = "failed"
         report.longrepr = "a promise's test records what it tried, and asserts that nothing was lost"
+    if report.passed and counted.tried < (wanted := _kills_of(item)):
+        report.outcome = "failed"
+        report.longrepr = f"{counted.tried} kills were tried, {wanted} are promised"
     if report.skipped and not hasattr(report, "wasxfail"):
         counted.not_tried = call.excinfo.exconly() if call.excinfo else "skipped"
         counted.not_tried = counted.not_tried.removeprefix("Skipped: ")
@@ -184,6 +192,12 @@ class Ledger:
 
 def _key(nodeid: str) -> str:
     return nodeid.partition("[")[0]
+
+
+def _kills_of(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("promise")
+    assert marker is not None
+    return marker.kwargs.get("kills", (0, 0))[bool(item.config.getoption("--long"))]
 
 
 def _tally_of(item: pytest.Item, *, note: str = "") -> Tally:

@@ -32,3 +32,12 @@ def test_each_control_exists_and_is_another_test(promise) -> None:
     functions = {node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.FunctionDef)}
     assert name in functions
     assert promise.control != promise.test
+
+
+def test_kills_are_as_many_as_promised() -> None:
+    """Of services, windows, owners, workers and commands together; each test fails that makes fewer than its mark says."""
+    short, long = (sum(promise.kills[which] for promise in PROMISES) for which in (0, 1))
+    assert short >= 50
+    assert long >= 1000
+    unsaid = [promise.test for promise in PROMISES if "kills" in promise.goal and not promise.kills[1]]
+    assert unsaid == []

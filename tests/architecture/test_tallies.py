@@ -159,3 +159,18 @@ def test_one_parameter_that_fails_or_is_left_out_takes_the_figure_away(
     assert ran_some(pytester, "test_it.py::test_it[2]", body=body).ret == 1
     assert kept(figures)["tried"] == 0
     assert "400" not in row(figures)
+
+
+@pytest.mark.parametrize(
+    ("tried", "arguments", "code"), [(4, (), 0), (3, (), 1), (9, ("--long",), 1), (10, ("--long",), 0)]
+)
+def test_fewer_kills_than_promised_fail(
+    pytester: pytest.Pytester, figures: Path, tried: int, arguments: tuple[str, ...], code: int
+) -> None:
+    mark = MARK.replace(")\n", ", kills=(4, 10))\n")
+    pytester.makepyfile(test_it=f"import pytest\n{mark}def test_it(tally):\n    tally.record({tried})\n")
+    plain = ("-p", "no:cacheprovider", "-p", "tests.promises", "-o", "markers=promise: one", "-q")
+    found = pytester.runpytest_inprocess(*plain, *arguments)
+    assert found.ret == code
+    if code:
+        found.stdout.fnmatch_lines([f"{tried} kills were tried, * are promised"])

@@ -34,20 +34,22 @@ def open_catalog(folder: Path) -> Catalog:
     return catalog
 
 
-def commit_apart(self: Catalog, work: Sequence[Work], tables: Mapping[str, pa.Table], **more: Any) -> None:
-    """A mutant of `Catalog.commit`: rows first, then the keys of the work that made them. Killed between, once there are clips."""
-    self.append(tables)
-    if "clip" in tables:
-        os.kill(os.getpid(), signal.SIGKILL)
-    whole_commit(self, work, {}, **more)
+def commit_apart(table: str) -> None:
+    """A mutant of `Catalog.commit`: rows first, then the keys of the work that made them. Killed between, once `table` has rows."""
+    whole_commit = Catalog.commit
 
+    def commit(self: Catalog, work: Sequence[Work], tables: Mapping[str, pa.Table], **more: Any) -> None:
+        self.append(tables)
+        if table in tables and len(tables[table]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        whole_commit(self, work, {}, **more)
 
-whole_commit = Catalog.commit
+    Catalog.commit = commit
 
 
 def main(folder: Path, how: str) -> None:
     if how == "apart":
-        Catalog.commit = commit_apart
+        commit_apart("clip")
     catalog = open_catalog(folder)
     settings = WorkerSettings(artifacts=folder / "artifacts", roles={})
     crew = Process(settings, num_workers=2)

@@ -49,6 +49,7 @@ def project(memory: Path) -> Path:
     area="Durability",
     goal="0 broken in 120 kills",
     control="tests/chaos/test_backup_kills.py::test_a_backup_that_is_written_in_place_is_broken_by_a_kill",
+    kills=(4, 120),
 )
 def test_killed_backups_are_whole_or_absent(project: Path, memory: Path, long: bool, tally: Tally) -> None:
     broken, kills = killed_backups(project, 132 if long else 5)
@@ -98,6 +99,7 @@ def is_sound(backup: Path) -> bool:
     area="Durability",
     goal="0 broken in 60 kills of each",
     control="tests/chaos/test_backup_kills.py::test_a_restore_in_place_is_broken_by_a_kill",
+    kills=(2, 60),
 )
 @pytest.mark.parametrize("kind", ["folder", "packed"])
 def test_killed_restores_make_no_project_or_a_whole_one(
@@ -178,6 +180,7 @@ def state_of(project: Path) -> State:
     area="Durability",
     goal="0 lost in 100 kills",
     control="tests/chaos/test_backup_kills.py::test_an_upgrade_that_swaps_before_it_is_whole_loses_rows",
+    kills=(4, 100),
 )
 def test_killed_upgrades_lose_nothing(memory: Path, long: bool, tally: Tally) -> None:
     older(memory / "whole")

@@ -58,6 +58,7 @@ class Found:
     area="Durability",
     goal="0 bytes left, 0 votes lost in 100 kills of each",
     control="tests/chaos/test_erasure_kills.py::test_an_erasure_that_nobody_finishes_leaves_bytes",
+    kills=(5, 100),
 )
 @pytest.mark.parametrize("kind", ["footage", "participant"])
 def test_killed_erasures_are_finished_at_the_next_opening(kind: str, memory: Path, long: bool, tally: Tally) -> None:

@@ -15,10 +15,13 @@ import pytest
 
 from backend.media.writer import write_video
 from backend.store.catalog import Catalog
+from tests.promises import Tally
 
 NUM_VIDEOS = 10
 METRICS = ("motion_amplitude", "motion_amplitude_compat", "temporal_flickering")
-KILLS, MOST_KILLS = 4, 12
+KILLS, MOST_KILLS = 4, 12  # of one evaluation
+ROUNDS = 15
+"""Evaluations that the long version kills."""
 MEASURING_S = 1.5  # about how long an undisturbed run measures, without its start
 SIZE = (270, 480, 3)
 
@@ -42,36 +45,64 @@ def bench(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
-def test_killed_evaluation_ends_as_one_that_nobody_killed(bench: tuple[Path, Path], tmp_path: Path) -> None:
-    rng = random.Random(5)
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
+@pytest.mark.promise(
+    "Metrics that were measured survive kill -9 of `evaluate` and are not measured again, and its rows are those of a run that nobody killed",
+    area="Durability",
+    goal="0 lost, 0 doubled, 0 other rows in 60 kills",
+    control="tests/chaos/test_evaluate_kills.py::test_scores_that_are_committed_apart_from_their_work_are_doubled",
+    kills=(4, 60),
+)
+def test_killed_evaluation_ends_as_one_that_nobody_killed(
+    bench: tuple[Path, Path], tmp_path: Path, long: bool, tally: Tally
+) -> None:
+    whole = rows_of(start(bench, tmp_path / "whole", workers=1))
+    assert {row["state"] for row in whole} == {"scored", "not_applicable", "failed"}
+    for seed in range(ROUNDS if long else 1):
+        project = tmp_path / f"killed {seed}"
+        tally.record(kill_and_check(bench, project, random.Random(5 + seed)))
+        ended, final = rows_of(start(bench, project, workers=0)), work_of(project)
+        assert len(final) == NUM_VIDEOS * len(METRICS)
+        assert {attempt for _, _, attempt in final.values()} == {0}, "each was measured once"
+        assert ended == whole
+
+
+@pytest.mark.slow
+def test_scores_that_are_committed_apart_from_their_work_are_doubled(bench: tuple[Path, Path], tmp_path: Path) -> None:
+    project = tmp_path / "apart"
+    mutant = (
+        "from tests.chaos.killed_run import commit_apart; commit_apart('score'); from backend.cli.app import main; main()"
+    )
+    assert start(bench, project, workers=0, program=("-c", mutant)).wait(120) == -signal.SIGKILL
+    rows_of(start(bench, project, workers=0))
+    with pytest.raises(AssertionError, match="a score stands there twice"):
+        work_of(project)
+
+
+def kill_and_check(bench: tuple[Path, Path], project: Path, rng: random.Random) -> int:
+    """Kills an evaluation again and again, one of the kills amid its work at least; gives how many."""
     committed: dict[str, tuple[str, str, int]] = {}
     halfway, life = 0, 0
     while life < KILLS or (not halfway and life < MOST_KILLS):  # a busy machine measures nothing before early kills
-        process = start(bench, killed, workers=life == 1)
+        process = start(bench, project, workers=life == 1)
         wait_for_work(process)
         time.sleep(rng.uniform(0.1, 1.0) * MEASURING_S * (life + 1) / KILLS)
         life += 1
         kill(process)
-        now = work_of(killed)
+        now = work_of(project)
         assert committed.items() <= now.items(), "a committed row was lost or measured again"
         halfway += 0 < len(now) < NUM_VIDEOS * len(METRICS)
         committed = now
     assert halfway, "no kill met a run at work: nothing was tried"
-    ended = rows_of(start(bench, killed, workers=0))
-    final = work_of(killed)
-    assert committed.items() <= final.items(), "a committed row was lost or measured again"
-    assert len(final) == NUM_VIDEOS * len(METRICS)
-    assert {attempt for _, _, attempt in final.values()} == {0}, "each was measured once"
-    assert ended == rows_of(start(bench, whole, workers=1))
-    assert {row["state"] for row in ended} == {"scored", "not_applicable", "failed"}
+    return life
 
 
-def start(bench: tuple[Path, Path], project: Path, *, workers: int) -> subprocess.Popen[str]:
+def start(
+    bench: tuple[Path, Path], project: Path, *, workers: int, program: tuple[str, str] = ("-m", "backend.cli")
+) -> subprocess.Popen[str]:
     """`evaluate` as a process of its own: inline without workers, else with two."""
     engine = ("--engine", "process", "--workers", "2") if workers else ("--engine", "inline")
     cases, videos = map(str, bench)
-    command = [sys.executable, "-m", "backend.cli", "evaluate", "--cases", cases, "--videos", videos, "--system", "s"]
+    command = [sys.executable, *program, "evaluate", "--cases", cases, "--videos", videos, "--system", "s"]
     command += ["--metrics", ",".join(METRICS), "--project", str(project), *engine, "--json"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)

@@ -20,6 +20,7 @@ WRITTEN = ("manifest", "opens2v")
     area="Durability",
     goal="0 broken in 200 kills over two formats",
     control="tests/chaos/test_export_kills.py::test_an_export_written_in_place_is_broken_by_a_kill",
+    kills=(2, 60),
 )
 @pytest.mark.parametrize("format", WRITTEN)
 def test_killed_exports_leave_whole_folders(memory: Path, format: str, long: bool, tally: Tally) -> None:

@@ -31,6 +31,7 @@ STAGES = {"make_video": NUM_SOURCES, "split_evenly": NUM_SOURCES, "count_clips":
     area="Durability",
     goal="0 lost, 0 doubled in 100 kills",
     control="tests/chaos/test_kills.py::test_work_that_is_committed_apart_from_its_rows_is_doubled",
+    kills=(4, 100),
 )
 def test_killed_runs_lose_and_double_nothing(tmp_path: Path, long: bool, tally: Tally) -> None:
     wanted, seed, kills, halfway = 100 if long else 4, 0, 0, 0

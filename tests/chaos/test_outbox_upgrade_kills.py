@@ -88,6 +88,7 @@ def open_outbox_moved_first(say: Callable[[object], None], path: Path) -> None:
     area="Durability",
     goal="0 lost in 60 kills of 2 older versions",
     control="tests/chaos/test_outbox_upgrade_kills.py::test_an_outbox_that_is_moved_before_its_upgrade_loses_verdicts",
+    kills=(6, 60),
 )
 def test_killed_upgrades_of_an_outbox_lose_no_verdict(memory: Path, long: bool, tally: Tally) -> None:
     lost = kills = 0

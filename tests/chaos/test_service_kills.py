@@ -124,6 +124,7 @@ def test_a_stopped_service_gets_every_vote_once_when_it_goes_on(
     area="Durability",
     goal="0 lost, 0 doubled in 100 kills",
     control="tests/chaos/test_service_kills.py::test_an_outbox_that_forgets_before_the_receipt_loses_votes",
+    kills=(5, 100),
 )
 def test_kills_of_the_service_lose_and_double_no_vote(project: Path, memory: Path, long: bool, tally: Tally) -> None:
     chance, kills, starting = random.Random(4), 100 if long else 5, list[float]()
@@ -161,6 +162,7 @@ P50_S, MAX_S = 1.5, 5.0
     area="Durability",
     goal="20 kills with signal 9: p50 < 1.5 s, none over 5 s",
     control="tests/chaos/test_service_kills.py::test_a_service_that_begins_late_is_found",
+    kills=(1, 20),
 )
 def test_a_killed_service_is_back_within_seconds(project: Path, long: bool, tally: Tally) -> None:
     took = back_after(project, kills=20 if long else 1)

@@ -28,6 +28,7 @@ MOST_JUDGED_S = 1.5
     area="Durability",
     goal="0 lost, 0 doubled in 50 kills",
     control="tests/chaos/test_studio_kills.py::test_a_window_that_tells_before_it_has_stored_loses_verdicts",
+    kills=(3, 50),
 )
 def test_killed_windows_lose_and_double_no_verdict(tmp_path: Path, long: bool, tally: Tally) -> None:
     trials = int(os.environ.get("STUDIO_KILLS", "50")) if long else 3

@@ -31,6 +31,7 @@ LONGEST_LIFE_S = 0.4
     area="Durability",
     goal="0 lost, 0 doubled in 300 kills",
     control="tests/chaos/test_vote_kills.py::test_a_projector_with_its_watermark_in_another_transaction_doubles_votes",
+    kills=(4, 300),
 )
 def test_kills_of_the_owner_lose_and_double_no_vote(memory: Path, long: bool, tally: Tally) -> None:
     project = killed_work.made(memory / "made")

@@ -31,6 +31,7 @@ def marks(memory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     area="Durability",
     goal="0 results lost or different in 60 kills",
     control="tests/chaos/test_worker_kills.py::test_a_worker_that_is_killed_each_time_changes_the_outcome",
+    kills=(3, 60),
 )
 def test_killed_workers_change_no_outcome(memory: Path, marks: Path, long: bool, tally: Tally) -> None:
     wanted = outcome(memory / "whole", workers=0)

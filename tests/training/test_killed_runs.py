@@ -41,6 +41,7 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     area="Durability",
     goal="0 other runs in 60 kills",
     control="tests/training/test_killed_runs.py::test_a_run_that_forgets_its_place_in_the_data_ends_elsewhere",
+    kills=(2, 60),
 )
 def test_killed_training_ends_as_if_nobody_had_killed_it(killed: Counts, tally: Tally) -> None:
     tried, lost = killed["train"]
@@ -53,6 +54,7 @@ def test_killed_training_ends_as_if_nobody_had_killed_it(killed: Counts, tally: 
     area="Durability",
     goal="0 torn or other videos in 40 kills",
     control="tests/training/test_killed_runs.py::test_videos_written_in_place_are_torn_by_a_kill",
+    kills=(1, 40),
 )
 def test_killed_generation_ends_as_if_nobody_had_killed_it(killed: Counts, tally: Tally) -> None:
     tried, lost = killed["generate"]

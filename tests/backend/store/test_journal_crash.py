@@ -96,6 +96,7 @@ print(json.dumps({
     area="Durability",
     goal="0 lost, 0 doubled in 400 kills",
     control="tests/backend/store/test_journal_crash.py::test_a_journal_that_answers_before_its_commit_loses_votes",
+    kills=(20, 400),
 )
 def test_kills_of_the_writer_lose_and_double_nothing(tmp_path: Path, long: bool, tally: Tally):
     kills = 400 if long else 20
