@@ -3,23 +3,69 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from backend.api import Api
-from backend.domain import Embedding, ProjectError, SettingsError
+from backend.domain import (
+    Caption,
+    Context,
+    Embedding,
+    Item,
+    Pair,
+    ProjectError,
+    Record,
+    Sample,
+    SettingsError,
+    Subject,
+)
 from backend.domain.library import Selection
 from backend.domain.privacy import EVALUATION, TRAINING
+from backend.engine.plan import Plan
+from backend.exports import EXPORTS
 from backend.workspace import Workspace
 from tests.backend.workspace.conftest import curated
-from tests.backend.workspace.toy_project import write_toy_video
+from tests.backend.workspace.toy_project import PlantPairs, write_toy_video
 from tests.promises import Tally
 
 # Of the toy's three subjects two accepted pairs: (0, 1) and (0, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantSamples(PlantPairs):
+    """A sample of each pair besides, for the formats that hold samples."""
+
+    name: ClassVar[str] = "plant_samples"
+    makes: ClassVar[tuple[type, ...]] = (*PlantPairs.makes, Sample)
+
+    def _rows(self, item: Item, context: Context) -> tuple[Record, ...]:
+        rows = PlantPairs._rows(self, item, context)
+        clips = {row.id: row.clip_id for row in rows if isinstance(row, Subject)}
+        captions = {row.clip_id: row.id for row in rows if isinstance(row, Caption)}
+        samples = [
+            Sample(
+                clip_id=clips[pair.target_subject_id],
+                kind="cross_pair",
+                caption_id=captions[clips[pair.target_subject_id]],
+                subject_ids=(pair.target_subject_id,),
+                reference_ids=(pair.reference_appearance_id,),
+                pair_ids=(pair.id,),
+            )
+            for pair in rows
+            if isinstance(pair, Pair)
+        ]
+        return (*rows, *samples)
+
+
+@pytest.fixture(autouse=True)
+def with_samples(workspace: Workspace) -> None:
+    (probing, planting) = workspace.plan.steps
+    workspace.plan = Plan(steps=(probing, replace(planting, stage=PlantSamples())))
 
 
 @pytest.fixture
@@ -68,7 +114,7 @@ def held(project: Workspace, out: Path, *persons: str) -> int:
 @pytest.mark.promise(
     "an export holds nobody who did not agree to its purpose, and says how many pairs that left out",
     area="Privacy",
-    goal="0 of 2 formats, 2 purposes and a withdrawal hold such a person",
+    goal="0 of the 6 formats, 2 purposes and a withdrawal hold such a person",
     control="tests/backend/workspace/test_consents.py::test_whoever_agreed_is_in_the_export",
 )
 def test_nobody_is_exported_for_what_they_did_not_agree_to(project: Workspace, tmp_path: Path, tally: Tally) -> None:
@@ -77,24 +123,28 @@ def test_nobody_is_exported_for_what_they_did_not_agree_to(project: Workspace, t
     found = exported(project, tmp_path / "training", TRAINING)
     assert found == (1, {"no consent for training": 1})
     lost = held(project, tmp_path / "training", second)
-    whole = exported(project, tmp_path / "whole", TRAINING, "opens2v")
-    assert (whole[0], whole[1]["no consent for training"]) == (1, 1)
-    lost += held(project, tmp_path / "whole", second)
+    for name in EXPORTS:
+        pairs, reasons = exported(project, tmp_path / name, TRAINING, name)
+        assert (pairs, reasons["no consent for training"]) == (1, 1), name
+        lost += held(project, tmp_path / name, second)
     assert exported(project, tmp_path / "evaluation", EVALUATION) == (2, {})
     state(project, third)
     assert exported(project, tmp_path / "withdrawn", EVALUATION) == (1, {"consent withdrawn": 1})
     lost += held(project, tmp_path / "withdrawn", third)
+    for name in EXPORTS:  # what was exported before stays; what is exported now holds neither
+        assert exported(project, tmp_path / f"{name} later", TRAINING, name)[0] == 0, name
+        lost += held(project, tmp_path / f"{name} later", second, third)
     state(project, first, EVALUATION)  # whom every target shows
     assert exported(project, tmp_path / "none", TRAINING)[0] == 0
     lost += held(project, tmp_path / "none", first, second, third)
-    tally.record(5, lost=lost)
+    tally.record(4 + 2 * len(EXPORTS), lost=lost)
     assert lost == 0
 
 
 def test_whoever_agreed_is_in_the_export(project: Workspace, tmp_path: Path) -> None:
     for one in subjects(project):
         state(project, one, TRAINING, EVALUATION)
-    for name in ("manifest", "opens2v"):
+    for name in EXPORTS:
         assert exported(project, tmp_path / name, TRAINING, name)[0] == 2
         assert held(project, tmp_path / name, *subjects(project)) > 0
 
@@ -144,15 +194,16 @@ def test_people_of_whom_nothing_is_known_are_the_projects_choice(project: Worksp
 @pytest.mark.promise(
     "nothing is exported of footage whose licence nobody stated, unless the project says so",
     area="Privacy",
-    goal="0 of 2 formats write such footage",
+    goal="0 of the 6 formats write such footage",
     control="tests/backend/workspace/test_consents.py::test_without_its_gate_footage_without_a_licence_is_found_in_exports",
 )
 def test_footage_without_a_licence_is_not_exported(workspace: Workspace, tmp_path: Path, tally: Tally) -> None:
     workspace.ingest(paths=(str(write_toy_video(tmp_path / "bare.mp4")),))
     curated(cast(Api, workspace))
     written, said = written_without_licence(workspace, tmp_path)
-    tally.record(2, lost=len(written))
+    tally.record(len(EXPORTS), lost=len(written))
     assert written == []
+    assert len(said) == len(EXPORTS)
     assert all(re.search(r"no licence is stated of bare\.mp4; state it with .*--licence", words) for words in said)
 
 
@@ -162,18 +213,18 @@ def test_without_its_gate_footage_without_a_licence_is_found_in_exports(
     workspace.ingest(paths=(str(write_toy_video(tmp_path / "bare.mp4")),))
     curated(cast(Api, workspace))
     monkeypatch.setattr("backend.workspace.export_rights.REFUSE", "nothing is refused")
-    assert written_without_licence(workspace, tmp_path) == (["manifest", "opens2v"], [])
+    assert written_without_licence(workspace, tmp_path) == (list(EXPORTS), [])
 
 
 def written_without_licence(workspace: Workspace, folder: Path) -> tuple[list[str], list[str]]:
     """Formats that wrote footage of which nobody stated a licence, and what the others said."""
     said = []
-    for name in ("manifest", "opens2v"):
+    for name in EXPORTS:
         try:
             workspace.export(format=name, out=str(folder / name))
         except ProjectError as error:
             said.append(str(error))
-    return [name for name in ("manifest", "opens2v") if (folder / name).exists()], said
+    return [name for name in EXPORTS if (folder / name).exists()], said
 
 
 def test_the_same_footage_goes_once_its_licence_is_stated(workspace: Workspace, tmp_path: Path) -> None:
@@ -219,15 +270,15 @@ def test_dealings_with_peoples_data_are_in_the_audit(project: Workspace, tmp_pat
 @pytest.mark.promise(
     "no export holds a vector of a face or of anything else",
     area="Privacy",
-    goal="0 of 2 formats",
+    goal="0 of the 6 formats",
     control="tests/backend/workspace/test_consents.py::test_a_vector_in_a_folder_would_be_found",
 )
 def test_no_export_holds_a_vector(project: Workspace, tmp_path: Path, tally: Tally) -> None:
     plant_vectors(project)
-    for name in ("manifest", "opens2v"):
+    for name in EXPORTS:
         assert exported(project, tmp_path / name, TRAINING, name)[0] == 2
-    found = [name for name in ("manifest", "opens2v") if vectors_in(tmp_path / name)]
-    tally.record(2, lost=len(found))
+    found = [name for name in EXPORTS if vectors_in(tmp_path / name)]
+    tally.record(len(EXPORTS), lost=len(found))
     assert found == []
 
 
