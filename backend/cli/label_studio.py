@@ -13,7 +13,17 @@ from backend.api import Api, MediaFile
 from backend.cli.opening import opened, wait_for_signal
 from backend.cli.options import HERE, JsonOption, ProjectOption
 from backend.cli.output import emit, say, warn
-from backend.domain import VERIFY_STUDY, Form, ImportRefused, ProjectError, SettingsError, Stimulus, StudioError, Trial
+from backend.domain import (
+    VERIFY_STUDY,
+    Form,
+    ImportRefused,
+    ProjectError,
+    SettingsError,
+    Stimulus,
+    StudioError,
+    Trial,
+    json_checksum,
+)
 from backend.exports.label_studio import (
     PUSHED,
     PushedTrial,
@@ -25,6 +35,7 @@ from backend.exports.label_studio import (
 )
 from backend.exports.label_studio_server import LabelStudioServer
 from backend.settings import read_settings
+from backend.store.whole_file import write_whole
 from backend.workspace.layout import Layout
 
 AT_ONCE = 50
@@ -247,15 +258,15 @@ def _take(project: Path, document: Any, known: Mapping[str, PushedTrial], *, ori
 
 
 def _remember(project: Path, origin: str, number: int, trials: list[PushedTrial]) -> None:
-    path = _place(project, origin, number)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([asdict(one) for one in trials], indent=1), "utf-8")
+    told = {"trials": [asdict(one) for one in trials]}
+    write_whole(_place(project, origin, number), json.dumps({**told, "checksum": json_checksum(told)}, indent=1))
 
 
 def _remembered(project: Path, origin: str, number: int) -> dict[str, PushedTrial]:
     path = _place(project, origin, number)
     try:
-        rows = json.loads(path.read_bytes())
+        told = json.loads(path.read_bytes())
+        rows = told if isinstance(told, list) else told["trials"]  # earlier versions wrote the trials alone
         found = [PushedTrial(**{**row, "shown": tuple(row["shown"])}) for row in rows]
     except FileNotFoundError as error:
         raise ProjectError(
@@ -263,6 +274,8 @@ def _remembered(project: Path, origin: str, number: int) -> dict[str, PushedTria
         ) from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProjectError(f"{path} cannot be read: {error}; push again") from error
+    if isinstance(told, dict) and told.get("checksum") != json_checksum({"trials": told["trials"]}):
+        raise ProjectError(f"{path} is not what was pushed: it was changed or damaged; push again")
     return {one.token: one for one in found}
 
 

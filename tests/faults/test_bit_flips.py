@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.faults.flips import Seen, flip_apart, flip_many
-from tests.faults.kept_files import KINDS
+from tests.faults.kept_exports import EXPORTED
+from tests.faults.kept_files import KINDS as KEPT
 from tests.promises import Tally
 
 SHORT, LONG = 20, 300
+KINDS = KEPT | EXPORTED
 
 
 def each(kinds: Iterable[str]) -> list[Any]:
