@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -79,14 +78,14 @@ class Views:
 
 def open_banks(artifacts: Artifacts, roll: str, face_weight: float, *, floor: float, shard_views: int) -> "Banks":
     """The banks of a roll's parts, built below the project's `index/banks` when they are not there."""
-    return _opened(artifacts.root, roll, face_weight, floor, shard_views)
+    return _opened(artifacts, roll, face_weight, floor, shard_views)
 
 
 class Banks:
     """Banks of one roll of sources, in as many shards as keep each near `shard_views` views."""
 
-    def __init__(self, root: Path, roll: str, face_weight: float, floor: float, shard_views: int) -> None:
-        self._artifacts = Artifacts(root, durable=False)
+    def __init__(self, artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int) -> None:
+        self._artifacts = artifacts
         listed = json.loads(self._artifacts.get(roll))
         self._parts = [entry["bank_part"][0]["artifact"] for entry in listed]
         self._face_weight, self._floor = face_weight, floor
@@ -99,7 +98,7 @@ class Banks:
         self._chance = {name: joined_chance(self._shards, name) for name in NAMES}
 
     def views(self, part: int) -> Views:
-        return _read_views(self._artifacts.root, self._parts[part])
+        return _read_views(self._artifacts, self._parts[part])
 
     def found(self, position: int, floors: dict[str, float], *, upper: float, false_per_query: float) -> list[Found]:
         """Rows of parts before `position` in the band `[floor, upper)` of its views, each in the richest shared space."""
@@ -189,10 +188,10 @@ class Banks:
 
 
 @lru_cache(maxsize=2)
-def _opened(root: Path, roll: str, face_weight: float, floor: float, shard_views: int) -> Banks:
-    return Banks(root, roll, face_weight, floor, shard_views)
+def _opened(artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int) -> Banks:
+    return Banks(artifacts, roll, face_weight, floor, shard_views)
 
 
 @lru_cache(maxsize=OPEN_PARTS)
-def _read_views(root: Path, part: str) -> Views:
-    return Views(read_part(Artifacts(root, durable=False).get(part)))
+def _read_views(artifacts: Artifacts, part: str) -> Views:
+    return Views(read_part(artifacts.get(part)))
