@@ -2,7 +2,7 @@
 VIDEOS ?=
 PYTEST = .venv/bin/python -m pytest
 
-.PHONY: help demo test check bench experiments screenshots chaos package format clean
+.PHONY: help demo test check cluster bench experiments screenshots chaos package format clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -14,7 +14,7 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 	elif [ $$code -ne 0 ]; then exit $$code; fi  # 3: nothing was curated
 
 test: check  ## everything: checks, fast tests, slow tests side by side, then browser and server tests one by one, types of tests beside them
-	$(PYTEST) -q -n 3 --dist loadfile -m "slow and not browser and not server and not gpu" --durations=15
+	$(PYTEST) -q -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15
 	@.venv/bin/pyright tests & types=$$!; \
 	$(PYTEST) -q -m "browser or server" --durations=15; code=$$?; wait $$types && exit $$code
 
@@ -25,6 +25,10 @@ check:  ## ruff, pyright, import contracts, fast tests
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/pyright --threads 2 studio backend training metrics bench
 	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu" --durations=25
+
+cluster:  ## tests of the Ray engine, on a cluster of this machine; installs Ray
+	@sh packaging/setup.sh dev,cluster
+	$(PYTEST) -q -m cluster --durations=10
 
 bench:  ## benchmarks: prints the table, writes bench/results
 	@sh packaging/setup.sh dev

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes .venv with the pinned dependencies of an extra (gui or dev), and installs the system libraries that Qt needs.
+# Makes .venv with the pinned dependencies of an extra (gui, dev or dev,cluster), and installs the system libraries that Qt needs.
 # Does nothing when all of it is there.
 set -eu
 extra="$1"
 cd "$(dirname "$0")/.."
 
 libraries="libegl1 libgl1 libglib2.0-0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libdbus-1-3 libfontconfig1"
-[ "$extra" = dev ] && libraries="$libraries xvfb"
+case "$extra" in dev*) libraries="$libraries xvfb" ;; esac
 
 missing=""
 if command -v dpkg-query >/dev/null 2>&1; then

@@ -50,6 +50,8 @@ class WorkerSettings:
     """Whether endpoints beyond this machine may be asked."""
     service: ModelAddress | None = None
     """Where model workers answer that hold the models with weights; None to load them here."""
+    exchange: str = ""
+    """Where artifacts come from and are left for the owner, by workers that do not see its folder; else they share that."""
 
     @property
     def answers(self) -> Path:
@@ -71,7 +73,7 @@ class WorkContext:
     def __init__(
         self, settings: WorkerSettings, *, cancelled: Event | None = None, alive: Callable[[], None] = lambda: None
     ) -> None:
-        self.artifacts = Artifacts(settings.artifacts, durable=False)  # the owner settles them before it commits
+        self.artifacts = _artifacts(settings)
         self.answers = AnswerFolder(settings.answers)
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
@@ -169,7 +171,24 @@ class WorkContext:
             self._line.close()
 
 
+def has_weights(workers: WorkerSettings, role: str) -> bool:
+    """Whether a role is bound to a model whose weights are named and are to be held on this machine."""
+    if role not in workers.roles:
+        return False
+    place = place_of(role, load(workers.roles[role]), workers.models)
+    return place is not None and place.is_held
+
+
 def load(path: str) -> type:
     """The class or function at `package.module:Name`."""
     module, name = path.split(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _artifacts(settings: WorkerSettings) -> Artifacts:
+    """Without waiting for the disk: the owner settles them before it commits."""
+    if settings.exchange:
+        from backend.engine.exchange import Exchange, ExchangedArtifacts  # which needs the extra `cluster`
+
+        return ExchangedArtifacts(settings.artifacts, Exchange(settings.exchange))
+    return Artifacts(settings.artifacts, durable=False)

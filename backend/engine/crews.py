@@ -1,4 +1,4 @@
-"""Who works: `Inline` in the owner itself, `Process` in spawned workers fed by the owner.
+"""Who works: `Inline` in the owner itself, `Process` in spawned workers fed by the owner; `ray_crew.Ray` on a cluster.
 
 A crew takes batches and gives outcomes as they finish, in any order. A worker that dies or hangs takes only its
 current batch with it: the batch is bisected until the culprit is alone, and the culprit fails after its second death
@@ -52,6 +52,10 @@ class Crew(Protocol):
         """
         ...
 
+    def committed(self) -> None:
+        """Told when all that `work` gave so far is in the catalog."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -66,6 +70,9 @@ class Inline:
         with contextlib.suppress(Interrupted), watched(_ends_if(cancelled)):
             while not cancelled.is_set() and (batch := feed.take()) is not None:
                 yield batch, work_on(batch, self._context)
+
+    def committed(self) -> None:
+        """Nothing is kept elsewhere."""
 
     def close(self) -> None:
         self._context.close()
@@ -117,6 +124,9 @@ class Process:
                     worker.ready = True
                 elif not worker.process.is_alive() or self._hangs(worker) or _stays(worker):
                     yield from self._bury(worker, again, deaths)
+
+    def committed(self) -> None:
+        """Nothing is kept elsewhere."""
 
     def close(self) -> None:
         """Asks workers to stop, waits up to GRACE_S, then kills."""

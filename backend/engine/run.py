@@ -133,6 +133,7 @@ class PlanRun:
         self.artifacts.settle({name for column in columns for name in column.to_pylist() if name is not None})
         superseded = [(row.work_key, row.attempt - 1) for row in work if row.attempt]
         self.catalog.commit(work, tables, superseded=superseded)
+        self.crew.committed()
 
     def _work(self, batch: Batch, outcome: Outcome, attempts: dict[str, int]) -> Iterator[Work]:
         name, stage_key = batch.stage.name, self.plan.stage_key(batch.stage)

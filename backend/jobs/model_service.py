@@ -21,12 +21,11 @@ from typing import Any
 
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, ResidentModel
 from backend.engine.children import Threads, death_of
-from backend.engine.context import WorkerSettings, load
+from backend.engine.context import WorkerSettings, has_weights
 from backend.engine.crew_folder import PREFIX, CrewFolder
 from backend.jobs.model_worker import DEATHS, ModelWorkerSettings, Suspect, serve_models
 from backend.models.call_wire import CallWire
 from backend.models.devices import num_gpus
-from backend.models.places import place_of
 from backend.models.remote_role import BULK, ModelAddress
 from backend.sockets import SHORT, is_short_enough
 
@@ -287,14 +286,6 @@ class ModelService:
         self._events.append(
             ModelEvent(number=next(self._numbers), at_s=time.time(), device=worker.settings.device, kind=kind, text=text)
         )
-
-
-def has_weights(workers: WorkerSettings, role: str) -> bool:
-    """Whether a role is bound to a model whose weights are named and are to be held on this machine."""
-    if role not in workers.roles:
-        return False
-    place = place_of(role, load(workers.roles[role]), workers.models)
-    return place is not None and place.is_held
 
 
 def _devices(device: str) -> list[str]:

@@ -48,7 +48,7 @@ def find_files(
     pictured = {*(name for name in going.ids if name.startswith(("clip_", "video_"))), *going.videos}
     cached |= {layout.previews / "thumbnails" / f"{name}.jpg" for name in pictured}
     cached |= {layout.root / name for name in REPORTS}
-    cached |= set(_below(layout.root / "index" / "banks"))
+    cached |= set(_below(layout.root / "index" / "banks")) | set(_below(layout.root / "index" / "exchange"))
     if with_cases:
         cached |= set(_below(layout.features))
         cached |= {path for path in _below(layout.study_media) if path.suffix in STUDY_COPIES}

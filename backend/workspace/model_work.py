@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, SegmentedFrame
-from backend.engine.context import WorkerSettings
-from backend.jobs.model_service import ModelService, has_weights
+from backend.engine.context import WorkerSettings, has_weights
+from backend.jobs.model_service import ModelService
 from backend.jobs.model_worker import ModelWorkerSettings
 from backend.models.remote_role import INTERACTIVE
 from backend.models.residency import GIB
