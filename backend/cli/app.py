@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ from backend.cli.label_studio import label_studio_app
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
+    AddressOption,
     EngineOption,
     JsonOption,
     ProfileOption,
@@ -175,13 +177,15 @@ def curate(
     recipe: RecipeOption = None,
     engine: EngineOption = None,
     workers: WorkersOption = None,
+    address: AddressOption = None,
     assignments: SetOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed items again.")] = False,
     retry: Annotated[list[str] | None, typer.Option("--retry", help="Try the failed item of this work key again.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Work on everything that is pending; what is done is never done again."""
-    with opened(project, overrides=_overrides(profile, recipe, engine, workers, assignments)) as api:
+    overrides = replace(_overrides(profile, recipe, engine, workers, assignments), address=address)
+    with opened(project, overrides=overrides) as api:
         if paths:
             for remark in api.ingest(paths=tuple(str(path.absolute()) for path in paths)).remarks:
                 warn(remark)

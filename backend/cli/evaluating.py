@@ -14,6 +14,7 @@ from backend.cli.exit_codes import DONE, FAILURES, STOPPED
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
     HERE,
+    AddressOption,
     EngineOption,
     JsonOption,
     ProfileOption,
@@ -52,6 +53,7 @@ def evaluate(
     profile: ProfileOption = None,
     engine: EngineOption = None,
     workers: WorkersOption = None,
+    address: AddressOption = None,
     assignments: SetOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try what broke again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what judges would be asked; ask nobody.")] = False,
@@ -72,7 +74,9 @@ def evaluate(
     """Measure a system's videos of a benchmark, and give its total; what was measured is never measured again."""
     if preset:
         load(CALLS["preset"])(preset_of(Layout(project.resolve()), preset))  # a wrong name is told before hours of work
-    overrides = Overrides(profile=profile, engine=engine, workers=workers, assignments=tuple(assignments or ()))
+    overrides = Overrides(
+        profile=profile, engine=engine, workers=workers, address=address, assignments=tuple(assignments or ())
+    )
     with opened(project, create=True, overrides=overrides) as api:
         about: dict[str, Any] = {
             "cases": str(cases.absolute()),

@@ -34,11 +34,13 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "curate": Command("backend.cli.app:curate", ("profile", "recipe")),  # project.toml's, for every run
-    "evaluate": Command("backend.cli.evaluating:evaluate", ("profile", "dry_run", "preset")),  # a job only measures
+    "curate": Command("backend.cli.app:curate", ("profile", "recipe", "address")),  # project.toml's, for every run
+    "evaluate": Command(
+        "backend.cli.evaluating:evaluate", ("profile", "address", "dry_run", "preset")
+    ),  # a job only measures
     "export": Command("backend.cli.app:export", ("system", "benchmark")),  # of a system's scores, which take no time
     "generate": Command("backend.cli.generating:generate"),
-    "latents": Command("backend.cli.training:latents"),
+    "latents": Command("backend.cli.training:latents", ("engine", "workers", "address")),
     "train": Command("backend.cli.training:train"),
 }
 

@@ -27,11 +27,13 @@ class Overrides:
     recipe: str | None = None
     engine: str | None = None
     workers: int | None = None
+    address: str | None = None
     assignments: Sequence[str] = ()
 
     def over(self, settings: ProjectSettings) -> ProjectSettings:
         """Raises SettingsError for an unknown name or a wrong value."""
         named = {"profile": self.profile, "recipe": self.recipe, "engine": self.engine, "workers": self.workers}
+        named["ray_address"] = self.address
         settings = assign(settings, {name: value for name, value in named.items() if value is not None}, where="options")
         return drafted(settings, self.assignments, ())
 

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from backend.cli.options import JsonOption, SetOption
+from backend.cli.options import AddressOption, EngineOption, JsonOption, SetOption, WorkersOption
 from backend.cli.output import emit, say, warn
 from backend.domain import SettingsError
 from backend.domain.jobs import TrainingSettings
@@ -55,15 +55,18 @@ def train(
 
 def latents(
     data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="A folder that `export manifest` wrote.")],
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Encode what training on an export needs, before any run; --set clips.fps=8 as data.latents.clips.fps of a recipe."""
+    named = {"engine": engine, "workers": workers, "ray_address": address}
+    given = (*(assignments or ()), *(f"{name}={value}" for name, value in named.items() if value is not None))
     with reporting(True, as_json=as_json) as report:
         ticket = JobTicket(report, threading.Event())
-        done = load(CALLS["encode_latents"])(  # pyright: ignore[reportCallIssue]
-            ticket, data=data.absolute(), assignments=tuple(assignments or ())
-        )
+        done = load(CALLS["encode_latents"])(ticket, data=data.absolute(), assignments=given)  # pyright: ignore[reportCallIssue]
     for remark in done.remarks:
         warn(remark)
     if as_json:

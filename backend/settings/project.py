@@ -16,7 +16,7 @@ from backend.domain.privacy import ALLOW, REFUSE, UNKNOWN_IS
 from backend.settings.fields import as_toml, assign
 
 FORMAT_VERSION = 1
-ENGINES, DTYPES, MODEL_SERVICES = ("inline", "process"), ("float32", "bfloat16", "float16"), ("auto", "on", "off")
+ENGINES, DTYPES, MODEL_SERVICES = ("inline", "process", "ray"), ("float32", "bfloat16", "float16"), ("auto", "on", "off")
 _CHECKSUM = re.compile(r"^# checksum (\S*)\n?", re.MULTILINE)
 """The last line, of all others: edits go on to be read, and are told of."""
 UNKNOWN = (("unknown_licence", UNKNOWN_IS), ("unknown_consent", UNKNOWN_IS))
@@ -33,7 +33,11 @@ class ProjectSettings:
     seed: int = 0
     engine: str = "process"
     workers: int = 0
-    """Worker processes; 0 takes the number of cores."""
+    """Worker processes; 0 takes the number of cores, or a cluster's."""
+    ray_address: str = ""
+    """With engine ray: HOST:PORT of the cluster's head, or auto; empty starts Ray on this machine."""
+    ray_store: str = ""
+    """With engine ray: a folder or URL where workers leave what they make; empty where every node sees this project's folder."""
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     gates: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -155,6 +159,8 @@ def _toml(settings: ProjectSettings) -> str:
         f"seed = {settings.seed}",
         f"engine = {as_toml(settings.engine)}",
         f"workers = {settings.workers}",
+        f"ray_address = {as_toml(settings.ray_address)}",
+        f"ray_store = {as_toml(settings.ray_store)}",
         f"device = {as_toml(settings.device)}",
         f"dtype = {as_toml(settings.dtype)}",
         f"model_service = {as_toml(settings.model_service)}",

@@ -13,6 +13,7 @@ from backend.domain import SettingsError
 from backend.domain.jobs import JobField, JobForm, JobLog, JobRow, QuarantinePage, StageFlow
 from backend.domain.privacy import TRAINING
 from backend.engine.plan import Plan
+from backend.engine.ray_crew import RaySettings
 from backend.exports import EXPORTS
 from backend.jobs import LANES
 from backend.jobs.board import JobBoard
@@ -220,6 +221,7 @@ class JobOperations:
             retry_failed=bool(values.get("retry_failed")),
             retry=tuple(values.get("retry") or ()),
             models=self.model_service,
+            ray=_cluster(self.settings),
         )
 
     def _evaluate(self: _Opened, values: Mapping[str, Any], *, asked: Mapping[str, str], actor: str) -> EvaluationJob:
@@ -247,6 +249,7 @@ class JobOperations:
             retry_failed=bool(values["retry_failed"]),
             before=before,
             models=self.model_service,
+            ray=_cluster(self.settings),
         )
         return evaluating.described(found, job)
 
@@ -304,6 +307,10 @@ def _crew(values: Mapping[str, Any], settings: ProjectSettings) -> tuple[str, in
     """Engine and number of workers: the project's, but for what is asked."""
     workers = values.get("workers")
     return values.get("engine") or settings.engine, settings.workers if workers is None else workers
+
+
+def _cluster(settings: ProjectSettings) -> RaySettings:
+    return RaySettings(address=settings.ray_address, store=settings.ray_store)
 
 
 def _as_asked(values: Mapping[str, Any]) -> dict[str, str]:

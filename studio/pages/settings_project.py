@@ -8,7 +8,7 @@ from studio.texts import text
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "made": ("recipe", "profile", "seed"),
-    "work": ("engine", "workers"),
+    "work": ("engine", "workers", "ray_address", "ray_store"),
     "people": ("unknown_licence", "unknown_consent", "footage_may_leave", "retain_until"),
     "models": ("device", "dtype", "model_service", "model_memory_gib", "model_on_cpu"),
 }

@@ -12,6 +12,7 @@ from safetensors.numpy import save
 from backend.domain import Record, SettingsError, Sidecar, Source, Stage, TextEncoder
 from backend.engine.context import WorkContext, WorkerSettings, load
 from backend.engine.plan import Plan, Step
+from backend.engine.ray_crew import RaySettings
 from backend.engine.tables import PlanTables
 from backend.exports.reader import ManifestReader, read_manifest
 from backend.jobs.board import JobTicket
@@ -68,9 +69,13 @@ class Latents:
     encoders: Encoders = field(default_factory=Encoders)
     clips: ClipShapes = field(default_factory=ClipShapes)
     pictures: PictureShapes = field(default_factory=PictureShapes)
-    engine: Literal["inline", "process"] = "process"
+    engine: Literal["inline", "process", "ray"] = "process"
     workers: int = 0
-    """Processes; 0 takes the number of cores."""
+    """Processes; 0 takes the number of cores, or a cluster's."""
+    ray_address: str = ""
+    """With engine ray: HOST:PORT of the cluster's head, or auto; empty starts Ray on this machine."""
+    ray_store: str = ""
+    """With engine ray: a folder or URL where workers leave what they make; empty where every node sees the cache."""
     cache: str = ""
     """Folder; empty: beside the export, its name with `.latents`."""
 
@@ -118,6 +123,7 @@ def encode(ticket: JobTicket, *, export: Path, settings: Latents, retry_failed: 
             engine=settings.engine,
             num_workers=settings.workers,
             retry_failed=retry_failed,
+            ray=RaySettings(address=settings.ray_address, store=settings.ray_store),
         )
         kept, remarks, failed = _outcome(catalog, plan)
         catalog.checkpoint()

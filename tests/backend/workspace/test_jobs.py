@@ -101,7 +101,7 @@ def test_jobs_are_newest_first_and_older_operations_are_among_them(here: Api, vi
 WRONG = [
     ("curat", {}, "did you mean curate"),
     ("curate", {"egine": "inline"}, "egine is no setting of curate; did you mean engine"),
-    ("curate", {"engine": "ray"}, "engine is 'ray'"),
+    ("curate", {"engine": "spark"}, "engine is 'spark'"),
     ("curate", {"workers": "two"}, "workers is 'two'"),
     ("curate", {"retry_failed": "yes"}, "retry_failed is 'yes'"),
     ("curate", {"paths": "videos"}, "paths is 'videos'"),
