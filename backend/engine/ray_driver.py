@@ -32,6 +32,7 @@ CALL_OFF = "call off"
 IDLE_S = 60.0  # after which an actor of which nothing is wanted is let go
 TICK_S = 0.5
 REACH_S = 5.0  # for the cluster's address to answer
+START_S = 120.0  # for Ray to start here; a busy machine takes more than the 30 s that Ray gives itself
 OBJECTS_BYTES = 200 * 2**20  # Ray's object store on this machine: batches and names of fragments, never footage
 FAILED_STARTS = 3  # of actors in a row, after which the cluster is taken for unfit
 
@@ -300,6 +301,7 @@ def _connected(orders: Orders) -> Any:
         os.environ.pop("RAY_ADDRESS", None)
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # listens on the loopback address alone
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        os.environ |= {"RAY_raylet_start_wait_time_s": f"{START_S:.0f}"}
     elif "://" in orders.address:
         raise Refused(
             f"ray_address is {orders.address!r}; have this machine join the cluster (`ray start --address=HOST:PORT --num-cpus=0`) "

@@ -19,6 +19,7 @@ from backend.engine.ray_crew import RaySettings
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback only
+    "RAY_raylet_start_wait_time_s": "120",
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
     "RAY_health_check_initial_delay_ms": "0",

@@ -106,7 +106,7 @@ def test_ctrl_c_ends_ray_on_this_machine_and_what_it_started(cluster: TestCluste
     assert alive == []
     assert process.returncode not in (0, -signal.SIGKILL)
     assert not (project / "index" / "exchange" / "fragments").exists()
-    assert sum(stage["done"] for stage in command("status", "--project", project)["stages"]) > 0, "what was done is kept"
+    assert sum(stage["ok"] for stage in command("status", "--project", project)["stages"]) > 0, "what was done is kept"
 
 
 def curated(films: Path, project: Path, *options: object) -> Path:
