@@ -1,10 +1,15 @@
 """Dataset figures and ablations of a project with one video, three clips of a mug and pairs of similarity .9, .6 and .3."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from backend.api import Api
+from backend.cli.app import app
 from backend.domain import VERIFY_STUDY
 from backend.domain.statistics import AblationRow
 from backend.engine.plan import Gate, Step
@@ -43,7 +48,30 @@ def test_the_report_shows_the_figures(workspace: Workspace, tmp_path) -> None:
     with open(workspace.report(), encoding="utf-8") as file:
         page = file.read()
     assert "The dataset in figures" in page
-    assert "Beside OpenS2V-Nexus, table 2" in page
+    (table,) = re.findall(r"<table(?:(?!</table>).)*OpenS2V-5M.*?</table>", page, re.DOTALL)
+    rows = [re.findall(r"<t[hd][^>]*>\s*(.*?)\s*</t[hd]>", row, re.DOTALL) for row in table.split("<tr")[1:]]
+    assert rows == [
+        ["Dataset", "Type", "Resolution", "Clips", "Average length (s)", "Duration (h)"],
+        ["project", "Subject-to-Video", "48 px", "3", "0.4", "0.0003"],  # three clips of .4 s: 1.2 s of 3,600
+        ["OpenS2V-5M", "Subject-to-Video", "720P", "5.4M", "6.6", "10K"],
+    ]
+
+
+def test_the_command_gives_the_row_as_json(tmp_path) -> None:
+    told = [["init"], ["report", "--json", "--out", str(tmp_path / "page.html")]]
+    for words in told:
+        done = CliRunner().invoke(app, [*words, "--project", str(tmp_path / "walks")], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["statistics"]["row"] == {
+        "name": "walks",
+        "kind": "Subject-to-Video",
+        "resolution": "",
+        "clips": 0,
+        "average_length_s": None,
+        "duration_h": 0.0,
+    }
+    assert Path(found["report"]) == tmp_path / "page.html"
 
 
 def ablated(workspace: Workspace, tmp_path, *gates: Gate) -> dict[tuple[str, str], AblationRow]:
