@@ -1,5 +1,7 @@
 """S29 to S31: surroundings without their subjects, and pictures made of references, each measured against its origin."""
 
+import contextlib
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +30,9 @@ from backend.domain import (
     Resources,
     Result,
     Score,
+    StudioError,
     Subject,
+    digest,
 )
 from backend.geometry import rle
 from backend.measures.matting import foreground_on_white, grown_mask, on_white
@@ -94,11 +98,12 @@ class MakeReferences:
 
     What is generated becomes an Appearance of origin `generated` and a Pair of kind `generated` with the appearance that
     it was made of; what is only warped and relit becomes an Appearance of origin `augmented` and no pair. Scores of the
-    pair, or else of the appearance: `made_similarity` and `made_face_cosine`, cosines of both cut-outs on white.
+    pair, or else of the appearance: `made_similarity` and `made_face_cosine`, cosines of both cut-outs on white. What is
+    generated may be paid for, so that it is kept as soon as it is there: a run that was killed asks for none of it again.
     """
 
     name: ClassVar[str] = "make_references"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Appearance
     gathers: ClassVar[tuple[type, ...]] = (Mask, Anchor)
     makes: ClassVar[tuple[type, ...]] = (Appearance, Pair, Score)
@@ -121,21 +126,23 @@ class MakeReferences:
         if not item.all(Mask):
             return Filtered(item.id, "the appearance has no cut-out")
         synthesizer = cast(ReferenceSynthesizer, synthesizer)
-        source = read_rgba(context.artifacts.get(item.all(Mask)[0].crop))
+        crop = item.all(Mask)[0].crop
+        source = read_rgba(context.artifacts.get(crop))
         seed = int(context.rng(item.id).integers(2**31))
         rows: list[Record] = []
         warnings = []
-        for picture in synthesizer.make(source, phrase=subject.phrase or "", num=self.num, seed=seed):
-            if isinstance(picture, Absent):
-                warnings.append(picture.reason)
+        for name in self._pictures(source, crop, subject.phrase or "", seed, synthesizer, context):
+            if isinstance(name, Absent):
+                warnings.append(name.reason)
                 continue
+            picture = read_rgba(context.artifacts.get(name))
             made = Appearance(
                 subject_id=subject.id,
                 frame=None,
                 box=(0.0, 0.0, float(picture.shape[1]), float(picture.shape[0])),
                 confidence=1.0,
                 origin=synthesizer.origin,
-                artifact=context.artifacts.put(encode_webp(picture, quality=QUALITY), "webp"),
+                artifact=name,
             )
             rows.append(made)
             target = made.id
@@ -155,6 +162,27 @@ class MakeReferences:
         if not rows and warnings:
             return Failed(item.id, "synthesis", warnings[0])
         return Ok(item.id, rows, tuple(warnings))
+
+    def _pictures(
+        self, source: np.ndarray, crop: str, phrase: str, seed: int, synthesizer: ReferenceSynthesizer, context: Context
+    ) -> list[str | Absent]:
+        """Artifacts of the pictures, or why there is none; those kept by an earlier call of equal words, if they are whole."""
+        key = digest(("made", synthesizer.model_id, crop, phrase, self.num, seed))
+        kept = context.answers.get(key) if synthesizer.origin == "generated" else None
+        if kept is not None:
+            names = json.loads(kept["raw"])
+            with contextlib.suppress(StudioError):  # lost or damaged since: it is made again
+                for name in names:
+                    read_rgba(context.artifacts.get(name))
+                return names
+        made = [
+            picture if isinstance(picture, Absent) else context.artifacts.put(encode_webp(picture, quality=QUALITY), "webp")
+            for picture in synthesizer.make(source, phrase=phrase, num=self.num, seed=seed)
+        ]
+        if synthesizer.origin == "generated" and not any(isinstance(name, Absent) for name in made):
+            told = {"raw": json.dumps(made), "model": synthesizer.model_id, "phrase": phrase, "cut_out": crop}
+            context.answers.put(key, told)
+        return made
 
 
 def _likeness(a: np.ndarray, b: np.ndarray, embedder: object) -> float | Absent:
