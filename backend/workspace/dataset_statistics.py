@@ -80,7 +80,7 @@ JOIN subject s ON s.id = k.id AND s.work_key = k.work_key
 """
 _SAMPLES = "SELECT s.kind, s.subject_ids, s.reference_ids FROM kept_sample k JOIN sample s ON s.id = k.id AND s.work_key = k.work_key"
 _ANCHORS = """
-SELECT CASE WHEN a.kind = 'global' THEN 'global' ELSE a.kind || ': ' || a.label END, a.inside, count(*) FROM kept_anchor k
+SELECT CASE WHEN a.kind IN ('viewpoint', 'expression') THEN a.kind || ': ' || a.label ELSE a.kind END, a.inside, count(*) FROM kept_anchor k
 JOIN anchor a ON a.id = k.id AND a.work_key = k.work_key GROUP BY ALL ORDER BY 3 DESC, 1
 """
 

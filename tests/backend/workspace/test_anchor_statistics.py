@@ -48,6 +48,8 @@ EXPRESSIONS = ("happy", "happy", "sad", "neutral", "fear", "happy")
 CHOSEN = (7, 5, 5, 8, 9, 7)
 """happy (kept), sad (corrected), sad (kept), none (dropped), unsure, happy (kept)."""
 SIDES = ("front", "left")
+OTHERS = (("global", "subject_1"), ("reference", "subject_1"), ("reference", "subject_2"))
+"""Of these the label is whom they stand for."""
 
 
 class PlantedJudge:
@@ -82,7 +84,7 @@ class PlantAnchors:
         clip = Clip(video_id=item.id, start_frame=0, stop_frame=20, start_s=0, stop_s=0.8, opens_with="start")
         person = Subject(clip_id=clip.id, track_id="t", phrase=None, category="woman", is_living=True)
         rows: list[Record] = [clip, person]
-        labels = [*(("expression", label) for label in EXPRESSIONS), *(("viewpoint", side) for side in SIDES)]
+        labels = [*(("expression", label) for label in EXPRESSIONS), *(("viewpoint", side) for side in SIDES), *OTHERS]
         for n, (kind, label) in enumerate(labels):
             crop = context.artifacts.put(encode_png(np.full((40, 30, 3), 20 * n, np.uint8)), "png")
             view = Appearance(
@@ -115,10 +117,10 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 def anchors(workspace: Workspace) -> dict[int, str]:
-    """Ids of the machine's anchors by the frame that they lie on."""
+    """Ids of the machine's sides and expressions by the frame that they lie on."""
     rows = workspace.catalog.query(
         """SELECT p.frame, a.id FROM anchor a JOIN appearance p ON p.id = a.appearance_id
-        WHERE a.id NOT IN (SELECT target FROM score WHERE name = 'judged_given')"""
+        WHERE a.kind IN ('viewpoint', 'expression') AND a.id NOT IN (SELECT target FROM score WHERE name = 'judged_given')"""
     )
     return dict(rows)
 
@@ -145,6 +147,18 @@ def test_the_judges_fates_are_counted_and_the_gate_follows_them(workspace: Works
         )
         assert labels == [("fear",), ("happy",), ("happy",), ("sad",), ("sad",)], "one in place of another, one gone"
         assert anchor_accuracy(now) == ()
+
+
+def test_anchors_are_counted_by_side_and_expression_and_not_by_whom_they_show(workspace: Workspace) -> None:
+    assert workspace.statistics().counts["anchors"] == {
+        "expression: happy, inside": 2,
+        "expression: sad, inside": 2,
+        "reference, inside": 2,
+        "expression: fear, inside": 1,
+        "global, inside": 1,
+        "viewpoint: front, inside": 1,
+        "viewpoint: left, inside": 1,
+    }
 
 
 def test_accuracy_before_and_after_goes_by_what_people_say_of_the_pictures(workspace: Workspace) -> None:
@@ -192,7 +206,7 @@ def test_people_who_disagree_evenly_say_nothing(workspace: Workspace) -> None:
 def test_without_the_gate_both_labels_stand(workspace: Workspace) -> None:
     probe, plant, verify, samples = PLAN.steps
     with Snapshot(workspace.catalog).of(replace(PLAN, steps=(probe, plant, Step(verify.stage), samples))) as now:
-        assert now.counts()["anchors"] == 9
+        assert now.counts()["anchors"] == 9 + len(OTHERS)
 
 
 def test_people_are_shown_each_picture_once_without_its_label(workspace: Workspace) -> None:
