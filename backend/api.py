@@ -404,12 +404,13 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
         only: str = "",
         against: tuple[str, ...] = (),
         html: str | None = None,
+        seed: int = 0,
     ) -> Leaderboard:
         """Systems over the cases of a benchmark (the only one, without a name), with intervals, groups and totals.
 
         `facts` is a systems.toml (the project's own by default), `only` keeps systems as `open=true,references=3` of it,
-        `against` compares two systems. With `html` it is also written there as one offline page. Raises SettingsError
-        for unknown names, ProjectError when nothing was measured.
+        `against` compares two systems. With `html` it is also written there as one offline page. `seed` is that of the
+        draws of cases and seeds, of which intervals and tests are made. Raises SettingsError for unknown names, ProjectError when nothing was measured.
         """
         ...
 

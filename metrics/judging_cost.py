@@ -52,8 +52,8 @@ class Forecast:
 
     num_calls: int
     num_pictures: int
-    num_tokens_in: int | None = None
-    num_tokens_out: int | None = None
+    num_tokens_in: int
+    num_tokens_out: int
     cost: float | None = None
     """None without prices."""
     calls: tuple[tuple[str, int], ...] = ()
@@ -63,7 +63,10 @@ class Forecast:
 def forecast(
     metrics: Iterable[Metric], work: Sequence[tuple[Case, VideoFacts]], *, prices: Prices | None = None
 ) -> Forecast:
-    """Counts calls, pictures, tokens and cost. Videos whose case lacks what a metric needs are left out of it."""
+    """Counts calls, pictures, tokens and cost. Videos whose case lacks what a metric needs are left out of it.
+
+    Without prices, tokens are counted as `Prices` does by itself, and nothing is said of cost.
+    """
     asked: list[Question] = []
     calls: list[tuple[str, int]] = []
     for metric in metrics:
@@ -75,15 +78,14 @@ def forecast(
         if judged:
             calls.append((metric.id, len(asked) - before))
     num_pictures = sum(len(question.sizes) for question in asked)
-    if prices is None:
-        return Forecast(num_calls=len(asked), num_pictures=num_pictures, calls=tuple(calls))
-    tokens_in, tokens_out = sum(map(prices.tokens_in, asked)), prices.tokens_out * len(asked)
+    counting = prices or Prices(per_million_in=0, per_million_out=0)
+    tokens_in, tokens_out = sum(map(counting.tokens_in, asked)), counting.tokens_out * len(asked)
     return Forecast(
         num_calls=len(asked),
         num_pictures=num_pictures,
         num_tokens_in=tokens_in,
         num_tokens_out=tokens_out,
-        cost=prices.cost(tokens_in, tokens_out),
+        cost=prices.cost(tokens_in, tokens_out) if prices else None,
         calls=tuple(calls),
     )
 

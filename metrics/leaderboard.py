@@ -18,7 +18,6 @@ from metrics.presets import Preset, Term, preset
 from metrics.resampling import case_means, drawn_means, holm, interval, means, sign_flip_p
 from metrics.table import METRICS
 
-SEED = 0
 DEFAULT_PRESET = "opens2v-v1.1"
 COUNTS = "_features"  # how ids end whose values count what a set distance will stand on: nothing to rank
 HUMAN_LABELS = frozenset(
@@ -67,13 +66,17 @@ def leaderboard(
     against: tuple[str, str] | None = None,
     distances: Sequence[SetDistance] = (),
     settings: Sequence[tuple[str, GenerationSettings]] = (),
+    seed: int = 0,
 ) -> Leaderboard:
     """Standings of every system in every metric that has rows, in the preset's total, and in the `distances` of sets.
 
     Without a preset, OpenS2V-Eval's of the cases' domain; a calibration is given as the path of its file. `against` names two systems to compare.
     `settings` are of single videos, with their system: what differs between systems is remarked upon. Raises
-    SettingsError for an unknown preset or system. Deterministic: equal rows give equal intervals.
+    SettingsError for an unknown preset or system. Deterministic: equal rows and an equal `seed` of what is drawn give
+    equal intervals.
     """
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"--seed is {seed}; give a whole number from 0 to {2**32 - 1}")
     domain = next((case.domain for case in cases if case.domain), "open")
     chosen = preset(preset_id or f"{DEFAULT_PRESET}-{domain}", domain=domain)
     rows = [row for row in rows if not row.metric.endswith(COUNTS)]
@@ -87,7 +90,7 @@ def leaderboard(
         own = [
             standing
             for system, found in measured.items()
-            for standing in _standings(system, found, columns, chosen, kind, group, members)
+            for standing in _standings(system, found, columns, chosen, kind, group, members, seed)
         ]
         standings += _ranked(own, columns, [cases[n] for n in members], known)
     if against and (unknown := [name for name in against if name not in measured]):
@@ -99,10 +102,11 @@ def leaderboard(
         columns=(*columns, *_set_columns(distances)),
         standings=(*standings, *_set_standings(distances, cases, known)),
         answered=tuple(_answered(system, found, cases) for system, found in measured.items()),
-        comparisons=compared(measured, columns, chosen, *against) if against else (),
+        comparisons=compared(measured, columns, chosen, *against, seed=seed) if against else (),
         systems=tuple(known[name] for name in measured if name in known),
         settings=system_settings(one for one in settings if one[0] in measured),
         distances=tuple(distances),
+        seed=seed,
     )
     remarks = _remarks(board, known)
     return replace(board, guide=guide_of(board), remarks=(chosen.remark, *remarks) if chosen.remark else remarks)
@@ -131,16 +135,16 @@ def is_human(case: Case) -> bool:
 
 
 def compared(
-    measured: Mapping[str, Measurements], columns: Sequence[Column], chosen: Preset, a: str, b: str
+    measured: Mapping[str, Measurements], columns: Sequence[Column], chosen: Preset, a: str, b: str, *, seed: int = 0
 ) -> tuple[Comparison, ...]:
     """`a` minus `b` in the preset's total and in each metric, over the cases that both have."""
     first, second = measured[a], measured[b]
     terms = [_limited(first, term) for term in chosen.terms], [_limited(second, term) for term in chosen.terms]
     weights = np.array([term.weight / (term.high - term.low) for term in chosen.terms])
-    found = [_comparison(TOTAL, a, b, np.stack(terms[0]), np.stack(terms[1]), weights)]
+    found = [_comparison(TOTAL, a, b, np.stack(terms[0]), np.stack(terms[1]), weights, seed)]
     for column in columns:
         pair = first.of(column.metric)[None], second.of(column.metric)[None]
-        found.append(_comparison(column.metric, a, b, *pair, np.ones(1)))
+        found.append(_comparison(column.metric, a, b, *pair, np.ones(1), seed))
     corrected = holm([one.p for one in found])
     num = sum(p is not None for p in corrected)
     return tuple(replace(one, p_corrected=p, num_tests=num) for one, p in zip(found, corrected, strict=True))
@@ -221,9 +225,10 @@ def _standings(
     kind: str,
     group: str,
     members: Sequence[int],
+    seed: int,
 ) -> list[Standing]:
     """A system's mean and interval in each metric and in the total, over some cases."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     raw = [found.of(column.metric)[members] for column in columns]
     limited = [_limited(found, term)[members] for term in chosen.terms]
     values = np.stack([*raw, *limited])
@@ -328,14 +333,16 @@ def _answered(system: str, found: Measurements, cases: Sequence[Case]) -> Answer
     )
 
 
-def _comparison(name: str, a: str, b: str, first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> Comparison:
+def _comparison(
+    name: str, a: str, b: str, first: np.ndarray, second: np.ndarray, weights: np.ndarray, seed: int
+) -> Comparison:
     """Of values `(T, N, S)` of two systems over the same cases."""
     differences = case_means(first) - case_means(second)
     differences = differences[:, np.isfinite(differences).any(axis=0)]
     common = differences.shape[1]
     if not common or not np.isfinite(differences).any(axis=1).all():
         return Comparison(metric=name, a=a, b=b, num_cases=common, difference=None)
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     both = np.isfinite(case_means(first) - case_means(second))[:, :, None]
     drawn = _paired_draws(np.where(both, first, math.nan), np.where(both, second, math.nan), rng) @ weights
     ends = interval(drawn)

@@ -230,8 +230,8 @@ def show_forecast(found: CostForecast, *, as_json: bool) -> None:
     for metric, calls in found.calls.items():
         say(f"{metric}: {calls:,} calls")
     say(f"{sum(found.calls.values()):,} calls with {found.pictures:,} pictures for {found.videos} videos")
-    if found.cost is not None:
-        say(f"about {found.tokens_in:,} tokens in, {found.tokens_out:,} out, cost {found.cost:.2f}")
+    cost = "no price is known: give --prices" if found.cost is None else f"cost {found.cost:.2f}"
+    say(f"about {found.tokens_in:,} tokens in, {found.tokens_out:,} out; {cost}")
 
 
 def show_rows(rows: tuple[EvaluationRow, ...], metrics: tuple[str, ...]) -> None:

@@ -63,6 +63,7 @@ def leaderboard(
     against: Annotated[
         tuple[str, str] | None, typer.Option("--against", help="Two systems to compare, with significance.")
     ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws that intervals and tests rest on.")] = 0,
     html: Annotated[Path | None, typer.Option("--html", help="Write an offline page with plots.")] = None,
     csv_out: Annotated[Path | None, typer.Option("--csv", help="Write every standing as CSV.")] = None,
     as_json: JsonOption = False,
@@ -76,6 +77,7 @@ def leaderboard(
             only=only,
             against=against or (),
             html=str(html.absolute()) if html else None,
+            seed=seed,
         )
     if csv_out:
         write_csv(board, csv_out)
@@ -139,6 +141,7 @@ def show_board(board: Leaderboard) -> None:
     if board.comparisons:
         _show_comparisons(console, board.comparisons)
     show_distances(board.distances)
+    say(f"intervals: cases drawn with replacement, and seeds within each case; seed {board.seed}")
     for line in (*board.guide, *(f"note: {remark}" for remark in board.remarks)):
         say(line)
     for line in dict.fromkeys(f"note: {s.system}: {s.reason}" for s in board.standings if _is_unranked(s)):

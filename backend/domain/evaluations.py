@@ -26,8 +26,9 @@ class CostForecast:
     calls: dict[str, int]
     """By metric id."""
     pictures: int
-    tokens_in: int | None
-    tokens_out: int | None
+    tokens_in: int
+    tokens_out: int
+    """As the prices say that tokens are counted; without prices as OpenAI counts those of pictures in high detail."""
     cost: float | None
     """None without prices; in the currency of the prices."""
 

@@ -169,6 +169,8 @@ class Leaderboard:
     distances: tuple[SetDistance, ...] = ()
     guide: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    seed: int = 0
+    """Of the draws that intervals and tests rest on."""
 
     @property
     def totals_embedded(self) -> bool:

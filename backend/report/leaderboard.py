@@ -36,7 +36,8 @@ def leaderboard_report(board: Leaderboard, timelines: Timelines, spreads: Sequen
             _systems(board),
             *_settings(board),
         ],
-        footer="Intervals hold 95 of 100 repetitions: cases are drawn with replacement, and seeds within each case.",
+        footer="Intervals hold 95 of 100 repetitions: cases are drawn with replacement, and seeds within each case; "
+        f"seed of the draws: {board.seed}.",
     )
 
 

@@ -90,6 +90,7 @@ def ranked(
     only: str,
     against: tuple[str, ...],
     distances: Sequence[SetDistance] = (),
+    seed: int = 0,
 ) -> Leaderboard:
     """Raises SettingsError for a wrong systems.toml, preset or name."""
     if len(against) not in (0, 2):
@@ -112,6 +113,7 @@ def ranked(
         against=against or None,
         distances=[one for one in distances if one.system in measured],
         settings=_settings(catalog, cases),
+        seed=seed,
     )
 
 

@@ -224,13 +224,13 @@ class Workspace(
         only: str = "",
         against: tuple[str, ...] = (),
         html: str | None = None,
+        seed: int = 0,
     ) -> Leaderboard:
         cases = ranking.cases_of(self.catalog, benchmark)
         rows = ranking.rows_of(self.evaluation(), cases)
         found = self.set_distances(benchmark=cases[0].benchmark)
-        board = ranking.ranked(
-            rows, cases, self.layout, self.catalog, preset=preset, facts=facts, only=only, against=against, distances=found
-        )
+        about = {"preset": preset, "facts": facts, "only": only, "against": against, "seed": seed}
+        board = ranking.ranked(rows, cases, self.layout, self.catalog, **about, distances=found)
         if html:
             ranking.write_page(board, rows, self.catalog, self.artifacts, Path(html))
         return board

@@ -342,6 +342,10 @@ def test_forecast_counts_without_calling(referred: Entry, entry: Entry) -> None:
     assert found.num_calls == 23
     assert found.num_pictures == 6 * 16 + (2 + 8) + 16 * 2
     assert found.cost is None
+    assert (found.num_tokens_in, found.num_tokens_out) == (
+        found.num_pictures * 255 + sum(-(-len(t) // 3) for t in _texts(metrics, work)),
+        23 * 4,
+    ), "counted without any price"
     prices = Prices(per_million_in=2.0, per_million_out=10.0)
     priced = forecast(metrics, work, prices=prices)
     text = sum(-(-len(t) // 3) for t in _texts(metrics, work))

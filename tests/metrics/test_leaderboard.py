@@ -83,6 +83,19 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert widths[1] > 2 * widths[0]
 
 
+def test_seed_moves_intervals_and_no_mean() -> None:
+    many = [case(f"singleobj_{n}") for n in range(20)]
+    values = np.random.default_rng(3).uniform(size=20)
+    rows = [Row(one.name, "a", 0, "gmescore", float(value)) for one, value in zip(many, values, strict=True)]
+    boards = [leaderboard(rows, many, seed=seed) for seed in (0, 1, 1)]
+    found = [standing(board, "a", "gmescore") for board in boards]
+    assert found[0].value == found[1].value == pytest.approx(values.mean())
+    assert (found[0].low, found[0].high) != (found[1].low, found[1].high)
+    assert boards[1] == boards[2] and [board.seed for board in boards] == [0, 1, 1]
+    with pytest.raises(SettingsError, match="--seed is -1"):
+        leaderboard(rows, CASES, seed=-1)
+
+
 def test_sign_flip_counts_every_pattern() -> None:
     differences = np.array([[0.3, 0.1, 0.4, -0.2, 0.5]])
     expected = np.mean([

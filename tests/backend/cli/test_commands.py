@@ -106,6 +106,7 @@ COMMANDS = {
         "--against",
         "--html",
         "--csv",
+        "--seed",
         "--json",
     },
     "provenance": {"--watermark-key", "--keys", "--export-key", "--trust", "--name", "--json"},

@@ -211,6 +211,18 @@ def test_spent_budget_is_a_stop_of_its_own(evaluate: Evaluate, judge: tuple[Endp
     assert (code, {row["value"] for row in told["rows"]}, len(stub.requests)) == (0, {4.0}, 6)
 
 
+def test_dry_run_counts_tokens_where_no_price_is_known(
+    evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench
+) -> None:
+    """8 and 9 pictures of one tile, 85 + 170 tokens each, three times; the texts come on top."""
+    stub, bound = judge
+    code, told, _ = evaluate("natural_compat", *bound, "--dry-run")
+    assert (code, told["cost"], stub.requests) == (0, None, [])
+    assert told["pictures"] == 51 and told["tokens_in"] > 51 * 255
+    priced = evaluate("natural_compat", *bound, "--dry-run", "--prices", bench.root / "prices.toml")[1]
+    assert priced["cost"] == pytest.approx(priced["tokens_in"]) and priced["tokens_in"] < told["tokens_in"]
+
+
 def test_exit_code_is_the_run_s_end_then_the_budget_s_then_failures() -> None:
     assert exit_code({"over_budget"}, done=False, all_taken=True) == 1
     assert exit_code({"over_budget", "failed"}, done=True, all_taken=False) == 75
