@@ -217,7 +217,7 @@ def _video(
         return ShownVideo(system=system, scores=scores, remark="imported scores, no video" if rows else "no video")
     boxes = {name: found for name, arrays in evidence.items() if (found := boxes_of(arrays)) is not None}
     boxes = dict(list(boxes.items())[: len(BOX_COLOURS)])
-    measured = tuple(sorted({int(frame) for found in boxes.values() for frame in found.frames}))
+    measured = tuple(sorted({int(frame) for found in boxes.values() for frame in found.looked_at}))
     try:
         about = (path, frames, READ_WIDTH, at, measured)
         found = run_guarded(read_frames, about, subject=Path(path).name, wall_s=WALL_S)

@@ -14,11 +14,15 @@ FRAMES_WITH_BOXES = "frames_with_boxes"  # NexusScore's T': frames on which any 
 
 @dataclass(frozen=True, slots=True)
 class FoundBoxes:
-    """Boxes `(N, 4)` in pixels of the video, the frame `(N,)` of each, and whether the score counts it, bool `(N,)`."""
+    """Boxes `(N, 4)` in pixels of the video, the frame `(N,)` of each, and whether the score counts it, bool `(N,)`.
+
+    `looked_at` are the frames that were searched, those on which nothing was found too.
+    """
 
     frames: np.ndarray
     boxes: np.ndarray
     counted: np.ndarray
+    looked_at: np.ndarray
 
     def on(self, frame: int) -> list[tuple[np.ndarray, bool]]:
         rows = np.flatnonzero(self.frames == frame)
@@ -50,13 +54,14 @@ def boxes_of(arrays: Mapping[str, np.ndarray]) -> FoundBoxes | None:
     if boxes is None or frames is None or boxes.ndim not in (2, 3) or boxes.shape != (len(frames), *boxes.shape[1:-1], 4):
         return None
     counted = arrays.get("box_is_valid", np.ones(len(frames), bool))
+    looked_at = np.union1d(frames, arrays.get("frame", frames)).astype(int)
     if boxes.ndim == 3:
         frames, counted = (np.repeat(values, boxes.shape[1]) for values in (frames, counted))
         boxes = boxes.reshape(-1, 4)
     kept = np.isfinite(boxes).all(axis=1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     # A short video repeats frames of the plan, and with them their boxes.
     rows = np.unique(np.column_stack([frames, counted, boxes])[kept], axis=0)
-    return FoundBoxes(rows[:, 0].astype(int), rows[:, 2:], rows[:, 1].astype(bool)) if len(rows) else None
+    return FoundBoxes(rows[:, 0].astype(int), rows[:, 2:], rows[:, 1].astype(bool), looked_at)
 
 
 def rests_on(row: EvaluationRow, arrays: Mapping[str, np.ndarray]) -> str:

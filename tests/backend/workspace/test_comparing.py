@@ -148,6 +148,7 @@ def test_boxes_of_nexus_lie_on_their_own_frames_and_say_what_counts() -> None:
     assert found is not None
     assert [(box.tolist(), counts) for box, counts in found.on(6)] == [([2, 2, 6, 6], False), ([1, 1, 5, 5], True)]
     assert found.on(3) == []
+    assert found.looked_at.tolist() == [0, 3, 6, 9], "also where nothing was found"
 
 
 def test_each_matched_person_has_a_box() -> None:
