@@ -145,6 +145,13 @@ def write_scores(
     return tuple(f"{stem}.json" for stem in files)
 
 
+def held_metrics(format: str) -> frozenset[str]:
+    """The metrics that a format has a field for. Raises SettingsError for an unknown format."""
+    _check_format(format)
+    upstream = {metric for fields in FIELDS.values() for metric in fields.values()}
+    return frozenset(DIMENSIONS if format == VBENCH else {*upstream, NATURAL})
+
+
 def _check_format(format: str) -> None:
     if format not in FORMATS:
         raise SettingsError(f"format {format!r} does not exist{nearest(format, FORMATS)}")

@@ -264,6 +264,8 @@ def export(
     with opened(project) as api:
         if format in SCORE_FORMATS:
             written = api.export_scores(format=format, out=str(out.resolve()), system=system, benchmark=benchmark)
+            for remark in written.remarks:
+                warn(remark)
             _give(written, as_json, f"{written.scores} scores in {', '.join(written.files)}: {written.path}")
             return
         if selection and where:

@@ -35,6 +35,7 @@ CALLS: dict[str, str] = {
     "find_generations": "metrics.benchmark:find_generations",
     "forecast": "metrics.evaluation:forecast_of",
     "generate": "training.generate:run_generate",
+    "held_metrics": "metrics.score_files:held_metrics",
     "known_metrics": "metrics.evaluation:known",
     "leaderboard": "metrics.leaderboard:leaderboard",
     "measured_metrics": "metrics.evaluation:metric_ids",

@@ -210,9 +210,14 @@ def export_scores(
         for row in rows
         if row.metric == RUNS_METRIC and "score" in (arrays := arrays_of(artifacts, row))
     }
+    held = load(CALLS["held_metrics"])(format)
     files = load(CALLS["write_scores"])(format, rows, out, name=system, cases=cases, preset_id=preset, runs=runs)
     scored = [row for row in rows if row.value is not None]
-    return ScoreFiles(path=out, scores=len(scored), cases=len({row.case_id for row in scored}), files=files)
+    written = [row for row in scored if row.metric in held]
+    left = sorted({row.metric for row in scored} - held)
+    remarks = (f"{format} has no field for {', '.join(left)}: not written",) if left else ()
+    num_cases = len({row.case_id for row in written})
+    return ScoreFiles(path=out, scores=len(written), cases=num_cases, files=files, remarks=remarks)
 
 
 def _settings(catalog: Catalog, cases: Sequence[Case]) -> list[tuple[str, GenerationSettings]]:

@@ -63,10 +63,24 @@ def test_files_go_out_as_they_came(api: Api, scores: Path, cases: Path, tmp_path
     imported(api, scores, cases)
     done = api.export_scores(format="opens2v-scores", out=str(tmp_path / "out"), system="a")
     assert "a_Open-Domain.json" in done.files
+    assert (done.scores, done.cases, done.remarks) == (24, 12, ())
     for path in scores.glob("*.json"):
         assert json.loads((tmp_path / "out" / path.name).read_text()) == json.loads(path.read_text())
     with pytest.raises(SettingsError, match="system 'b' has no scores"):
         api.export_scores(format="opens2v-scores", out=str(tmp_path / "out"), system="b")
+
+
+def test_scores_that_a_format_has_no_field_for_are_named_and_not_counted(
+    api: Api, scores: Path, cases: Path, tmp_path: Path
+) -> None:
+    imported(api, scores, cases)
+    told = {"temporal_flickering": [0.9, [{"video_path": "singleobj_1.mp4", "video_results": 0.9}]]}
+    (tmp_path / "a_eval_results.json").write_text(json.dumps(told))
+    api.import_scores(format="vbench", path=str(tmp_path / "a_eval_results.json"), system="a", cases=str(cases))
+    done = api.export_scores(format="vbench", out=str(tmp_path / "out"), system="a")
+    assert (done.scores, done.cases) == (1, 1)
+    (remark,) = done.remarks
+    assert remark.startswith("vbench has no field for ") and "gmescore" in remark
 
 
 def test_two_systems_are_compared_on_a_page(api: Api, scores: Path, cases: Path, tmp_path: Path) -> None:
