@@ -1,7 +1,7 @@
 """`make bench`: speed, memory and accuracy, printed as one table and kept in bench/results as JSON.
 
-`python -m bench [PART…]` runs parts by name; `--seeds` chooses the sample worlds of the accuracy parts; `--table` writes the
-README's table from what is kept (after `make chaos`, whose figures stand there too).
+`python -m bench [PART…]` runs parts by name; `--seeds` chooses the sample worlds of those that are made of worlds; `--table`
+writes the README's table from what is kept (after `make chaos`, whose figures stand there too).
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- bench -->", "<!-- /bench -->")
 WORLDS = Path(tempfile.gettempdir()) / "subject-studio-bench-worlds"
 VIDEOS = 6
+WORLDS_SEEDS = "1000-1009"
 Rows = list[dict[str, Any]]
 
 
@@ -60,7 +62,9 @@ def main() -> None:
     """Runs the parts asked for, all by default."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)}")
-    parser.add_argument("--seeds", default="1000-1009", help="sample worlds of the accuracy parts, as 1000-1009 or 0,3")
+    parser.add_argument(
+        "--seeds", help="sample worlds of the parts made of them, as 1000-1009 or 0,3; each has its own without"
+    )
     parser.add_argument("--videos", type=int, default=VIDEOS, help="videos in each world")
     parser.add_argument("--table", action="store_true", help="run nothing: write the README's table from bench/results")
     parser.add_argument("--no-save", action="store_true", help="do not write bench/results")
@@ -68,13 +72,14 @@ def main() -> None:
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
         parser.error(f"no part is called {sorted(unknown)[0]!r}; there are {', '.join(PARTS)}")
-    worlds = _Worlds(arguments.seeds, arguments.videos)
+    commit = commit_of(RESULTS)  # of what runs, whatever is committed meanwhile
     for name in () if arguments.table else arguments.parts or PARTS:
-        started = time.perf_counter()
-        rows = [{"area": name, **row} for row in PARTS[name](worlds)]
+        part, started = PARTS[name], time.perf_counter()
+        seeds = part.chosen(arguments.seeds)
+        rows = [{"area": name, **row} for row in part.run(_Worlds(seeds, arguments.videos))]
         show(rows, title=f"{name} ({time.perf_counter() - started:.0f} s)")
         if not arguments.no_save:
-            _save(name, rows, arguments.seeds)
+            _save(name, rows, seeds, commit)
     if not arguments.no_save:
         _write_readme()
 
@@ -100,23 +105,47 @@ class _Worlds:
 
 
 def _numbers(text: str) -> Iterable[int]:
-    for part in text.split(","):
+    for part in text.split(",") if text else ():
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)
 
 
-def _save(name: str, rows: Rows, seeds: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is measured, and over which seeds where nobody asks for others; a part without seeds takes none."""
+
+    run: Callable[[_Worlds], Rows]
+    seeds: str = ""
+
+    def chosen(self, asked: str | None) -> str:
+        """The seeds of a run, as they stand in its results."""
+        return asked if asked and self.seeds else self.seeds
+
+
+def commit_of(folder: Path) -> str:
+    """The commit that a folder's code is of, with `+` where it was changed since; empty outside of a repository.
+
+    What benchmarks write themselves is no change.
+    """
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+
+    found = git("rev-parse", "--short", "HEAD")
+    if found.returncode:
+        return ""
+    changed = git("diff", "--quiet", "HEAD", "--", ":(top)", ":(top,exclude)bench/results", ":(top,exclude)README.md")
+    return found.stdout.strip() + ("+" if changed.returncode else "")
+
+
+def _save(name: str, rows: Rows, seeds: str, commit: str) -> None:
     """One file a part, replaced each time: history is git's."""
-    RESULTS.mkdir(exist_ok=True)
     facts = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "machine": platform.machine(),
     }
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS, capture_output=True, text=True, check=False
-    )
-    facts |= {"commit": commit.stdout.strip(), "cores": len(os.sched_getaffinity(0)), "seeds": seeds}
+    facts |= {"commit": commit, "cores": len(os.sched_getaffinity(0)), "seeds": seeds}
     (RESULTS / f"{name}.json").write_text(json.dumps({**facts, "rows": rows}, indent=1, default=str) + "\n")
 
 
@@ -145,32 +174,34 @@ def _training() -> Rows:
     return training.run()
 
 
-PARTS: dict[str, Callable[[_Worlds], Rows]] = {
-    "clips": lambda worlds: accuracy_clips.run(worlds.folders(), _real()),
-    "subjects": lambda worlds: accuracy_subjects.run(worlds.folders()),
-    "words": lambda worlds: accuracy_words.run(),
-    "pairs": lambda worlds: accuracy_pairs.run(worlds.folders(), _real()),
-    "logos": lambda worlds: accuracy_logos.run((5, 1001)),  # the bound was chosen on 2 to 4
-    "people": lambda worlds: [*accuracy_people.run(worlds.folders()), *accuracy_people_real.run(_real())],
-    "sync": lambda worlds: accuracy_sync.run(worlds.folders(), worlds.takes(), _real()),
-    "media": lambda worlds: media.run(),
-    "metrics": lambda worlds: metrics.run(),
-    "plan": lambda worlds: plan.run(),
-    "engine": lambda worlds: engine.run(),
-    "journal": lambda worlds: journal.run(),
-    "retrieval": lambda worlds: retrieval.run(),
-    "sampleworld": lambda worlds: sampleworld.run(),
-    "scale": lambda worlds: scale.run(),
-    "models": lambda worlds: residency.run(),
-    "evaluation": lambda worlds: evaluation.run(),
-    "evaluation_speed": lambda worlds: evaluation_speed.run(),
-    "studies": lambda worlds: studies.run(),
-    "sequential": lambda worlds: sequential.run(),
-    "studio": lambda worlds: screens.run("studio"),
-    "library": lambda worlds: screens.run("library"),
-    "study_load": lambda worlds: study_load.run(),
-    "training": lambda worlds: _training(),
-    "watermark": lambda worlds: watermark.run(worlds.folders()),
+PARTS: dict[str, Part] = {
+    "clips": Part(lambda worlds: accuracy_clips.run(worlds.folders(), _real()), WORLDS_SEEDS),
+    "subjects": Part(lambda worlds: accuracy_subjects.run(worlds.folders()), WORLDS_SEEDS),
+    "words": Part(lambda worlds: accuracy_words.run()),
+    "pairs": Part(lambda worlds: accuracy_pairs.run(worlds.folders(), _real()), WORLDS_SEEDS),
+    "logos": Part(lambda worlds: accuracy_logos.run(worlds.seeds), "5,1001"),  # the bound was chosen on 2 to 4
+    "people": Part(
+        lambda worlds: [*accuracy_people.run(worlds.folders()), *accuracy_people_real.run(_real())], WORLDS_SEEDS
+    ),
+    "sync": Part(lambda worlds: accuracy_sync.run(worlds.folders(), worlds.takes(), _real()), WORLDS_SEEDS),
+    "media": Part(lambda worlds: media.run()),
+    "metrics": Part(lambda worlds: metrics.run()),
+    "plan": Part(lambda worlds: plan.run()),
+    "engine": Part(lambda worlds: engine.run()),
+    "journal": Part(lambda worlds: journal.run()),
+    "retrieval": Part(lambda worlds: retrieval.run()),
+    "sampleworld": Part(lambda worlds: sampleworld.run()),
+    "scale": Part(lambda worlds: scale.run()),
+    "models": Part(lambda worlds: residency.run()),
+    "evaluation": Part(lambda worlds: evaluation.run(worlds.seeds), "0,1000"),
+    "evaluation_speed": Part(lambda worlds: evaluation_speed.run()),
+    "studies": Part(lambda worlds: studies.run()),
+    "sequential": Part(lambda worlds: sequential.run()),
+    "studio": Part(lambda worlds: screens.run("studio")),
+    "library": Part(lambda worlds: screens.run("library")),
+    "study_load": Part(lambda worlds: study_load.run()),
+    "training": Part(lambda worlds: _training()),
+    "watermark": Part(lambda worlds: watermark.run(worlds.folders()), WORLDS_SEEDS),
 }
 
 if __name__ == "__main__":
