@@ -61,6 +61,10 @@ COMMANDS = {
     "import": {
         "--project",
         "--videos",
+        "--names",
+        "--column",
+        "--pictures",
+        "--model",
         "--map",
         "--keep",
         "--missing",
@@ -94,7 +98,7 @@ COMMANDS = {
     "jobs quarantine": {"--project", "--stage", "--search", "--json"},
     "label-studio pull": {"--url", "--number", "--project", "--json"},
     "label-studio push": {"--url", "--study", "--limit", "--login", "--overlap", "--project", "--json"},
-    "label-studio suggest": {"--url", "--number", "--port", "--project"},
+    "label-studio suggest": {"--url", "--number", "--port", "--project", "--token-file"},
     "label-studio take": {"--url", "--number", "--project", "--json"},
     "latents": {"--data", "--engine", "--workers", "--address", "--set", "--json"},
     "leaderboard": {
