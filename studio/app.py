@@ -128,6 +128,7 @@ def run(
         recent=RecentProjects(data_folder() / "recent.json"),
         theme=theme or str(prefs.value("theme") or "system"),
     )
+    install_crash_hook(data_folder(), desk.tell, describe=lambda: "welcome page")  # a window brings its own
     with closing(GarbageCollector(app)), closing(desk):
         if api is not None and project is not None:
             desk.show(api, project)

@@ -1,9 +1,9 @@
 """What is open: the welcome page or a project's window, and the ways from one to the other."""
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSettings, Signal
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from backend.api import Api
 from backend.domain import StudioError
-from studio.projects import RecentProjects, make_project, render_sample
+from studio.projects import RecentProjects, Sample, make_project, require_project, require_videos
 from studio.texts import text
 from studio.theme import Theme, apply_theme, load_theme, theme_for
 from studio.welcome import Welcome
@@ -28,13 +28,23 @@ class Desk(QObject):
     _done = Signal(object)
 
     def __init__(
-        self, *, connect: Connect, open_window: OpenWindow, prefs: QSettings, recent: RecentProjects, theme: str
+        self,
+        *,
+        connect: Connect,
+        open_window: OpenWindow,
+        prefs: QSettings,
+        recent: RecentProjects,
+        theme: str,
+        sample: Sample | None = None,
     ) -> None:
         super().__init__()
         self._connect, self._open_window = connect, open_window
         self.prefs, self.recent, self._theme_choice = prefs, recent, theme
+        self.sample = sample or Sample()
         self.window: Window | None = None
         self.welcome: Welcome | None = None
+        self._stop = threading.Event()
+        """Set to end what is being made."""
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
         self._done.connect(self._finish)
 
@@ -45,27 +55,39 @@ class Desk(QObject):
             welcome.opened.connect(self.open)
             welcome.sample_wanted.connect(self.make_sample)
             welcome.videos_given.connect(self.make_from_videos)
+            welcome.stopped.connect(self._stop.set)
         self.welcome.show_recent(self.recent.paths())
         self.welcome.say("")
         self.welcome.show()
         self.welcome.raise_()
+        self.welcome.activateWindow()  # else keys go on to the project's window
 
     def open(self, project: Path) -> None:
         """Opens a project; a sentence tells why when it cannot be."""
-        self._work(text("welcome.opening", name=project.name), partial(self._reach, project))
+
+        def work() -> tuple[Path, Api]:
+            require_project(project)
+            return self._reach(project)
+
+        self._work(text("welcome.opening", name=project.name), work)
 
     def make_sample(self, folder: Path) -> None:
         """Makes a project of sample videos in a folder, and starts to curate it."""
 
         def work() -> tuple[Path, Api]:
-            project = make_project(folder)
-            return self._reach(project, videos=render_sample(project))
+            project = make_project(folder, stop=self._stop, sample=self.sample)
+            return self._reach(project, videos=project / "sample-world" / "videos")
 
-        self._work(text("welcome.drawing"), work)
+        self._work(text("welcome.drawing"), work, can_stop=True)
 
     def make_from_videos(self, videos: Path, folder: Path) -> None:
         """Makes a project of a folder of videos, and starts to curate it."""
-        self._work(text("welcome.making", name=folder.name), lambda: self._reach(make_project(folder), videos=videos))
+
+        def work() -> tuple[Path, Api]:
+            require_videos(videos)
+            return self._reach(make_project(folder, stop=self._stop), videos=videos)
+
+        self._work(text("welcome.making", name=folder.name), work, can_stop=True)
 
     def show(self, api: Api, project: Path) -> Window:
         """The window of a project that was reached; it takes the place of what was open."""
@@ -84,7 +106,8 @@ class Desk(QObject):
         return self.window
 
     def close(self) -> None:
-        """Closes what is open and ends the worker thread."""
+        """Closes what is open, stops what is being made and ends the worker thread."""
+        self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         for widget in (self.window, self.welcome):
             if widget is not None:
@@ -97,16 +120,17 @@ class Desk(QObject):
             api.curate()
         return project, api
 
-    def _work(self, sentence: str, work: Callable[[], tuple[Path, Api]]) -> None:
+    def _work(self, sentence: str, work: Callable[[], tuple[Path, Api]], *, can_stop: bool = False) -> None:
+        self._stop.clear()
         if self.welcome is not None:
-            self.welcome.say(sentence, busy=True)
+            self.welcome.say(sentence, busy=True, can_stop=can_stop)
         self._pool.submit(work).add_done_callback(self._done.emit)
 
     def _finish(self, future: Future[tuple[Path, Api]]) -> None:
         """Shows what was reached, or why nothing was; either way something can be chosen again."""
         if future.cancelled():
             return
-        told = text("welcome.went_wrong")
+        told = text("welcome.went_wrong", records=self.recent.path.parent / "crashes")
         try:
             project, api = future.result()
             self.show(api, project)
@@ -119,6 +143,11 @@ class Desk(QObject):
                 self.show_welcome()
                 assert self.welcome is not None
                 self.welcome.say(told)
+
+    def tell(self, sentence: str) -> None:
+        """Shows a sentence on the welcome page, where that is what is open."""
+        if self.welcome is not None and self.window is None:
+            self.welcome.say(sentence)
 
     def _theme(self) -> Theme:
         app = QApplication.instance()

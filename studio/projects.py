@@ -1,17 +1,40 @@
 """Projects on this machine: those that were opened lately, and new ones, which the service's commands make."""
 
 import json
+import mimetypes
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.domain import ProjectError
+from backend.media.listing import scan
+from studio.texts import text
 
 KEPT = 12  # recent projects
-SAMPLE_VIDEOS = 4  # a first look within two minutes on a laptop
 COMMAND_WALL_S = 600.0
+POLL_S = 0.1
+FRAME = " │─╭╮╰╯"  # around what a command says of its options
+NOT_VIDEOS = ("text/", "image/", "audio/", "font/", "application/json", "application/pdf")
+"""How types begin of which no file is a video, whatever is in it; of all others the service finds out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """How much of the sample world is drawn: a first look within two minutes on a laptop."""
+
+    videos: int = 4
+    duration_s: float = 15.0
+
+
+class Stopped(ProjectError):
+    """A person stopped what was being made."""
 
 
 class RecentProjects:
@@ -22,7 +45,7 @@ class RecentProjects:
 
     def paths(self) -> tuple[Path, ...]:
         """Those that are still there."""
-        return tuple(path for path in self._listed() if (path / "project.toml").is_file())
+        return tuple(path for path in self._listed() if is_project(path))
 
     def add(self, project: Path) -> None:
         """Puts a project first."""
@@ -44,32 +67,84 @@ def is_project(folder: Path) -> bool:
     return (folder / "project.toml").is_file()
 
 
-def make_project(folder: Path) -> Path:
-    """A new project in a folder, or the one that is there. Raises ProjectError with what the command said."""
+def require_project(folder: Path) -> None:
+    """Raises ProjectError for a folder that is none."""
     if not is_project(folder):
-        _command(("init", "--project", str(folder)), doing=f"make a project in {folder}")
+        raise ProjectError(text("welcome.no_project", folder=folder))
+
+
+def require_videos(folder: Path) -> None:
+    """Raises ProjectError unless a file below the folder may be a video, going by the names; none is opened."""
+    files, remarks = scan([folder])
+    if not any(_may_be_video(file) for file in files):
+        why = f" ({remarks[0]})" if remarks else ""
+        raise ProjectError(text("welcome.no_videos", folder=folder, count=len(files), why=why))
+
+
+def make_project(folder: Path, *, stop: threading.Event, sample: Sample | None = None) -> Path:
+    """A new project in an empty folder, with the videos of a sample below `sample-world/videos`; gives the folder.
+
+    Raises ProjectError for a folder that holds something or cannot be written, with what the command said when that
+    failed, and Stopped; what was made by then is deleted.
+    """
+    _require_empty(folder)
+    try:
+        _command(("init", "--project", str(folder)), doing="welcome.make_project", stop=stop)
+        if sample is not None:
+            amount = ("--videos", str(sample.videos), "--duration", str(sample.duration_s))
+            _command(("sample-world", str(folder / "sample-world"), *amount), doing="welcome.draw_sample", stop=stop)
+    except ProjectError:
+        _empty(folder)
+        raise
     return folder.resolve()
 
 
-def render_sample(folder: Path) -> Path:
-    """Videos of the sample world inside a project's folder; gives where they lie. Raises ProjectError as `make_project`."""
-    world = folder / "sample-world"
-    _command(("sample-world", str(world), "--videos", str(SAMPLE_VIDEOS)), doing="draw the sample videos")
-    return world / "videos"
+def _may_be_video(file: Path) -> bool:
+    kind, _ = mimetypes.guess_type(file.name)
+    return kind is None or not kind.startswith(NOT_VIDEOS)
 
 
-def _command(arguments: Sequence[str], *, doing: str) -> None:
+def _require_empty(folder: Path) -> None:
+    if is_project(folder):
+        raise ProjectError(text("welcome.is_project", folder=folder))
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "backend.cli", *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMMAND_WALL_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProjectError(f"could not {doing}: {error}; try it in a terminal: studio-backend {arguments[0]}") from error
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or f"the command ended with {done.returncode}").splitlines()[-1]
-        raise ProjectError(f"could not {doing}: {said.removeprefix('studio-backend: ')}")
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ProjectError(text("welcome.not_empty", folder=folder))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ProjectError(text("welcome.not_writable", folder=folder, why=error.strerror)) from error
+
+
+def _empty(folder: Path) -> None:
+    """Deletes what was made in a folder that was empty; what cannot be deleted stays."""
+    for made in folder.iterdir():
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        else:
+            made.unlink(missing_ok=True)
+
+
+def _command(arguments: Sequence[str], *, doing: str, stop: threading.Event) -> None:
+    """Runs a command of the service to its end. `doing` is the text of what it does."""
+    ends = time.monotonic() + COMMAND_WALL_S
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "backend.cli", *arguments], stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
+        except OSError as error:
+            raise ProjectError(text("welcome.command_failed", doing=text(doing), why=error)) from error
+        while process.poll() is None:
+            if stop.wait(POLL_S) or time.monotonic() > ends:
+                process.terminate()
+                process.wait()
+        if stop.is_set():
+            raise Stopped(text("welcome.stopped"))
+        if process.returncode:
+            said.seek(0)
+            lines = [line.strip(FRAME) for line in said.read().decode("utf-8", "replace").splitlines()]
+            told = [line.removeprefix("studio-backend: ") for line in lines if line]
+            why = told[-1] if told else text("welcome.silent", code=process.returncode)
+            raise ProjectError(text("welcome.command_failed", doing=text(doing), why=why))

@@ -25,6 +25,7 @@ class Welcome(QWidget):
     sample_wanted = Signal(Path)
     videos_given = Signal(Path, Path)
     """Videos, and the folder of the project to be made."""
+    stopped = Signal()
 
     def __init__(
         self, theme: Theme, *, recent: Sequence[Path], ask_folder: Callable[[QWidget, str], Path | None] | None = None
@@ -62,7 +63,15 @@ class Welcome(QWidget):
         self.words = label("", "banner")
         self.words.setWordWrap(True)
         self.words.hide()
-        column.addWidget(self.words)
+        told = QHBoxLayout()
+        told.addWidget(self.words, 1)
+        self.stop = QPushButton(text("welcome.stop"))
+        self.stop.setObjectName("worded")
+        self.stop.setAutoDefault(True)
+        self.stop.clicked.connect(self.stopped)
+        self.stop.hide()
+        told.addWidget(self.stop)
+        column.addLayout(told)
         self.show_recent(recent)
         self.cards["sample"].setFocus()
 
@@ -85,12 +94,14 @@ class Welcome(QWidget):
             layout.addWidget(label(text("welcome.none"), "muted"))
         layout.addStretch(1)
 
-    def say(self, sentence: str, *, busy: bool = False) -> None:
-        """A sentence below; while busy nothing else can be chosen."""
+    def say(self, sentence: str, *, busy: bool = False, can_stop: bool = False) -> None:
+        """A sentence below; while busy nothing else can be chosen, but what is made stopped."""
         self.words.setText(sentence)
         self.words.setVisible(bool(sentence))
         for button in (*self.cards.values(), *self.recent):
             button.setEnabled(not busy)
+        self.stop.setVisible(busy and can_stop)
+        (self.stop if busy and can_stop else self.cards["sample"]).setFocus()
 
     def _choose(self, name: str) -> None:
         if name == "videos":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QStyle, QVBoxLayout, QWidget
 
 from studio.actions import ACTIONS, MENUS, ActionSet
 from studio.cheat_sheet import CheatSheet
@@ -52,7 +52,7 @@ class Window(QMainWindow):
         self._lost = ""
         self.own_prefs = QSettings(str(state_dir / "window.ini"), QSettings.Format.IniFormat)
         self.setWindowTitle(f"{project.name} · Subject Studio")
-        self.resize(DEFAULT_SIZE)
+        self.resize(DEFAULT_SIZE.boundedTo(self._room()))
         self.noticed.connect(self.notify)
         link.sync_changed.connect(self._on_sync)
         link.lost.connect(self._on_lost)
@@ -267,6 +267,11 @@ class Window(QMainWindow):
 
     def _show_state(self) -> None:
         self.rail.show_sync(self.link.sync_state, lost=self._lost)
+
+    def _room(self) -> QSize:
+        """What a window may take of the screen, so that its title bar and lower edge are on it."""
+        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+        return self.screen().availableSize() - QSize(0, bar)
 
     def _follow_system(self) -> None:
         if self.theme_choice == "system" and self.isVisible():

@@ -15,7 +15,7 @@ from studio.app import open_window
 from studio.desk import Desk
 from studio.pages import PAGES
 from studio.palette import Palette
-from studio.projects import RecentProjects, make_project
+from studio.projects import RecentProjects
 from studio.texts import language, text, use_language
 from studio.welcome import Welcome
 from studio.widgets import Rest
@@ -52,6 +52,18 @@ def test_pages_are_made_when_they_are_first_shown(qtbot, opened: Open, world: Wo
     assert set(window.pages) == {"verify", "compare"}
     assert window.page is window.pages["compare"]
     assert window.rail.buttons["compare"].isChecked()
+
+
+def test_a_new_window_is_no_larger_than_the_screen(qtbot, world: World, tmp_path: Path) -> None:
+    window = open_window(
+        world.api, project=tmp_path, rater="ann", theme="light", state=tmp_path / "state" / "p", page="verify"
+    )
+    try:
+        screen = window.screen().availableSize()
+        assert window.width() == min(1440, screen.width())
+        assert window.height() < screen.height(), "its title bar is on the screen too"
+    finally:
+        window.close()
 
 
 def test_each_page_has_its_key_and_its_button(qtbot, opened: Open, world: World) -> None:
@@ -270,15 +282,6 @@ def test_a_damaged_list_of_recent_projects_is_an_empty_one(tmp_path: Path) -> No
     recent.add(project_in(tmp_path / "a"))
     recent.add(tmp_path / "gone")
     assert recent.paths() == (tmp_path / "a",)
-
-
-@pytest.mark.slow
-def test_a_new_project_is_made_by_the_command_and_a_wrong_place_is_a_sentence(tmp_path: Path) -> None:
-    made = make_project(tmp_path / "new")
-    assert (made / "project.toml").is_file()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ProjectError, match="could not make a project"):
-        make_project(tmp_path / "file" / "below")
 
 
 def test_a_rest_shows_all_lines_of_its_words(qtbot) -> None:
