@@ -24,6 +24,7 @@ from backend.domain import ProjectError, StudioError
 from backend.domain.corrections import Correction, Outline
 from backend.domain.model_work import SegmentedFrame
 from backend.media.reader import VideoReader
+from studio.actions import key_of
 from studio.correction_sender import CorrectionSender
 from studio.link import Link
 from studio.player.edit_pane import EditPane
@@ -367,9 +368,11 @@ class CorrectionEditor(QWidget):
             fields.addWidget(label(words, "slot"))
             fields.addWidget(field)
             field.installEventFilter(self)
-        self.save_button = self._button(text("correct.save"), "primary", self.save)
+        self.save_button = self._button(text("correct.save", cap=key_of("save_correction")), "primary", self.save)
         self.take_back_button = self._button(text("correct.take_back"), "worded", self.take_back)
-        self.cancel_button = self._button(text("correct.cancel"), "worded", self.close_editor)
+        self.cancel_button = self._button(
+            text("correct.cancel", cap=key_of("leave_correction")), "worded", self.close_editor
+        )
         fields.addWidget(self.hint)
         row = QHBoxLayout()
         for button in (self.save_button, self.cancel_button):

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.corrections import Correction
+from studio.actions import key_of
 from studio.correction_sender import CorrectionSender
 from studio.link import Link
 from studio.texts import text
@@ -45,10 +46,10 @@ class PromptEditor(QWidget):
         words = label(text("verify.prompt_words"), "muted")
         words.setWordWrap(True)
         words.setMaximumWidth(WIDTH_PX)
-        self.save_button = QPushButton(text("verify.prompt_save"))
+        self.save_button = QPushButton(text("verify.prompt_save", cap=key_of("save_correction")))
         self.save_button.setObjectName("primary")
         self.save_button.clicked.connect(self.save)
-        leave = QPushButton(text("verify.prompt_leave"))
+        leave = QPushButton(text("verify.prompt_leave", cap=key_of("leave_correction")))
         leave.setObjectName("worded")
         leave.clicked.connect(self.close_editor)
         self.take_back_button = QPushButton(text("correct.take_back"))

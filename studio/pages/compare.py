@@ -6,6 +6,7 @@ from collections.abc import Callable
 from backend.api import PairRow
 from backend.domain import StudioError, Vote
 from backend.domain.studies import PageEvent, Participant, StudyDesign, StudyPass, StudySummary
+from studio.actions import key_of
 from studio.pages.judge import RETRY_MS, JudgePage
 from studio.pages.page import PageContext
 from studio.pages.study_gate import StudyGate
@@ -249,7 +250,7 @@ class ComparePage(JudgePage):
 
     def _on_trouble(self, error: StudioError) -> None:
         self.gate.is_end = False
-        self._tell(text("study.trouble"), text("study.trouble_words", error=error))
+        self._tell(text("study.trouble"), text("study.trouble_words", error=error, cap=key_of("refresh")))
 
     def _tell(self, head: str, words: str) -> None:
         self.gate.tell(head, words)

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, QTimer
 from backend.domain import StudioError
 from backend.domain.jobs import JobRow, QuarantinePage, StageFlow
 from backend.domain.studies import StudySummary
-from studio.actions import ActionSet
+from studio.actions import ActionSet, key_of
 from studio.charts.chart import save_picture
 from studio.item_model import stage_words
 from studio.job_list import job_title, state_word
@@ -206,7 +206,7 @@ class JobsPage(Page):
     def _show_quarantine(self, first: QuarantinePage) -> None:
         """Something else is in quarantine now: shown unless somebody is choosing."""
         if len(self.layout_of.quarantine.chosen()) > 1 or self.held.all_chosen:
-            self.layout_of.say(text("library.changed"))
+            self.layout_of.say(text("library.changed", cap=key_of("refresh")))
             return
         self.held.take_anew(first)
         self.layout_of.quarantine.model.restart()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolic
 
 from backend.api import PairRow
 from backend.domain import Form, ServiceError, StudioError, Vote
-from studio.actions import ActionSet
+from studio.actions import ActionSet, key_of
 from studio.flow import HintRow
 from studio.form_view import FormView
 from studio.loader import TrialLoader
@@ -212,7 +212,7 @@ class JudgePage(Page):
 
     def _build_rest(self) -> QWidget:
         """What stands there when there is nothing to judge."""
-        self.rest_button = QPushButton(text("judge.look_again"))
+        self.rest_button = QPushButton(text("judge.look_again", cap=key_of("refresh")))
         self.rest_button.setObjectName("worded")
         self.rest_button.clicked.connect(lambda: self.run("refresh"))
         self.rest = Rest(self.rest_button)

@@ -33,7 +33,8 @@ class SideTools:
         """Another side is the one that is shifted."""
         if self._has_sides():
             self._chosen = (self._chosen + 1) % len(self._deck.sides)
-            self._notify(text("judge.shifts", panel=self.name_of(self._deck.sides[self._chosen])))
+            keys = {"back": key_of("shift_back"), "on": key_of("shift_on")}
+            self._notify(text("judge.shifts", panel=self.name_of(self._deck.sides[self._chosen]), **keys))
 
     def shift(self, frames: int) -> None:
         """Puts the chosen side ahead of the others, or back."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QInputDialog, QLineEdit, QMenu
 from backend.domain import StudioError
 from backend.domain.erasing import ERASABLE, ErasedItems
 from backend.domain.library import EXCLUDED, KEPT, KINDS, Excluded, ItemColumn, ItemKind, ItemPage, Selection
-from studio.actions import ActionSet
+from studio.actions import ActionSet, key_of
 from studio.erase_dialog import EraseDialog
 from studio.export_dialog import ExportDialog
 from studio.item_model import GridModel, ItemModel, column_title, fetch
@@ -242,7 +242,7 @@ class LibraryPage(Page):
             if stale or page.total == self.session.total:
                 return
             if self._num_chosen() > 1:
-                self.layout_of.say(text("library.changed"))
+                self.layout_of.say(text("library.changed", cap=key_of("refresh")))
                 self._tell()
             else:
                 self._refresh()
@@ -399,7 +399,7 @@ class LibraryPage(Page):
             act(self.session.all_that_match())
             return
         if count(spans) > MAX_IDS:
-            self.context.notify(text("library.too_many", count=MAX_IDS))
+            self.context.notify(text("library.too_many", count=MAX_IDS, cap=key_of("choose_all")))
             return
         kind = self.session.look.kind
         at_hand, missing = self.session.windows_of(spans)
@@ -408,7 +408,7 @@ class LibraryPage(Page):
             asked = {window.page: page for window, page in zip(missing, pages, strict=True)}
             chosen = chosen_of(kind, spans, {**at_hand, **asked})
             if self._closed or chosen is None:
-                self._notify(text("library.changed"))
+                self._notify(text("library.changed", cap=key_of("refresh")))
             elif chosen.ids:
                 act(chosen)
 

@@ -13,7 +13,7 @@ from backend.domain.evaluations import ComparisonFiles
 from backend.domain.figures import FrameValues
 from backend.domain.ranking import Leaderboard
 from backend.domain.studies import AspectResults, StudyResults
-from studio.actions import ActionSet
+from studio.actions import ActionSet, key_of
 from studio.charts.chart import save_picture
 from studio.charts.figures import Bar
 from studio.frame_player import FramePlayer
@@ -312,7 +312,7 @@ class ResultsPage(Page):
         if not self.rows:
             return self._nothing("board", "results.nothing_measured")
         self.sheet = results.cases_sheet(self.rows)
-        self.layout_of.say_about(text("results.about_sheets"), ())
+        self.layout_of.say_about(text("results.about_sheets", cap=key_of("make_sheets")), ())
         return None
 
     def _nothing(self, about: str, key: str) -> None:
@@ -341,7 +341,8 @@ class ResultsPage(Page):
         elif self.view == "sheets" and drawn is not None:
             self._keep(("png",), lambda path: path.write_bytes(drawn.read_bytes()))
         else:
-            self.context.notify(text("results.no_sheet_to_keep" if self.view == "sheets" else "results.no_chart_to_keep"))
+            no_sheet = text("results.no_sheet_to_keep", cap=key_of("make_sheets"))
+            self.context.notify(no_sheet if self.view == "sheets" else text("results.no_chart_to_keep"))
 
     def _keep_table(self) -> None:
         if self.sheet.rows:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.actions import ACTIONS, Action, canonical_key, shown_key
+from studio.actions import ACTIONS, Action, canonical_key, key_of, shown_key
 from studio.key_map import Conflict, conflicts, keys_of
 from studio.pages import PAGES
 from studio.preferences import Keys, preferences
@@ -104,7 +104,7 @@ class KeysSection(QWidget):
         column.addWidget(self.table, 1)
         column.addLayout(foot)
         self.show_keys()
-        self._say(text("settings.keys_words"), "quiet")
+        self._say(text("settings.keys_words", cap=key_of("change_keys")), "quiet")
 
     @property
     def action(self) -> Action | None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.studies import StudySummary
+from studio.actions import key_of
 from studio.long_text import LongText
 from studio.pages.closing_slider import ClosingSlider
 from studio.texts import text
@@ -54,7 +55,7 @@ class StudyGate(QWidget):
     def offer(self, studies: Sequence[StudySummary]) -> None:
         """The studies that one may take part in; of those that ended one can hand in what one has answered."""
         if not studies:
-            self.tell(text("study.none"), text("study.none_words"))
+            self.tell(text("study.none"), text("study.none_words", cap=key_of("refresh")))
             return
         names = {one.name: text("study.closed", name=one.name) if one.closed_at else one.name for one in studies}
         self._show(

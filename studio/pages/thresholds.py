@@ -10,7 +10,7 @@ from backend.api import Status
 from backend.domain import StudioError
 from backend.domain.figures import CutOutcome, NamedSelection, ScoreSpread, StoredScore
 from backend.domain.library import KINDS, Selection
-from studio.actions import ActionSet
+from studio.actions import ActionSet, key_of
 from studio.export_dialog import ExportDialog
 from studio.pages.page import Page, PageContext
 from studio.pages.thresholds_layout import ThresholdsLayout
@@ -262,7 +262,7 @@ class ThresholdsPage(Page):
             if self._closed:
                 return
             if not found:
-                self.layout_of.say(text("thresholds.no_selections"))
+                self.layout_of.say(text("thresholds.no_selections", cap=key_of("save_selection")))
                 return
             menu = QMenu(self)
             gone = QMenu(text("thresholds.forget"), menu)

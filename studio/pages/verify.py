@@ -10,6 +10,7 @@ from backend.api import PairRow
 from backend.domain import ANCHORS_STUDY, CASES_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, StudioError
 from backend.domain.corrections import OF_CASE, Correction, Outline
 from backend.domain.score_words import score_title
+from studio.actions import key_of
 from studio.correction_editor import CorrectionEditor
 from studio.outbox import Said
 from studio.pages.judge import HINTS, JudgePage
@@ -133,7 +134,9 @@ class VerifyPage(JudgePage):
     def use_mode(self, mode: str) -> None:
         """Another queue; each keeps its place and what can be undone in it."""
         if mode != self.mode and self.is_editing:
-            self.context.notify(text("verify.leave_first"))
+            self.context.notify(
+                text("verify.leave_first", save=key_of("save_correction"), leave=key_of("leave_correction"))
+            )
         elif mode != self.mode and self.session.phase is Phase.SAVING:
             self.context.notify(text("verify.busy"))
         elif mode != self.mode:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QSettings, Qt
 
-from studio.actions import ACTIONS, Action, canonical_key
+from studio.actions import ACTIONS, Action, canonical_key, key_of, with_key
 from studio.key_map import conflicts, editing_keys, forms_of, keys_of, sound
 from studio.pages.settings_keys import combination_of
 from studio.preferences import Preferences, keep_preferences, preferences, read_preferences, use_preferences
@@ -31,6 +31,12 @@ def action(name: str) -> Action:
 
 def kinds(name: str, key: str, chosen: dict[str, tuple[str, ...]] | None = None) -> set[str]:
     return {found.kind for found in conflicts(action(name), key, chosen or {})}
+
+
+def test_the_key_that_is_told_is_the_one_that_works_now() -> None:
+    assert (key_of("refresh"), with_key("loop")) == ("F5", "Loop (L)")
+    use_preferences(Preferences(keys={"refresh": ("F9", "F5"), "loop": ("Alt+O",)}))
+    assert (key_of("refresh"), with_key("loop")) == ("F9", "Loop (Alt+O)")
 
 
 def test_nothing_speaks_against_the_table_itself() -> None:

@@ -75,6 +75,17 @@ def test_every_key_in_the_code_is_a_text_and_every_text_is_used() -> None:
     assert {key for key in texts("en") if key.startswith(tabled)} == shown
 
 
+FIXED = {"settings.press", "correct.hint_box", "judge.note_hint"}
+"""Texts that name keys which nobody can change: those of the key editor, of a dragged box, of a field."""
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_no_text_names_a_key_that_may_be_another_one(name: str) -> None:
+    named = re.compile(r"(?<![A-Za-z])(?:(?:Ctrl|Alt|Shift)\+|(?:Esc|F\d+)(?![A-Za-z]))|[←→↑↓]")
+    said = {key: json.dumps(one, ensure_ascii=False) for key, one in texts(name).items()}
+    assert {key for key, one in said.items() if named.search(one)} <= FIXED
+
+
 def _is_composed(key: str) -> bool:
     """Whether the code makes the key of a table's names, as `f"welcome.{name}_words"`, or hands on how it begins, as `"judge.hint_"`."""
     if any(key.startswith(begun) for begun in re.findall(r'"([a-z_]+\.[a-z_]+_)"', CODE)):
