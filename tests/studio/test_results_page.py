@@ -1,7 +1,10 @@
 """Results over the real service: three systems on twenty cases, two imported metrics, votes that follow one of them."""
 
 import csv
+import json
+import math
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import cast
 
@@ -15,9 +18,10 @@ from backend.workspace import Workspace
 from studio.pages.results import ResultsPage
 from studio.pages.results_layout import MOST_ROWS, SheetTable
 from studio.sessions.results import Sheet, as_csv, metrics_of
-from tests.backend.workspace.study_project import write_benchmark
+from tests.backend.workspace.study_project import SYSTEMS, write_benchmark
 from tests.backend.workspace.test_metric_calibrating import prepare
 from tests.studio.served import served_window
+from tests.studio.test_charts_drawn import drawn, ticks, words
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 pytestmark = pytest.mark.slow
@@ -132,6 +136,77 @@ def test_what_is_not_there_is_not_kept_and_a_drawn_sheet_is(qtbot, page: Results
 def test_the_axis_of_win_rates_names_what_the_study_gives(page: ResultsPage) -> None:
     press(page, "2")
     assert page.layout_of.chart.getAxis("bottom").labelText == "Bradley–Terry strength (log)"
+
+
+def own_votes(project: Path) -> list[tuple[str, str]]:
+    """Who won over whom, as the imported file says it."""
+    rows = [json.loads(line) for line in (project / "votes.jsonl").read_text().splitlines()]
+    return [tuple(row["systems"]) if row["choice"] == "left" else (row["systems"][1], row["systems"][0]) for row in rows]
+
+
+def strengths(votes: list[tuple[str, str]]) -> dict[str, float]:
+    """Bradley-Terry's log strengths of mean 0, by the minorization of Hunter 2004."""
+    found = dict.fromkeys(SYSTEMS, 1.0)
+    for _ in range(500):
+        for name in SYSTEMS:
+            met = [found[one if name == other else other] for one, other in votes if name in (one, other)]
+            found[name] = sum(one == name for one, _ in votes) / sum(1 / (found[name] + other) for other in met)
+    logs = {name: math.log(value) for name, value in found.items()}
+    return {name: value - sum(logs.values()) / len(logs) for name, value in logs.items()}
+
+
+def marks(page: ResultsPage) -> list[tuple[float, float]]:
+    """Single marks of the picture."""
+    series = drawn(page.layout_of.chart)
+    return [(across[0], up[0]) for across, up in series if len(across) == 1]
+
+
+def test_every_picture_has_its_values_along_the_axis_that_is_named(page: ResultsPage, project: Path) -> None:
+    """Against strengths, rates and agreement worked out here, from the files that were imported."""
+    chart, votes = page.layout_of.chart, own_votes(project)
+    press(page, "2")
+    rows = ticks(chart, "left")
+    found = {rows[up]: across for across, up in marks(page)}
+    centre = sum(found.values()) / len(found)
+    assert {name: value - centre for name, value in found.items()} == pytest.approx(strengths(votes), abs=0.03)
+
+    press(page, "3")
+    box = page.layout_of.boxes["metric"]
+    box.setCurrentIndex(next(n for n in range(box.count()) if "gme" in box.itemData(n)))
+    at = {name: place for place, name in words(chart).items()}
+    means, rates = {}, {}
+    for system in SYSTEMS:
+        scores = json.loads((project / system / "gmescore.json").read_text())
+        means[system] = sum(one["gme_score"] for one in scores.values()) / len(scores)
+        met = [pair for pair in votes if system in pair]
+        rates[system] = sum(winner == system for winner, _ in met) / len(met)
+    assert {name: across for name, (across, _) in at.items()} == pytest.approx(means, abs=1e-6)
+    assert {name: up for name, (_, up) in at.items()} == pytest.approx(rates, abs=1e-6)
+    assert set(marks(page)) == set(at.values())
+    assert (chart.getAxis("bottom").labelText, chart.getAxis("left").labelText) == (box.currentText(), "Win rate")
+
+    press(page, "4")
+    columns = {name: place for place, name in ticks(chart, "bottom").items()}
+    (row,) = ticks(chart, "left")
+    assert words(chart)[columns["raw agreement"], row] == f"{raw_agreement(project):.2f}"
+
+    press(page, "5")
+    assert (chart.getAxis("bottom").labelText, chart.getAxis("left").labelText) == ("Raw value", "In the total")
+    scores = [json.loads((project / system / "gmescore.json").read_text()) for system in SYSTEMS]
+    raw = [one["gme_score"] for own in scores for one in own.values()]
+    across, up = drawn(chart)[0]
+    assert min(raw) <= min(across) < max(across) <= max(raw), "knots lie where values do"
+    assert up == sorted(up), "more of what raters follow is more in the total"
+
+
+def raw_agreement(project: Path) -> float:
+    """The share of pairs of raters who chose the same side of an item, over items."""
+    by_item: dict[tuple[str, ...], list[str]] = {}
+    for line in (project / "votes.jsonl").read_text().splitlines():
+        one = json.loads(line)
+        by_item.setdefault((one["case_id"], *one["systems"]), []).append(one["choice"])
+    shares = [sum(a == b for a, b in combinations(votes, 2)) / math.comb(len(votes), 2) for votes in by_item.values()]
+    return sum(shares) / len(shares)
 
 
 def test_a_table_runs_no_formula_in_a_spreadsheet() -> None:
