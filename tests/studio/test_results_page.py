@@ -1,19 +1,23 @@
 """Results over the real service: three systems on twenty cases, two imported metrics, votes that follow one of them."""
 
 import csv
+import io
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from backend.api import Api
+from backend.domain import Score
 from backend.workspace import Workspace
 from studio.pages.results import ResultsPage
 from studio.pages.results_layout import MOST_ROWS, SheetTable
@@ -207,6 +211,28 @@ def raw_agreement(project: Path) -> float:
         by_item.setdefault((one["case_id"], *one["systems"]), []).append(one["choice"])
     shares = [sum(a == b for a, b in combinations(votes, 2)) / math.comb(len(votes), 2) for votes in by_item.values()]
     return sum(shares) / len(shares)
+
+
+def test_a_timeline_has_frames_across_and_values_up(qtbot, project: Path, tmp_path: Path) -> None:
+    """Of a project of its own: in that of the others no metric has values by frame."""
+    shutil.copytree(project / "project", tmp_path / "project")
+    opened = Workspace(tmp_path / "project")
+    kept = io.BytesIO()
+    np.savez(kept, frame=np.array([0, 2, 4]), level=np.array([10.0, 30.0, 20.0]))
+    evidence = opened.artifacts.put(kept.getvalue(), "npz")
+    target = opened.evaluation()[0].generation_id
+    score = Score(target=target, name="temporal_flickering", value=20.0, producer="imported/planted", evidence=evidence)
+    opened.catalog.add_records([score], work_key="imported:planted")
+    with served_window(opened, tmp_path, "results") as window:
+        page = window.page
+        assert isinstance(page, ResultsPage)
+        qtbot.waitUntil(lambda: page.board is not None and bool(page.studies), timeout=40_000)
+        press(page, "6")
+        chart = page.layout_of.chart
+        qtbot.waitUntil(lambda: bool(drawn(chart)), timeout=20_000)
+        assert drawn(chart) == [([0.0, 2.0, 4.0], [10.0, 30.0, 20.0])]
+        assert (chart.getAxis("bottom").labelText, chart.getAxis("left").labelText) == ("Frame", "temporal_flickering")
+    opened.close()
 
 
 def test_a_table_runs_no_formula_in_a_spreadsheet() -> None:
