@@ -1,6 +1,7 @@
 """Drawings of results hold what was given, each value along the axis that is named for it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -29,12 +30,12 @@ def ticks(chart: ResultChart, side: str) -> dict[float, str]:
     return {float(place): name for row in chart.getAxis(side)._tickLevels or () for place, name in row}
 
 
+def items(chart: Any) -> list[Any]:
+    return chart.plotItem.items
+
+
 def words(chart: ResultChart) -> dict[tuple[float, float], str]:
-    return {
-        (item.pos().x(), item.pos().y()): item.toPlainText()
-        for item in chart.plotItem.items
-        if isinstance(item, pg.TextItem)
-    }
+    return {(item.pos().x(), item.pos().y()): item.toPlainText() for item in items(chart) if isinstance(item, pg.TextItem)}
 
 
 def test_an_estimate_lies_across_in_the_row_of_its_name(chart: ResultChart) -> None:
@@ -49,7 +50,7 @@ def test_an_estimate_lies_across_in_the_row_of_its_name(chart: ResultChart) -> N
         ([0.7], [rows["good"]]),
         ([-3.0], [rows["poor"]]),
     ]
-    lines = [item for item in chart.plotItem.items if isinstance(item, pg.InfiniteLine)]
+    lines = [item for item in items(chart) if isinstance(item, pg.InfiniteLine)]
     assert [(line.value(), line.angle) for line in lines] == [(0.25, 90)], "upright: a value, not a row"
 
 
@@ -88,7 +89,7 @@ def test_a_cell_stands_in_the_row_and_the_column_of_its_names(chart: ResultChart
         (columns["kappa"], rows["motion"]): "0.50",
         (columns["raw"], rows["motion"]): "1.00",
     }
-    cells = [item for item in chart.plotItem.items if isinstance(item, pg.BarGraphItem)]
+    cells = [item for item in items(chart) if isinstance(item, pg.BarGraphItem)]
     darkest = min(cells, key=lambda cell: cell.opts["brush"].lightness())
     assert darkest.boundingRect().center().x() == pytest.approx(columns["raw"])
     assert darkest.boundingRect().center().y() == pytest.approx(rows["motion"])

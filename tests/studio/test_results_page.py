@@ -150,7 +150,7 @@ def own_votes(project: Path) -> list[tuple[str, str]]:
 
 def strengths(votes: list[tuple[str, str]]) -> dict[str, float]:
     """Bradley-Terry's log strengths of mean 0, by the minorization of Hunter 2004."""
-    found = dict.fromkeys(SYSTEMS, 1.0)
+    found: dict[str, float] = dict.fromkeys(SYSTEMS, 1.0)
     for _ in range(500):
         for name in SYSTEMS:
             met = [found[one if name == other else other] for one, other in votes if name in (one, other)]
