@@ -56,7 +56,7 @@ def test_killed_evaluation_ends_as_one_that_nobody_killed(
     bench: tuple[Path, Path], tmp_path: Path, long: bool, tally: Tally
 ) -> None:
     whole = rows_of(start(bench, tmp_path / "whole", workers=1))
-    assert {row["state"] for row in whole} == {"scored", "not_applicable", "failed"}
+    assert {row["state"] for row in whole} == {"scored", "too_short", "failed"}
     for seed in range(ROUNDS if long else 1):
         project = tmp_path / f"killed {seed}"
         tally.record(kill_and_check(bench, project, random.Random(5 + seed)))
