@@ -75,8 +75,9 @@ def made_pipeline(folder: Path, kind: str) -> Path:
         case "vace":
             transformer = WanVACETransformer3DModel(**TINY, vace_layers=[0], vace_in_channels=96)
             with torch.no_grad():  # random weights let references change frames by less than a codec keeps
-                for block in transformer.vace_blocks:
-                    block.proj_out.weight *= REFERENCES_WEIGH
+                for name, weights in transformer.named_parameters():
+                    if name.startswith("vace_blocks") and name.endswith("proj_out.weight"):
+                        weights *= REFERENCES_WEIGH
             parts["transformer"] = transformer
             pipeline = WanVACEPipeline(**parts)
         case "i2v":
