@@ -89,8 +89,8 @@ def evaluate(
         if dry_run:
             show_forecast(api.forecast(**about), as_json=as_json)
             return
-        true = str(real.absolute()) if real else None
-        asked = api.evaluate(**about, retry_failed=retry_failed, max_cost=max_cost, real=true)
+        real_set = str(real.absolute()) if real else None
+        asked = api.evaluate(**about, retry_failed=retry_failed, max_cost=max_cost, real=real_set)
         for remark in asked.remarks:
             warn(remark)
         job = follow(api, asked.job, as_json=as_json)
@@ -101,7 +101,7 @@ def evaluate(
     tell(asked, system, rows, distances, total, as_json=as_json)
     if job.state == "failed":
         warn(f"studio-backend: evaluation broke off: {job.message}")
-    states = {row.state for row in rows} | {one.state for one in distances if true or one.state == "failed"}
+    states = {row.state for row in rows} | {one.state for one in distances if real_set or one.state == "failed"}
     code = exit_code(states, done=job.state == "done", all_taken=not asked.refused)
     if code == STOPPED:
         warn("studio-backend: stopped at the maximum cost; the same call with a higher --max-cost goes on")
