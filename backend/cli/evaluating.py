@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from backend.api import Api, CostForecast, EvaluationJob, EvaluationRow
+from backend.api import Api, CostForecast, EvaluationJob, EvaluationRow, Progress
 from backend.cli.exit_codes import DONE, FAILURES, STOPPED
 from backend.cli.opening import Overrides, opened
 from backend.cli.options import (
@@ -99,10 +99,15 @@ def evaluate(
         distances = api.set_distances(systems=(system,), benchmark=asked.benchmark)
         total = total_of(api, system, benchmark=asked.benchmark, preset=preset) if rows else None
     tell(asked, system, rows, distances, total, as_json=as_json)
+    states = {row.state for row in rows} | {one.state for one in distances if real_set or one.state == "failed"}
+    finish(job, states, all_taken=not asked.refused)
+
+
+def finish(job: Progress, states: Collection[str], *, all_taken: bool) -> NoReturn:
+    """Ends the command, with a sentence where it did not come to its end."""
     if job.state == "failed":
         warn(f"studio-backend: evaluation broke off: {job.message}")
-    states = {row.state for row in rows} | {one.state for one in distances if real_set or one.state == "failed"}
-    code = exit_code(states, done=job.state == "done", all_taken=not asked.refused)
+    code = exit_code(states, done=job.state == "done", all_taken=all_taken)
     if code == STOPPED:
         warn("studio-backend: stopped at the maximum cost; the same call with a higher --max-cost goes on")
     raise SystemExit(code)

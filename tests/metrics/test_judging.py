@@ -401,7 +401,7 @@ def test_run_stops_at_its_budget_and_goes_on(stub: Endpoint, judge_of: Build, en
     judge = BudgetedJudge(judge_of(), budget, prices=prices)
     values = [measured(metric, one, judge, tmp_path / "f").value for one in entries]
     stopped = [value for value in values if isinstance(value, Absent)]
-    assert stopped and all(v.reason.startswith("unavailable: the judge's next questions may cost") for v in stopped)
+    assert stopped and all(v.reason.startswith("over budget: the judge's next questions may cost") for v in stopped)
     assert len(stub.requests) == 3 * (4 - len(stopped)) and budget.spent == pytest.approx(len(stub.requests))
     assert budget.spent <= budget.most
     assert [measured(metric, one, once, tmp_path / "f").value for one in entries] == [4.0] * 4
