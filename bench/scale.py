@@ -4,6 +4,7 @@ Every figure is processor time, of one core: a busy machine does not count. What
 of the steps (`Model`), fitted to the smaller points and held against the largest one measured.
 """
 
+import argparse
 import json
 import os
 import resource
@@ -22,6 +23,7 @@ from backend.store.journal_schema import vote_of
 from bench.scale_document import write_document
 from bench.scale_model import Curve, Model, bank_curves, slope
 from bench.scale_points import PROBES, Point
+from bench.table import show
 
 BANKS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 VIDEOS = (1, 2, 4, 8)
@@ -176,3 +178,19 @@ def kept() -> tuple[list[Point], dict[str, Curve]]:
     held = json.loads(POINTS.read_text())
     curves = {name: {int(size): seconds for size, seconds in curve.items()} for name, curve in held["curves"].items()}
     return [Point(**fields) for fields in held["banks"]], curves
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.scale")
+    parser.add_argument("--largest", type=int, default=BANKS[-1], help="vectors of the largest bank; smaller ones stay")
+    parser.add_argument("--quick", action="store_true", help="half of the other sizes: some minutes less")
+    arguments = parser.parse_args()
+    half = slice(0, 3 if arguments.quick else None)
+    show(
+        run(
+            [size for size in BANKS if size <= arguments.largest],
+            VIDEOS[half],
+            GENERATED[half],
+            VOTES[half],
+        )
+    )
