@@ -68,8 +68,10 @@ def take_vectors(array: Path, names: Path, pictures: Path, *, column: str, model
 def _mapped(path: Path) -> np.ndarray:
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise ImportRefused(f"{path} cannot be read as .npy: {error}; give an array of floats (N, D)") from error
+    except OSError as error:
+        raise ImportRefused(f"{path} cannot be read: {error}; give an array of floats (N, D) in .npy") from error
+    except (ValueError, EOFError, SyntaxError):  # of objects, numpy's advice would be to load code
+        raise ImportRefused(f"{path} cannot be read as .npy of numbers; give an array of floats (N, D)") from None
     if (
         not isinstance(vectors, np.ndarray)
         or vectors.ndim != 2

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -152,18 +153,36 @@ def _render_videos(out: Path, settings: WorldSettings, plan: WorldPlan, workers:
                 progress(done, len(jobs), name)
         return
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn)
+    stop = spawn.Event()
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn, initializer=_heed, initargs=(stop,))
     try:
         for done, ready in enumerate(as_completed([pool.submit(_render_one, job) for job in jobs]), start=1):
             name = ready.result()
             if progress:
                 progress(done, len(jobs), name)
     finally:
-        pool.shutdown(cancel_futures=True)  # who is stopped waits for the videos in hand, not for all
+        stop.set()  # who is stopped waits for no video: an unfinished world is rendered anew
+        pool.shutdown(cancel_futures=True)
+
+
+_stop: Event | None = None
+"""Of a worker: set when no video is wanted any more."""
+
+
+def _heed(stop: Event) -> None:
+    global _stop
+    _stop = stop
+
+
+def _go_on() -> None:
+    """Raises InterruptedError in a worker whose owner was stopped."""
+    if _stop is not None and _stop.is_set():
+        raise InterruptedError("the world is not wanted any more")
 
 
 def _render_one(job: tuple[str, WorldSettings, int]) -> str:
     folder, settings, number = job
+    _go_on()
     cv2.setNumThreads(1)
     return render_video(Path(folder), settings.plan().videos[number], settings.size).name
 
@@ -176,6 +195,7 @@ def render_video(out: Path, plan: VideoPlan, size: tuple[int, int]) -> VideoTrut
 
     def frames() -> Iterator[np.ndarray]:
         for picture, frame, shot, shown in film(plan, size, Wardrobe()):
+            _go_on()
             if shot is not None:
                 for seen in shown:
                     rows[shot][seen.subject].append(seen.row)

@@ -52,7 +52,7 @@ def test_command_that_refuses_gives_its_sentence(tmp_path: Path) -> None:
 def test_command_that_is_stopped_leaves_nothing_behind(tmp_path: Path, grace_s: float) -> None:
     heard = Heard()
     ended: list[str] = []
-    command = ("sample-world", "--videos=500", "--", str(tmp_path / "world"))
+    command = ("sample-world", "--videos=4", "--duration=900", "--", str(tmp_path / "world"))  # minutes for each
     thread = threading.Thread(target=lambda: ended.append(run_command(heard.ticket, command=command, grace_s=grace_s)))
     thread.start()
     while not (tmp_path / "world").exists():
