@@ -2,7 +2,7 @@
 VIDEOS ?=
 PYTEST = .venv/bin/python -m pytest
 
-.PHONY: help demo test check cluster bench experiments screenshots chaos package format clean
+.PHONY: help demo test check cluster bench experiments screenshots chaos thorough package format clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,10 @@ screenshots:  ## pictures of every page on the sample project, into docs/images:
 chaos:  ## long fault tests: prints what was tried, survived and lost, and what could not be tried; writes docs/reliability.md
 	@sh packaging/setup.sh dev
 	$(PYTEST) -q -m promise --long; code=$$?; .venv/bin/python -m bench.reliability && exit $$code
+
+thorough:  ## tests that `make test` leaves out for their time: the long versions of all that are no promise
+	@sh packaging/setup.sh dev
+	$(PYTEST) -q -m "thorough and not promise" --long --durations=15
 
 package:  ## the Debian package and the folder that it holds, tried under Xvfb (docs/packaging.md)
 	packaging/build.sh deb

@@ -63,6 +63,15 @@ def frozen_heap():
     gc.unfreeze()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves thorough tests out of a run without `--long`."""
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("thorough")]
+    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=left_out)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many tests of real media did not run, so that a green run cannot hide it."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if "real media" in str(report.longrepr)]

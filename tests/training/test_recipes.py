@@ -39,10 +39,10 @@ def _one_group():
         dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_makes_a_step_in_a_shrunken_shape(export: Path, tmp_path: Path, name: str, long: bool) -> None:
-    if name not in SHORT and not long:
-        pytest.skip("a second each; with --long")
+@pytest.mark.parametrize(
+    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.thorough) for name in RECIPES]
+)
+def test_a_recipe_makes_a_step_in_a_shrunken_shape(export: Path, tmp_path: Path, name: str) -> None:
     config = recipe(name)
     shape = "tiny_i2v" if SHAPES[config.model.shape]().takes_image_channels else "tiny"
     settings = [*SHRUNKEN, f'model.shape="{shape}"']

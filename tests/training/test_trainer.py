@@ -82,9 +82,8 @@ def test_tensorboard_shows_what_the_lines_say(whole):
     assert set(board.Tags()["scalars"]) == set(read_metrics(whole)[0]) - {"step"}
 
 
-def test_compiled_blocks_give_the_losses_of_a_run(export, whole, tmp_path, long):
-    if not long:
-        pytest.skip("compiling takes half a minute; with --long")
+@pytest.mark.thorough  # compiling takes half a minute
+def test_compiled_blocks_give_the_losses_of_a_run(export, whole, tmp_path):
     trained(export, tmp_path / "run", "run.steps=2", "parallel.compile=true")
     np.testing.assert_allclose(losses(tmp_path / "run"), losses(whole)[:2], rtol=1e-4)
 
