@@ -1,10 +1,10 @@
 """Rows of an export in order, with their splits: what formats about pairs and samples begin with."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backend.domain import ProjectError, SettingsError
-from backend.exports.rows import ExportAbout, ExportPair, ExportSample, ExportSide, ExportVideo
+from backend.exports.rows import ExportPair, ExportRows, ExportSample, ExportSide, ExportVideo
 from backend.exports.split import Split, nodes_of, split_of_nodes, video_node
 
 WHOLE = "train"
@@ -35,20 +35,13 @@ class Arranged:
         return tuple(sorted({pair.split or WHOLE for pair in self.pairs}))
 
 
-def arranged(
-    pairs: Iterable[ExportPair],
-    videos: Iterable[ExportVideo],
-    samples: Iterable[ExportSample],
-    *,
-    duplicates: Sequence[tuple[str, str]],
-    about: ExportAbout,
-) -> Arranged:
+def arranged(rows: ExportRows) -> Arranged:
     """Raises SettingsError for a wrong split, or a pair that speaks of a video not given."""
-    split = Split.parse(about.split)
-    sorted_pairs = sorted(pairs, key=lambda pair: pair.pair_id)
-    sorted_videos = _used(sorted(videos, key=lambda video: video.video_id), sorted_pairs)
+    split = Split.parse(rows.about.split)
+    sorted_pairs = sorted(rows.pairs, key=lambda pair: pair.pair_id)
+    sorted_videos = _used(sorted(rows.videos, key=lambda video: video.video_id), sorted_pairs)
     if split:
-        part = split_of_nodes(sorted_pairs, sorted_videos, duplicates, split=split)
+        part = split_of_nodes(sorted_pairs, sorted_videos, rows.duplicates, split=split)
         sorted_pairs = [replace(pair, split=part[nodes_of(pair)[0]]) for pair in sorted_pairs]
         sorted_videos = [replace(video, split=part[video_node(video.video_id)]) for video in sorted_videos]
     split_of = {pair.pair_id: pair.split for pair in sorted_pairs}
@@ -56,7 +49,7 @@ def arranged(
         pairs=tuple(sorted_pairs),
         samples=tuple(
             replace(sample, split=split_of[sample.references[0].pair_id])
-            for sample in sorted(samples, key=lambda sample: sample.sample_id)
+            for sample in sorted(rows.samples, key=lambda sample: sample.sample_id)
         ),
         videos=tuple(sorted_videos),
     )

@@ -4,7 +4,6 @@ Masks are COCO's compressed run lengths on the whole frame, as the catalog holds
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +16,13 @@ from backend.exports.finishing import finish, origin_of, summary
 from backend.exports.folder import ExportFolder, whole_folder
 from backend.exports.licences import terms_of
 from backend.exports.opens2v_entries import class_name
-from backend.exports.rows import ExportAbout, ExportAppearance, ExportClip, ExportPair, ExportSample, ExportVideo
+from backend.exports.rows import (
+    ExportAbout,
+    ExportAppearance,
+    ExportClip,
+    ExportRows,
+    ExportVideo,
+)
 from backend.exports.split import Split, split_of_nodes, video_node
 from backend.geometry import rle
 
@@ -36,32 +41,21 @@ class ExportCoco:
 
     whole_clips: ClassVar[bool] = True
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced.
 
         Every clip that the plan keeps is looked at; with `where` or chosen items, those of the chosen pairs. Frames without a
         mask, and those of videos that cannot be read, are counted and left out. Raises ProjectError when `out` holds something else or cannot
         be written, or nothing is left, SettingsError for a wrong split, StoreError when an artifact is damaged.
         """
-        of_video = {video.video_id: video for video in sorted(videos, key=lambda video: video.video_id)}
-        found = arranged(pairs, of_video.values(), (), duplicates=duplicates, about=about)
+        of_video = {video.video_id: video for video in sorted(rows.videos, key=lambda video: video.video_id)}
+        found, about = arranged(replace(rows, videos=of_video.values())), rows.about
         split = Split.parse(about.split)
-        part = split_of_nodes(found.pairs, list(of_video.values()), duplicates, split=split) if split else {}
+        part = split_of_nodes(found.pairs, list(of_video.values()), rows.duplicates, split=split) if split else {}
         writing: dict[str, _Instances] = defaultdict(_Instances)
         left_out = Counter(dict(about.left_out))
         with whole_folder(out) as folder:
-            for clip in sorted(clips, key=lambda clip: (clip.video_id, clip.start_frame, clip.clip_id)):
+            for clip in sorted(rows.clips, key=lambda clip: (clip.video_id, clip.start_frame, clip.clip_id)):
                 video = of_video[clip.video_id]
                 instances = writing[part.get(video_node(video.video_id), WHOLE)]
                 _write_clip(folder, instances, clip, video, artifacts, left_out)

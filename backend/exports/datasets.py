@@ -6,7 +6,7 @@ A row is a pair with both cut-outs. Equal rows give equal bytes for one version 
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from backend.domain import ArtifactStore
 from backend.exports.arranged import WHOLE, arranged, require_content
 from backend.exports.finishing import finish, origin_of, summary
 from backend.exports.folder import whole_folder
-from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportSide, ExportVideo
+from backend.exports.rows import ExportPair, ExportRows, ExportSide
 
 ROWS_PER_GROUP = 100
 """A row with two cut-outs takes some 100 KB; the hub's viewer reads groups up to 286 MiB."""
@@ -76,33 +76,22 @@ class ExportDatasets:
 
     whole_clips: ClassVar[bool] = False
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced. Samples and clips have no place here.
 
         Raises ProjectError when `out` holds something else or cannot be written, or no pair is given, SettingsError for a
         wrong split, StoreError when an artifact is damaged.
         """
-        found = arranged(pairs, videos, (), duplicates=duplicates, about=about)
+        found, about = arranged(rows), rows.about
         left_out = dict(about.left_out)
         require_content(len(found.pairs), left_out)
         counts = Counter(pair.split or WHOLE for pair in found.pairs)
         with whole_folder(out) as folder:
             for part in found.parts():
-                rows = [pair for pair in found.pairs if (pair.split or WHOLE) == part]
-                num_files = -(-len(rows) // ROWS_PER_FILE)
+                of_part = [pair for pair in found.pairs if (pair.split or WHOLE) == part]
+                num_files = -(-len(of_part) // ROWS_PER_FILE)
                 for number in range(num_files):
-                    some = rows[number * ROWS_PER_FILE : (number + 1) * ROWS_PER_FILE]
+                    some = of_part[number * ROWS_PER_FILE : (number + 1) * ROWS_PER_FILE]
                     folder.put(f"data/{part}-{number:05d}-of-{num_files:05d}.parquet", parquet_of(some, artifacts))
             told = {"num_pairs": len(found.pairs), "num_pairs_by_split": dict(sorted(counts.items()))}
             head = _head(found.parts())

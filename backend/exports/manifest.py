@@ -6,7 +6,6 @@ Equal rows give equal bytes: lines are sorted by id and nothing in the folder sp
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,9 +15,10 @@ from pydantic import TypeAdapter
 from backend.api import ExportSummary
 from backend.domain import ArtifactStore
 from backend.exports.arranged import Arranged, arranged, require_content
-from backend.exports.folder import MANIFEST, ExportFolder, whole_folder
+from backend.exports.finishing import summary
+from backend.exports.folder import ExportFolder, whole_folder
 from backend.exports.manifest_card import card
-from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportVideo
+from backend.exports.rows import ExportAbout, ExportPair, ExportRows, ExportSample, ExportVideo
 
 FORMAT = "subject-studio-manifest"
 FORMAT_VERSION = 1
@@ -41,35 +41,17 @@ class ExportManifest:
 
     whole_clips: ClassVar[bool] = False
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced. `clips` have no place here.
 
         Raises ProjectError when `out` holds something else or cannot be written, or no pair is given, SettingsError for a
         wrong split or a pair that speaks of a video not given, StoreError when an artifact is damaged.
         """
-        found = arranged(pairs, videos, samples, duplicates=duplicates, about=about)
+        found, about = arranged(rows), rows.about
         require_content(len(found.pairs), dict(about.left_out))
         with whole_folder(out) as folder:
             _write_files(folder, found, artifacts, about)
-        return ExportSummary(
-            out=str(out),
-            format="manifest",
-            pairs=len(found.pairs),
-            files=folder.num_files,
-            manifest=str(out / MANIFEST),
-            left_out=dict(about.left_out),
-        )
+        return summary(out, folder, format="manifest", pairs=len(found.pairs), left_out=dict(about.left_out))
 
 
 def artifact_path(name: str) -> str:

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 from backend.api import ExportSummary
 from backend.domain import ArtifactStore, MediaError
 from backend.exports.arranged import require_content
-from backend.exports.folder import MANIFEST, ExportFolder, whole_folder
+from backend.exports.finishing import summary
+from backend.exports.folder import ExportFolder, whole_folder
 from backend.exports.opens2v_card import opens2v_card
 from backend.exports.opens2v_entries import (
     Entry,
@@ -31,7 +32,7 @@ from backend.exports.opens2v_entries import (
     video_paths,
 )
 from backend.exports.opens2v_rows import MAIN_IMAGE, cluster_of, made_frame_name
-from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportVideo
+from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportRows, ExportVideo
 from backend.exports.spelled_json import Layout, write_spelled
 from backend.exports.split import Split, split_of_nodes, video_node
 from backend.media.guard import run_guarded
@@ -61,28 +62,18 @@ class ExportOpenS2V:
 
     whole_clips: ClassVar[bool] = True
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced.
 
         Every clip that the plan keeps becomes a sample; with `where`, those of the chosen pairs. `samples` have no place
         here. Raises ProjectError when `out` holds something else or cannot be written, or nothing is left to write, SettingsError for a wrong split,
         StoreError when an artifact is damaged.
         """
-        sorted_pairs = sorted(pairs, key=lambda pair: pair.pair_id)
-        sorted_videos = sorted(videos, key=lambda video: video.video_id)
+        about = rows.about
+        sorted_pairs = sorted(rows.pairs, key=lambda pair: pair.pair_id)
+        sorted_videos = sorted(rows.videos, key=lambda video: video.video_id)
         split = Split.parse(about.split)
-        part = split_of_nodes(sorted_pairs, sorted_videos, duplicates, split=split) if split else {}
+        part = split_of_nodes(sorted_pairs, sorted_videos, rows.duplicates, split=split) if split else {}
         with whole_folder(out) as folder:
             writing = _Writing(
                 folder=folder,
@@ -93,18 +84,11 @@ class ExportOpenS2V:
             )
             usable = [pair for pair in sorted_pairs if writing.is_usable(pair)]
             chosen = {side.clip_id for pair in sorted_pairs if _stands(pair) for side in (pair.target, pair.reference)}
-            writing.write_clips(clips, chosen if about.where else None, usable)
+            writing.write_clips(rows.clips, chosen if about.where else None, usable)
             num_pairs = writing.write_pairs(usable) + writing.write_made(usable)
             require_content(num_pairs + writing.num_samples.total(), writing.left_out)
             writing.finish(about, num_pairs)
-        return ExportSummary(
-            out=str(out),
-            format="opens2v",
-            pairs=num_pairs,
-            files=folder.num_files,
-            manifest=str(out / MANIFEST),
-            left_out=dict(writing.left_out),
-        )
+        return summary(out, folder, format="opens2v", pairs=num_pairs, left_out=writing.left_out)
 
 
 @dataclass(slots=True)

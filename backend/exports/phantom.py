@@ -6,7 +6,6 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ from backend.exports.arranged import WHOLE, arranged, require_content
 from backend.exports.finishing import finish, origin_of, summary
 from backend.exports.folder import whole_folder
 from backend.exports.manifest import artifact_path
-from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportSide, ExportVideo
+from backend.exports.rows import ExportPair, ExportRows, ExportSide, ExportVideo
 
 CROSS = ("cross_frame", "cross_video", "generated")
 FILES = (
@@ -36,25 +35,14 @@ class ExportPhantom:
 
     whole_clips: ClassVar[bool] = False
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced. Samples and clips have no place here.
 
         Pairs within a clip, and those that people denied, are counted and left out: a reference comes from elsewhere. Raises
         ProjectError when `out` holds something else or cannot be written, or nothing is left, SettingsError for a wrong
         split, StoreError when an artifact is damaged.
         """
-        found = arranged(pairs, videos, (), duplicates=duplicates, about=about)
+        found, about = arranged(rows), rows.about
         left_out = Counter(dict(about.left_out))
         kept = []
         for pair in found.pairs:
@@ -70,15 +58,15 @@ class ExportPhantom:
         of_video = {video.video_id: video for video in written.videos}
         sides = [side for pair in kept for side in (pair.target, pair.reference)]
         with whole_folder(out) as folder:
-            for part, rows in sorted(lines.items()):
-                folder.put_lines(f"cross_pair_{part}.jsonl", (_line(row) for _, row in sorted(rows.items())))
+            for part, of_part in sorted(lines.items()):
+                folder.put_lines(f"cross_pair_{part}.jsonl", (_line(row) for _, row in sorted(of_part.items())))
             known = {_vid(side): side for side in sides}
             folder.put_lines("clips.jsonl", (_line(_clip(side, of_video)) for _, side in sorted(known.items())))
             for name in sorted({side.crop for side in sides if side.crop}):
                 folder.put(artifact_path(name), artifacts.get(name))
             counts = {
                 "num_pairs": len(kept),
-                "num_clips_by_split": {part: len(rows) for part, rows in sorted(lines.items())},
+                "num_clips_by_split": {part: len(of_part) for part, of_part in sorted(lines.items())},
             }
             finish(folder, written, about, format="phantom", files=FILES, counts=counts, left_out=left_out)
         return summary(out, folder, format="phantom", pairs=len(kept), left_out=left_out)

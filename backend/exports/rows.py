@@ -228,26 +228,27 @@ class ExportAbout:
     catalog_hash: str = ""
 
 
-class Exporter(Protocol):
-    """An entry of EXPORTS: writes pairs, and the samples whose pairs they are, into a folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRows:
+    """What an export is to hold. Each iterable is read once at most."""
 
-    `clips` are all that the plan keeps, in order of video and start, read only by formats that have a place for them: these
-    are `whole_clips`.
-    `duplicates` names videos (by id) that show the same material. Raises ProjectError when the folder cannot be
-    written, SettingsError for a wrong split.
+    pairs: Iterable[ExportPair]
+    videos: Iterable[ExportVideo]
+    about: ExportAbout
+    duplicates: Sequence[tuple[str, str]] = ()
+    """Videos, by id, that show the same material."""
+    samples: Iterable[ExportSample] = ()
+    """Those whose pairs are given."""
+    clips: Iterable[ExportClip] = ()
+    """All that the plan keeps, in order of video and start."""
+
+
+class Exporter(Protocol):
+    """An entry of EXPORTS: writes rows into a folder. Only formats that are about `whole_clips` read clips.
+
+    Raises ProjectError when the folder cannot be written, SettingsError for a wrong split.
     """
 
     whole_clips: ClassVar[bool]
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary: ...
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary: ...

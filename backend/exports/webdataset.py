@@ -9,7 +9,7 @@ import json
 import math
 import tarfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from backend.exports.clip_media import clip_file
 from backend.exports.finishing import finish, origin_of, summary
 from backend.exports.folder import ExportFolder, whole_folder
 from backend.exports.opens2v_entries import crop_of
-from backend.exports.rows import ExportAbout, ExportClip, ExportPair, ExportSample, ExportSide, ExportVideo
+from backend.exports.rows import ExportClip, ExportRows, ExportSample, ExportSide, ExportVideo
 
 SHORT_SIDES = (0, 240, 360, 480, 720, 1080, 1440, 2160)
 """Resolutions are told by the largest of these that the short side reaches."""
@@ -48,24 +48,13 @@ class ExportWebDataset:
 
     whole_clips: ClassVar[bool] = False
 
-    def write(
-        self,
-        pairs: Iterable[ExportPair],
-        videos: Iterable[ExportVideo],
-        *,
-        out: Path,
-        artifacts: ArtifactStore,
-        about: ExportAbout,
-        duplicates: Sequence[tuple[str, str]] = (),
-        samples: Iterable[ExportSample] = (),
-        clips: Iterable[ExportClip] = (),
-    ) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         """Writes the folder whole or not at all; an earlier export at `out` is replaced. Pairs of no sample have no place here.
 
         Raises ProjectError when `out` holds something else or cannot be written, or no sample is left, SettingsError for a
         wrong split, StoreError when an artifact is damaged.
         """
-        found = arranged(pairs, videos, samples, duplicates=duplicates, about=about)
+        found, about = arranged(rows), rows.about
         wanted = {sample.clip_id for sample in found.samples}
         left_out = Counter(dict(about.left_out))
         used = {one.pair_id for sample in found.samples for one in sample.references}
@@ -75,7 +64,7 @@ class ExportWebDataset:
                 folder=folder,
                 artifacts=artifacts,
                 found=found,
-                clips={clip.clip_id: clip for clip in clips if clip.clip_id in wanted},
+                clips={clip.clip_id: clip for clip in rows.clips if clip.clip_id in wanted},
                 left_out=left_out,
             )
             shards = writing.write_shards()

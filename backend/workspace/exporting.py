@@ -16,6 +16,7 @@ from backend.exports.rows import (
     ExportMask,
     ExportPair,
     ExportReference,
+    ExportRows,
     ExportSample,
     ExportScore,
     ExportSide,
@@ -113,11 +114,9 @@ def export(
     of_video = {video.video_id: video for video in videos}
     is_about_pairs = bool(where) or only is not None or not exporter.whole_clips
     shown = {side.clip_id for pair in pairs for side in (pair.target, pair.reference)} if is_about_pairs else None
-    return exporter.write(
-        pairs,
-        videos,
-        out=out,
-        artifacts=artifacts,
+    rows = ExportRows(
+        pairs=pairs,
+        videos=videos,
         about=about,
         duplicates=copied_videos(now, copies),
         samples=permitted.samples(samples, pairs, {name: side.licence for name, side in anchors.items()}),
@@ -127,6 +126,7 @@ def export(
             if (shown is None or clip.clip_id in shown) and permitted.clip(clip.clip_id, of_video.get(clip.video_id))
         ),
     )
+    return exporter.write(rows, out=out, artifacts=artifacts)
 
 
 def run_export(ticket: JobTicket, *, write: Callable[[], ExportSummary]) -> str:

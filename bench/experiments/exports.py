@@ -20,6 +20,7 @@ from backend.exports.rows import (
     ExportAnchor,
     ExportPair,
     ExportReference,
+    ExportRows,
     ExportSample,
     ExportSide,
     ExportVideo,
@@ -99,7 +100,9 @@ class _Writer:
         about = ExportAbout(project=self._world.name, version="0.1.0", recipe="full", profile="embedded")
         videos = {clip.video.video_id: clip.video for clip in self._clips.values()}
         ExportManifest().write(
-            pairs, videos.values(), out=self._folder / "export", artifacts=self._artifacts, about=about, samples=samples
+            ExportRows(pairs=pairs, videos=videos.values(), about=about, samples=samples),
+            out=self._folder / "export",
+            artifacts=self._artifacts,
         )
         return self._truth
 

@@ -15,6 +15,7 @@ from backend.domain import VERIFY_STUDY, StoreError
 from backend.engine.context import load
 from backend.exports import EXPORTS
 from backend.exports.label_studio import PushedTrial
+from backend.exports.rows import ExportRows
 from tests.backend.exports.made_pairs import ABOUT, film_pair, film_sample, made_clip, made_films, store
 from tests.faults.flips import Read
 from tests.faults.kept_files import Kind
@@ -31,9 +32,8 @@ def maker(name: str) -> Callable[[Path], object]:
         artifacts = store(folder.with_name(f"{folder.name} store"))
         pair = film_pair(films[0], films[1], artifacts)
         clips = [made_clip(film, artifacts) for film in films]
-        return load(EXPORTS[name])().write(
-            [pair], films, out=folder, artifacts=artifacts, about=ABOUT, samples=[film_sample(pair)], clips=clips
-        )
+        rows = ExportRows(pairs=[pair], videos=films, about=ABOUT, samples=[film_sample(pair)], clips=clips)
+        return load(EXPORTS[name])().write(rows, out=folder, artifacts=artifacts)
 
     return make
 

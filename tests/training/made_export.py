@@ -13,6 +13,7 @@ from backend.exports.rows import (
     ExportAnchor,
     ExportPair,
     ExportReference,
+    ExportRows,
     ExportSample,
     ExportSide,
     ExportVideo,
@@ -45,7 +46,9 @@ def made_export(
         found = [_sample("in_pair", mine, (own,)), _sample("cross_pair", mine, (crossed, drawn))]
         samples += [replace(one, anchors=_anchors(mine)) for one in found] if anchors else found
     about = ExportAbout(project="squares", version="0.1.0", recipe="full", profile="embedded")
-    ExportManifest().write(pairs, made, out=folder / "export", artifacts=artifacts, about=about, samples=samples)
+    ExportManifest().write(
+        ExportRows(pairs=pairs, videos=made, about=about, samples=samples), out=folder / "export", artifacts=artifacts
+    )
     return folder / "export"
 
 
@@ -172,5 +175,7 @@ def without_samples(folder: Path) -> Path:
     side = _side(video, 0, artifacts, frame=2)
     pair = _pair("in_pair", side, _side(video, 0, artifacts, frame=9), "dog")
     about = ExportAbout(project="squares", version="0.1.0", recipe="full", profile="embedded")
-    ExportManifest().write([pair], [video], out=folder / "export", artifacts=artifacts, about=about)
+    ExportManifest().write(
+        ExportRows(pairs=[pair], videos=[video], about=about), out=folder / "export", artifacts=artifacts
+    )
     return folder / "export"

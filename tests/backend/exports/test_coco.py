@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from backend.exports.coco import ExportCoco
-from backend.exports.rows import ExportVideo
+from backend.exports.rows import ExportRows, ExportVideo
 from tests.backend.exports.made_pairs import ABOUT, HEIGHT, WIDTH, film_pair, made_clip, made_films, store
 
 
@@ -25,7 +25,9 @@ def exported(films: list[ExportVideo], tmp_path_factory: pytest.TempPathFactory)
     artifacts = store(folder)
     pairs = [film_pair(films[0], films[1], artifacts)]
     clips = [made_clip(film, artifacts) for film in films[:2]]
-    ExportCoco().write(pairs, films[:2], out=folder / "out", artifacts=artifacts, about=ABOUT, clips=clips)
+    ExportCoco().write(
+        ExportRows(pairs=pairs, videos=films[:2], about=ABOUT, clips=clips), out=folder / "out", artifacts=artifacts
+    )
     return folder / "out"
 
 
@@ -66,7 +68,9 @@ def test_the_card_names_licence_and_maker_of_a_video_without_pairs(films: list[E
     clips = [made_clip(film, artifacts) for film in films]
     videos = (films[0], unseen, unpaired)
     pairs = [film_pair(films[0], films[1], artifacts)]
-    ExportCoco().write(pairs, videos, out=tmp_path / "out", artifacts=artifacts, about=ABOUT, clips=clips)
+    ExportCoco().write(
+        ExportRows(pairs=pairs, videos=videos, about=ABOUT, clips=clips), out=tmp_path / "out", artifacts=artifacts
+    )
     card = (tmp_path / "out" / "README.md").read_text()
     assert "- CC-BY-SA-4.0: attribution, same licence" in card
     assert "- B. Keeper" in card

@@ -10,7 +10,7 @@ import pytest
 from backend.domain import ProjectError, SettingsError
 from backend.engine.context import load
 from backend.exports import EXPORTS
-from backend.exports.rows import Exporter, ExportVideo
+from backend.exports.rows import Exporter, ExportRows, ExportVideo
 from tests.backend.exports.made_pairs import ABOUT, film_pair, film_sample, made_clip, made_films, store
 
 NUM = 4
@@ -31,15 +31,14 @@ def export(exporter: Exporter, films: list[ExportVideo], folder: Path, name: str
     step = -1 if changes.pop("backwards", False) else 1
     artifacts = store(folder)
     pairs = [film_pair(films[2 * n], films[2 * n + 1], artifacts) for n in range(NUM)]
-    done = exporter.write(
-        iter(pairs[::step]),
-        iter(films[::step]),
-        out=folder / name,
-        artifacts=artifacts,
+    rows = ExportRows(
+        pairs=iter(pairs[::step]),
+        videos=iter(films[::step]),
         about=about,
         samples=[film_sample(pair) for pair in pairs][::step],
         clips=[made_clip(film, artifacts) for film in films],
     )
+    done = exporter.write(rows, out=folder / name, artifacts=artifacts)
     assert done.out == str(folder / name)
     assert done.pairs == NUM
     assert done.files == len([path for path in (folder / name).rglob("*") if path.is_file()])
@@ -91,7 +90,7 @@ def test_nothing_to_write_is_said_with_what_left_nothing_and_an_earlier_export_s
     with pytest.raises(
         ProjectError, match=r"nothing is exported: .* 9 licence not stated; 7 do not meet the condition of --where"
     ):
-        exporter.write([], iter(films), out=out, artifacts=store(tmp_path), about=about)
+        exporter.write(ExportRows(pairs=[], videos=iter(films), about=about), out=out, artifacts=store(tmp_path))
     assert (out / "MANIFEST.sha256").is_file()
 
 

@@ -11,6 +11,7 @@ import yaml
 from PIL import Image
 
 from backend.exports.datasets import ExportDatasets, parquet_of
+from backend.exports.rows import ExportRows
 from tests.backend.exports.made_pairs import ABOUT, made_pair, made_video, store
 
 NUM = 6
@@ -25,7 +26,7 @@ def export(folder: Path, *, split: str = "") -> Path:
     pairs = [replace(pair, target=replace(pair.target, crop=crop)) for pair in pairs]
     videos = [made_video(n) for n in range(2 * NUM)]
     about = replace(ABOUT, split=split)
-    ExportDatasets().write(pairs, videos, out=folder / "out", artifacts=artifacts, about=about)
+    ExportDatasets().write(ExportRows(pairs=pairs, videos=videos, about=about), out=folder / "out", artifacts=artifacts)
     return folder / "out"
 
 

@@ -14,7 +14,7 @@ from backend.domain import ImportRefused, ProjectError, SettingsError, StoreErro
 from backend.exports import EXPORTS
 from backend.exports.manifest import ExportManifest, artifact_path, schema
 from backend.exports.reader import read_manifest
-from backend.exports.rows import ExportPair, ExportReference, ExportSample, ExportSide, ExportVideo
+from backend.exports.rows import ExportPair, ExportReference, ExportRows, ExportSample, ExportSide, ExportVideo
 from backend.geometry import rle
 from tests.backend.exports.made_pairs import ABOUT, made_pair, made_video, store
 
@@ -25,7 +25,7 @@ def export(tmp_path: Path, name: str = "out", *, num: int = 6, about=ABOUT) -> P
     artifacts = store(tmp_path)
     pairs = [made_pair(2 * n, 2 * n + 1, artifacts) for n in range(num)]
     videos = [made_video(n) for n in range(2 * num + 3)]
-    ExportManifest().write(pairs, videos, out=tmp_path / name, artifacts=artifacts, about=about)
+    ExportManifest().write(ExportRows(pairs=pairs, videos=videos, about=about), out=tmp_path / name, artifacts=artifacts)
     return tmp_path / name
 
 
@@ -37,7 +37,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     artifacts = store(tmp_path)
     pairs = [made_pair(0, 1, artifacts), made_pair(2, 2, artifacts)]
     videos = [made_video(n) for n in range(3)]
-    summary = ExportManifest().write(pairs, videos, out=tmp_path / "out", artifacts=artifacts, about=ABOUT)
+    summary = ExportManifest().write(
+        ExportRows(pairs=pairs, videos=videos, about=ABOUT), out=tmp_path / "out", artifacts=artifacts
+    )
     reader = read_manifest(tmp_path / "out")
     assert list(reader.pairs()) == pairs
     assert list(reader.videos()) == videos
@@ -71,7 +73,9 @@ def test_samples_go_where_their_pairs_go(tmp_path: Path) -> None:
     samples = [made_sample(pair, plate) for pair in pairs]
     videos = [made_video(n) for n in range(15)]
     out = tmp_path / "out"
-    ExportManifest().write(pairs, videos, out=out, artifacts=artifacts, about=SPLIT, samples=iter(samples))
+    ExportManifest().write(
+        ExportRows(pairs=pairs, videos=videos, about=SPLIT, samples=iter(samples)), out=out, artifacts=artifacts
+    )
     reader = read_manifest(out)
     parts = {pair.pair_id: pair.split for pair in reader.pairs()}
     found = list(reader.samples())
@@ -105,7 +109,9 @@ def test_two_exports_of_equal_rows_are_byte_identical(tmp_path: Path) -> None:
     artifacts = store(tmp_path)
     pairs = [made_pair(2 * n, 2 * n + 1, artifacts) for n in reversed(range(6))]
     videos = [made_video(n) for n in reversed(range(15))]
-    ExportManifest().write(iter(pairs), iter(videos), out=tmp_path / "two", artifacts=artifacts, about=SPLIT)
+    ExportManifest().write(
+        ExportRows(pairs=iter(pairs), videos=iter(videos), about=SPLIT), out=tmp_path / "two", artifacts=artifacts
+    )
     assert first == contents(tmp_path / "two")
 
 
@@ -246,7 +252,9 @@ def test_a_failed_export_leaves_nothing_and_keeps_the_earlier_one(tmp_path: Path
     broken = made_pair(0, 1, artifacts)
     broken = replace(broken, target=replace(broken.target, crop="ab" * 32 + ".png"))
     with pytest.raises(StoreError):
-        ExportManifest().write([broken], [made_video(0), made_video(1)], out=out, artifacts=artifacts, about=ABOUT)
+        ExportManifest().write(
+            ExportRows(pairs=[broken], videos=[made_video(0), made_video(1)], about=ABOUT), out=out, artifacts=artifacts
+        )
     assert contents(out) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "out"]
 
@@ -262,9 +270,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_pair_of_an_unknown_video_is_refused(tmp_path: Path) -> None:
     artifacts = store(tmp_path)
     with pytest.raises(SettingsError, match="speak of video video_001"):
-        ExportManifest().write(
-            [made_pair(0, 1, artifacts)], [made_video(0)], out=tmp_path / "out", artifacts=artifacts, about=ABOUT
-        )
+        rows = ExportRows(pairs=[made_pair(0, 1, artifacts)], videos=[made_video(0)], about=ABOUT)
+        ExportManifest().write(rows, out=tmp_path / "out", artifacts=artifacts)
 
 
 def test_a_score_that_is_no_number_is_not_written(tmp_path: Path) -> None:
@@ -272,7 +279,9 @@ def test_a_score_that_is_no_number_is_not_written(tmp_path: Path) -> None:
     pair = made_pair(0, 0, artifacts)
     pair = replace(pair, scores=(replace(pair.scores[0], value=float("nan")),))
     with pytest.raises(ValueError, match="not JSON compliant"):
-        ExportManifest().write([pair], [made_video(0)], out=tmp_path / "out", artifacts=artifacts, about=ABOUT)
+        ExportManifest().write(
+            ExportRows(pairs=[pair], videos=[made_video(0)], about=ABOUT), out=tmp_path / "out", artifacts=artifacts
+        )
 
 
 def test_a_file_name_that_is_not_utf8_survives(tmp_path: Path) -> None:
@@ -281,7 +290,7 @@ def test_a_file_name_that_is_not_utf8_survives(tmp_path: Path) -> None:
     pair = replace(pair, target=replace(pair.target, source_uri="/films/caf\udce9.mp4"))
     video = replace(made_video(0), attribution="caf\udce9")
     about = replace(SPLIT, project="caf\udce9")
-    ExportManifest().write([pair], [video], out=tmp_path / "out", artifacts=artifacts, about=about)
+    ExportManifest().write(ExportRows(pairs=[pair], videos=[video], about=about), out=tmp_path / "out", artifacts=artifacts)
     assert read_manifest(tmp_path / "out").about == about
     assert next(read_manifest(tmp_path / "out").pairs()).target.source_uri == "/films/caf\udce9.mp4"
 

@@ -19,6 +19,7 @@ from backend.exports.rows import (
     ExportMask,
     ExportPair,
     ExportPhrase,
+    ExportRows,
     ExportScore,
     ExportSide,
     ExportVideo,
@@ -146,14 +147,13 @@ class World:
         ]
 
     def export(self, name: str = "out", *, about=ABOUT, pairs=None, clips=None):
-        summary = ExportOpenS2V().write(
-            self.pairs if pairs is None else pairs,
-            self.videos,
-            out=self.folder / name,
-            artifacts=self.artifacts,
+        rows = ExportRows(
+            pairs=self.pairs if pairs is None else pairs,
+            videos=self.videos,
             about=replace(about, left_out=()),
             clips=self.clips if clips is None else clips,
         )
+        summary = ExportOpenS2V().write(rows, out=self.folder / name, artifacts=self.artifacts)
         return self.folder / name, summary
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from backend.exports.phantom import ExportPhantom
-from backend.exports.rows import ExportPair
+from backend.exports.rows import ExportPair, ExportRows
 from tests.backend.exports.made_pairs import ABOUT, made_pair, made_video, store
 
 
 def export(folder: Path, pairs: list[ExportPair]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], dict[str, Any]]:
     artifacts = store(folder)
     out = folder / "out"
-    ExportPhantom().write(pairs, [made_video(n) for n in range(6)], out=out, artifacts=artifacts, about=ABOUT)
+    ExportPhantom().write(
+        ExportRows(pairs=pairs, videos=[made_video(n) for n in range(6)], about=ABOUT), out=out, artifacts=artifacts
+    )
     rows = [json.loads(line) for line in (out / "cross_pair_train.jsonl").read_text().splitlines()]
     clips = [json.loads(line) for line in (out / "clips.jsonl").read_text().splitlines()]
     return rows, {clip["vid"]: clip for clip in clips}, json.loads((out / "about.json").read_text())

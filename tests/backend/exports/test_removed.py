@@ -10,7 +10,7 @@ from backend.domain import ImportRefused
 from backend.exports.manifest import ExportManifest
 from backend.exports.reader import read_manifest
 from backend.exports.removed import REMOVED
-from backend.exports.rows import ExportAnchor
+from backend.exports.rows import ExportAnchor, ExportRows
 from backend.store.erasing_events import salted
 from tests.backend.exports.made_pairs import ABOUT, film_sample, made_pair, made_video, store
 
@@ -27,7 +27,9 @@ def export(folder: Path) -> Path:
     )
     samples = [replace(film_sample(pair), anchors=anchors) for pair in pairs]
     videos = [made_video(n) for n in range(6)]
-    ExportManifest().write(pairs, videos, out=folder / "out", artifacts=artifacts, about=ABOUT, samples=samples)
+    ExportManifest().write(
+        ExportRows(pairs=pairs, videos=videos, about=ABOUT, samples=samples), out=folder / "out", artifacts=artifacts
+    )
     return folder / "out"
 
 

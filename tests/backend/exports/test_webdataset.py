@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
-from backend.exports.rows import ExportVideo
+from backend.exports.rows import ExportRows, ExportVideo
 from backend.exports.webdataset import ExportWebDataset, bucket_of
 from tests.backend.exports.made_pairs import ABOUT, NUM_FRAMES, film_pair, film_sample, made_clip, made_films, store
 
@@ -40,15 +40,9 @@ def export(films: list[ExportVideo], folder: Path, *, lost: int = 0) -> Path:
     clips = [made_clip(film, artifacts) for film in films]
     pairs = [film_pair(films[0], films[1], artifacts), film_pair(films[2], films[3], artifacts)]
     shown = [replace(film, uri=f"/gone/{number}.mp4") if number < lost else film for number, film in enumerate(films)]
-    done = ExportWebDataset().write(
-        pairs,
-        shown,
-        out=folder / "out",
-        artifacts=artifacts,
-        about=ABOUT,
-        samples=[film_sample(pair) for pair in pairs],
-        clips=clips,
-    )
+    samples = [film_sample(pair) for pair in pairs]
+    rows = ExportRows(pairs=pairs, videos=shown, about=ABOUT, samples=samples, clips=clips)
+    done = ExportWebDataset().write(rows, out=folder / "out", artifacts=artifacts)
     assert done.pairs == 2 - bool(lost)
     return folder / "out"
 
