@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,6 @@ import av
 import httpx
 import pytest
 from av.error import FFmpegError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from backend.domain import ModelUnavailable, SettingsError, StudioError
 from backend.media.guard import guarded_probe
@@ -30,6 +25,7 @@ from backend.models.endpoint_calls import Limits
 from backend.models.outgoing import AllowedEndpoints, CheckedTransport, Origin, checked_addresses, origin_of
 from backend.models.places import ModelPlace
 from tests.backend.models.traps import Trap, trap
+from tests.certificates import certificate
 from tests.metrics.checkpoints_language import completion, endpoint, sent
 from tests.promises import ROOT, Tally
 
@@ -295,24 +291,6 @@ def test_open_addresses_are_taken() -> None:
     ):
         assert str(origin_of(url)) == url.removesuffix("/v1")
     assert str(origin_of("https://[2606:4700:0:0::1111]")) == "https://[2606:4700::1111]"
-
-
-def certificate(folder: Path, name: str) -> Path:
-    """A key and a certificate of this name, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(secret + made.public_bytes(Encoding.PEM))
-    return path
 
 
 @pytest.mark.parametrize("shown", ["localhost", "elsewhere"])
