@@ -7,7 +7,6 @@ of the steps (`Model`), fitted to the smaller points and held against the larges
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from backend.domain import Vote
 from backend.sampleworld import render_world
 from backend.store.journal import Journal
 from backend.store.journal_schema import vote_of
+from bench.cost import cpu_s
 from bench.scale_document import write_document
 from bench.scale_model import Curve, Model, bank_curves, slope
 from bench.scale_points import PROBES, Point
@@ -117,12 +117,12 @@ def vote_path(folder: Path, sizes: Sequence[int]) -> Curve:
     """Votes written to a journal, 500 at once, and all read again as for a rebuild."""
     found: Curve = {}
     for size in sizes:
-        before = resource.getrusage(resource.RUSAGE_SELF)
+        before = cpu_s()
         with Journal(folder / f"journal-{size}.sqlite") as journal:
             for start in range(0, size, 500):
                 journal.append_votes([_vote(number) for number in range(start, min(size, start + 500))])
             assert sum(vote_of(event).rev for event in journal.stream()) == size, "every vote is read again"
-        found[size] = _used(before, resource.getrusage(resource.RUSAGE_SELF))
+        found[size] = cpu_s() - before
     return found
 
 
@@ -134,17 +134,13 @@ def _point(num: int) -> Point:
 
 def _command(*arguments: str, codes: Sequence[int] = (0,)) -> float:
     """Processor time of a command and what it started. Raises RuntimeError with its words for another exit code."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = cpu_s()
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "backend.cli", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode not in codes:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}{done.stdout[-500:]}")
-    return _used(before, resource.getrusage(resource.RUSAGE_CHILDREN))
-
-
-def _used(before: Any, after: Any) -> float:
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_s() - before
 
 
 def _vote(number: int) -> Vote:
