@@ -69,12 +69,12 @@ def run(*, repeats: int = 3) -> list[dict[str, Any]]:
             assert summary.worked == {}, "everything was done"
             catalog.close()
     return [
-        _row("overhead at batches of 100 ms", shares, "of stage time", "<= .02"),
-        _row("finished job of 20,101 items run again", idle, "s", "<= 2 s + .1 ms an item"),
+        row("overhead at batches of 100 ms", shares, "of stage time", "<= .02"),
+        row("finished job of 20,101 items run again", idle, "s", "<= 2 s + .1 ms an item"),
     ]
 
 
-def _row(name: str, values: list[float], unit: str, target: str) -> dict[str, Any]:
+def row(name: str, values: list[float], unit: str, target: str) -> dict[str, Any]:
     spread = f"{min(values):.3f}-{max(values):.3f}"
     return {
         "name": name,
