@@ -133,7 +133,11 @@ class EmbeddingsPage(Page):
     def _refresh(self) -> None:
         """Asks for the map anew."""
         space, method = str(self.boxes["space"].currentData()), str(self.boxes["method"].currentData())
-        self.status.setText(text("embeddings.looking"))
+        if self.session.found is None:
+            self.rest.say(text("embeddings.looking"), "")
+            self.stack.setCurrentIndex(1)
+        else:
+            self.status.setText(text("embeddings.looking"))
 
         def known(found: EmbeddingMap) -> None:
             if self._closed or (space, method) != (self.boxes["space"].currentData(), self.boxes["method"].currentData()):

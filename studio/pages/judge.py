@@ -419,11 +419,11 @@ class JudgePage(Page):
         elif session.trouble:
             self._rest(*self.trouble_words())
         else:
-            self._rest("", "")
+            self._rest(text("judge.loading"), "", is_waiting=True)
 
-    def _rest(self, head: str, words: str) -> None:
+    def _rest(self, head: str, words: str, *, is_waiting: bool = False) -> None:
         self.rest.say(head, words)
-        self.rest_button.setVisible(bool(head))
+        self.rest_button.setVisible(not is_waiting)
         self._stack.setCurrentIndex(1)
 
     def _refresh_progress(self) -> None:

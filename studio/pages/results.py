@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox
@@ -25,6 +26,7 @@ from studio.sessions.results import VIEWS, Sheet, as_csv
 from studio.texts import named, text
 from studio.theme import Theme
 
+T = TypeVar("T")
 BOOTSTRAPS = 400
 """Draws of an interval on the screen; `study results` takes 1,000."""
 MAX_RATERS = 24  # of the picture; the table has all
@@ -42,7 +44,10 @@ class ResultsPage(Page):
         self.rows: tuple[EvaluationRow, ...] = ()
         self.calibrations: tuple[MetricCalibration, ...] = ()
         self.studies: dict[str, StudyResults] = {}
-        self._trouble = {"board": "", "studies": ""}
+        self._trouble: dict[str, str] = {}
+        """By what was asked for, why it did not come."""
+        self._awaited: list[str] = []
+        """What was asked for and has not been answered: `lists`, `board`, `studies`, each as often as it was."""
         self._closed, self._filling = False, False
         self._wanted = ""
         """A study to be shown as soon as it is known."""
@@ -102,8 +107,6 @@ class ResultsPage(Page):
         api = self.link.api
 
         def known(found: tuple) -> None:
-            if self._closed:
-                return
             presets, self.calibrations, studies, self.rows = found
             self._fill("preset", [("", text("results.no_preset")), *((name, name) for name in presets)])
             self._fill("study", [(one.name, one.name) for one in studies], self._wanted)
@@ -113,15 +116,17 @@ class ResultsPage(Page):
             self._ask_study()
 
         work = lambda: (api.presets(), api.calibrations(), api.studies(), api.evaluation())  # noqa: E731 - asked as one
-        self.link.ask(work, known, self._refused, slow=True)
+        self._ask("lists", work, known, self._refused)
+        if self.board is None:
+            self.show_view()
 
     def _ask_board(self) -> None:
         preset = self._value("preset")
 
         def known(found: Leaderboard) -> None:
-            if self._closed:
-                return
-            self.board, self._trouble["board"] = found, ""
+            if preset != self._value("preset"):
+                return  # another one was chosen meanwhile, and is on its way
+            self.board = found
             groups = [(f"{k}={g}" if k else "", g or text("results.all_cases")) for k, g in results.groups_of(found)]
             self._fill("group", groups)
             titles = {column.metric: column.title for column in found.columns}
@@ -129,11 +134,9 @@ class ResultsPage(Page):
             self.show_view()
 
         def failed(error: StudioError) -> None:
-            self.board, self._trouble["board"] = None, str(error)
-            if not self._closed:
-                self.show_view()
+            self.board = None
 
-        self.link.ask(lambda: self.link.api.leaderboard(preset=preset), known, failed, slow=True)
+        self._ask("board", lambda: self.link.api.leaderboard(preset=preset), known, failed)
 
     def _ask_study(self) -> None:
         name = self._value("study")
@@ -142,20 +145,41 @@ class ResultsPage(Page):
             return
 
         def known(found: StudyResults) -> None:
+            self.studies[name] = found
+            self._fill(
+                "aspect",
+                [(one.aspect, named("aspects", one.aspect)) for one in found.groups[0].aspects] if found.groups else [],
+            )
+            self.show_view()
+
+        self._ask("studies", lambda: self.link.api.study_results(name=name, bootstraps=BOOTSTRAPS), known)
+
+    def _ask(
+        self,
+        what: str,
+        work: Callable[[], T],
+        known: Callable[[T], object],
+        failed: Callable[[StudioError], object] = lambda error: None,
+    ) -> None:
+        """Asks the service; views that need the answer say so until it comes, and if none does, why."""
+
+        def came(found: T) -> None:
             if not self._closed:
-                self.studies[name], self._trouble["studies"] = found, ""
-                self._fill(
-                    "aspect",
-                    [(one.aspect, named("aspects", one.aspect)) for one in found.groups[0].aspects] if found.groups else [],
-                )
+                self._answered(what, "")
+                known(found)
+
+        def did_not(error: StudioError) -> None:
+            if not self._closed:
+                self._answered(what, str(error))
+                failed(error)
                 self.show_view()
 
-        def failed(error: StudioError) -> None:
-            self._trouble["studies"] = str(error)
-            if not self._closed:
-                self.show_view()
+        self._awaited.append(what)
+        self.link.ask(work, came, did_not, slow=True)
 
-        self.link.ask(lambda: self.link.api.study_results(name=name, bootstraps=BOOTSTRAPS), known, failed, slow=True)
+    def _answered(self, what: str, trouble: str) -> None:
+        self._awaited.remove(what)
+        self._trouble[what] = trouble
 
     def _chosen(self, box: QComboBox) -> None:
         if self._filling:
@@ -240,7 +264,7 @@ class ResultsPage(Page):
     def _show_calibration(self) -> None:
         found = next((one for one in self.calibrations if one.name == self._value("calibration")), None)
         if found is None:
-            return self._nothing("", "results.no_calibration")
+            return self._nothing("lists", "results.no_calibration")
         self.sheet = results.calibration_sheet(found)
         weights = found.fits[0].weights if found.fits else ()
         lines = {one.title or one.metric: (one.raw, one.scaled) for one in weights if one.raw}
@@ -251,7 +275,7 @@ class ResultsPage(Page):
     def _show_frames(self) -> None:
         metrics = tuple(dict.fromkeys(row.metric for row in self.rows if row.evidence))
         if not metrics:
-            return self._nothing("", "results.no_frames")
+            return self._nothing("lists", "results.no_frames")
         metric = self._value("metric") if self._value("metric") in metrics else metrics[0]
         self._fill("case", [(name, name) for name in results.cases_of(self.rows, metric)])
         case = self._value("case")
@@ -316,7 +340,13 @@ class ResultsPage(Page):
         return None
 
     def _nothing(self, about: str, key: str) -> None:
-        self.layout_of.rest(text("results.nothing"), "\n\n".join(p for p in (text(key), self._trouble.get(about, "")) if p))
+        """In place of a view: that `about` is under way, why it did not come, or else what to do first."""
+        needed = dict.fromkeys(("lists", about))
+        if not needed.keys().isdisjoint(self._awaited):
+            self.layout_of.rest(text("results.looking"), "")
+            return
+        trouble = (self._trouble.get(what, "") for what in needed)
+        self.layout_of.rest(text("results.nothing"), "\n\n".join(part for part in (text(key), *trouble) if part))
 
     def _make_sheets(self) -> None:
         """Side-by-side sheets of the chosen cases, the first of which is shown."""
