@@ -24,7 +24,7 @@ from studio.path_fields import PathLine, PathLines
 from studio.sentences import translated
 from studio.sessions.job_form import PATHS, FormSession, group_of, title_of
 from studio.texts import named, text
-from studio.widgets import clear, label, tool_button
+from studio.widgets import clear, give_keyboard, label, tool_button
 
 SEARCH_MS = 150
 AT_ONCE = 8  # rows that are made between two turns of the window
@@ -125,7 +125,7 @@ class SettingsForm(QWidget):
             row.show_problem(problems.get(name, ""))
         first = next((row for name, row in self.rows.items() if name in problems), None)
         if first is not None:
-            first.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+            give_keyboard(first.editor)
             QTimer.singleShot(0, first, lambda: self.area.ensureWidgetVisible(first))
 
     def reset(self) -> None:
@@ -140,7 +140,7 @@ class SettingsForm(QWidget):
         if not rows or self.session is None:
             return
         problems = self.session.problems()
-        next((row for row in rows if row.asked.name in problems), rows[0]).editor.setFocus(Qt.FocusReason.OtherFocusReason)
+        give_keyboard(next((row for row in rows if row.asked.name in problems), rows[0]).editor)
 
     def _search(self) -> None:
         if self.session is not None:

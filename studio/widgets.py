@@ -210,6 +210,23 @@ def label(text: str, name: str) -> QLabel:
     return widget
 
 
+def give_keyboard(widget: QWidget) -> None:
+    """Gives the keyboard to a widget on the screen, also to one that was just added to a layout.
+
+    Such a one is shown only in the window's next turn; till then Qt forgets who asked, if the window is not the active one.
+    """
+    above: QWidget | None = widget
+    late: list[QWidget] = []
+    while above is not None and not above.isWindow():
+        if above.isHidden() and not above.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide):
+            late.append(above)
+        above = above.parentWidget()
+    for each in reversed(late):
+        each.show()
+    if widget.isVisible():
+        widget.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
 def breakable(sentence: str) -> str:
     """A sentence whose long paths may be broken after each slash: a label is as wide as its longest word."""
     return re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: word[0].replace("/", "/\u200b"), sentence)

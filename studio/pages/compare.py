@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from typing import TypeVar
 
 from backend.api import PairRow
 from backend.domain import StudioError, Vote
@@ -17,6 +18,7 @@ from studio.sessions.verify import Held, Phase
 from studio.texts import text
 from studio.theme import Theme
 
+T = TypeVar("T")
 PAST_THE_END = 1_000_000  # a position from which no trial is given out
 
 
@@ -38,6 +40,8 @@ class ComparePage(JudgePage):
         self._practice: frozenset[str] = frozenset()
         self._told = ""
         self._is_done = False
+        self._asked: object = None
+        """What the service was last asked of which study to take part in."""
         self._taken_up = ""
         """The study that another page named; without it, one is chosen here."""
         self.gate = StudyGate()
@@ -71,11 +75,12 @@ class ComparePage(JudgePage):
     def start(self) -> None:
         if self.person is not None:
             super().start()
+            if self._stack.currentWidget() is self.gate:
+                self.gate.take_keyboard()
             return
         if self._taken_up:
             return  # what one agrees to stands there, or how it ended
-        self._tell(text("study.looking"), "")
-        self.link.ask(lambda: self.link.api.studies(), self._offer, self._on_trouble)
+        self._ask(lambda: self.link.api.studies(), self._offer, meanwhile=text("study.looking"))
 
     def take_up(self, name: str) -> None:
         """Goes to a study that another page names: to what one agrees to, or on where one was. Another one keeps its place."""
@@ -139,16 +144,17 @@ class ComparePage(JudgePage):
         return text("study.most", answer=next(one.label for one in asked.choices if one.value == choice))
 
     def _show_rest(self) -> None:
-        super()._show_rest()
         session, person = self.session, self.person
         if session.phase is not Phase.EMPTY or person is None:
-            return
-        if self.gate.is_end or self._is_done:
+            super()._show_rest()
+        elif self.gate.is_end or self._is_done:
             self._retry.stop()
-            self._stack.setCurrentWidget(self.gate)  # looking again must not move the slider
-        elif session.judged >= session.total:
-            self._retry.stop()
-            self.link.ask(lambda: self._state_of(person), self._offer_end, self._on_trouble)
+            self._stack.setCurrentWidget(self.gate)  # looking again must move neither the slider nor the keyboard
+        else:
+            super()._show_rest()
+            if session.judged >= session.total:
+                self._retry.stop()
+                self.link.ask(lambda: self._state_of(person), self._offer_end, self._on_trouble)
 
     def _state_of(self, person: Participant) -> StudyPass:
         return self.link.api.study_trials(participant=person.id, start=PAST_THE_END, limit=1)
@@ -172,8 +178,6 @@ class ComparePage(JudgePage):
         self.start()
 
     def _offer(self, studies: tuple[StudySummary, ...]) -> None:
-        if self._taken_up:
-            return
         self.gate.offer(studies)
         self._stack.setCurrentWidget(self.gate)
 
@@ -182,7 +186,7 @@ class ComparePage(JudgePage):
             self._design = design
             self.gate.ask_consent(name, design.consent)
 
-        self.link.ask(lambda: self.link.api.study(name=name), read, self._on_trouble)
+        self._ask(lambda: self.link.api.study(name=name), read)
 
     def _take_part(self) -> None:
         api, design, login = self.link.api, self._design, self.context.rater
@@ -196,7 +200,7 @@ class ComparePage(JudgePage):
                 return person, None
             return person, api.study_trials(participant=person.id, start=0, limit=max(1, design.practice))
 
-        self.link.ask(agree, self._explain, self._on_trouble)
+        self._ask(agree, self._explain)
 
     def _explain(self, joined: tuple[Participant, StudyPass | None]) -> None:
         """To somebody who begins; who goes on knows it."""
@@ -234,12 +238,12 @@ class ComparePage(JudgePage):
                 api.page_events(participant=person.id, events=(passed,))
             return api.finish_study(participant=person.id)
 
-        self.link.ask(finish, self._show_end, self._on_trouble)
+        self._ask(finish, self._show_end)
 
     def _withdraw(self) -> None:
         person = self._joined
         assert person is not None, "only a participant can withdraw"
-        self.link.ask(lambda: self.link.api.withdraw(participant=person.id), self._show_end, self._on_trouble)
+        self._ask(lambda: self.link.api.withdraw(participant=person.id), self._show_end)
 
     def _show_end(self, person: Participant) -> None:
         self._is_done = True
@@ -247,6 +251,16 @@ class ComparePage(JudgePage):
             self._tell(text("study.withdrawn"), text("study.withdrawn_words"))
         else:
             self._tell(text("study.thanks"), text("study.thanks_words", code=person.code))
+
+    def _ask(self, work: Callable[[], T], done: Callable[[T], object], *, meanwhile: str = "") -> None:
+        """Asks the service, with words in place of the buttons until it answers. An answer that another question has overtaken is shown nowhere."""
+        self._tell(meanwhile or text("judge.loading"), "")
+        asked = self._asked = object()
+        self.link.ask(
+            work,
+            lambda found: done(found) if self._asked is asked else None,
+            lambda error: self._on_trouble(error) if self._asked is asked else None,
+        )
 
     def _on_trouble(self, error: StudioError) -> None:
         self.gate.is_end = False

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from backend.domain.studies import StudySummary
@@ -38,6 +39,8 @@ class StudyGate(QWidget):
         self.closing = ClosingSlider()
         self.is_end = False
         """Whether the end is offered."""
+        self._leader: QWidget | None = None
+        """Who has the keyboard when this comes on the screen."""
         self._row = QWidget()
         QVBoxLayout(self._row).setSpacing(8)
         column = QVBoxLayout(self)
@@ -91,7 +94,17 @@ class StudyGate(QWidget):
         self.closing.setVisible(asks_slider)
         if asks_slider:
             self.closing.ask()
-            self.closing.slider.setFocus()
+            self._lead(self.closing.slider)
+
+    def take_keyboard(self) -> None:
+        """The first button has it, or the slider; not before they are on the screen."""
+        if self._leader is not None and self.isVisible():
+            self._leader.setFocus()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not event.spontaneous():  # the window itself came back: the keyboard is where it was
+            self.take_keyboard()
 
     def _confirm(self) -> None:
         if self.closing.isHidden() or self.closing.passed():
@@ -103,7 +116,7 @@ class StudyGate(QWidget):
         def ask() -> None:
             buttons = {"yes": (text("study.withdraw_yes"), self.withdrew.emit), "back": (text("study.back"), back)}
             self._show(text("study.withdraw"), text("study.withdraw_words"), buttons)
-            self.buttons["back"].setFocus()
+            self._lead(self.buttons["back"])
 
         return {"withdraw": (text("study.withdraw"), ask)}
 
@@ -127,6 +140,10 @@ class StudyGate(QWidget):
             button.setAutoDefault(True)
             button.clicked.connect(lambda _=False, press=press: press())
             layout.addWidget(button)
+            button.show()  # else in the next turn, and till then Qt forgets who has the keyboard in a window that is not active
             self.buttons[name] = button
-        if self.buttons:
-            next(iter(self.buttons.values())).setFocus()
+        self._lead(next(iter(self.buttons.values()), None))
+
+    def _lead(self, widget: QWidget | None) -> None:
+        self._leader = widget
+        self.take_keyboard()

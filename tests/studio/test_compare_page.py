@@ -65,12 +65,8 @@ def go_to(qtbot, page: ComparePage, name: str) -> None:
     """Presses a button of the gate by keys: Tab from where the focus is, then Return."""
     qtbot.waitUntil(lambda: name in page.gate.buttons, timeout=30_000)
     window = page.window()
-
-    def is_in_the_gate() -> bool:
-        window.activateWindow()
-        return page.gate.isAncestorOf(window.focusWidget())
-
-    qtbot.waitUntil(is_in_the_gate, timeout=30_000)
+    window.activateWindow()
+    qtbot.waitUntil(lambda: page.gate.isAncestorOf(window.focusWidget()), timeout=30_000)
     walked = []
     while window.focusWidget() is not page.gate.buttons[name]:
         walked.append(window.focusWidget())

@@ -83,7 +83,7 @@ def test_further_settings_are_folded_away_and_found_by_their_meaning(qtbot, form
     assert {"run.steps", "optimizer.learning_rate", "optimizer.betas"} <= set(form.rows)
     assert form.search.hasFocus()
     QTest.keyClicks(form.search, "updates")
-    qtbot.waitUntil(lambda: "optimizer.betas" not in form.rows, timeout=2000)
+    qtbot.waitUntil(lambda: "optimizer.betas" not in form.rows, timeout=30_000)
     assert form.found.text() == "1 of 3"
     line(form, "run.steps").setText("20")
     assert "● 1" in form.more.text()
@@ -99,12 +99,26 @@ def test_a_problem_of_a_setting_that_is_folded_away_is_shown(form: SettingsForm)
     assert row.editor.hasFocus()
 
 
+def test_a_form_that_comes_while_another_window_is_active_has_the_keyboard_afterwards(qtbot, form: SettingsForm) -> None:
+    other = QWidget()
+    qtbot.addWidget(other)
+    other.show()
+    other.activateWindow()
+    qtbot.waitUntil(other.isActiveWindow, timeout=30_000)
+    form.show_form(FormSession(form=FORM))
+    form.focus_first()
+    other.close()
+    form.activateWindow()
+    qtbot.waitUntil(form.isActiveWindow, timeout=30_000)
+    assert line(form, "data").hasFocus()
+
+
 def test_a_hundred_settings_come_a_few_at_a_time(qtbot, form: SettingsForm) -> None:
     many = tuple(JobField(name=f"a.n{n}", type="integer", default=str(n)) for n in range(100))
     form.show_form(FormSession(form=JobForm(kind="train", main=FORM.main, more=many)))
     form.more.click()
     assert len(form.rows) < 30, "the window is not held up"
-    qtbot.waitUntil(lambda: len(form.rows) == 106, timeout=5000)
+    qtbot.waitUntil(lambda: len(form.rows) == 106, timeout=30_000)
     form.more.click()
     form.more.click()
     form.show_problems({"a.n99": "too much"})

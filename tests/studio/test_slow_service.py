@@ -1,17 +1,21 @@
-"""Pages over a service that takes its time: each says what is under way until it is answered."""
+"""Pages over a service that takes its time: each says what is under way until it is answered, and nobody loses the keyboard."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from studio.app import open_window
 from studio.pages import PAGES
+from studio.pages.compare import ComparePage
 from studio.pages.page import Page
 from studio.window import Window
 from tests.studio.slow import Away, Slow
+from tests.studio.world import World
 
 
 @contextmanager
@@ -42,3 +46,66 @@ def test_a_page_says_what_is_under_way_until_the_service_answers(qtbot, tmp_path
         assert under_way(window.page), "a blank page"
         slow.free()
         qtbot.waitUntil(lambda: not under_way(window.page), timeout=20_000)
+
+
+def gate_of(window: Window) -> ComparePage:
+    assert isinstance(window.page, ComparePage)
+    return window.page
+
+
+def test_a_gate_that_comes_while_another_window_is_active_has_the_keyboard_when_its_own_is_active_again(
+    qtbot, tmp_path: Path, world: World
+) -> None:
+    slow, other = Slow(world.api), QWidget()
+    qtbot.addWidget(other)
+    with window_over(slow, tmp_path, "compare") as window:
+        qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
+        other.show()
+        other.activateWindow()
+        qtbot.waitUntil(lambda: other.isActiveWindow() and not window.isActiveWindow(), timeout=20_000)
+        gate = gate_of(window).gate
+        slow.free()
+        qtbot.waitUntil(lambda: "taste" in gate.buttons, timeout=20_000)
+        other.close()
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
+        assert window.focusWidget() is gate.buttons["taste"]
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: "agree" in gate.buttons, timeout=20_000)
+        assert window.focusWidget() is gate.buttons["agree"]
+
+
+def test_a_gate_that_comes_while_another_page_is_shown_takes_no_keyboard_from_it(
+    qtbot, tmp_path: Path, world: World
+) -> None:
+    slow = Slow(world.api)
+    with window_over(slow, tmp_path, "compare") as window:
+        page = gate_of(window)
+        qtbot.waitUntil(lambda: "studies" in slow.held, timeout=20_000)
+        window.open_page("verify")
+        qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus(), timeout=20_000)
+        slow.free()
+        qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=20_000)
+        assert window.page.hasFocus()
+        window.open_page("compare")
+        qtbot.waitUntil(lambda: "taste" in page.gate.buttons and page.gate.buttons["taste"].hasFocus(), timeout=20_000)
+
+
+def test_an_answer_that_a_later_question_has_overtaken_is_shown_nowhere(qtbot, tmp_path: Path, world: World) -> None:
+    """Who leaves the page and comes back asks for the studies once more, and may have chosen one when the first list comes."""
+    slow = Slow(world.api, "studies")
+    with window_over(slow, tmp_path, "compare") as window:
+        page = gate_of(window)
+        qtbot.waitUntil(lambda: len(slow.held.get("studies", ())) == 1, timeout=20_000)
+        window.open_page("verify")
+        window.open_page("compare")
+        qtbot.waitUntil(lambda: len(slow.held["studies"]) == 2, timeout=20_000)
+        slow.held["studies"][1].set()
+        qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=20_000)
+        QTest.keyClick(page.gate.buttons["taste"], Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=20_000)
+        slow.held["studies"][0].set()
+        said = list[bool]()
+        window.link.ask(lambda: True, said.append, lambda _: None)
+        qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+        assert "agree" in page.gate.buttons
