@@ -15,15 +15,19 @@ AESTHETIC, TECHNICAL = "aes_view", "tech_view"
 OUTPUTS = 2
 """The aesthetic and then the technical score, one for each clip."""
 VIEW = (3, CLIP_FRAMES, VIEW_PX, VIEW_PX)
+MEAN_SCORE, DEVIATION = 0.1107, 0.07355  # DOVER, evaluate_a_set_of_videos.py: fuse_results, of the technical branch
 
 
 class DoverOnnx:
-    """The mean of the technical scores of three clips of 32 frames, on DOVER's own scale: about -.2 to .2, more is better.
+    """How many deviations the technical score lies over that of the videos which DOVER's authors rescale by; more is better.
 
+    Of three clips of 32 frames the mean is taken, as upstream does; upstream's own `technical` is the logistic function of this.
+    Open-Sora-Plan and OpenS2V-Nexus keep this number as `tech` (2.082 in OpenS2V-Nexus's example), where the graph
+    itself answers about -.2 to .3 and the logistic function 0 to 1.
     The aesthetic half of the graph is given an empty view and its answer is dropped: the halves share nothing.
     """
 
-    model_id: str = "dover-onnx-1"
+    model_id: str = "dover-onnx-2"  # 1 was the graph's own answer
     suggested: ClassVar[str] = "DOVER's onnx_dover.onnx"
     published_gb: ClassVar[float] = 0.22  # 56 M parameters, float32
     licence: ClassVar[str] = "S-Lab License 1.0, for non-commercial use"
@@ -55,7 +59,7 @@ class DoverOnnx:
         scores = np.concatenate([self._scores(view[None]) for view in views])
         if not np.isfinite(scores).all():
             return Absent("DOVER gave no number")
-        return float(scores.mean())
+        return float((scores.mean() - MEAN_SCORE) / DEVIATION)
 
     def _scores(self, views: np.ndarray) -> np.ndarray:
         """The technical score of one view; a graph of a fixed batch is given it as often as it wants."""

@@ -10,7 +10,8 @@ LOOKS = {
 CLEAN = {
     "paper": (
         0.0,
-        "Open-Sora-Plan, Report v1.3.0, whose figures OpenS2V-Nexus takes over: DOVER's score under 0 is dropped",
+        "Open-Sora-Plan, Report v1.3.0, whose figures OpenS2V-Nexus takes over: DOVER's technical score under 0, its "
+        "authors' mean, is dropped",
     ),
     "embedded": (
         0.4,
