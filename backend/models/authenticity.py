@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backend.domain import ModelUnavailable
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 
 BATCH = 16
@@ -38,21 +39,16 @@ class ImageAuthenticity:
         library, folder = transformers_for("authenticity"), place.path()
         try:
             self._processor: Any = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
-            loaded: Any = library.AutoModelForImageClassification.from_pretrained(
-                folder, local_files_only=True, dtype=torch_dtype(dtype), output_loading_info=True
-            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"models.{place.role}: {folder} holds no image classifier: {error}") from error
-        self._model, info = loaded
-        if info["missing_keys"]:
-            raise ModelUnavailable(f"models.{place.role}: {folder} lacks {sorted(info['missing_keys'])[0]}")
+        kind = library.AutoModelForImageClassification
+        self._model = loaded(kind, folder, what="an image classifier", device=device, dtype=dtype)
         names = [str(self._model.config.id2label[n]) for n in range(self._model.config.num_labels)]
         self._real, generated = _classes(names, _told(folder), place.role)
         multiple = self._model.config.problem_type == "multi_label_classification"
         self._is_sigmoid = multiple or len(names) == 1
         if multiple and len(self._real) + len(generated) > 2:
             raise ModelUnavailable(f"models.{place.role}: of several independent classes none is the probability of real")
-        self._model.to(torch_device(device)).eval()
         self.model_id = place.model_id(type(self).model_id)
 
     def real(self, frames: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
-from backend.models.pictures import BATCH, CLIP_COLOURS, embedded, unit, whole
+from backend.models.loading import loaded
+from backend.models.pictures import BATCH, CLIP_COLOURS, embedded, unit
 from backend.models.places import ModelPlace
 
 if TYPE_CHECKING:
@@ -26,20 +27,17 @@ class ClipB32:
     batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
-        """Raises ModelUnavailable when weights or library are missing, or the weights are no CLIP at 224 pixels."""
+        """Raises ModelUnavailable when weights or library are missing, damaged or no CLIP at 224 pixels."""
         folder = place.path()
         library = transformers_for("CLIP")
         try:
             config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
             if config.model_type != "clip" or config.vision_config.image_size != INPUT_PX:
                 raise ModelUnavailable(f"{folder} holds a {config.model_type} model; {place.role} needs CLIP at 224 pixels")
-            found = library.CLIPModel.from_pretrained(
-                folder, local_files_only=True, dtype=torch_dtype(dtype), output_loading_info=True
-            )
             self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as CLIP: {error}") from error
-        self._model = whole(found, folder).to(torch_device(device)).eval()
+        self._model = loaded(library.CLIPModel, folder, what="CLIP", device=device, dtype=dtype)
         self._context = config.text_config.max_position_embeddings
         self.model_id = place.model_id(type(self).model_id)
 

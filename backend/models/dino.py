@@ -10,7 +10,8 @@ import numpy as np
 
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
-from backend.models.pictures import BATCH, IMAGENET_COLOURS, embedded, whole
+from backend.models.loading import loaded
+from backend.models.pictures import BATCH, IMAGENET_COLOURS, embedded
 from backend.models.places import ModelPlace
 from backend.models.states import load_state
 
@@ -38,9 +39,11 @@ class DinoV1:
         """Raises ModelUnavailable when weights or library are missing or do not fit."""
         path = place.path()
         library = transformers_for("DINO")
-        model = _from_state(library, path) if path.is_file() else _loaded(library, path, "vit", place.role)
-        model.embeddings.interpolate_pos_encoding = _Positions(model.embeddings)
-        self._model = model.to(device=torch_device(device), dtype=torch_dtype(dtype)).eval()
+        if path.is_file():
+            self._model = _from_state(library, path).to(device=torch_device(device), dtype=torch_dtype(dtype)).eval()
+        else:
+            self._model = _from_folder(library, path, "vit", place.role, device=device, dtype=dtype)
+        self._model.embeddings.interpolate_pos_encoding = _Positions(self._model.embeddings)
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
@@ -63,8 +66,8 @@ class DinoV2:
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing or do not fit."""
-        model = _loaded(transformers_for("DINO"), place.path(), self.kind, place.role)
-        self._model = model.to(device=torch_device(device), dtype=torch_dtype(dtype)).eval()
+        library = transformers_for("DINO")
+        self._model = _from_folder(library, place.path(), self.kind, place.role, device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
@@ -109,22 +112,18 @@ class _Positions:
         return torch.cat((positions_1ND[:, :1], grid_1DHW.flatten(2).transpose(1, 2)), dim=1)
 
 
-def _loaded(library: Any, folder: Path, kind: str, role: str) -> Any:
+def _from_folder(library: Any, folder: Path, kind: str, role: str, *, device: str, dtype: str) -> Any:
     try:
         config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
         if config.model_type != kind:
             raise ModelUnavailable(f"{folder} holds a {config.model_type} model; {role} needs {kind} weights")
-        if kind != "vit":
-            return whole(library.AutoModel.from_pretrained(folder, local_files_only=True, output_loading_info=True), folder)
-        config.layer_norm_eps = EPS
-        return whole(
-            library.ViTModel.from_pretrained(
-                folder, config=config, add_pooling_layer=False, local_files_only=True, output_loading_info=True
-            ),
-            folder,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ModelUnavailable(f"{folder} cannot be loaded as {kind}: {error}") from error
+    if kind != "vit":
+        return loaded(library.AutoModel, folder, what=kind, device=device, dtype=dtype)
+    config.layer_norm_eps = EPS
+    more = {"config": config, "add_pooling_layer": False}
+    return loaded(library.ViTModel, folder, what=kind, device=device, dtype=dtype, **more)
 
 
 def _from_state(library: Any, path: Path) -> Any:

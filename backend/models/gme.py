@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from backend.domain import ModelUnavailable
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 from backend.models.vision_language import PATCH_PX, plain, resized, smart_size
 
@@ -29,7 +30,7 @@ class Gme:
     batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
-        """Raises ModelUnavailable when weights or library are missing, or the weights are of another kind."""
+        """Raises ModelUnavailable when weights or library are missing, damaged or of another kind."""
         folder = place.path()
         library = transformers_for("GME")
         try:
@@ -37,9 +38,6 @@ class Gme:
             if found != "qwen2_vl":
                 raise ModelUnavailable(f"{folder} holds a {found} model; {place.role} needs a qwen2_vl one")
             self._processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
-            model = library.Qwen2VLForConditionalGeneration.from_pretrained(
-                folder, local_files_only=True, dtype=torch_dtype(dtype)
-            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as GME: {error}") from error
         self._processor.tokenizer.padding_side = "left"
@@ -47,7 +45,8 @@ class Gme:
             "shortest_edge": LEAST_TOKENS * PATCH_PX**2,  # its names for the least and the greatest area
             "longest_edge": MOST_TOKENS * PATCH_PX**2,
         }
-        self._model: Any = model.to(torch_device(device)).eval()
+        kind = library.Qwen2VLForConditionalGeneration
+        self._model = loaded(kind, folder, what="GME", device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 
 from backend.domain import Detection, Footage, ModelUnavailable
 from backend.geometry import boxes as geometry
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 from backend.models.taxonomy import load_taxonomy
 
@@ -27,16 +28,15 @@ class GroundingDino:
     batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
-        """Raises ModelUnavailable when weights or library are missing."""
+        """Raises ModelUnavailable when weights or library are missing, damaged or of another kind."""
         folder = place.path()
         library = transformers_for("GroundingDINO")
         try:
             self._processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
-            kind = library.GroundingDinoForObjectDetection
-            model = kind.from_pretrained(folder, local_files_only=True, dtype=torch_dtype(dtype))
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as GroundingDINO: {error}") from error
-        self._model = model.to(torch_device(device)).eval()
+        kind = library.GroundingDinoForObjectDetection
+        self._model = loaded(kind, folder, what="GroundingDINO", device=device, dtype=dtype)
         self._tokenizer = self._processor.tokenizer
         self._max_tokens = self._model.config.max_text_len
         self.model_id = place.model_id(type(self).model_id)

@@ -11,7 +11,8 @@ import numpy as np
 
 from backend.domain import FoundBoxes, ModelUnavailable, ReferencePicture, ShownFrame
 from backend.geometry import boxes as geometry
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Owlv2:
     """Pictures are padded to a square below and to the right before they are resized."""
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
-        """Raises ModelUnavailable when weights or library are missing, or the weights are of another kind."""
+        """Raises ModelUnavailable when weights or library are missing, damaged or of another kind."""
         folder = place.path()
         library = transformers_for("OWL")
         try:
@@ -42,11 +43,10 @@ class Owlv2:
             if found != self.kind:
                 raise ModelUnavailable(f"{folder} holds a {found} model; {place.role} needs {self.kind} weights")
             self._processor = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-            kind = library.AutoModelForZeroShotObjectDetection
-            model = kind.from_pretrained(folder, local_files_only=True, dtype=torch_dtype(dtype))
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as {self.kind}: {error}") from error
-        self._model = model.to(torch_device(device)).eval()
+        kind = library.AutoModelForZeroShotObjectDetection
+        self._model = loaded(kind, folder, what=self.kind, device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
     def learn(self, references: Sequence[ReferencePicture]) -> np.ndarray:

@@ -65,14 +65,17 @@ def sized(frame: np.ndarray, prep: Prep) -> np.ndarray:
     return np.ascontiguousarray(_sized(frame, prep)[0].permute(1, 2, 0).numpy())
 
 
-def whole(found: "tuple[Any, dict[str, Any]]", folder: object) -> Any:
-    """A model of transformers, loaded with `output_loading_info=True`.
+def whole(found: "tuple[Any, dict[str, Any]]", folder: object, *, what: str) -> Any:
+    """A model of transformers, loaded with `output_loading_info=True`, of the kind that `what` says.
 
     Raises ModelUnavailable when weights were missing, which the library fills with chance and a warning.
     """
     model, info = found
     if info["missing_keys"]:
-        raise ModelUnavailable(f"{folder} lacks {len(info['missing_keys'])} weights, as {sorted(info['missing_keys'])[0]}")
+        lacking = sorted(info["missing_keys"])
+        raise ModelUnavailable(
+            f"{folder} lacks {len(lacking)} weights, as {lacking[0]}: get it again whole, or the weights of {what}"
+        )
     return model
 
 

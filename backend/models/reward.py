@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backend.domain import ModelUnavailable, Reward
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import torch_device, transformers_for
+from backend.models.loading import loaded
 from backend.models.places import HUB, ModelPlace
 from backend.models.prompts import prompt
 from backend.models.reward_weights import HEAD, TOKENS, merged, read_config, read_state
@@ -41,11 +42,10 @@ class VideoReward:
         library = transformers_for("VideoReward")
         try:
             self._processor = library.AutoProcessor.from_pretrained(base, local_files_only=True)
-            model = library.Qwen2VLForConditionalGeneration.from_pretrained(
-                base, local_files_only=True, dtype=torch_dtype(dtype)
-            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{base} cannot be loaded as Qwen2-VL, which VideoReward needs: {error}") from error
+        kind = library.Qwen2VLForConditionalGeneration
+        model = loaded(kind, base, what="Qwen2-VL, which VideoReward needs", device="cpu", dtype=dtype)
         tokenizer = self._processor.tokenizer
         tokenizer.padding_side = "right"
         tokenizer.add_tokens(list(TOKENS), special_tokens=True)

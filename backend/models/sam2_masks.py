@@ -7,7 +7,8 @@ import numpy as np
 
 from backend.domain import Box, ModelUnavailable
 from backend.domain.model_work import PointPrompt
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 
 
@@ -20,15 +21,14 @@ class Sam2Masks:
     licence: ClassVar[str] = "Apache-2.0"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
-        """Raises ModelUnavailable when weights or library are missing."""
+        """Raises ModelUnavailable when weights or library are missing, damaged or of another kind."""
         folder = place.path()
         library = transformers_for("SAM 2")
         try:
             self._processor = library.Sam2Processor.from_pretrained(folder, local_files_only=True)
-            model = library.Sam2Model.from_pretrained(folder, local_files_only=True, dtype=torch_dtype(dtype))
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as SAM 2: {error}") from error
-        self._model = model.to(torch_device(device)).eval()
+        self._model = loaded(library.Sam2Model, folder, what="SAM 2", device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
     def segment(self, frame: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:

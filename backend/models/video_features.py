@@ -6,7 +6,8 @@ import numpy as np
 
 from backend.domain import ModelUnavailable
 from backend.models.borders import border
-from backend.models.devices import torch_device, torch_dtype
+from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 from backend.models.scripts import load_script
 
@@ -64,22 +65,9 @@ class VideoMae:
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         folder = place.path()
-        try:
-            from transformers import VideoMAEForVideoClassification
-        except ImportError as error:
-            raise ModelUnavailable("video features need the extra: pip install 'subject-studio[models]'") from error
+        kind = transformers_for("video features").VideoMAEForVideoClassification
+        self._network = loaded(kind, folder, what="VideoMAE fine-tuned for classification", device=device, dtype=dtype)
         self._device, self._dtype = torch_device(device), torch_dtype(dtype)
-        try:
-            loaded: Any = VideoMAEForVideoClassification.from_pretrained(
-                folder, local_files_only=True, dtype=self._dtype, output_loading_info=True
-            )
-        except (OSError, ValueError) as error:
-            raise ModelUnavailable(f"{folder} holds no VideoMAE: {error}") from error
-        self._network, info = loaded
-        if info["missing_keys"]:
-            missing = sorted(info["missing_keys"])
-            raise ModelUnavailable(f"{folder} lacks {missing[0]}; take a checkpoint fine-tuned for classification")
-        self._network.to(self._device).eval()
         self.clip_frames: int = self._network.config.num_frames
         self.model_id = place.model_id(type(self).model_id)
 

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from backend.domain import ModelUnavailable
-from backend.models.devices import torch_device, torch_dtype, transformers_for
+from backend.models.devices import transformers_for
+from backend.models.loading import loaded
 from backend.models.places import ModelPlace
 
 PATCH_PX = 28  # Qwen2-VL: patches of 14, merged two by two
@@ -64,13 +65,11 @@ class WordReader:
         library = transformers_for(place.role)
         try:
             self._processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
-            model = library.AutoModelForImageTextToText.from_pretrained(
-                folder, local_files_only=True, dtype=torch_dtype(dtype)
-            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as a model of images and text: {error}") from error
+        kind = library.AutoModelForImageTextToText
+        self._model = loaded(kind, folder, what="a model of images and text", device=device, dtype=dtype)
         self._processor.tokenizer.padding_side = "left"
-        self._model: Any = model.to(torch_device(device)).eval()
 
     @property
     def mean_colour(self) -> tuple[int, int, int]:

@@ -41,7 +41,7 @@ class WanVae:
             )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
             raise ModelUnavailable(f"{own} cannot be loaded as Wan's VAE: {error}") from error
-        self._model = whole(found, own).to(torch_device(device)).eval()
+        self._model = whole(found, own, what="Wan's VAE").to(torch_device(device)).eval()
         config = self._model.config
         self.channels = int(config.z_dim)
         self.frames_per_latent = int(config.scale_factor_temporal)
