@@ -2,6 +2,9 @@
 
 import dataclasses
 import inspect
+import re
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +57,19 @@ def test_model_has_an_id_and_a_sentence(role: str, name: str, path: str) -> None
     assert isinstance(model.model_id, str)
     assert model.model_id
     assert inspect.getdoc(model)
+
+
+@cache
+def _words_of_tests() -> frozenset[str]:
+    tests = Path(__file__).parents[1]
+    return frozenset(word for path in tests.rglob("test_*.py") for word in re.findall(r"\w+", path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(("role", "name", "path"), IMPLEMENTATIONS)
+def test_model_with_weights_is_named_by_a_test(role: str, name: str, path: str) -> None:
+    model = load(path)
+    if hasattr(model, "suggested"):
+        assert model.__name__ in _words_of_tests(), f"{model.__name__}: load a tiny checkpoint of its format in a test"
 
 
 @pytest.mark.parametrize(
