@@ -67,6 +67,20 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemarkRow:
+    """Why a stage passed items over (`filtered`), or what it says of items that it did (`warned`).
+
+    Reasons that differ in their numbers alone are counted together; `reason` is that of one of the items.
+    """
+
+    stage: str
+    over: str
+    state: str
+    reason: str
+    num_items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateRow:
     """What one gate of the recipe holds back now: `score comparison value` over `entering` records; `by_category` holds instead."""
 
@@ -89,6 +103,7 @@ class Status:
     states: dict[str, int]
     failures: tuple[FailureRow, ...]
     stages: tuple[StageRow, ...] = ()
+    remarks: tuple[RemarkRow, ...] = ()
     gates: tuple[GateRow, ...] = ()
     models: tuple[ModelWorkerRow, ...] = ()
     """Model workers, and what they hold."""

@@ -83,6 +83,7 @@ def show_status(status: Status) -> None:
     say("\nSources: " + (", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none"))
     show_models(status.models)
     show_failures(status)
+    show_remarks(status)
 
 
 def show_doctor(found: Doctor) -> None:
@@ -135,6 +136,16 @@ def show_failures(status: Status) -> None:
         state = f"{row.state}({row.kind})" if row.kind else row.state.replace("_", " ")
         message = row.message.strip().splitlines()[-1] if row.message.strip() else row.stage
         say(f"  {state:<22} {row.name}: {message.removeprefix(f'{row.name}: ')}")
+
+
+def show_remarks(status: Status) -> None:
+    """Why stages passed items over, and what they say of those that they did: one line a reason."""
+    for state, title in (("filtered", "Passed over, not applicable"), ("warned", "Done, with a remark")):
+        rows = [row for row in status.remarks if row.state == state]
+        if rows:
+            say(f"\n{title}:")
+        for row in rows:
+            say(f"  {stage_title(row.stage)}, {row.num_items:,} of its {row.over.replace('_', ' ')}s: {row.reason}")
 
 
 def _follow_lines(api: Api, job: JobProgress, *, as_json: bool) -> JobProgress:

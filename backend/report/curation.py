@@ -207,7 +207,7 @@ def curation_report(data: CurationData) -> Report:
                 anchor="failures",
                 title="Failed and passed over",
                 lead="Everything else was done and kept.",
-                blocks=[_failures(status)],
+                blocks=[_failures(status), _remarks(status)],
             ),
         ],
         footer="Pictures stay under the licences of their sources. Scores by heuristics are on scales of their own.",
@@ -438,6 +438,15 @@ def _copies(copies: Sequence[CopyRow]) -> Table:
 def _failures(status: Status) -> Table:
     rows = [(row.name, stage_title(row.stage), row.state, failure_title(row.kind), row.message) for row in status.failures]
     return Table(head=("Input", "Stage", "State", "Kind", "Why"), rows=tuple(rows), empty="Nothing failed.")
+
+
+def _remarks(status: Status) -> Table:
+    said = {"filtered": "not applicable", "warned": "done, with a remark"}
+    rows = [
+        (_headed(stage_title(row.stage)), f"{row.num_items:,} {_noun(f'{_spaced(row.over)}s', row.num_items)}", said[row.state], row.reason)
+        for row in status.remarks
+    ]  # fmt: skip
+    return Table(head=("Stage", "Items", "State", "Why"), rows=tuple(rows), empty="No stage passed anything over.")
 
 
 def _noun(plural: str, number: int) -> str:

@@ -38,6 +38,7 @@ from backend.stages.boxes import box_scores, rival_overlaps
 from backend.stages.embedding import embed_view
 from backend.stages.given_vectors import given_vector
 from backend.stages.masks import CROP_QUALITY
+from backend.stages.subjects import sound
 
 GIVEN = "alpha"
 """Author of a mask that came with the picture, as its transparency."""
@@ -103,7 +104,8 @@ class FindPictureSubjects:
         if given is not None and not _is_cut(rgba):
             cut, author = [_all_of(frame)], WHOLE
         else:
-            cut = self._cut(rgba, frame, context)
+            cut, remarks = self._cut(rgba, frame, context)
+            warnings += remarks
             author = GIVEN if _is_cut(rgba) else cast(Segmenter, context.role("Segmenter")).model_id
         shown = [
             (Appearance(subject_id=None, frame=None, box=box, confidence=sure, origin="external", artifact=artifact), mask)
@@ -124,19 +126,24 @@ class FindPictureSubjects:
             warnings += remarks
         return Ok(item.id, rows, tuple(warnings)) if rows else Filtered(item.id, "no subject stands out in the picture")
 
-    def _cut(self, rgba: np.ndarray, frame: np.ndarray, context: Context) -> list[tuple[Box, float, np.ndarray]]:
-        """Box, confidence and mask of each subject."""
+    def _cut(
+        self, rgba: np.ndarray, frame: np.ndarray, context: Context
+    ) -> tuple[list[tuple[Box, float, np.ndarray]], tuple[str, ...]]:
+        """Box, confidence and mask of each subject; and what cannot be believed of the detector."""
         if _is_cut(rgba):
             mask = rgba[..., 3] >= OPAQUE
             box = boxes.of_mask(mask)
-            return [(box, 1.0, mask)] if box is not None else []
+            return ([(box, 1.0, mask)] if box is not None else []), ()
         detector = cast(Detector, context.role("Detector"))
-        detections = sorted(detector.detect(_still(frame), [0], ()), key=lambda d: (-d.score, d.box))[: self.most]
+        height, width = frame.shape[:2]
+        answer = detector.detect(_still(frame), [0], ())
+        detections, remarks = sound(answer, [0], width=width, height=height, phrases=())
+        detections = sorted(detections, key=lambda d: (-d.score, d.box))[: self.most]
         found = [(detection.box, detection.score) for detection in detections]
         if not found:
             found = [(_inset(frame), 0.0)]
         masks, _ = cast(Segmenter, context.role("Segmenter")).segment(frame, [box for box, _ in found])
-        return [(box, sure, mask) for (box, sure), mask in zip(found, masks, strict=True) if mask.any()]
+        return [(box, sure, mask) for (box, sure), mask in zip(found, masks, strict=True) if mask.any()], remarks
 
 
 def _inset(frame: np.ndarray) -> Box:

@@ -66,11 +66,13 @@ class FindSubjects:
         try:
             footage = context.footage(item)
             frames = sorted(set(footage.fractions(self.sample_at)))
-            detections = detector.detect(footage, frames, tuple(dict.fromkeys(p.text for p in phrases)))
+            texts = tuple(dict.fromkeys(p.text for p in phrases))
+            detections = detector.detect(footage, frames, texts)
             pictures = dict(zip(frames, footage.reader.at(frames), strict=True))
         except MediaError as error:
             return Failed(item.id, error.kind, str(error))
-        detections, warnings = sound(detections, frames, width=footage.reader.width, height=footage.reader.height)
+        width, height = footage.reader.width, footage.reader.height
+        detections, warnings = sound(detections, frames, width=width, height=height, phrases=texts)
         if not detections:
             return Filtered(item.id, "; ".join((f"no subject stands out on {len(frames)} frames", *warnings)))
         groups = _groups(detections)
@@ -111,9 +113,17 @@ class FindSubjects:
 
 
 def sound(
-    detections: Sequence[Detection], frames: Sequence[int], *, width: int, height: int
+    detections: Sequence[Detection],
+    frames: Sequence[int],
+    *,
+    width: int,
+    height: int,
+    phrases: Sequence[str],
 ) -> tuple[list[Detection], tuple[str, ...]]:
-    """What can be believed of a detector's answer, moved inside the picture; and a remark on what cannot."""
+    """What can be believed of a detector's answer, moved inside the picture; and a remark on what cannot.
+
+    A box whose label is none of the phrases keeps its place and loses the label.
+    """
     kept: list[Detection] = []
     faults: Counter[str] = Counter()
     for detection in detections:
@@ -124,7 +134,11 @@ def sound(
         elif boxes.area(inside := boxes.clip(detection.box, (0.0, 0.0, float(width), float(height)))) == 0:
             faults["empty or outside of the picture"] += 1
         else:
-            kept.append(dataclasses.replace(detection, box=inside))
+            label = detection.label
+            if label is not None and label not in phrases:
+                faults["with a label that was not asked for"] += 1
+                label = None
+            kept.append(dataclasses.replace(detection, box=inside, label=label))
     return kept, tuple(f"boxes {what}: {number}" for what, number in sorted(faults.items()))
 
 

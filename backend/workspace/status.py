@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from backend.api import FailureRow, GateRow, StageRow, Status
+from backend.api import FailureRow, GateRow, RemarkRow, StageRow, Status
 from backend.domain import Source
 from backend.domain.score_words import gate_title
 from backend.engine.plan import Gate, Plan
@@ -13,16 +13,19 @@ from backend.workspace.snapshot import Snapshot
 NOW = "SELECT w.* FROM work w ANTI JOIN superseded s ON s.work_key = w.work_key AND s.attempt = w.attempt"
 """Work rows that a later attempt has not replaced."""
 MAX_FAILURES = 1000
+MAX_REMARKS = 20  # of a stage, the most frequent
 
 
 def status_of(now: Snapshot, plan: Plan) -> Status:
     """The status of an evaluated plan, without people's part."""
     states, remarks = source_states(now, plan)
+    stages = tuple(_stage_row(now, step.stage) for step in plan.steps)
     return Status(
         counts=now.counts(),
         states=states,
         failures=tuple(remarks + _item_failures(now, plan)),
-        stages=tuple(_stage_row(now, step.stage) for step in plan.steps),
+        stages=stages,
+        remarks=tuple(remark for row in stages[1:] for remark in _remarks(now, row)),
         gates=tuple(_gate_rows(now.gate_counts())),
     )
 
@@ -145,3 +148,18 @@ def _stage_row(now: Snapshot, stage) -> StageRow:
     }
     counts = {state: states.get(state, (0, 0.0))[0] for state in ("pending", "ok", "warned", "filtered", "failed")}
     return StageRow(stage=stage.name, over=stage.over.KIND, seconds=sum(s for _, s in states.values()), **counts)
+
+
+def _remarks(now: Snapshot, row: StageRow) -> list[RemarkRow]:
+    """The most frequent first. Sources have rows of their own (`source_states`)."""
+    if not row.filtered + row.warned:
+        return []
+    found = now.query(
+        f"""SELECT w.state, min(w.message), count(*) FROM item_{row.stage} i JOIN ({NOW}) w USING (work_key)
+        WHERE w.state IN ('filtered', 'warned') AND w.message <> ''
+        GROUP BY w.state, regexp_replace(w.message, '[0-9]+([.][0-9]+)?', '#', 'g') ORDER BY 3 DESC, 1, 2 LIMIT {MAX_REMARKS}"""
+    )
+    return [
+        RemarkRow(stage=row.stage, over=row.over, state=state, reason=reason, num_items=number)
+        for state, reason, number in found
+    ]

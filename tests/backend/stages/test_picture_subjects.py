@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.domain import Appearance, Embedding, Filtered, Item, Mask, Ok, Score, Source
+from backend.domain import Appearance, Detection, Embedding, Filtered, Item, Mask, Ok, Score, Source
 from backend.geometry import rle
 from backend.media.images import encode_png, read_rgba
 from backend.models.classical_detector import ClassicalDetector
@@ -29,6 +29,17 @@ ROLES = {
 class FindsNothing(ClassicalDetector):
     def detect(self, footage: object, frames: object, phrases: object) -> list:
         return []
+
+
+class Raving(ClassicalDetector):
+    """A box that hangs over the edge, and three that cannot be."""
+
+    def detect(self, footage: object, frames: object, phrases: object) -> list[Detection]:
+        nan = float("nan")
+        places = [(90.0, 50.0, 400.0, 191.0), (nan, 0.0, 9.0, 9.0), (400.0, 0.0, 500.0, 90.0)]
+        return [Detection(frame=0, box=box, score=0.9, kind="object") for box in places] + [
+            Detection(frame=0, box=places[0], score=nan, kind="object")
+        ]
 
 
 @dataclasses.dataclass
@@ -108,3 +119,14 @@ def test_what_is_no_picture_is_not_applicable(
 
 def test_a_file_that_went_away_is_named(tmp_path: Path, context: PictureContext) -> None:
     assert isinstance(found(tmp_path / "gone.png", context), Filtered)
+
+
+def test_what_cannot_be_believed_of_a_detector_is_left_out_with_a_remark(tmp_path: Path, context: PictureContext) -> None:
+    context.roles["Detector"] = Raving
+    path = tmp_path / "cup.png"
+    path.write_bytes(encode_png(product()[0]))
+    result = found(path, context)
+    (appearance,) = rows(result, Appearance)
+    assert appearance.box == (90.0, 50.0, 320.0, 191.0)
+    assert isinstance(result, Ok)
+    assert {"boxes empty or outside of the picture: 1", "boxes with numbers that are not finite: 2"} <= set(result.warnings)

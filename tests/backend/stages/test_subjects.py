@@ -144,8 +144,10 @@ def test_a_phrase_that_the_detector_answers_twice_on_a_frame_goes_to_neither():
 
 
 def test_a_label_that_was_not_asked_for_names_nobody():
-    (subject,) = rows(found(Fixed(seen(2, kind="object", label="a spaceship")), phrase("a man", category="man")), Subject)
+    result = found(Fixed(seen(2, kind="object", label="a spaceship")), phrase("a man", category="man"))
+    (subject,) = rows(result, Subject)
     assert (subject.phrase, subject.category) == (None, None)
+    assert result.warnings == ("boxes with a label that was not asked for: 1",)
 
 
 def test_what_cannot_be_believed_of_a_detector_is_left_out_with_a_remark():
