@@ -108,6 +108,7 @@ def test_the_scale_is_that_of_opens2vs_tech_and_its_gate(tmp_path: Path, of_the_
     grey = np.array([200.0])
     model = scorer(save_dover(tmp_path / "onnx_dover.onnx", scale=of_the_graph / answer(grey)))
     found = model.score(grey_film(grey))
+    assert not isinstance(found, Absent)
     assert found == pytest.approx(tech, abs=2e-3)
     settings = ProjectSettings(recipe="opens2v", roles={"TechnicalScorer": "paper"})
     (gate,) = (gate for gate in plan_for(settings).gates() if gate.name == "clip.technical.min")

@@ -147,6 +147,7 @@ def test_a_label_that_was_not_asked_for_names_nobody():
     result = found(Fixed(seen(2, kind="object", label="a spaceship")), phrase("a man", category="man"))
     (subject,) = rows(result, Subject)
     assert (subject.phrase, subject.category) == (None, None)
+    assert isinstance(result, Ok)
     assert result.warnings == ("boxes with a label that was not asked for: 1",)
 
 
