@@ -45,6 +45,11 @@ MAX_PIXELS = 8192 * 4320
 DECODER_LIMITS = {"max_pixels": str(MAX_PIXELS)}
 """Options of every picture decoder, that of the trial decoding too: larger pictures are decode errors, not memory."""
 
+# How refusals end, so that whoever reads one knows what to do.
+NO_VIDEO = "no video stream; give the file that holds its pictures"
+ANEW = "write the file anew (ffmpeg -i FILE -c copy NEW)"
+IF_WRONG = f"if the header is wrong, {ANEW}"
+
 # Decoder errors are counted through `av.logging.Capture`, which sees nothing while PyAV's logging is off.
 av.logging.set_level(av.logging.ERROR)
 av.logging.set_skip_repeated(False)

@@ -18,7 +18,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import MAX_PIXELS, FilePath, display_name, open_container, packets_of
+from backend.media.container import MAX_PIXELS, NO_VIDEO, FilePath, display_name, open_container, packets_of
 from backend.media.mp4 import check_mp4, is_mp4
 
 COMMENT = "comment"
@@ -83,7 +83,7 @@ def read_content(path: FilePath) -> VideoContent:
         check_mp4(path, max_pixels=MAX_PIXELS)
     with open_container(path) as container:
         if not container.streams.video:
-            raise MediaError(f"{name}: no video stream", kind="no_video")
+            raise MediaError(f"{name}: {NO_VIDEO}", kind="no_video")
         stream = container.streams.video[0]
         hasher, times, sizes, formats = hashlib.sha256(), [], set(), set()
         try:

@@ -8,7 +8,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import MAX_PIXELS, FilePath, display_name
+from backend.media.container import IF_WRONG, MAX_PIXELS, FilePath, display_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +57,22 @@ def check_header(container: InputContainer, path: FilePath, limits: Limits) -> N
     if num_read > limits.max_streams or num_others > limits.max_other_streams:
         found = f"{num_read} streams of picture and sound and {num_others} others"
         allowed = f"{limits.max_streams} and {limits.max_other_streams}"
-        raise MediaError(f"{name}: {found}, the limits are {allowed}", kind="header")
+        raise MediaError(f"{name}: {found}, the limits are {allowed}; write it with those that are needed", kind="header")
     claimed_s = (container.duration or 0) / 1e6
     if claimed_s > limits.max_duration_s:
-        reason = f"{name}: its header claims {claimed_s:g} s, the limit is {limits.max_duration_s:g} s"
-        raise MediaError(reason, kind="too_large")
+        claimed = f"{claimed_s:g} s, the limit is {limits.max_duration_s:g} s"
+        raise MediaError(f"{name}: its header claims {claimed}; cut it into parts; {IF_WRONG}", kind="too_large")
     for stream in container.streams.video:
         context = stream.codec_context
         if context is not None and context.width * context.height > limits.max_pixels:
-            size = f"{context.width}x{context.height}"
-            raise MediaError(f"{name}: its header claims {size} pixels, the limit is {limits.max_pixels}", kind="too_large")
+            claimed = f"{context.width}x{context.height} pixels, the limit is {limits.max_pixels}"
+            raise MediaError(f"{name}: its header claims {claimed}; scale it down; {IF_WRONG}", kind="too_large")
         if stream.average_rate and stream.average_rate > limits.max_fps and not is_cover(stream):
-            rate = float(stream.average_rate)
-            raise MediaError(f"{name}: claims {rate:g} frames per second, the limit is {limits.max_fps:g}", kind="header")
+            claimed = f"{float(stream.average_rate):g} frames per second, the limit is {limits.max_fps:g}"
+            raise MediaError(f"{name}: claims {claimed}; write it with fewer; {IF_WRONG}", kind="header")
         if stream.frames > limits.max_frames:
-            raise MediaError(f"{name}: claims {stream.frames} frames, the limit is {limits.max_frames}", kind="too_large")
+            claimed = f"{stream.frames} frames, the limit is {limits.max_frames}"
+            raise MediaError(f"{name}: claims {claimed}; cut it into parts; {IF_WRONG}", kind="too_large")
 
 
 def is_cover(stream: VideoStream) -> bool:

@@ -159,7 +159,7 @@ def _opened(source: FilePath | bytes) -> Image.Image:
 
 def _too_large(source: FilePath | bytes, error: Image.DecompressionBombError) -> MediaError:
     claimed = str(error).partition("(")[2].partition(")")[0] or "too many pixels"
-    reason = f"{_name(source)}: its header claims {claimed}, the limit is {MAX_PIXELS // 10**6} million"
+    reason = f"{_name(source)}: its header claims {claimed}, the limit is {MAX_PIXELS // 10**6} million; scale it down"
     return MediaError(reason, kind="too_large")
 
 

@@ -23,7 +23,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, display_name, open_container, packets_of
+from backend.media.container import NO_VIDEO, FilePath, display_name, open_container, packets_of
 from backend.media.header import DEFAULT_LIMITS, Limits, check_header, is_cover
 
 MAGIC = b"SSFI"
@@ -221,7 +221,7 @@ def choose_stream(container: InputContainer, path: FilePath) -> tuple[VideoStrea
     """The picture stream to use and how many there are: the first marked default, else the first; never a cover."""
     streams = [s for s in container.streams.video if not is_cover(s)]
     if not streams:
-        raise MediaError(f"{display_name(path)}: no video stream", kind="no_video")
+        raise MediaError(f"{display_name(path)}: {NO_VIDEO}", kind="no_video")
     streams = [s for s in streams if s.codec_context is not None]
     if not streams:
         raise MediaError(f"{display_name(path)}: the codec of its video stream is not known", kind="unknown_codec")

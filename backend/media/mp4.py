@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backend.domain import MediaError
-from backend.media.container import FilePath, display_name
+from backend.media.container import ANEW, IF_WRONG, FilePath, display_name
 
 TOP_LEVEL = frozenset({b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"uuid"})
 NESTED = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
@@ -60,7 +60,7 @@ def _check_tracks(file: BinaryIO, moov: Box, name: str, *, size: int, max_pixels
         payload = _read(file, box, 120)
         if box.kind == b"mdhd" and len(payload) >= 24:
             if struct.unpack_from(">I", payload, 20 if payload[0] == 1 else 12)[0] == 0:
-                raise MediaError(f"{name}: its header claims a time scale of 0", kind="header")
+                raise MediaError(f"{name}: its header claims a time scale of 0; {ANEW}", kind="header")
         elif box.kind == b"tkhd" and len(payload) >= (place := 88 if payload[:1] == b"\1" else 76) + 8:
             width, height = (v >> 16 for v in struct.unpack_from(">II", payload, place))
             _check_size(name, width, height, max_pixels)
@@ -68,14 +68,14 @@ def _check_tracks(file: BinaryIO, moov: Box, name: str, *, size: int, max_pixels
             each, count = struct.unpack_from(">II", payload, 4)
             needed, there = (each * count, size) if each else (4 * count, box.stop - box.start)
             if needed > there:
-                raise MediaError(f"{name}: its header claims {count} samples, more than the file can hold", kind="header")
+                reason = f"{name}: its header claims {count} samples, more than the file can hold; get the file again"
+                raise MediaError(reason, kind="header")
 
 
 def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
-        raise MediaError(
-            f"{name}: its header claims {width}x{height} pixels, the limit is {max_pixels} in all", kind="too_large"
-        )
+        claimed = f"{width}x{height} pixels, the limit is {max_pixels} in all"
+        raise MediaError(f"{name}: its header claims {claimed}; scale it down; {IF_WRONG}", kind="too_large")
 
 
 def _descend(file: BinaryIO, parent: Box, depth: int = len(NESTED)) -> Iterator[Box]:

@@ -17,6 +17,7 @@ from backend.domain import (
     Source,
     Video,
 )
+from backend.media.container import NO_VIDEO
 from backend.media.guard import guarded_probe
 from backend.media.probe import Probe
 
@@ -54,7 +55,7 @@ class ProbeSource:
         if found.kind == "image":
             return Ok(item.id, (), found.warnings)
         if found.kind == "audio":
-            return Failed(item.id, "no_video", f"{source.uri} holds sound and no video stream")
+            return Failed(item.id, "no_video", f"{source.uri} holds sound and {NO_VIDEO}")
         return Filtered(item.id, "not media")
 
 
