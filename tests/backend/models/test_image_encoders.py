@@ -16,8 +16,11 @@ from backend.models.dino import DinoV1, DinoV2, DinoV3, renamed
 from backend.models.pictures import CLIP_COLOURS, IMAGENET_COLOURS, prepared
 from backend.models.places import ModelPlace
 from tests.backend.models import tiny_vision
+from tests.backend.models.converted_clip import save_converted
 
 FRAMES = [np.random.default_rng(n).integers(0, 256, (90, 160, 3), dtype=np.uint8) for n in range(3)]
+SQUARE = [-0.098811, 0.2087, -0.136318, -0.043707, -0.187888, 0.210206, -0.089943, 0.232287]
+WIDE = [-0.085787, 0.207014, -0.136404, -0.042181, -0.187797, 0.213864, -0.094645, 0.232175]
 KINDS = {"clip": ClipB32, "open_clip": OpenClipB32, "vit": DinoV1, "dinov2": DinoV2, "dinov3_vit": DinoV3}
 
 
@@ -86,42 +89,15 @@ def test_open_clip_tells_what_was_cut(folder: Path) -> None:
 
 
 def test_open_clip_and_transformers_agree_on_the_same_weights(folder: Path, tmp_path: Path) -> None:
+    """Pictures and texts, each through its own library: resizing, byte pairs, both towers."""
     ours = loaded("open_clip", folder / "open_clip")
-    other = loaded("clip", _converted(ours._model, tmp_path))
+    other = loaded("clip", save_converted(tmp_path, ours._model, ours._tokenizer))
     assert np.allclose(ours.images(FRAMES, CLIP_PREP), other.images(FRAMES, CLIP_PREP), atol=1e-5)
-
-
-def _converted(model, folder: Path) -> Path:
-    """An open_clip model's vision side in a transformers checkpoint."""
-    import transformers as tf
-
-    tiny_vision.save_clip(folder)
-    target = tf.CLIPModel.from_pretrained(folder)
-    state, theirs = target.state_dict(), model.visual.state_dict()
-    vision = "vision_model." if any(key.startswith("vision_model.embeddings") for key in state) else ""
-    names = {
-        "embeddings.class_embedding": theirs["class_embedding"],
-        "embeddings.patch_embedding.weight": theirs["conv1.weight"],
-        "embeddings.position_embedding.weight": theirs["positional_embedding"],
-    }
-    for part in ("weight", "bias"):
-        names[f"pre_layrnorm.{part}"] = theirs[f"ln_pre.{part}"]
-        names[f"post_layernorm.{part}"] = theirs[f"ln_post.{part}"]
-        for n in range(2):
-            a, b = f"encoder.layers.{n}", f"transformer.resblocks.{n}"
-            names[f"{a}.layer_norm1.{part}"] = theirs[f"{b}.ln_1.{part}"]
-            names[f"{a}.layer_norm2.{part}"] = theirs[f"{b}.ln_2.{part}"]
-            names[f"{a}.self_attn.out_proj.{part}"] = theirs[f"{b}.attn.out_proj.{part}"]
-            names[f"{a}.mlp.fc1.{part}"] = theirs[f"{b}.mlp.c_fc.{part}"]
-            names[f"{a}.mlp.fc2.{part}"] = theirs[f"{b}.mlp.c_proj.{part}"]
-            for name, rows in zip("qkv", theirs[f"{b}.attn.in_proj_{part}"].chunk(3), strict=True):
-                names[f"{a}.self_attn.{name}_proj.{part}"] = rows
-    state |= {f"{vision}{name}": value for name, value in names.items()}
-    state["visual_projection.weight"] = theirs["proj"].T.contiguous()
-    target.load_state_dict(state)
-    target.vision_model.config.num_attention_heads = 4
-    target.save_pretrained(folder)
-    return folder
+    texts = ["a cat", "A man in a red coat, seen from behind; it's 7 o'clock.", "Ein Käfer läuft über 手机", "cat " * 90]
+    (own, own_cut), (theirs, their_cut) = ours.texts(texts), other.texts(texts)
+    assert np.allclose(own, theirs, atol=1e-5)
+    assert own_cut.tolist() == their_cut.tolist() == [False, False, False, True]
+    assert np.abs(own[0] - own[1]).max() > 1e-2, "texts differ"
 
 
 def test_dino_file_of_its_authors_equals_the_converted_folder(folder: Path, tmp_path: Path) -> None:
@@ -130,6 +106,23 @@ def test_dino_file_of_its_authors_equals_the_converted_folder(folder: Path, tmp_
     from_file = loaded("vit", tmp_path / "dino.pth")
     assert np.array_equal(from_file.images(FRAMES, VBENCH_DINO_PREP), from_folder.images(FRAMES, VBENCH_DINO_PREP))
     assert from_folder._model.config.layer_norm_eps == 1e-6
+
+
+@pytest.mark.parametrize(("size", "upstream"), [((224, 224), SQUARE), ((224, 398), WIDE)])
+def test_dino_equals_its_authors_code(tmp_path: Path, size: tuple[int, int], upstream: list[float]) -> None:
+    """Frozen: facebookresearch/dino's VisionTransformer(patch_size=56, embed_dim=128, depth=2, num_heads=2, qkv_bias=True,
+    norm_layer=partial(LayerNorm, eps=1e-6)) after `tiny_vision.seeded(..., seed=5, scale=0.1)`, of this noise: every
+    16th number of the class token. The file is what `torch.save` makes of its state.
+    """
+    import transformers as tf
+
+    sizes: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 512}
+    like = tf.ViTModel(tf.ViTConfig(**sizes, image_size=224, patch_size=56, qkv_bias=True), add_pooling_layer=False)
+    torch.save(tiny_vision.seeded_state(tiny_vision.published_dino(like), seed=5, scale=0.1), tmp_path / "dino.pth")
+    noise = torch.from_numpy(np.random.default_rng(6).random((1, 3, *size)).astype(np.float32))
+    with torch.inference_mode():
+        found = loaded("vit", tmp_path / "dino.pth")._forward(noise)[0, ::16]
+    assert found.tolist() == pytest.approx(upstream, abs=1e-5)
 
 
 def test_dino_stretches_positions_by_the_nudged_factor(folder: Path) -> None:

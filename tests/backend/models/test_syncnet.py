@@ -11,24 +11,24 @@ from backend.domain import Absent, ModelUnavailable
 from backend.models.mfcc import mfcc
 from backend.models.places import ModelPlace
 from backend.models.syncnet import FILE, SyncNet, network
+from tests.backend.models.tiny_vision import drawn
 
 NUM = 8
 RNG = np.random.default_rng(0)
+UPSTREAM = [
+    [1497.20764, 1497.20764, 1497.20764, 2115.10498, 2130.17505, 2173.25366, 1497.20764],
+    [1482.25281, 1482.25281, 2107.06787, 2120.99316, 2164.00293, 1482.25281, 1482.25281],
+    [1463.94678, 2089.0481, 2103.00537, 2146.57568, 1463.94678, 1463.94678, 1463.94678],
+]
+"""Columns 12 to 18 of the distances: where sound ends, they are those to the zero vector."""
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     path = tmp_path_factory.mktemp("syncnet") / FILE
-    # As a file of 2017 has them: without the counters that torch added to batch normalisation later. Weights are
-    # doubled so that random towers tell their inputs apart.
-    state = {
-        name: value * 2 if value.ndim > 1 else value
-        for name, value in network().state_dict().items()
-        if "num_batches" not in name
-    }
-    torch.save(state, path)
+    # As a file of 2017 has them: without the counters that torch added to batch normalisation later.
+    torch.save(drawn(network(), seed=4), path)
     return path
 
 
@@ -81,6 +81,18 @@ def test_distances_are_those_of_single_windows(
     found = syncnet.distances(crops, samples)
     assert isinstance(found, np.ndarray) and found.shape == (3, 31)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_distances_are_those_of_its_authors_code(syncnet: SyncNet) -> None:
+    """Frozen: syncnet_python's S and calc_pdist(vshift=15) as SyncNetInstance.evaluate calls them, on these pictures (as BGR)
+    and this sound in memory, with `tiny_vision.drawn(S(), seed=4)` for weights and our MFCC.
+    """
+    rng = np.random.default_rng(9)
+    pictures = rng.integers(0, 16, (NUM, 224, 224, 3), np.uint8)
+    sound = rng.uniform(-1, 1, NUM * 640) * np.repeat(10.0 ** rng.uniform(0, 4, NUM), 640)
+    found = syncnet.distances(pictures, sound.astype(np.int16))
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found[:, 12:19], UPSTREAM, rtol=1e-5)
 
 
 def test_sound_moved_by_640_samples_moves_the_columns_by_one(

@@ -111,10 +111,32 @@ def _bytes() -> list[str]:
 
 def seeded(network: Any, *, seed: int, scale: float) -> Any:
     """The network with weights drawn by numpy in the order of their names: equal in every program that knows the names."""
-    rng = np.random.default_rng(seed)
-    state = network.state_dict()
+    network.load_state_dict(seeded_state(network.state_dict(), seed=seed, scale=scale))
+    return network.eval()
+
+
+def seeded_state(state: dict[str, torch.Tensor], *, seed: int, scale: float) -> dict[str, torch.Tensor]:
+    """Tensors of these names and shapes as `seeded` draws them."""
+    rng, found = np.random.default_rng(seed), {}
     for name in sorted(state):
         values = np.asarray(rng.normal(size=tuple(state[name].shape)) * scale, np.float32)
-        state[name] = torch.from_numpy(values).reshape(state[name].shape)
-    network.load_state_dict(state)
-    return network.eval()
+        found[name] = torch.from_numpy(values).reshape(state[name].shape)
+    return found
+
+
+def drawn(network: Any, *, seed: int) -> dict[str, torch.Tensor]:
+    """Weights as `seeded` draws them, of the sizes that keep the signal of a deep network with batch normalisation alive."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for name, tensor in sorted(network.state_dict().items()):
+        if name.endswith("num_batches_tracked"):
+            continue
+        values = rng.standard_normal(tuple(tensor.shape), np.float32)
+        if values.ndim > 1:
+            values *= np.sqrt(2 / values[0].size)
+        elif name.endswith(("running_var", "weight")):
+            values = 1 + 0.1 * np.abs(values)
+        else:
+            values *= 0.1
+        found[name] = torch.from_numpy(np.asarray(values, np.float32))
+    return found
