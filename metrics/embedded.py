@@ -18,6 +18,7 @@ from metrics.framing import FramePlan, Linspace
 from metrics.spec import Arrays, CaseFeature, Entry, Feature, Found, Measured, Metric, Roles, VideoFacts, VideoFeature
 
 SOURCE = "ours, classical"
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,11 +230,12 @@ class _ScoreCollector:
 class EmbeddedQuality(Metric):
     """Geometric mean of the heuristic aesthetic and technical scores, each in [0, 1], averaged over frames.
 
-    Fitted to nobody's judgement: it notices blur, noise, blocks, clipping and drab colours.
+    Fitted to nobody's judgement: it notices blur, noise, blocks, clipping and drab colours. Not applicable to scores on
+    other scales, as trained predictors give them.
     """
 
     id: ClassVar[str] = "embedded_quality"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Quality (embedded)"
     source: ClassVar[str] = SOURCE
@@ -244,6 +246,11 @@ class EmbeddedQuality(Metric):
 
     def combine(self, entry: Entry, given: Mapping[str, Arrays]) -> Measured:
         scores = given["scores"]
+        for name, role in (("aesthetic", "AestheticScorer"), ("technical", "TechnicalScorer")):
+            beyond = scores[name][(scores[name] < -ROUNDING) | (scores[name] > 1 + ROUNDING)]
+            if beyond.size:
+                told = f"role {role} gives {beyond[0]:.3g}, and scores from 0 to 1 are joined; set roles.{role} to embedded"
+                return Measured(value=Absent(f"not applicable: {told}"), num_units=0, coverage=0.0)
         both = np.sqrt(np.maximum(scores["aesthetic"], 0.0) * np.maximum(scores["technical"], 0.0))
         if not np.isfinite(both).any():
             return Measured(value=Absent("failed: no frame could be scored"), num_units=0)

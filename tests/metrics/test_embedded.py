@@ -179,6 +179,18 @@ def test_quality_falls_with_blur(entry_of: MakeEntry, tmp_path: Path) -> None:
     assert values[0] > values[1]  # pyright: ignore[reportOperatorIssue]
 
 
+def test_quality_joins_no_scores_of_other_scales(entry_of: MakeEntry) -> None:
+    """A predictor's 4.98, and what falls below 0, are no shares that a geometric mean joins; nothing is known of NaN."""
+    entry, metric = entry_of([scene((200, 30, 40), 1)]), EmbeddedQuality()
+    rows = {"aesthetic": np.array([0.25, np.nan, 1.0]), "technical": np.array([1.0, 0.5, 0.0])}
+    assert metric.combine(entry, {"scores": rows}).value == pytest.approx((0.5 + 0.0) / 2)
+    for name, value in (("aesthetic", 4.98), ("technical", -0.11)):
+        found = metric.combine(entry, {"scores": {**rows, name: np.array([0.5, value, 0.5])}}).value
+        role = f"{name.title()}Scorer"
+        assert isinstance(found, Absent) and found.reason.startswith(f"not applicable: role {role} gives {value}")
+        assert found.reason.endswith(f"set roles.{role} to embedded")
+
+
 @pytest.mark.parametrize("num_frames", [1, 2, 5, 48, 481])
 def test_plan_stays_inside_the_video(num_frames: int) -> None:
     plan = Around()
