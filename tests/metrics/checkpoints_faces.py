@@ -21,9 +21,10 @@ LIMIT = 2.3  # of red + blue - green (magenta) or red + green - blue (yellow), e
 DIMENSION = 64
 
 
-def write_pack(folder: Path) -> Path:
+def write_pack(folder: Path, *, cells: int = 1) -> Path:
+    """The pack. `cells`: how many cells a found face is wide and high, the one that it was found by in the middle."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(_detector(), str(folder / "det.onnx"))
+    onnx.save(_detector(cells), str(folder / "det.onnx"))
     onnx.save(_recogniser(), str(folder / "rec.onnx"))
     return folder
 
@@ -57,7 +58,7 @@ def scene(cells: dict[tuple[int, int], int], size: tuple[int, int] = SIZE, *, sm
     return frame
 
 
-def _detector() -> onnx.ModelProto:
+def _detector(cells: int) -> onnx.ModelProto:
     """Nine outputs as SCRFD with key points: scores, boxes and points of strides 8, 16, 32, two anchors a cell."""
     nodes, weights, outputs = [], [], []
 
@@ -83,7 +84,9 @@ def _detector() -> onnx.ModelProto:
         weights.append(rows)
         nodes.append(helper.make_node("Reshape", [f"last_{stride}", rows.name], [f"flat_{stride}"]))
         nodes.append(helper.make_node("Sigmoid", [f"flat_{stride}"], [f"score_{stride}"]))
-    for kind, values in {"box": (0, 0, 1, 1), "points": np.ravel(KEYPOINTS)}.items():
+    beside = (cells - 1) / 2
+    places = {"box": (beside, beside, 1 + beside, 1 + beside), "points": np.ravel(KEYPOINTS) * cells - beside}
+    for kind, values in places.items():
         for stride in colours:
             zero = constant(f"zero_{kind}_{stride}", np.zeros((1, len(values))))
             bias = constant(f"values_{kind}_{stride}", np.array(values))

@@ -14,27 +14,10 @@ from metrics.planner import Planner
 from metrics.realism import Authenticity
 from metrics.spec import Entry, Measured
 from metrics.store import FeatureStore
+from tests.backend.models.tiny_scores import save_classifier
 from tests.metrics.conftest import MakeEntry
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 40, 56, 3), np.uint8)
-
-
-def save(folder: Path, labels: tuple[str, ...], **config: Any) -> Path:
-    """A ViT of two layers with a processor of 32 pixels."""
-    import torch
-    import transformers as tf
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    made = tf.ViTConfig(**sizes, image_size=32, patch_size=16, id2label=dict(enumerate(labels)), **config)
-    model = tf.ViTForImageClassification(made)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape) * 0.3)
-    model.save_pretrained(folder)
-    tf.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
 
 
 def loaded(folder: Path) -> ImageAuthenticity:
@@ -55,7 +38,7 @@ def logits_of(folder: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("labels", [("artificial", "human"), ("Real", "Fake"), ("Realism", "Deepfake")])
 def test_probability_is_the_librarys_of_the_class_that_means_real(labels: tuple[str, ...], tmp_path: Path) -> None:
-    folder = save(tmp_path, labels)
+    folder = save_classifier(tmp_path, labels)
     logits = logits_of(folder)
     place = 1 if labels[0] == "artificial" else 0
     expected = np.exp(logits[:, place]) / np.exp(logits).sum(axis=1)
@@ -66,19 +49,19 @@ def test_probability_is_the_librarys_of_the_class_that_means_real(labels: tuple[
 
 
 def test_several_kinds_of_generated_are_one(tmp_path: Path) -> None:
-    folder = save(tmp_path, ("real", "sd", "dalle"))
+    folder = save_classifier(tmp_path, ("real", "sd", "dalle"))
     logits = logits_of(folder)
     np.testing.assert_allclose(loaded(folder).real(FRAMES), np.exp(logits[:, 0]) / np.exp(logits).sum(axis=1), atol=1e-5)
 
 
 def test_single_class_is_a_sigmoid(tmp_path: Path) -> None:
-    folder = save(tmp_path, ("fake",), problem_type="multi_label_classification")
+    folder = save_classifier(tmp_path, ("fake",), problem_type="multi_label_classification")
     expected = 1 - 1 / (1 + np.exp(-logits_of(folder)[:, 0]))
     np.testing.assert_allclose(loaded(folder).real(FRAMES), expected, atol=1e-5)
 
 
 def test_labels_that_do_not_say_it_need_the_file(tmp_path: Path) -> None:
-    folder = save(tmp_path, ("LABEL_0", "LABEL_1"))
+    folder = save_classifier(tmp_path, ("LABEL_0", "LABEL_1"))
     with pytest.raises(ModelUnavailable, match=r"label 'LABEL_0' of LABEL_0, LABEL_1 does not say .* real_labels\.json"):
         loaded(folder)
     before = ModelPlace("AuthenticityScorer", str(folder)).digest()
@@ -100,7 +83,7 @@ def test_labels_that_do_not_say_it_need_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_mapping_that_is_none_is_refused(told: str, words: str, tmp_path: Path) -> None:
-    folder = save(tmp_path, ("LABEL_0", "LABEL_1"))
+    folder = save_classifier(tmp_path, ("LABEL_0", "LABEL_1"))
     (folder / LABELS_FILE).write_text(told)
     with pytest.raises(ModelUnavailable, match=words):
         loaded(folder)

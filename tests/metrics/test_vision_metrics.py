@@ -1,6 +1,5 @@
 """Every metric on whole pictures, run as a stage over real loading code and tiny checkpoints in their real files."""
 
-import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +11,11 @@ from PIL import Image
 
 from backend.domain import Case, Failed, Generation, Item, Ok, Result, Score
 from backend.engine.context import WorkContext, WorkerSettings
-from backend.models import MODELS, musiq_network, viclip_network
-from backend.models.amt_network import AmtNetwork
-from backend.models.musiq_network import MusiqNetwork
-from backend.models.viclip_network import ViClipNetwork
+from backend.models import MODELS
 from metrics.evaluation import metric
 from metrics.spec import Entry
 from metrics.stage import Measure, roles_of
-from tests.backend.models import tiny_vision
+from tests.metrics.checkpoints_of_roles import saved
 from tests.metrics.conftest import MakeEntry
 
 IDS = (
@@ -32,29 +28,9 @@ IDS = (
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Where each role's tiny weights lie."""
-    torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("weights")
-    tiny_vision.save_clip(root / "ClipB32", dim=24)
-    tiny_vision.save_clip(root / "ClipL14", dim=768, seed=7)
-    for role, kind in (("DinoV1", "vit"), ("DinoV2", "dinov2"), ("DinoV3", "dinov3_vit")):
-        tiny_vision.save_dino(root / role, kind)
-    widths = (768, 1024, 128, 64, 16, 1)
-    layers = {f"layers.{n}": torch.nn.Linear(*pair) for n, pair in zip((0, 2, 4, 6, 7), itertools.pairwise(widths))}
-    video = viclip_network.Sizes(patch_px=56, width=64, layers=1, text_width=64, text_layers=1, dim=24)
-    quality = musiq_network.Sizes(width=64, mlp=96, layers=1, heads=1)
-    states = {
-        "AestheticMlp": torch.nn.ModuleDict({key.replace(".", "_"): layer for key, layer in layers.items()}).state_dict(),
-        "AestheticLinear": torch.nn.Linear(768, 1).state_dict(),
-        "ViClip": {"model": tiny_vision.seeded(ViClipNetwork(video), seed=1, scale=0.1).state_dict()},
-        "Musiq": tiny_vision.seeded(MusiqNetwork(quality), seed=2, scale=0.3).state_dict(),
-        "FrameInterpolator": {"state_dict": tiny_vision.seeded(AmtNetwork(), seed=3, scale=0.04).state_dict()},
-    }
-    states["AestheticMlp"] = {key.replace("layers_", "layers."): value for key, value in states["AestheticMlp"].items()}
-    for role, state in states.items():
-        torch.save(state, root / f"{role}.pth")
-    return {
-        role: str(next(root.glob(f"{role}*"))) for role in ("ClipB32", "ClipL14", "DinoV1", "DinoV2", "DinoV3", *states)
-    }
+    roles = set().union(*(roles_of(metric(name)) for name in IDS))
+    return {role: str(saved(role, root / role)) for role in sorted(roles)}
 
 
 def frames(num: int) -> list[np.ndarray]:
@@ -97,8 +73,7 @@ def test_every_metric_gives_a_number(entry: Entry, tmp_path: Path, weights: dict
     for name, score in found.items():
         low, high = metric(name).range
         assert score.value is not None and math.isfinite(score.value), f"{name}: {score.reason}"
-        if name not in ("aesthetic_quality", "imaging_quality"):  # a random head knows no scale
-            assert (low is None or score.value >= low) and (high is None or score.value <= high), name
+        assert (low is None or score.value >= low) and (high is None or score.value <= high), name
         assert score.evidence and score.coverage == 1
     assert found["subject_consistency"].num_units == 8
     assert found["motion_smoothness"].num_units == 4

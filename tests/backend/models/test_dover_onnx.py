@@ -13,34 +13,8 @@ from backend.models.places import ModelPlace
 from backend.recipes import plan_for
 from backend.settings import ProjectSettings
 from backend.stages.quality import ScoreQuality
+from tests.backend.models.tiny_scores import save_dover
 from tests.backend.stages.footage_in_memory import ArrayReader, StageContext, clip_item
-
-VIEW: tuple[Any, ...] = (3, 32, 224, 224)
-
-
-def save_dover(
-    path: Path, *, batch: Any = 1, names=("aes_view", "tech_view"), view=VIEW, outputs: int = 2, scale: float = 1.0
-) -> Path:
-    """A graph whose scores are means of its views: the aesthetic one times 100, the technical one times `scale`."""
-    import onnx
-    from onnx import TensorProto, helper
-
-    given = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, [b, *view]) for n, b in zip(names, (1, batch), strict=True)
-    ]
-    nodes, results = [], []
-    for number, (name, factor) in enumerate(zip(names, (100.0, scale), strict=True)):
-        # One axis after another: a sum of five million float32 would be off by a thousandth.
-        steps = [name, *(f"{name}_{axis}" for axis in (4, 3, 2)), f"m{number}"]
-        for axis, before, after in zip((4, 3, 2, 1), steps, steps[1:]):
-            nodes.append(helper.make_node("ReduceMean", [before], [after], axes=[axis], keepdims=0))
-        nodes.append(helper.make_node("Constant", [], [f"f{number}"], value_float=factor))
-        nodes.append(helper.make_node("Mul", [f"m{number}", f"f{number}"], [f"s{number}"]))
-        results.append(helper.make_tensor_value_info(f"s{number}", TensorProto.FLOAT, None))
-    graph = helper.make_graph(nodes, "dover", given, results[-outputs:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save(model, path)
-    return path
 
 
 def scorer(path: Path) -> DoverOnnx:

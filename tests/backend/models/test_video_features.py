@@ -1,6 +1,5 @@
 """Clips through a TorchScript file called as StyleGAN-V's I3D is, and through a tiny VideoMAE."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,33 +9,15 @@ import torch
 from backend.domain import ModelUnavailable
 from backend.models.places import ModelPlace
 from backend.models.video_features import I3D_FILE, I3d, VideoMae
+from tests.backend.models.tiny_scores import save_i3d
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (5, 4, 40, 48, 3), np.uint8)
-
-
-class Script(torch.nn.Module):
-    """Takes what I3D's script takes; gives mean and largest value as it was asked to prepare them."""
-
-    def forward(
-        self, x: torch.Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False
-    ) -> torch.Tensor:
-        if not return_features:
-            return torch.zeros(x.shape[0], 1)
-        if rescale:
-            x = 2 * x / 255 - 1
-        if resize:
-            x = torch.nn.functional.interpolate(x, size=[x.shape[2], 8, 8], mode="trilinear", align_corners=False)
-        return torch.cat([x.mean(dim=[2, 3, 4]), x.amax(dim=[3, 4]).flatten(1)], dim=1)
 
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    path = tmp_path_factory.mktemp("i3d") / I3D_FILE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        torch.jit.script(Script()).save(str(path))
-    return path
+    return save_i3d(tmp_path_factory.mktemp("i3d") / I3D_FILE)
 
 
 def test_script_is_asked_for_prepared_features(script: Path) -> None:
