@@ -42,7 +42,8 @@ pytestmark = pytest.mark.slow
 
 def picture(seed: int, *, place: int = 2, size: tuple[int, int] = SIZE) -> np.ndarray:
     """Somebody somewhere. What detectors of faces see at 320 px is a cell of 32, whatever the size."""
-    frame, side = scenery(seed, size[::-1]), size[0] // 10
+    width, height = size
+    frame, side = scenery(seed, (height, width)), width // 10
     x = side * place
     frame[side : 2 * side, x : x + side] = cv2.resize(cell(1), (side, side), interpolation=cv2.INTER_AREA)
     return frame
@@ -56,7 +57,7 @@ class Bench:
         (root / "Images" / "man").mkdir(parents=True)
         for number in (1, 2):
             Image.fromarray(picture(number)).save(root / "Images" / "man" / f"{number}.png")
-        Image.fromarray(scenery(3, SIZE[::-1])).save(root / "Images" / "cup.png")
+        Image.fromarray(scenery(3, (SIZE[1], SIZE[0]))).save(root / "Images" / "cup.png")
         paths, what = ["Images/man/1.png", "Images/man/2.png"], "expression:happy"
         person: dict[str, Any] = {"img_paths": paths, "class_label": ["Man"] * 2, "kinds": ["global", what]}
         person |= {"prompt": "A man walks on the beach.", "schedule": [{"start_s": 0, "stop_s": 1, "what": what}]}
@@ -117,6 +118,10 @@ def test_every_metric_ends_in_a_named_state(tmp_path: Path, capsys: pytest.Captu
     scored = {row["metric"] for row in rows if row["state"] == "scored"}
     assert scored | masked == {*METRICS} - {*SPOKEN, OTHER_SCALE}, "random masks may cover a frame; all others have a value"
     assert {row["state"] for row in rows if row["metric"] == OTHER_SCALE} == {"not_applicable"}
+    whole = {row["metric"]: row for row in rows if row["case_id"] == PERSON}
+    units = {"clip_t": 32, "motion_smoothness": (NUM_FRAMES - 1) // 2, "subject_consistency": NUM_FRAMES - 1}
+    assert {name: whole[name]["num_units"] for name in units} == units
+    assert all(whole[name]["coverage"] == 1 and whole[name]["evidence"] for name in (*units, "aesthetic_quality"))
     too_short = {row["metric"] for row in rows if row["state"] == "too_short"}
     assert code == 1 and {"fvd_features", "motion_smoothness", "subject_consistency"} <= too_short, "of one frame"
 

@@ -37,8 +37,8 @@ def save_converted(folder: Path, model: Any, tokenizer: Any) -> Path:
     """Of the model and the tokenizer of `tiny_vision.save_open_clip`."""
     import transformers as tf
 
-    marks = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
-    vocab = {marks.get(word, word): number for word, number in tokenizer.encoder.items()}
+    vocab: dict[str, int] = dict(tokenizer.encoder)
+    vocab["<|startoftext|>"], vocab["<|endoftext|>"] = vocab.pop("<start_of_text>"), vocab.pop("<end_of_text>")
     merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
     tf.CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77).save_pretrained(folder)
     sizes: dict[str, Any] = {
