@@ -49,13 +49,15 @@ def group_bars(
         axes = figure.add_subplot()
         for number, (system, bars) in enumerate(values.items()):
             colour, _ = _look(number)
-            places = [(k + (number - (len(values) - 1) / 2) * width, bar) for k, bar in enumerate(bars) if bar]
-            where = [place for place, _ in places]
-            tops = [bar[0] for _, bar in places]
-            errors = [[max(0.0, b[0] - b[1]) for _, b in places], [max(0.0, b[2] - b[0]) for _, b in places]]
+            where = [k + (number - (len(values) - 1) / 2) * width for k in range(len(bars))]
+            # What is missing keeps its place, and its colour in the legend.
+            drawn = [bar or (math.nan,) * 3 for bar in bars]
+            tops = [bar[0] for bar in drawn]
+            errors = [[max(b[0] - b[1], 0.0) for b in drawn], [max(b[2] - b[0], 0.0) for b in drawn]]
             axes.bar(where, tops, width=width * 0.92, color=colour, linewidth=0, label=_short(system))
             axes.errorbar(where, tops, yerr=errors, fmt="none", ecolor=MUTED, elinewidth=0.9, capsize=1.5)
         axes.set_xticks(range(len(groups)), [_short(group) for group in groups], rotation=20 if len(groups) > 4 else 0)
+        axes.set_xlim(-0.5, len(groups) - 0.5)
         axes.set_ylabel(label)
         axes.grid(axis="y", color=RULE, linewidth=0.6)
         axes.set_axisbelow(True)

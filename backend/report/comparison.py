@@ -6,6 +6,7 @@ A sheet is laid out once and drawn as PNG or SVG; the page shows sheets, and how
 import base64
 import io
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,7 @@ LINE_PX = 18
 CHARACTER_PX = 7.1  # mean width of DejaVu Sans at TEXT_PX
 MAX_PROMPT_LINES = 5
 MAX_SCORE_LINES = 8
+BOX_PX = 2  # of a line
 BOX_COLOURS = {"green": MASK_TINT, "orange": (242, 142, 43), "violet": (176, 72, 190), "yellow": (230, 200, 20)}
 INK, MUTED, PAPER = (28, 27, 24), (110, 106, 98), (255, 255, 255)
 PAGE_THUMB = 280
@@ -212,19 +214,24 @@ def _said(video: ShownVideo, scores: str) -> str:
     drawn = ", ".join(f"{name} {colour}" for name, colour in zip(video.boxes_of, BOX_COLOURS, strict=False))
     thin = " (thin: not counted)" if any(not one.counted for on_frame in video.boxes for one in on_frame) else ""
     boxes = f"boxes: {drawn}{thin}" if drawn else ""
-    return "  ".join(part for part in (video.remark, scores, boxes) if part)
+    return "; ".join(part for part in (video.remark, scores, boxes) if part)
 
 
 def _framed(video: ShownVideo) -> list[Image.Image]:
-    """Frames at FRAME_WIDTH with their boxes drawn."""
+    """Frames at FRAME_WIDTH with their boxes drawn; of equal ones of several metrics, the later inside the earlier."""
     found = []
     for number, frame in enumerate(video.frames):
         factor = FRAME_WIDTH / frame.shape[1]
         picture = Image.fromarray(frame).resize((FRAME_WIDTH, max(1, round(frame.shape[0] * factor))))
         draw = ImageDraw.Draw(picture)
+        taken: Counter[tuple[int, ...]] = Counter()
         for one in video.boxes[number] if number < len(video.boxes) else ():
             colour = list(BOX_COLOURS.values())[one.of]
-            draw.rectangle([side * factor for side in one.box], outline=colour, width=2 if one.counted else 1)
+            place = tuple(round(side * factor) for side in one.box)
+            inset = min(BOX_PX * taken[place], max(0, min(place[2] - place[0], place[3] - place[1]) // 2))
+            taken[place] += 1
+            sides = [place[0] + inset, place[1] + inset, place[2] - inset, place[3] - inset]
+            draw.rectangle(sides, outline=colour, width=BOX_PX if one.counted else 1)
         found.append(picture)
     return found
 

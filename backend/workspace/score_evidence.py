@@ -38,13 +38,21 @@ def arrays_of(artifacts: Artifacts, row: EvaluationRow) -> dict[str, np.ndarray]
 
 
 def timeline(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frames and the one array that has a number for each of them."""
+    """Frames and the first array that has a number for each of them, or one for each reference, whose mean is taken.
+
+    Boxes and the frames of boxes are none.
+    """
     frames = arrays.get("frame")
     if frames is None or frames.ndim != 1 or len(frames) < 2:
         return None
-    others = (values for name, values in arrays.items() if name != "frame")
-    fitting = [values for values in others if values.shape == frames.shape and values.dtype.kind in "fiu"]
-    return (frames.astype(float), fitting[0].astype(float)) if fitting else None
+    for name, values in arrays.items():
+        is_place = name.endswith("frame") or "box" in name
+        if not is_place and values.ndim in (1, 2) and len(values) == len(frames) and values.dtype.kind in "fiu":
+            columns = values.astype(float).reshape(len(frames), -1)
+            known = np.isfinite(columns)
+            total, num = np.where(known, columns, 0.0).sum(axis=1), known.sum(axis=1)
+            return frames.astype(float), np.where(num > 0, total / np.maximum(num, 1), np.nan)
+    return None
 
 
 def boxes_of(arrays: Mapping[str, np.ndarray]) -> FoundBoxes | None:

@@ -8,6 +8,7 @@ import pytest
 
 from backend.domain.ranking import TOTAL, Answered, Column, Leaderboard, SetDistance, Standing
 from backend.report import leaderboard_report, render
+from backend.report.board_plots import PALETTE, group_bars
 from backend.report.comparison import Example, MetricSpread
 from backend.report.leaderboard import _radar_of
 
@@ -115,3 +116,14 @@ def _fields(found: Leaderboard) -> dict:
 def _flipped(s: Standing) -> Standing:
     value = None if s.value is None else 1 - s.value
     return Standing(**{**{n: getattr(s, n) for n in Standing.__dataclass_fields__}, "value": value})
+
+
+def test_system_without_bars_keeps_its_place_and_its_colour() -> None:
+    """Its legend has the colour that it has elsewhere, and the other's bars stand where they would beside it."""
+    bars: list[tuple[float, float, float] | None] = [(0.5, 0.4, 0.6), (0.7, 0.6, 0.8)]
+    names = ("people", "things")
+    both = group_bars(names, {"a": [(0.1, 0.1, 0.1)] * 2, "b": bars}, label="x")
+    alone = group_bars(names, {"a": [None, None], "b": bars}, label="x")
+    for drawn in (both, alone):
+        assert PALETTE[0] in drawn and PALETTE[1] in drawn and "nan" not in drawn.lower()
+    assert alone.count(PALETTE[1]) == both.count(PALETTE[1])

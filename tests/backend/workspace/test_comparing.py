@@ -15,7 +15,7 @@ from backend.media.writer import write_video
 from backend.report.comparison import BOX_COLOURS, FRAME_WIDTH, ShownBox, ShownCase, ShownVideo, sheet_png, sheet_svg
 from backend.store.artifacts import Artifacts
 from backend.workspace.comparing import read_frames, read_moving
-from backend.workspace.score_evidence import arrays_of, boxes_of, rests_on
+from backend.workspace.score_evidence import arrays_of, boxes_of, rests_on, timeline
 from tests.backend.workspace.test_evaluating import measured
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -185,6 +185,30 @@ def test_boxes_are_drawn_in_the_colour_of_their_metric() -> None:
     assert drawn == [41**2 - 37**2, 41**2 - 39**2, 0, 0]
     words = " ".join(element.text or "" for element in ElementTree.fromstring(sheet_svg(case)).iter())
     assert "boxes: nexus green, facesim_cur orange (thin: not counted)" in words
+
+
+def test_equal_boxes_of_several_metrics_all_show() -> None:
+    """Three lines of 2 px around one place: each inside the one before."""
+    boxes = tuple(ShownBox((10, 10, 50, 50), of) for of in range(3))
+    black = np.zeros((112, FRAME_WIDTH, 3), np.uint8)
+    names = ("one", "two", "three")
+    video = ShownVideo(system="a", frames=(black,), places=("frame 0",), boxes=(boxes,), boxes_of=names, scores=())
+    case = ShownCase(name="c", prompt="p", references=(), videos=(video,))
+    sheet = np.asarray(Image.open(io.BytesIO(sheet_png(case))).convert("RGB"))
+    drawn = [int((sheet == np.array(colour)).all(axis=2).sum()) for colour in BOX_COLOURS.values()]
+    assert drawn == [41**2 - 37**2, 37**2 - 33**2, 33**2 - 29**2, 0]
+
+
+def test_line_along_a_video_is_of_values_and_never_of_the_frames_of_boxes() -> None:
+    """As `embedded_identity` keeps them: likeness to each of two references, and a box on each of as many frames."""
+    likeness = np.array([[0.25, 0.75], [np.nan, 0.5], [np.nan, np.nan]])
+    boxes = {"subject_frame": np.array([0, 4, 9]), "box": np.ones((3, 4)), "subject_likeness": np.ones((3, 2))}
+    line = timeline({"frame": np.array([0, 4, 9]), "likeness": likeness, **boxes})
+    assert line is not None and line[0].tolist() == [0, 4, 9]
+    assert np.array_equal(line[1], [0.5, 0.5, np.nan], equal_nan=True)
+    assert timeline({"frame": np.array([0, 4, 9]), **{name: boxes[name] for name in ("subject_frame", "box")}}) is None
+    red = timeline({"frame": np.array([0, 1]), "red": np.array([1.0, 2.0]), "green": np.array([5.0, 6.0])})
+    assert red is not None and red[1].tolist() == [1, 2], "the first"
 
 
 def test_example_moves_from_the_first_to_the_last_frame(tmp_path: Path) -> None:
