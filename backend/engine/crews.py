@@ -208,7 +208,8 @@ class Process:
         kind = "timeout" if hung else "crash"
         how = f"took more than {self._seconds_per_item:.0f} s" if hung else death_of(worker.process.exitcode)
         tail = worker.stderr.read_text(errors="replace")[-500:].strip() if worker.stderr.exists() else ""
-        message = f"{suspect.stage.name} {how}, twice" + (f"; stderr: {tail}" if tail else "")
+        mend = "; if the machine was busy, try it again with `curate --retry-failed`" if hung else ""
+        message = f"{suspect.stage.name} {how}, twice{mend}" + (f"; stderr: {tail}" if tail else "")
         yield suspect, Outcome(notes=(Failed(culprit, kind, message),), tables={}, seconds=0.0)
 
 
