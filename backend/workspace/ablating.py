@@ -65,13 +65,14 @@ def groups(gates: Sequence[Gate]) -> dict[str, tuple[str, ...]]:
     """Names of the gates of each kind that is removed: bounds below and above, priors, a judge's word, redundancy."""
     lower = [g.name for g in gates if g.score in LOWER and ">" in g.comparison]
     upper = [g.name for g in gates if g.score in UPPER or ("<" in g.comparison and g.score != "redundancy")]
-    return {
-        "the lower bound": tuple(lower),
-        "the upper bound": tuple(upper),
-        "the prior": tuple(g.name for g in gates if g.score in PRIOR),
-        "verification": tuple(g.name for g in gates if g.score.startswith("judged_")),
-        "one link for each discovery": tuple(g.name for g in gates if g.score == "redundancy"),
+    found = {
+        "the lower bound": lower,
+        "the upper bound": upper,
+        "the prior": [g.name for g in gates if g.score in PRIOR],
+        "verification": [g.name for g in gates if g.score.startswith("judged_")],
+        "one link for each discovery": [g.name for g in gates if g.score == "redundancy"],
     }
+    return {name: tuple(dict.fromkeys(names)) for name, names in found.items()}  # two stages may measure for one gate
 
 
 def candidates(now: Snapshot, plan: Plan, gates: Sequence[Gate]) -> Candidates:
