@@ -2,13 +2,15 @@
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from backend.domain import Box, Facing, Footage
 from backend.geometry.viewpoint import Windows
+from backend.measures.cluster_bootstrap import drawn_weights
 from backend.media.images import read_image
 from backend.media.reader import VideoReader
 from backend.models.classical_detector import ClassicalDetector
@@ -20,6 +22,9 @@ from bench import accuracy_faces
 from bench.accuracy_people import footage_of, share
 
 SURE_FACE = 0.5  # as for people: backend.models.classical_detector.PERSON_FACE
+BOXES = Path(__file__).parent / "viewpoint_boxes.csv"
+"""Of the labelled people, by eye, in percent of the frame's sides."""
+DRAWS = 2000
 READABLE = ("neutral", "happy")
 """The anchors that the embedded reader has a word for."""
 Row = dict[str, Any]
@@ -44,27 +49,42 @@ def _counts(real: Path) -> list[Row]:
 
 
 def _sides(real: Path) -> list[Row]:
-    """Labelled frames with one side, in the box of the subject that the embedded detector is surest of."""
+    """Labelled frames with one side, one at a time: in the box that the embedded detector is surest of, and in one by eye."""
     labels = [row for row in _labels(real, "viewpoint.csv") if row["four_way_body"]]
-    windows, estimator, detector = Windows(), ClassicalViewpoint(), ClassicalDetector()
-    right, answered, wrong = 0, 0, Counter[str]()
-    for file in sorted({row["file"] for row in labels}):
-        with VideoReader(real / file) as reader:
-            footage = _whole(reader)
-            for label in (row for row in labels if row["file"] == file):
-                frame, wanted = int(label["frame"]), label["four_way_body"]
-                box = _person(detector, footage, frame)
-                if box is None:
-                    continue
-                (answer,) = estimator.facing(footage, [frame], [box])
-                side = windows.side(answer.azimuth_deg) if isinstance(answer, Facing) else None
-                answered += side is not None
-                right += side == wanted
-                wrong.update([f"{wanted} as {side}"] if side not in (None, wanted) else [])
-    told = ", ".join(f"{pair} {n}" for pair, n in wrong.most_common())
+    with BOXES.open(newline="", encoding="utf-8") as file:
+        by_eye = {(row["file"], row["frame"], row["subject"]): row for row in csv.DictReader(file)}
+    detector, estimator, windows = ClassicalDetector(), ClassicalViewpoint(), Windows()
+    said: dict[str, list[str | None]] = {"boxes as found": [], "boxes by eye": []}
+    for label in labels:
+        with VideoReader(real / label["file"]) as reader:
+            footage, frame = _whole(reader), int(label["frame"])
+            row = by_eye[label["file"], label["frame"], label["subject"]]
+            sides = (reader.width, reader.height) * 2
+            told = tuple(float(row[name]) / 100 * side for name, side in zip(("x0", "y0", "x1", "y1"), sides, strict=True))
+            for name, box in (("boxes as found", _person(detector, footage, frame)), ("boxes by eye", cast(Box, told))):
+                (answer,) = (None,) if box is None else estimator.facing(footage, [frame], [box])
+                said[name].append(windows.side(answer.azimuth_deg) if isinstance(answer, Facing) else None)
+    return [row for name, answers in said.items() for row in _side_rows(name, labels, answers)]
+
+
+def _side_rows(name: str, labels: Sequence[dict[str, str]], answers: Sequence[str | None]) -> list[Row]:
+    """Shares, with the middle 95 % of draws subject by subject: frames of one subject are not independent."""
+    subjects = {label["subject"]: k for k, label in enumerate(labels)}
+    counts, wrong = np.zeros((len(labels), 2)), Counter[str]()
+    for label, side in zip(labels, answers, strict=True):
+        wanted = label["four_way_body"]
+        counts[subjects[label["subject"]]] += (side == wanted, side is not None)
+        wrong.update([f"{wanted} as {side}"] if side not in (None, wanted) else [])
+    counts = counts[sorted(subjects.values())]
+    drawn = np.concatenate([w @ counts for w in drawn_weights(len(counts), DRAWS, np.random.default_rng(0))])
+    low, high = np.quantile(drawn[drawn[:, 1] > 0] @ [1, 0] / drawn[drawn[:, 1] > 0, 1], (0.025, 0.975))
+    right, answered = (int(total) for total in counts.sum(axis=0))
+    told = f"{low:.2f} to {high:.2f} over {len(counts)} people: " + ", ".join(
+        f"{pair} {n}" for pair, n in wrong.most_common()
+    )
     return [
-        _row("real sides named rightly, of those named", share(right, answered), answered, told),
-        _row("real sides named", share(answered, len(labels)), len(labels), "one frame at a time, boxes as found"),
+        _row(f"real sides named rightly, of those named, {name}", share(right, answered), answered, told),
+        _row(f"real sides named, {name}", share(answered, len(labels)), len(labels), "one frame at a time"),
     ]
 
 
