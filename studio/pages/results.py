@@ -346,7 +346,13 @@ class ResultsPage(Page):
             self.layout_of.rest(text("results.looking"), "")
             return
         trouble = (self._trouble.get(what, "") for what in needed)
-        self.layout_of.rest(text("results.nothing"), "\n\n".join(part for part in (text(key), *trouble) if part))
+        self.layout_of.rest(
+            text("results.nothing"), "\n\n".join(part for part in (self._first_step(key), *trouble) if part)
+        )
+
+    def _first_step(self, key: str) -> str:
+        page = {"results.nothing_measured": "page_jobs", "results.no_study": "page_studies"}.get(key)
+        return text(key, page=key_of(page)) if page else text(key)
 
     def _make_sheets(self) -> None:
         """Side-by-side sheets of the chosen cases, the first of which is shown."""

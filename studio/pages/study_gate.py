@@ -58,7 +58,7 @@ class StudyGate(QWidget):
     def offer(self, studies: Sequence[StudySummary]) -> None:
         """The studies that one may take part in; of those that ended one can hand in what one has answered."""
         if not studies:
-            self.tell(text("study.none"), text("study.none_words", cap=key_of("refresh")))
+            self.tell(text("study.none"), text("study.none_words", page=key_of("page_studies"), cap=key_of("refresh")))
             return
         names = {one.name: text("study.closed", name=one.name) if one.closed_at else one.name for one in studies}
         self._show(
