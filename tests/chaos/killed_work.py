@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -144,6 +144,14 @@ def erase(say: Say, project: Path, video: str) -> None:
 def erase_person(say: Say, project: Path, person: str) -> None:
     workspace = opened(project)
     say(workspace.erase_participant(participant=person, delete_backups=True).events)
+    workspace.close()
+
+
+def erase_expired(say: Say, project: Path, today: str) -> None:
+    """As `erase --expired` does it on a day."""
+    workspace = opened(project)
+    workspace.today = lambda: date.fromisoformat(today)
+    say(len(workspace.erase_expired(rater="ann", delete_backups=True).files))
     workspace.close()
 
 

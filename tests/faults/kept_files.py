@@ -5,8 +5,10 @@ import io
 import json
 import shutil
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -38,6 +40,9 @@ from metrics.store import FeatureStore
 from studio.outbox import Outbox
 from tests.faults.flips import Read
 from tests.training.made_export import made_export
+
+MESSAGE = "kept with forty others"  # of each row of the catalog
+HEADER_BYTES, BLOCK_BYTES = 4096, 262_144  # of a file of DuckDB
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,14 @@ def make_catalog(folder: Path) -> None:
     with contextlib.closing(Catalog(live / "catalog.duckdb")) as catalog:
         for n in range(40):
             work = [
-                Work(work_key=f"k{n}-{i}", stage="s", stage_key="k", item_id=f"clip_{i}" * (n % 5), state="ok")
+                Work(
+                    work_key=f"k{n}-{i}",
+                    stage="s",
+                    stage_key="k",
+                    item_id=f"clip_{i}" * (n % 5),
+                    state="ok",
+                    message=MESSAGE,
+                )
                 for i in range(5)
             ]
             catalog.commit(work, {})
@@ -169,6 +181,28 @@ def read_catalog(folder: Path) -> object:
 def careless_catalog(folder: Path) -> object:
     with duckdb.connect(str(folder / "catalog.duckdb")) as connection:
         return sorted(connection.execute("SELECT * FROM work").fetchall())
+
+
+def flip_with_checksums(folder: Path, word: bytes) -> None:
+    """Turns a bit of a word of the catalog over, and makes the checksums of its blocks fit what stands there then."""
+    path = folder / "catalog.duckdb"
+    content = bytearray(path.read_bytes())
+    content[content.index(word)] ^= 1
+    for start, stop in blocks_of(len(content)):
+        content[start : start + 8] = block_checksum(bytes(content[start + 8 : stop]))
+    path.write_bytes(content)
+
+
+def blocks_of(size: int) -> list[tuple[int, int]]:
+    """Where DuckDB's three headers and its blocks lie in a file, half-open; each begins with a checksum of eight bytes."""
+    bounds = [*range(0, 3 * HEADER_BYTES, HEADER_BYTES), *range(3 * HEADER_BYTES, size, BLOCK_BYTES), size]
+    return list(pairwise(bounds))
+
+
+def block_checksum(content: bytes) -> bytes:
+    """DuckDB's checksum of a block (`src/common/checksum.cpp`): its words, multiplied, in an exclusive or."""
+    words = np.frombuffer(content, "<u8") * np.uint64(0xBF58476D1CE4E5B9)
+    return (np.bitwise_xor.reduce(words) ^ np.uint64(5381)).tobytes()
 
 
 def careless_outbox(folder: Path) -> object:
@@ -367,6 +401,17 @@ def read_features(folder: Path) -> object:
     }
 
 
+def careless_features(folder: Path) -> object:
+    """Neither the digest at the end nor the archive's own checksums are looked at."""
+    kept: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*.npz")):
+        with zipfile.ZipFile(io.BytesIO(path.read_bytes()[:-40])) as archive:
+            for member in archive.infolist():
+                del member.CRC
+                kept[f"{path.name} {member.filename}"] = archive.read(member)
+    return kept
+
+
 KINDS: dict[str, Kind] = {
     "catalog": Kind(make_catalog, read_catalog, None, r"run `studio-backend rebuild`", "catalog.*", slow=True, apart=True),
     "log of the catalog": Kind(
@@ -389,6 +434,6 @@ KINDS: dict[str, Kind] = {
     ),
     "key of studies": Kind(make_key, read_key, careless_key, r"put a copy of your own|chmod 600"),
     "answers of judges": Kind(make_answers, read_answers, careless_answers, "asked again"),
-    "features": Kind(make_features, read_features, None, "made again"),
+    "features": Kind(make_features, read_features, careless_features, "made again"),
     "backup": Kind(make_backup, read_backup, careless_backup, r"another backup|restore|not a backup"),
 }

@@ -1,6 +1,7 @@
 """A flipped bit is found, or changes nothing that is read; whoever reads says so and goes on."""
 
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tests.faults.flips import Seen, flip_apart, flip_many
 from tests.faults.kept_exports import EXPORTED
 from tests.faults.kept_files import KINDS as KEPT
+from tests.faults.kept_files import MESSAGE, flip_with_checksums, make_catalog, read_catalog
 from tests.promises import Tally
 
 SHORT, LONG = 20, 300
@@ -39,6 +41,15 @@ def test_no_flipped_bit_is_read_in_silence(kind: str, tmp_path: Path, long: bool
 @pytest.mark.parametrize("kind", each(name for name, kind in KINDS.items() if kind.careless))
 def test_who_looks_at_no_checksum_reads_other_data_in_silence(kind: str, tmp_path: Path) -> None:
     assert flips_of(kind, tmp_path, tries=3 * SHORT, careless=True).silent > 0
+
+
+@pytest.mark.slow
+def test_a_catalog_whose_checksums_fit_what_was_flipped_is_read_in_silence(tmp_path: Path) -> None:
+    """Others' code looks at those: nothing else of the product would find the flip."""
+    make_catalog(tmp_path / "sound")
+    shutil.copytree(tmp_path / "sound", tmp_path / "flipped")
+    flip_with_checksums(tmp_path / "flipped", MESSAGE.encode())
+    assert read_catalog(tmp_path / "flipped") != read_catalog(tmp_path / "sound")
 
 
 def flips_of(kind: str, folder: Path, *, tries: int, careless: bool = False) -> Seen:
