@@ -13,9 +13,9 @@ from studio.pages.verify import VerifyPage
 from studio.sessions.verify import Phase
 from studio.window import Window
 from tests.studio.served import Service, toy_workspace, window_over
+from tests.studio.settling import settle
 
 pytestmark = pytest.mark.slow
-SETTLE_MS = 400  # pages ask in the background; what they ask for may still be on its way when a key is pressed
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_every_action_of_a_page_can_be_pressed_and_leaves_it_in_order(qtbot, win
     """An error in a slot fails the test (pytest-qt)."""
     window.open_page(name)
     page = window.page
-    qtbot.wait(SETTLE_MS)
+    settle(qtbot, window)
     pressed = []
     for action_id, action in page.actions_.qt.items():
         action.setEnabled(True)
@@ -68,7 +68,7 @@ def test_every_action_of_a_page_can_be_pressed_and_leaves_it_in_order(qtbot, win
         window.open_page(name)
     assert window.page is page
     assert pressed == list(page.actions_.rows)
-    qtbot.wait(SETTLE_MS)
+    settle(qtbot, window)
     assert window.describe()
     counts = window.link.outbox.counts()
     assert (counts.pending, counts.attention) == (0, 0), "nothing was said by an action that is no verdict"
@@ -86,9 +86,9 @@ def test_rate_loop_first_frame_and_zoom_obey_their_keys(qtbot, verify: VerifyPag
     assert clock.loops is not loops
     QTest.keyClicks(page, ".")
     QTest.keyClicks(page, ".")
-    qtbot.waitUntil(lambda: page.deck.index > 0, timeout=9000)
+    qtbot.waitUntil(lambda: page.deck.index > 0, timeout=30_000)
     QTest.keyClick(page, Qt.Key.Key_Home)
-    qtbot.waitUntil(lambda: page.deck.index == 0, timeout=9000)
+    qtbot.waitUntil(lambda: page.deck.index == 0, timeout=30_000)
     main = next(iter(view.views.values())).main
     QTest.keyClicks(page, "+++-")
     assert main.look.zoom == pytest.approx(1.25**2)
@@ -110,9 +110,9 @@ def test_tools_and_sides_of_the_editor_obey_their_keys(qtbot, verify: VerifyPage
         assert (editor.session.tool, editor.tools[tool].isChecked()) == (tool, True)
     assert editor.slot == "target"
     QTest.keyClick(editor.pane, Qt.Key.Key_S, shift)
-    qtbot.waitUntil(lambda: editor.slot == "reference" and editor.session is not None, timeout=9000)
+    qtbot.waitUntil(lambda: editor.slot == "reference" and editor.session is not None, timeout=30_000)
     QTest.keyClick(editor.pane, Qt.Key.Key_S, shift)
-    qtbot.waitUntil(lambda: editor.slot == "target", timeout=9000)
+    qtbot.waitUntil(lambda: editor.slot == "target", timeout=30_000)
     QTest.keyClick(editor.pane, Qt.Key.Key_Escape)
     assert not verify.is_editing
 

@@ -50,7 +50,7 @@ def test_each_key_of_a_shipped_form_gives_its_choice(qtbot, shown: tuple[Form, F
     for question in form.questions:
         view.ask(question)
         for choice in question.choices:
-            with qtbot.waitSignal(view.chosen, timeout=1000) as said:
+            with qtbot.waitSignal(view.chosen, timeout=30_000) as said:
                 press(owner, choice.key)
             assert said.args == [choice.value]
 

@@ -35,13 +35,13 @@ def english() -> Iterator[None]:
 
 
 def palette_of(qtbot, window: Window) -> Palette:
-    qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus(), timeout=5000)
+    qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus(), timeout=30_000)
     QTest.keyClick(window.page, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.findChild(Palette) is not None, timeout=5000)
+    qtbot.waitUntil(lambda: window.findChild(Palette) is not None, timeout=30_000)
     palette = window.findChild(Palette)
     assert palette is not None
     palette.activateWindow()  # offscreen no window manager does it
-    qtbot.waitUntil(palette.field.hasFocus, timeout=5000)
+    qtbot.waitUntil(palette.field.hasFocus, timeout=30_000)
     return palette
 
 
@@ -95,7 +95,7 @@ def test_the_palette_moves_by_arrows_and_closes_by_escape(qtbot, opened: Open, w
     QTest.keyClick(palette.field, Qt.Key.Key_Up)
     assert palette.list.currentRow() == len(palette.shown) - 1
     QTest.keyClick(palette.field, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: not any(each.isVisible() for each in window.findChildren(Palette)), timeout=5000)
+    qtbot.waitUntil(lambda: not any(each.isVisible() for each in window.findChildren(Palette)), timeout=30_000)
 
 
 def test_menus_hold_every_action_of_the_window_and_of_the_page(qtbot, opened: Open, world: World) -> None:
@@ -295,4 +295,4 @@ def test_a_rest_shows_all_lines_of_its_words(qtbot) -> None:
     stack.setCurrentWidget(rest)
     lines = rest.words.heightForWidth(rest.words.width())
     assert lines > 3 * rest.words.fontMetrics().lineSpacing()
-    qtbot.waitUntil(lambda: rest.words.height() >= lines, timeout=5000)
+    qtbot.waitUntil(lambda: rest.words.height() >= lines, timeout=30_000)

@@ -133,7 +133,7 @@ def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, p
     press(page, "n")
     form = page.layout_of.start.form
     qtbot.waitUntil(lambda: "engine" in form.rows and page.starter.form is not None, timeout=10_000)
-    qtbot.waitUntil(lambda: page.layout_of.beside.currentIndex() == FORM and form.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: page.layout_of.beside.currentIndex() == FORM and form.isVisible(), timeout=30_000)
     engine, workers = field(page, "engine"), field(page, "workers")
     assert isinstance(engine, QComboBox)
     assert isinstance(workers, QLineEdit)
@@ -226,7 +226,7 @@ def test_items_through_the_stages_are_looked_at_by_arrows(qtbot, page: JobsPage,
     qtbot.waitUntil(lambda: bool(flow.stages), timeout=60_000)
     assert flow.stages == workspace.stage_flow()
     assert [stage.stage for stage in flow.stages] == ["probe_source", "plant_pairs"]
-    qtbot.waitUntil(flow.hasFocus, timeout=5000)
+    qtbot.waitUntil(flow.hasFocus, timeout=30_000)
     before = flow.accessibleDescription()
     assert "takes 1 source, passes 1" in before
     press(page, Qt.Key.Key_Down)
@@ -254,13 +254,13 @@ def test_what_failed_is_found_read_and_tried_again(qtbot, workspace: Workspace, 
         panel = page.layout_of.quarantine
         press(page, "2")
         qtbot.waitUntil(lambda: bool(page.layout_of.flow.stages), timeout=60_000)
-        qtbot.waitUntil(page.layout_of.flow.hasFocus, timeout=5000)
+        qtbot.waitUntil(page.layout_of.flow.hasFocus, timeout=30_000)
         press(page, Qt.Key.Key_Return)
         qtbot.waitUntil(lambda: page.session.view == "quarantine" and page.held.is_known, timeout=10_000)
         assert (page.held.stage, panel.stages.currentData()) == ("probe_source", "probe_source")
         assert [row.work_key for row in page.held.rows] == [row.work_key for row in told]
         assert panel.message.toPlainText() == told[0].message, "the whole of it"
-        qtbot.waitUntil(panel.table.hasFocus, timeout=5000)
+        qtbot.waitUntil(panel.table.hasFocus, timeout=30_000)
         press(page, Qt.Key.Key_Down)
         assert panel.title.text() == told[1].name
         press(page, "/")

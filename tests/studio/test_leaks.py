@@ -19,6 +19,7 @@ from studio.pages.page import Page
 from studio.texts import use_language
 from studio.window import Window
 from tests.studio.served import served_window, toy_workspace
+from tests.studio.settling import settle
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -49,7 +50,7 @@ def swept() -> None:
 def show_all(qtbot, window: Window) -> None:
     for name in PAGES:
         window.open_page(name)
-        qtbot.wait(200)
+        settle(qtbot, window)
 
 
 def left_of(qtbot, window: Window, change: Callable[[], object]) -> list[str]:
@@ -63,10 +64,11 @@ def left_of(qtbot, window: Window, change: Callable[[], object]) -> list[str]:
         swept()
         return [name for name, page in before.items() if page() is not None]
 
-    for _ in range(8):  # answers on their way may hold one until they come
+    for _ in range(8):  # answers on their way may hold one until they come, and a flash of a button until it is over
+        settle(qtbot, window)
         if not left():
             break
-        qtbot.wait(300)
+        qtbot.wait(100)
     return left()
 
 
@@ -123,7 +125,7 @@ def test_whatever_the_keyboard_reaches_has_a_name_and_shows_the_focus(qtbot, wor
     with served_window(workspace, tmp_path, "library") as window:
         for name in PAGES:
             window.open_page(name)
-            qtbot.wait(700)
+            settle(qtbot, window)
             kinds: set[tuple[str, str]] = set()
             for widget in reached_by_tab(window.page):
                 if not isValid(widget):
@@ -164,7 +166,7 @@ def test_a_long_text_shows_the_focus_and_one_without_a_line_does_not(qtbot) -> N
         holder.setFocus()
         before = picture_of(one)
         one.setFocus(Qt.FocusReason.TabFocusReason)
-        qtbot.waitUntil(one.hasFocus, timeout=5000)
+        qtbot.waitUntil(one.hasFocus, timeout=30_000)
         told.append(picture_of(one) != before)
     assert told == [True, False]
 

@@ -114,7 +114,7 @@ def popup(qtbot, kind: type[QWidget]) -> QWidget:
     def found() -> list[QWidget]:
         return [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, kind) and widget.isVisible()]
 
-    qtbot.waitUntil(lambda: bool(found()), timeout=5000)
+    qtbot.waitUntil(lambda: bool(found()), timeout=30_000)
     return found()[0]
 
 
@@ -132,8 +132,8 @@ def test_kinds_stand_in_one_line_of_a_small_window_with_two_filters(qtbot, page:
     filters = (Filter(column="similarity", low=0.1), Filter(column="state", values=("kept",)))
     page.look_at(Look(kind="pair", filters=filters))
     page.window().resize(1280, 800)
-    qtbot.waitUntil(lambda: page.window().width() == 1280 and len(page.layout_of.filters.chips) == 2, timeout=9000)
-    qtbot.waitUntil(lambda: len({tab.y() for tab in page.layout_of.tabs.values()}) == 1, timeout=9000)
+    qtbot.waitUntil(lambda: page.window().width() == 1280 and len(page.layout_of.filters.chips) == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: len({tab.y() for tab in page.layout_of.tabs.values()}) == 1, timeout=30_000)
 
 
 def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: LibraryPage) -> None:
@@ -141,7 +141,7 @@ def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: Librar
         press(page, key)
         wait_total(qtbot, page, kind, total)
         assert page.layout_of.tabs[kind].isChecked()
-    qtbot.waitUntil(lambda: "2" in page.layout_of.tabs["pair"].text(), timeout=5000)
+    qtbot.waitUntil(lambda: "2" in page.layout_of.tabs["pair"].text(), timeout=30_000)
     press(page, "4")
     wait_total(qtbot, page, "anchor", 0)
     assert page.layout_of.lists.currentWidget() is page.layout_of.rest
@@ -155,7 +155,7 @@ def test_a_search_is_typed_and_taken_back(qtbot, page: LibraryPage) -> None:
     press(page, Qt.Key.Key_Return)
     wait_total(qtbot, page, "clip", 1)
     assert shown(page, "caption") == ["A red mug, take 1."]
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is page.list, timeout=5000)
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is page.list, timeout=30_000)
     press(page, "/")
     press(page, "x")
     press(page, Qt.Key.Key_Return)
@@ -226,12 +226,12 @@ def test_a_saved_view_comes_back_after_a_restart(qtbot, service: Api, tmp_path: 
     press(page, Qt.Key.Key_Return)
     wait_total(qtbot, page, "pair", 2)
     press(page, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: isinstance(QApplication.focusWidget(), QLineEdit), timeout=5000)
+    qtbot.waitUntil(lambda: isinstance(QApplication.focusWidget(), QLineEdit), timeout=30_000)
     field = QApplication.focusWidget()
     assert field is not None
     QTest.keyClicks(field, "unlike ones")
     QTest.keyClick(field, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "unlike ones" in page.views, timeout=5000)
+    qtbot.waitUntil(lambda: "unlike ones" in page.views, timeout=30_000)
     first.close()
     second = opened_window(service, tmp_path)
     try:
@@ -273,7 +273,7 @@ def test_an_excluded_item_leaves_the_list_and_one_key_brings_it_back(
 ) -> None:
     press(page, "d")
     wait_total(qtbot, page, "clip", 2)
-    qtbot.waitUntil(lambda: "U takes it in again" in page.layout_of.status.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "U takes it in again" in page.layout_of.status.text(), timeout=30_000)
     press(page, "u")
     wait_total(qtbot, page, "clip", 3)
     assert workspace.status().counts["clips"] == 3
@@ -459,14 +459,14 @@ def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: Libr
     wait_total(qtbot, page, "pair", 2)
     press(page, Qt.Key.Key_Delete, SHIFT)
     window = cast(Window, page.window())
-    qtbot.waitUntil(lambda: "no footage of their own" in window.banner_words.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "no footage of their own" in window.banner_words.text(), timeout=30_000)
     press(page, "3")
     wait_total(qtbot, page, "subject", 3)
     (workspace.layout.root / "exports" / "mine").mkdir(parents=True)
     press(page, Qt.Key.Key_Delete, SHIFT)
     sheet = popup(qtbot, EraseDialog)
     assert isinstance(sheet, EraseDialog)
-    qtbot.waitUntil(lambda: sheet.found is not None, timeout=9000)
+    qtbot.waitUntil(lambda: sheet.found is not None, timeout=30_000)
     told = ("1 clip, 1 subject, 2 pairs", "mug.mp4", "2 subjects of other clips", "1 older copy may hold it: export 20")
 
     lines = sheet.forecast
@@ -475,16 +475,16 @@ def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: Libr
         return "\n".join(one.text() for one in lines.findChildren(QLabel) if one.isVisible())
 
     qtbot.waitUntil(
-        lambda: all(words in said() for words in told), timeout=5000
+        lambda: all(words in said() for words in told), timeout=30_000
     )  # lines are shown a moment after they are known
     assert sheet.backups.isHidden()
     QTest.keyClick(sheet, Qt.Key.Key_Return)  # nothing grave by Return
-    qtbot.waitUntil(lambda: not sheet.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: not sheet.isVisible(), timeout=30_000)
     assert workspace.status().counts["subjects"] == 3
     press(page, Qt.Key.Key_Delete, SHIFT)
     sheet = popup(qtbot, EraseDialog)
     assert isinstance(sheet, EraseDialog)
-    qtbot.waitUntil(sheet.go.isEnabled, timeout=9000)
+    qtbot.waitUntil(sheet.go.isEnabled, timeout=30_000)
     sheet.go.setFocus()
     QTest.keyClick(sheet.go, Qt.Key.Key_Space)
     wait_total(qtbot, page, "subject", 2)

@@ -17,6 +17,7 @@ from studio.pages.verify import VerifyPage
 from studio.sessions.verify import Phase
 from studio.texts import use_language
 from studio.window import Window
+from tests.studio.settling import settle
 from tests.studio.world import World
 
 LONG = {
@@ -81,9 +82,10 @@ def test_words_of_any_length_leave_every_control_where_it_is(qtbot, tmp_path: Pa
         page = window.page
         assert isinstance(page, VerifyPage)
         qtbot.waitUntil(lambda page=page: page.session.phase is Phase.JUDGING, timeout=15_000)
+        settle(qtbot, window)
         # A phrase as long as one may be, in the head of the page
         page.about.setText(said[:500])
-        qtbot.waitUntil(lambda page=page: settled(page), timeout=5000)
+        qtbot.waitUntil(lambda page=page: settled(page), timeout=30_000)
         picture = tmp_path / f"{spoken}_{name}.png"
         assert window.grab().save(str(picture))
         assert picture.stat().st_size > 10_000
@@ -109,7 +111,7 @@ def test_what_one_agrees_to_scrolls_and_its_buttons_stay_in_sight(qtbot) -> None
     gate.show()
     for words in LONG.values():
         gate.ask_consent("taste", words)
-        qtbot.waitUntil(lambda: gate.buttons["agree"].isVisible(), timeout=2000)
+        qtbot.waitUntil(lambda: gate.buttons["agree"].isVisible(), timeout=30_000)
         gate.layout().activate()  # type: ignore[union-attr]
         assert gate.size().width() == 1000
         for button in gate.buttons.values():
@@ -167,7 +169,7 @@ def test_letters_keep_away_from_the_bar_that_scrolls_them(qtbot, name: str) -> N
     words.resize(200, 20)
     words.setText(LONG[name])
     words.show()
-    qtbot.waitUntil(words.isVisible, timeout=2000)
+    qtbot.waitUntil(words.isVisible, timeout=30_000)
     assert is_clear_of_its_bar(words)
     words.resize(140, words.height())
     assert is_clear_of_its_bar(words)

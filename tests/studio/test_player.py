@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QApplication
 
 from studio.player.cache import FrameCache
 from studio.player.clock import TransportClock
@@ -177,7 +178,7 @@ def test_a_closed_deck_shows_nothing_more(qtbot, tmp_path: Path) -> None:
     deck.close()
     shown = pane.shown_index
     deck._ready.emit(file.path)
-    qtbot.wait(50)
+    QApplication.processEvents()
     assert pane.shown_index == shown
     assert not deck._timer.isActive()
 

@@ -6,6 +6,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from studio.pages.judge import JudgePage
 from studio.sessions.verify import Phase
 from studio.window import Window
 from tests.studio.served import Service, served_window, toy_workspace, window_over
+from tests.studio.settling import settle
 from tests.studio.world import World
 
 pytestmark = pytest.mark.slow
@@ -31,7 +33,7 @@ MEAN, BLOCK = 6.0, 48.0
 """How far grey levels may be off on the whole, and in any block of 8 x 8 of the small picture (80 x 80 on the screen)."""
 LITTLE, MANY = 8.0, 30
 """Of 160 blocks no more may be off by that little: a light chart that is missing moves 38, as tried."""
-SETTLE_MS, PATIENCE = 1500, 10
+LOOK_MS, PATIENCE_S = 250, 60.0
 CONTENT: dict[str, Callable[[QWidget], list[QWidget]]] = {
     "library": lambda page: [page.list],  # type: ignore[attr-defined]
     "thresholds": lambda page: [*page.findChildren(CutPlot)],
@@ -103,16 +105,15 @@ def test_verify_looks_the_same_where_a_pixel_has_four(tmp_path: Path) -> None:
 
 def compare(qtbot, window: Window, name: str) -> None:
     """Fails where the window goes on looking otherwise than its kept picture, and says by how much."""
-    qtbot.wait(SETTLE_MS)
+    settle(qtbot, window)
     if os.environ.get("SNAPSHOTS") == "write":
-        qtbot.wait(4 * SETTLE_MS)
+        qtbot.wait(20 * LOOK_MS)
         KEPT.mkdir(exist_ok=True)
         Image.fromarray(seen_of(window)).save(KEPT / f"{name}.png")
     problem = difference(seen_of(window), kept(name))
-    for _ in range(PATIENCE):  # a page that waits for its service on a busy machine
-        if not problem:
-            break
-        qtbot.wait(SETTLE_MS)
+    until = time.monotonic() + PATIENCE_S
+    while problem and time.monotonic() < until:  # clips are still being read, on a busy machine
+        qtbot.wait(LOOK_MS)
         problem = difference(seen_of(window), kept(name))
     assert not problem, f"{name} is {problem}"
 

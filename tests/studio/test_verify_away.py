@@ -102,7 +102,7 @@ def test_a_service_killed_under_an_open_window_is_started_again_and_judging_goes
     window.show()
     window.activateWindow()
     try:
-        qtbot.waitUntil(window.isActiveWindow, timeout=9000)
+        qtbot.waitUntil(window.isActiveWindow, timeout=30_000)
         QTest.keyClick(window.page, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
         judged = [judge(qtbot, window, 0)]
         wait_for(qtbot, window.page, 1)

@@ -38,7 +38,7 @@ def cases_page(qtbot, workspace: Workspace, folder: Path) -> Iterator[VerifyPage
     with served_window(workspace, folder, "verify") as window:
         page = window.page
         assert isinstance(page, VerifyPage)
-        qtbot.waitUntil(window.isActiveWindow, timeout=9000)
+        qtbot.waitUntil(window.isActiveWindow, timeout=30_000)
         QTest.keyClick(page, Qt.Key.Key_4, CTRL)
         qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=15_000)
         yield page
@@ -90,14 +90,14 @@ def test_a_prompt_is_corrected_approved_as_it_is_and_taken_back(qtbot, workspace
         QTest.keyClicks(page, "e")
         assert page.prompt.take_back_button.isEnabled()
         QTest.keyClick(page.prompt.field, Qt.Key.Key_Escape)
-        qtbot.waitUntil(shows(page, "Two cups."), timeout=9000)
+        qtbot.waitUntil(shows(page, "Two cups."), timeout=30_000)
 
 
 def test_a_prompt_without_a_service_waits_here_and_the_next_case_is_judged(
     qtbot, workspace: Workspace, tmp_path: Path
 ) -> None:
     with cases_page(qtbot, workspace, tmp_path) as page:
-        qtbot.waitUntil(lambda: len(page.session.upcoming) == 2, timeout=9000)
+        qtbot.waitUntil(lambda: len(page.session.upcoming) == 2, timeout=30_000)
         api = page.link.api
         page.link.api = cast(Api, Away())
         rewrite(page, "A grey cup on a table.")
@@ -128,11 +128,11 @@ def test_a_prompt_that_cannot_be_stays_in_its_field_and_is_told(qtbot, workspace
         page.prompt.field.setPlainText("m" * 100_001)
         QTest.keyClick(page.prompt.field, Qt.Key.Key_S, CTRL)
         banner = cast(Window, page.window()).banner_words
-        qtbot.waitUntil(lambda: "write 1 to 100000" in banner.text(), timeout=9000)
+        qtbot.waitUntil(lambda: "write 1 to 100000" in banner.text(), timeout=30_000)
         assert page.is_editing
         assert len(page.prompt.field.toPlainText()) == 100_001
         assert page.link.outbox.counts().attention == 0
         page.prompt.field.setPlainText("A cup.")
         QTest.keyClick(page.prompt.field, Qt.Key.Key_S, CTRL)
-        qtbot.waitUntil(shows(page, "A cup."), timeout=9000)
+        qtbot.waitUntil(shows(page, "A cup."), timeout=30_000)
     assert not [event for event in workspace.journal_tail(limit=20) if event["kind"] == "corrected"]

@@ -87,7 +87,7 @@ def save(qtbot, page: VerifyPage) -> None:
 def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, service: Api) -> None:
     first = page.session
     QTest.keyClicks(page, "1")
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and "surroundings" in page.title.text(), timeout=9000)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and "surroundings" in page.title.text(), timeout=30_000)
     QTest.keyClicks(page, "2")
     wait_open(qtbot, page, 1)
     change_mode(qtbot, page, Qt.Key.Key_2)
@@ -97,13 +97,13 @@ def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, se
         question = page.title.text()
         QTest.keyClicks(page, key)
         qtbot.waitUntil(
-            lambda said=question: page.session.phase is Phase.JUDGING and page.title.text() != said, timeout=9000
+            lambda said=question: page.session.phase is Phase.JUDGING and page.title.text() != said, timeout=30_000
         )
     assert page.session.judged == 1
     QTest.keyClicks(page, "z")
-    qtbot.waitUntil(lambda: page.session.judged == 0 and page.session.phase is Phase.JUDGING, timeout=9000)
+    qtbot.waitUntil(lambda: page.session.judged == 0 and page.session.phase is Phase.JUDGING, timeout=30_000)
     QTest.keyClicks(page, "3")
-    qtbot.waitUntil(lambda: page.session.judged == 1, timeout=9000)
+    qtbot.waitUntil(lambda: page.session.judged == 1, timeout=30_000)
     change_mode(qtbot, page, Qt.Key.Key_3)
     assert page.suggestion.text() in ("Machines say: Front", "Machines say: Back")
     QTest.keyClicks(page, "h")
@@ -115,7 +115,7 @@ def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, se
     QTest.keyClick(page, Qt.Key.Key_1, CTRL)
     assert page.session is first
     wait_open(qtbot, page, 1)
-    qtbot.waitUntil(lambda: service.votes(study_id=ANCHORS_STUDY) != (), timeout=9000)
+    qtbot.waitUntil(lambda: service.votes(study_id=ANCHORS_STUDY) != (), timeout=30_000)
     answers = {vote.question: vote.choice for vote in service.votes(study_id=SUBJECTS_STUDY)}
     assert answers == {"complete": "yes", "specific": "yes", "phrase": "yes", "mask": "unsure"}
     assert [vote.choice for vote in service.votes(study_id=ANCHORS_STUDY)] == ["left"]
@@ -186,13 +186,13 @@ def test_words_are_corrected_in_the_editor_and_taken_back(qtbot, page: VerifyPag
     QTest.keyClicks(page.editor.phrase, "a cup 12")
     assert page.is_editing
     save(qtbot, page)
-    qtbot.waitUntil(lambda: "a cup 12" in page.about.text(), timeout=9000)
+    qtbot.waitUntil(lambda: "a cup 12" in page.about.text(), timeout=30_000)
     assert service.pair(pair_id=held.trial.item_id).phrase == "a cup 12"
     assert service.votes(study_id=VERIFY_STUDY) == ()
     open_editor(qtbot, page)
     assert "Phrase" in page.editor.by_people.text()
     QTest.keyClick(page.editor.pane, Qt.Key.Key_Backspace, CTRL)
-    qtbot.waitUntil(lambda: not page.is_editing, timeout=9000)
+    qtbot.waitUntil(lambda: not page.is_editing, timeout=30_000)
     assert service.pair(pair_id=held.trial.item_id).phrase == "a red mug"
 
 
@@ -201,7 +201,7 @@ def test_what_is_left_stores_nothing_and_a_refused_value_stays_in_its_field(qtbo
     page.editor.category.setText("kupp")
     QTest.keyClick(page.editor.pane, Qt.Key.Key_S, CTRL)
     banner = cast(Window, page.window()).banner_words
-    qtbot.waitUntil(lambda: "kupp" in banner.text(), timeout=9000)
+    qtbot.waitUntil(lambda: "kupp" in banner.text(), timeout=30_000)
     assert page.is_editing
     assert page.editor.category.text() == "kupp"
     QTest.keyClick(page.editor.pane, Qt.Key.Key_Escape)
@@ -213,7 +213,7 @@ def test_mask_and_box_lie_over_the_clip_at_the_frame_of_the_picture(qtbot, page:
     qtbot.waitUntil(lambda: len(page.deck.sides) == 2, timeout=15_000)
     QTest.keyClicks(page, "m")
     pane = page.form_view.views["target"].movie
-    qtbot.waitUntil(lambda: pane.shown_index == 5 and not page.deck.clock.playing, timeout=9000)
+    qtbot.waitUntil(lambda: pane.shown_index == 5 and not page.deck.clock.playing, timeout=30_000)
     _, (mark,) = pane.marks_now()
     assert (mark.frame, mark.box, mark.label) == (5, (8.0, 8.0, 40.0, 40.0), "a red mug")
     QTest.keyClicks(page, "m")
@@ -268,5 +268,5 @@ def test_a_correction_without_a_service_is_kept_here_and_arrives_when_it_is_back
         page.link.api = api
         page.link._sync.wake()
         qtbot.waitUntil(lambda: workspace.pair(pair_id=held.trial.item_id).phrase == "a cup 12", timeout=15_000)
-        qtbot.waitUntil(lambda: not page._waiting and page.session.phase is Phase.JUDGING, timeout=9000)
+        qtbot.waitUntil(lambda: not page._waiting and page.session.phase is Phase.JUDGING, timeout=30_000)
         assert page.session.current is held

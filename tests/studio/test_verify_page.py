@@ -87,11 +87,11 @@ def test_each_key_gives_the_verdict_it_says(
     press(window, key)
     expected = [("same", choice)]
     if choice == "same":
-        qtbot.waitUntil(lambda: "surroundings" in window.page.title.text(), timeout=9000)
+        qtbot.waitUntil(lambda: "surroundings" in window.page.title.text(), timeout=30_000)
         press(window, "2")
         expected.append(("context", "no"))
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == len(expected), timeout=9000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == len(expected), timeout=30_000)
     votes = said(service, rater)
     assert [(vote.question, vote.choice) for vote in votes] == expected
     assert {(vote.item_id, vote.study_id, vote.rater_kind) for vote in votes} == {(item, VERIFY_STUDY, "person")}
@@ -114,13 +114,13 @@ def test_undo_brings_the_last_pair_back_and_withdraws_its_vote(qtbot, window: Wi
     wait_for(qtbot, window, 1)
     press(window, "z")
     session = window.page.session
-    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0, timeout=9000)
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0, timeout=30_000)
     assert shown_item(window) == item
     assert "Different" in window.page.hint.text()
-    qtbot.waitUntil(lambda: [vote.choice for vote in said(service, rater)] == ["different", None], timeout=9000)
+    qtbot.waitUntil(lambda: [vote.choice for vote in said(service, rater)] == ["different", None], timeout=30_000)
     press(window, "4")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == 3, timeout=9000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 3, timeout=30_000)
     stored = service.workspace.votes(study_id=VERIFY_STUDY, item_id=item)
     assert [(vote.choice, vote.rev) for vote in stored if vote.rater == rater] == [("unsure", 3)]
 
@@ -134,7 +134,7 @@ def test_reasons_are_ticked_by_key_and_go_with_the_verdict(qtbot, window: Window
     QTest.keyClick(window.page.form_view.comment, Qt.Key.Key_Return)
     press(window, "2")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=9000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=30_000)
     (vote,) = said(service, rater)
     assert (vote.reasons, vote.comment, vote.choice) == (("shape",), "worn 1z", "different")
     assert not window.page.form_view.reasons_open
@@ -146,12 +146,12 @@ def test_tab_goes_from_the_open_reasons_to_the_note_and_enter_comes_back(
     page = window.page
     press(window, "r")
     QTest.keyClick(page, Qt.Key.Key_Tab)
-    qtbot.waitUntil(page.form_view.comment.hasFocus, timeout=3000)
+    qtbot.waitUntil(page.form_view.comment.hasFocus, timeout=30_000)
     QTest.keyClicks(page.form_view.comment, "3 arms")
     QTest.keyClick(page.form_view.comment, Qt.Key.Key_Return)
     press(window, "2")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=9000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=30_000)
     assert [(vote.choice, vote.comment) for vote in said(service, rater)] == [("different", "3 arms")]
 
 
@@ -169,7 +169,7 @@ def test_the_next_two_pairs_are_decoded_and_the_clips_of_two_more_are_made_while
 def test_a_verdict_that_cannot_be_written_is_asked_for_again(qtbot, window: Window) -> None:
     window.link.outbox.close()
     press(window, "2")
-    qtbot.waitUntil(lambda: "not saved" in window.banner_words.text(), timeout=9000)
+    qtbot.waitUntil(lambda: "not saved" in window.banner_words.text(), timeout=30_000)
     assert window.page.session.judged == 0
     assert window.page.session.phase is Phase.JUDGING
 
@@ -182,9 +182,9 @@ def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, window: Window)
     assert not page.deck.clock.playing
     at = page.deck.index
     press(window, ".")
-    qtbot.waitUntil(lambda: page.deck.index == (at + 1) % 24, timeout=9000)
+    qtbot.waitUntil(lambda: page.deck.index == (at + 1) % 24, timeout=30_000)
     press(window, ",")
-    qtbot.waitUntil(lambda: page.deck.index == at, timeout=9000)
+    qtbot.waitUntil(lambda: page.deck.index == at, timeout=30_000)
     mains = [view.main for view in page.form_view.views.values()]
     press(window, "+")
     assert [pane.look.zoom for pane in mains] == [1.25, 1.25]
@@ -252,7 +252,7 @@ def test_pairs_leased_to_another_rater_are_not_offered(qtbot, tmp_path: Path) ->
         wait_for(qtbot, window, 0)
         assert shown_item(window) not in {trial.item_id for trial in leased}
         press(window, "2")
-        qtbot.waitUntil(lambda: window.page.rest.head.text() == "Nothing for you just now", timeout=9000)
+        qtbot.waitUntil(lambda: window.page.rest.head.text() == "Nothing for you just now", timeout=30_000)
 
 
 def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, tmp_path: Pat
             press(window, "2")
         qtbot.waitUntil(lambda: page.rest.head.text() == "All pairs are judged", timeout=20_000)
         press(window, "z")
-        qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=9000)
+        qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=30_000)
     workspace.close()
 
 
@@ -290,7 +290,7 @@ def test_a_picture_and_a_clip_that_cannot_be_had_are_sentences_and_the_pair_can_
         qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence, timeout=20_000)
         press(window, "4")
         wait_for(qtbot, window, 1)
-        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1, timeout=9000)
+        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1, timeout=30_000)
 
 
 def test_votes_survive_a_window_that_never_reached_the_service(qtbot, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from studio.sessions.studies import FROM_FILE
 from studio.texts import use_language
 from studio.window import Window
 from tests.backend.workspace.study_project import SYSTEMS, create, finished, named, newcomer
+from tests.studio.settling import settle
 from tests.studio.studies.hands import CTRL, SHIFT, WAIT_MS, dialog_of, press
 
 pytestmark = pytest.mark.slow
@@ -383,9 +384,9 @@ def test_a_service_that_is_away_is_told_quietly_and_the_page_comes_back(
         qtbot.waitUntil(lambda: page.options is not None and page.session.current == "taste", timeout=WAIT_MS)  # by itself
         known(qtbot, page, 0)
         service.away = True
-        qtbot.wait(200)
+        settle(qtbot, window)
         page.run("refresh")
-        qtbot.wait(200)
+        settle(qtbot, window)
         assert page.layout_of.title.text() == "taste", "what was known stays on the screen"
     finally:
         window.close()
