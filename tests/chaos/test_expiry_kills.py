@@ -49,7 +49,7 @@ class Left:
     area="Durability",
     goal="0 half-erased, 0 left after the second call in 100 kills",
     control="tests/chaos/test_expiry_kills.py::test_an_erasure_that_is_not_finished_leaves_traces_that_nothing_lists",
-    kills=(3, 100),
+    kills=(2, 100),
 )
 def test_killed_expiries_go_on_where_they_were(memory: Path, long: bool, tally: Tally) -> None:
     gone = filled(memory)
@@ -59,7 +59,7 @@ def test_killed_expiries_go_on_where_they_were(memory: Path, long: bool, tally: 
     assert (untouched.listed, untouched.traced) == (gone.keys(), gone.keys())
     assert (wanted.listed, wanted.traced, wanted.is_sound) == (set(), set(), True)
     seen, lost = set[int](), 0
-    moments = spread(steps, 100) if long else [len(steps) * share // 8 for share in (1, 4, 6)]
+    moments = spread(steps, 100) if long else [len(steps) * share // 8 for share in (1, 5)]
     for number in moments:
         copy = memory / "killed"
         shutil.copytree(memory / "project", copy)
