@@ -114,8 +114,10 @@ def plan(
     """The plan of an evaluation. Raises SettingsError for a maximum cost without prices."""
     purse = None
     if max_cost is not None:
-        if prices is None or not max_cost >= 0:
-            raise SettingsError(f"a maximum cost of {max_cost:g} needs to be 0 or more, and --prices FILE beside it")
+        if not max_cost >= 0:
+            raise SettingsError(f"the maximum cost is {max_cost:g}; give 0 or more")
+        if prices is None:
+            raise SettingsError(f"a maximum cost of {max_cost:g} needs prices: give --prices FILE, what the judge charges")
         purse = load(CALLS["purse"])(max_cost, Path(prices), layout.ledger, workers)
     return load(CALLS["evaluation_plan"])(names, workers=workers, store=layout.features, only=only, purse=purse)
 

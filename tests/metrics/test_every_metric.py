@@ -131,7 +131,7 @@ def test_speech_and_sets_are_measured_where_there_is_enough(
 ) -> None:
     """FID and FVD of two clips each, and a face that is followed for more than 4 s."""
     if not long:
-        pytest.skip("half a minute of Inception and SyncNet at their full sizes; run with --long")
+        pytest.skip("Inception and SyncNet have their full sizes; run with --long")
     bench = Bench(tmp_path)
     for number in (1, 2):
         real = bench.film("real", str(number), [picture(4 + number, place=6 - n // 3) for n in range(NUM_FRAMES)])

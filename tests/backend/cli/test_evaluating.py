@@ -211,6 +211,19 @@ def test_spent_budget_is_a_stop_of_its_own(evaluate: Evaluate, judge: tuple[Endp
     assert (code, {row["value"] for row in told["rows"]}, len(stub.requests)) == (0, {4.0}, 6)
 
 
+@pytest.mark.parametrize(
+    ("cost", "says"), [("1", "a maximum cost of 1 needs prices: give --prices FILE"), ("-1", "is -1; give 0 or more")]
+)
+def test_maximum_cost_that_nothing_can_be_held_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cost: str, says: str
+) -> None:
+    words = ["--cases", bench.cases, "--videos", bench.videos, "--system", "ours", "--project", bench.root / "project"]
+    monkeypatch.setattr(sys, "argv", ["studio-backend", "evaluate", *map(str, words), f"--max-cost={cost}"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1 and says in capsys.readouterr().err
+
+
 def test_dry_run_counts_tokens_where_no_price_is_known(
     evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench
 ) -> None:
