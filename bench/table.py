@@ -30,7 +30,9 @@ def markdown_row(row: Mapping[str, Any]) -> str:
     value = _text(row.get("value", row.get("ours")))
     unit = f" {row['unit']}" if row.get("unit") else ""
     peer = f"{row['peer_name']} {_text(row.get('peer'))}, ratio {_text(row.get('ratio'))}" if row.get("peer_name") else ""
-    remarks = [peer, str(row.get("spread") or ""), str(row.get("note") or "")[:90]]
+    spread = row.get("spread") or ""
+    spread = f"+-{spread:.1%}" if isinstance(spread, float) else str(spread)
+    remarks = [peer, spread, str(row.get("note") or "")[:90]]
     cells = (row["area"], row["name"], f"{value}{unit}", _text(row.get("target")), "; ".join(r for r in remarks if r))
     return "| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |"
 
