@@ -1,8 +1,9 @@
 #!/bin/sh
-# packaging/build.sh wheel|bundle|deb: makes dist/*.whl, dist/subject-studio/ (PyInstaller, one folder), or a Debian package of that folder.
+# packaging/build.sh wheel|bundle|deb|site: makes dist/*.whl, dist/subject-studio/ (PyInstaller, one folder), a Debian package of that folder,
+# or the documents as a site in dist/site/.
 set -eu
 cd "$(dirname "$0")/.."
-what="${1:?wheel, bundle or deb}"
+what="${1:?wheel, bundle, deb or site}"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 tools() { # an environment of its own: what is in it is in the bundle
@@ -53,10 +54,24 @@ END
     dpkg-deb --root-owner-group -Zxz -z1 --build "$root" "dist/subject-studio_${version}_$machine.deb" > /dev/null
 }
 
-tools
+site() { # sources of a site are docs/ and what the code says of itself
+    sh packaging/setup.sh dev
+    [ -x build/site-tools/bin/mkdocs ] || {
+        "${PYTHON:-python3}" -m venv build/site-tools
+        build/site-tools/bin/python -m pip install -q mkdocs==1.6.1
+    }
+    rm -rf build/site
+    mkdir -p build/site
+    cp -a docs/. build/site/
+    .venv/bin/python packaging/reference.py build/site/reference
+    build/site-tools/bin/mkdocs build --quiet --strict -f packaging/mkdocs.yml
+}
+
+[ "$what" = site ] || tools
 case "$what" in
 wheel) build/tools/bin/python -m pip wheel -q --no-deps --no-build-isolation -w dist . ;;
+site) site ;;
 bundle) bundle ;;
 deb) bundle && deb ;;
-*) echo "packaging/build.sh: $what is none of wheel, bundle, deb" >&2 && exit 2 ;;
+*) echo "packaging/build.sh: $what is none of wheel, bundle, deb, site" >&2 && exit 2 ;;
 esac

@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,29 @@ def main() -> None:
         (folder / f"{name}.1").write_text(text, encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the help of a command says: its words as they are typed, meaning, usage, options, and commands to see also."""
+
+    words: tuple[str, ...]
+    what: str
+    usage: str
+    records: tuple[Record, ...]
+    others: tuple[str, ...]
+
+
 def pages() -> Iterator[tuple[str, str]]:
     """Names and roff texts."""
+    for one in told():
+        name = "-".join(one.words)
+        yield name, page(name, one.what, one.usage, list(one.records), list(one.others))
+
+
+def told() -> Iterator[Told]:
+    """`studio` and every command of `studio-backend`, groups before their commands."""
     parser = command_line()
-    usage = parser.format_usage().removeprefix("usage: ")
-    yield (
-        "studio",
-        page("studio", parser.description or "", " ".join(usage.split()), list(_of_argparse(parser)), ["studio-backend"]),
-    )
+    usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+    yield Told(("studio",), parser.description or "", usage, tuple(_of_argparse(parser)), ("studio-backend",))
     yield from _of_group(("studio-backend",), typer.main.get_command(app))
 
 
@@ -58,20 +74,20 @@ def plain(text: str) -> str:
     return f"\\&{joined}" if joined[:1] in (".", "'") else joined
 
 
-def _of_group(words: tuple[str, ...], group: Any) -> Iterator[tuple[str, str]]:
-    name = "-".join(words)
-    inside = [f"{name}-{command}" for command in group.commands]
-    records = [(command, _first_line(found)) for command, found in group.commands.items() if not found.hidden]
-    yield name, page(name, group.help or "", f"{' '.join(words)} COMMAND ...", records, inside)
-    for command, found in group.commands.items():
+def _of_group(words: tuple[str, ...], group: Any) -> Iterator[Told]:
+    shown = {name: command for name, command in group.commands.items() if not command.hidden}
+    inside = tuple("-".join((*words, command)) for command in shown)
+    records = tuple((command, _first_line(found)) for command, found in shown.items())
+    yield Told(words, group.help or "", f"{' '.join(words)} COMMAND ...", records, inside)
+    for command, found in shown.items():
         spoken = (*words, command)
         if hasattr(found, "commands"):
             yield from _of_group(spoken, found)
-        elif not found.hidden:
+        else:
             context = found.context_class(found, info_name=command)
-            given = [record for parameter in found.params if (record := parameter.get_help_record(context))]
+            given = tuple(record for parameter in found.params if (record := parameter.get_help_record(context)))
             usage = " ".join((*spoken, *found.collect_usage_pieces(context)))
-            yield f"{name}-{command}", page(f"{name}-{command}", found.help or "", usage, given, [name])
+            yield Told(spoken, found.help or "", usage, given, ("-".join(words),))
 
 
 def _first_line(command: Any) -> str:
