@@ -4,6 +4,9 @@
 set -eu
 programs=$(cd "${1:-$(dirname "$0")/../dist/subject-studio}" && pwd)
 cd "$(dirname "$0")/.."
+for tool in xvfb-run xdotool import; do
+    command -v $tool > /dev/null || { echo "packaging/smoke.sh needs $tool; on Debian: apt-get install xvfb xdotool imagemagick" >&2; exit 2; }
+done
 mkdir -p build
 picture=$PWD/build/smoke.png
 scratch=$(mktemp -d)
