@@ -2,7 +2,7 @@
 VIDEOS ?=
 PYTEST = .venv/bin/python -m pytest
 
-.PHONY: help demo test check cluster bench experiments screenshots chaos thorough package format clean
+.PHONY: help demo test check cluster bench experiments screenshots chaos thorough wheel package format clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,9 @@ chaos:  ## long fault tests: prints what was tried, survived and lost, and what 
 thorough:  ## tests that `make test` leaves out for their time: the long versions of all that are no promise
 	@sh packaging/setup.sh dev
 	$(PYTEST) -q -m "thorough and not promise" --long --durations=15
+
+wheel:  ## the wheel, built, installed in an environment of its own and tried there (docs/packaging.md)
+	packaging/try_wheel.sh
 
 package:  ## the Debian package and the folder that it holds, tried under Xvfb (docs/packaging.md)
 	packaging/build.sh deb
