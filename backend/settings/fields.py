@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
@@ -41,14 +42,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """`a.b=value` as a dotted name and a TOML value (a bare word and a day are strings). Raises SettingsError without `=`."""
+    """`a.b=value` as a dotted name and a TOML value (a bare word and a day are strings, `.8` is 0.8). Raises SettingsError without `=`."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
         raise SettingsError(f"--set {text!r} has no value; write --set stages.split_shots.max_s=30")
     try:
         found = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
-        return name.strip(), value.strip()
+        is_number = re.fullmatch(r"[+-]?\.\d+", value.strip(), re.ASCII)
+        return name.strip(), float(value) if is_number else value.strip()
     return name.strip(), value.strip() if isinstance(found, date | time) else found
 
 

@@ -19,6 +19,11 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.parametrize(("text", "value"), [(".8", 0.8), ("-.5", -0.5), (".8.1", ".8.1"), (".mp4", ".mp4"), ("8.", "8.")])
+def test_a_number_may_begin_with_its_point(text: str, value: float | str) -> None:
+    assert parse_assignment(f"gates.pair.similarity.min={text}") == ("gates.pair.similarity.min", value)
+
+
 @given(VALUES)
 def test_what_is_spelled_reads_back_as_the_same_value(value: object) -> None:
     found = parse_assignment(f"x={spelled(value)}")[1]
