@@ -5,6 +5,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from backend.domain import Anchor, Appearance, Embedding, Mask, Pair, Stage, Subject, digest
 
@@ -102,9 +103,11 @@ class Plan:
 
     def stage_key(self, stage: Stage) -> str:
         """Hash of a stage's name, version, settings and model ids; half of every work key of the stage."""
-        settings = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage) if f.compare}  # pyright: ignore[reportArgumentType]
-        models = tuple((role, self.model_ids.get(role, "")) for role in sorted(stage.roles))
-        return digest((stage.name, stage.version, settings, models), num_bytes=8)
+        return digest((stage.name, stage.version, settings_of(stage), self.models_of(stage)), num_bytes=8)
+
+    def models_of(self, stage: Stage) -> tuple[tuple[str, str], ...]:
+        """The stage's roles, by name, and the id of each one's model."""
+        return tuple((role, self.model_ids.get(role, "")) for role in sorted(stage.roles))
 
     def gates(self) -> tuple[Gate, ...]:
         return tuple(gate for step in self.steps for gate in step.gates)
@@ -137,3 +140,8 @@ class Plan:
 
         steps = tuple(Step(step.stage, tuple(map(told, step.gates))) for step in self.steps)
         return dataclasses.replace(self, steps=steps)
+
+
+def settings_of(stage: Stage) -> dict[str, Any]:
+    """What a stage was told that changes its results, by name."""
+    return {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage) if f.compare}  # pyright: ignore[reportArgumentType]

@@ -3,10 +3,10 @@
 They are also the lines of `export manifest`: one field here is one field there (docs/export-manifest.md).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from backend.api import ExportSummary
 from backend.domain import ArtifactStore, Box
@@ -209,6 +209,16 @@ class ExportClip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportStage:
+    """A stage that the rows went through: its version, its settings by name, and the model of each of its roles."""
+
+    name: str
+    version: int
+    settings: Mapping[str, Any]
+    models: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportAbout:
     """Where an export comes from. Holds no time and no path, so that equal data give equal bytes."""
 
@@ -223,6 +233,8 @@ class ExportAbout:
     split: str = ""
     gates: tuple[str, ...] = ()
     """The gates that held, in words: `pair.similarity >= 0.7`."""
+    stages: tuple[ExportStage, ...] = ()
+    """In the recipe's order."""
     left_out: tuple[tuple[str, int], ...] = ()
     """Reason and number of the pairs that were not exported."""
     catalog_hash: str = ""

@@ -2,13 +2,14 @@
 
 import dataclasses
 import importlib.metadata
+import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from backend.api import ExportSummary
-from backend.domain import SettingsError
+from backend.domain import SettingsError, Stage
 from backend.engine.context import load
-from backend.engine.plan import Plan
+from backend.engine.plan import Plan, settings_of
 from backend.exports import EXPORTS
 from backend.exports.licences import strictest
 from backend.exports.rows import (
@@ -20,6 +21,7 @@ from backend.exports.rows import (
     ExportSample,
     ExportScore,
     ExportSide,
+    ExportStage,
     ExportVideo,
 )
 from backend.exports.split import identities
@@ -105,6 +107,7 @@ def export(
         where=where,
         split=split,
         gates=tuple(dict.fromkeys(gate.words for gate in plan.gates())),
+        stages=tuple(_stage(plan, step.stage) for step in plan.steps),
         left_out=(*chosen, *sorted(permitted.left_out.items())),
         catalog_hash=now.catalog_hash(),
     )
@@ -127,6 +130,11 @@ def export(
         ),
     )
     return exporter.write(rows, out=out, artifacts=artifacts)
+
+
+def _stage(plan: Plan, stage: Stage) -> ExportStage:
+    told = json.loads(json.dumps(settings_of(stage)))  # a reader gets lists where there were tuples
+    return ExportStage(name=stage.name, version=stage.version, settings=told, models=plan.models_of(stage))
 
 
 def run_export(ticket: JobTicket, *, write: Callable[[], ExportSummary]) -> str:

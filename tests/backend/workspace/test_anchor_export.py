@@ -152,3 +152,15 @@ def test_a_trial_says_what_machines_took_the_anchor_for(project: Workspace) -> N
     assert len(trials) == 3
     assert {label for trial in trials for _, label in trial.suggested} <= {"front", "back"}
     assert all(trial.suggested[0][0] == "viewpoint" for trial in trials)
+
+
+def test_an_export_tells_what_each_stage_was_told(project: Workspace, tmp_path: Path) -> None:
+    """Its version, settings and models: those of the work keys that the rows were made under."""
+    project.export(format="manifest", out=str(tmp_path / "out"))
+    told = {stage.name: stage for stage in read_manifest(tmp_path / "out").about.stages}
+    assert list(told) == [step.stage.name for step in project.plan.steps]
+    assert told["assemble_samples"].settings == {"max_references": 3, "max_subjects": 3}
+    for step in project.plan.steps:
+        stage = told[step.stage.name]
+        assert set(dict(stage.models)) == set(step.stage.roles)
+        assert stage.version == step.stage.version
