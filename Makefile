@@ -1,6 +1,7 @@
 # Subject Studio. `make demo` and `make test` do their own set-up.
 VIDEOS ?=
 PYTEST = .venv/bin/python -m pytest
+unexport PYTHONDONTWRITEBYTECODE  # where it is set every process compiles our modules anew
 
 .PHONY: help demo test check cluster bench experiments screenshots chaos thorough wheel package format clean
 

@@ -35,6 +35,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     return Places(runs=folder / "runs", worlds=folder / "worlds")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("experiment", "name", "cases"),
     [

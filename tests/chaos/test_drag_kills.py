@@ -63,6 +63,7 @@ def test_killed_drags_leave_what_was_saved(queue: Path, tmp_path: Path, long: bo
         assert found.is_right, found
 
 
+@pytest.mark.thorough
 def test_a_window_that_stores_every_move_is_found(queue: Path, tmp_path: Path) -> None:
     found = drag_and_kill(queue, tmp_path / "rater", "drag-eagerly", random.Random(6))
     assert not found.is_right

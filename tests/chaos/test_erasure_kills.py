@@ -83,6 +83,7 @@ def test_killed_erasures_are_finished_at_the_next_opening(kind: str, memory: Pat
     assert seen["done"] > seen["untouched"] > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "number", "stage"),

@@ -66,6 +66,7 @@ def test_killed_evaluation_ends_as_one_that_nobody_killed(
         assert ended == whole
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_scores_that_are_committed_apart_from_their_work_are_doubled(bench: tuple[Path, Path], tmp_path: Path) -> None:
     project = tmp_path / "apart"

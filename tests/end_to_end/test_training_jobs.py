@@ -193,6 +193,7 @@ def test_closing_the_project_stops_training_and_leaves_no_orphan(export: Path, p
         again.close()
 
 
+@pytest.mark.thorough
 def test_training_of_a_killed_owner_keeps_a_checkpoint_and_ends(export: Path, place: Path) -> None:
     command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(place)]
     owner = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -222,6 +223,7 @@ def test_training_of_a_killed_owner_keeps_a_checkpoint_and_ends(export: Path, pl
         again.close()
 
 
+@pytest.mark.thorough
 def test_service_of_a_closed_studio_stays_until_training_has_ended(export: Path, place: Path) -> None:
     script = (
         "import json, sys, time; from pathlib import Path; from backend.client import connect\n"
@@ -249,6 +251,7 @@ def test_service_of_a_closed_studio_stays_until_training_has_ended(export: Path,
         again.close()
 
 
+@pytest.mark.thorough
 def test_latents_and_videos_are_jobs_too(export: Path, place: Path, tmp_path: Path) -> None:
     project = Workspace(place, create=True)
     try:

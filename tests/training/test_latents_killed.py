@@ -77,6 +77,7 @@ def test_killed_amid_encoding_nothing_is_lost_or_done_twice(
             assert np.array_equal(one, other)
 
 
+@pytest.mark.thorough
 def test_latents_that_are_committed_apart_from_their_work_are_doubled(tmp_path: Path) -> None:
     export = made_export(tmp_path, videos=VIDEOS)
     process = started(export, "inline", "apart")

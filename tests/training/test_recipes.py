@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch.distributed as dist
 
+from tests.thorough import quick
 from tests.training.made_export import made_export
 from tests.training.made_run import trained
 from training.observe import read_metrics
@@ -39,9 +40,7 @@ def _one_group():
         dist.destroy_process_group()
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.thorough) for name in RECIPES]
-)
+@pytest.mark.parametrize("name", quick(SHORT, RECIPES))
 def test_a_recipe_makes_a_step_in_a_shrunken_shape(export: Path, tmp_path: Path, name: str) -> None:
     config = recipe(name)
     shape = "tiny_i2v" if SHAPES[config.model.shape]().takes_image_channels else "tiny"

@@ -25,6 +25,7 @@ from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
 from tests.backend.recipes import planted
 from tests.promises import Tally
+from tests.thorough import quick
 
 pytestmark = pytest.mark.slow
 
@@ -263,7 +264,7 @@ def test_moving_a_gate_hides_rows_and_runs_nothing_before_it(project: Project) -
     goal="equal hashes after 20 stops of each of 5 recipes",
     control="tests/backend/recipes/test_planted.py::test_a_run_that_is_not_taken_up_again_has_another_hash",
 )
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", quick(("full",), RECIPES))
 def test_a_run_that_is_interrupted_ends_as_one_that_is_not(
     recipe: str, project: Project, world: Path, tmp_path: Path, long: bool, tally: Tally
 ) -> None:
@@ -284,6 +285,7 @@ def test_a_run_that_is_interrupted_ends_as_one_that_is_not(
         assert is_equal
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_not_taken_up_again_has_another_hash(project: Project, world: Path, tmp_path: Path) -> None:
     whole = project.plan("phantom", ROLES)
     project.run(whole, ROLES)

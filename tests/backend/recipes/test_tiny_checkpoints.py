@@ -19,6 +19,7 @@ from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
 from tests.backend.stages.moving_things import MovingThings
+from tests.thorough import quick
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog,
     found.close()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", quick(("full",), RECIPES))
 def test_every_item_ends_in_a_named_state(
     recipe: str, models: dict[str, tuple[str, str]], catalog: tuple[Catalog, Path]
 ) -> None:
