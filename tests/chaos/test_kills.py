@@ -46,6 +46,7 @@ def test_killed_runs_lose_and_double_nothing(tmp_path: Path, long: bool, tally: 
     assert halfway, "no kill met a run that had committed something and had more to do"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_work_that_is_committed_apart_from_its_rows_is_doubled(tmp_path: Path) -> None:
     """Why rows and the keys of the work that made them are one transaction: killed between two, it is done again."""

@@ -34,6 +34,7 @@ def test_demo_finds_subjects_and_writes_an_offline_report(demo_project: Path) ->
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_demo_again_works_on_nothing(demo_project: Path, demo_films: Path) -> None:
     before = json.loads(run("verify", "--project", demo_project, "--json").stdout)

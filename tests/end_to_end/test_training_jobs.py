@@ -133,6 +133,7 @@ def test_run_is_trained_looked_at_and_compared_with_itself(export: Path, place: 
         project.close()
 
 
+@pytest.mark.thorough
 def test_cancelled_training_keeps_a_checkpoint_and_goes_on(export: Path, place: Path) -> None:
     project = Workspace(place, create=True)
     try:

@@ -34,7 +34,7 @@ GROUPS = [
     ("backup",),
     ("restore", "rebuild", "upgrade of the journal", "upgrade of the catalog", "evaluation"),
     ("erasure of footage", "erasure of a participant"),
-    ("checkpoint", "latents"),
+    pytest.param(("checkpoint", "latents"), marks=pytest.mark.thorough),
 ]
 
 pytestmark = pytest.mark.slow

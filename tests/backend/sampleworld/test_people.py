@@ -55,6 +55,7 @@ def is_found(grey: np.ndarray, face_px: float) -> bool:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_frontal_cascade_fires_on_95_percent_of_frontal_faces():
     rng = np.random.default_rng(5)
