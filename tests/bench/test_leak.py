@@ -15,6 +15,7 @@ from bench.experiments.worlds import singles
 GAP = 0.5  # of shares of videos; what was expected in docs/experiments.md
 
 
+@pytest.mark.thorough  # some three minutes of one core
 @pytest.mark.slow
 def test_in_pairs_leak_the_background_and_cross_pairs_do_not(tmp_path: Path) -> None:
     torch.set_num_threads(1)
