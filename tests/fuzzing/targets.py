@@ -24,8 +24,9 @@ from backend.client.wire import operations
 from backend.domain import Case, ImportRefused, StudioError
 from backend.domain.calibration import MetricCalibration, MetricFit, MetricWeight
 from backend.domain.studies import Estimate, StudyDesign, StudyItem, StudyMedia
+from backend.exports.folder import MANIFEST
 from backend.exports.label_studio import TOKEN, PushedTrial, read_annotations
-from backend.exports.manifest import FORMAT, FORMAT_VERSION, MANIFEST, line
+from backend.exports.manifest import FORMAT, FORMAT_VERSION, line
 from backend.exports.opens2v_rows import read_opens2v
 from backend.exports.reader import REQUIRED, read_manifest
 from backend.exports.removed import REMOVED, read_removed
