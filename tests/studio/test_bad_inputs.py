@@ -41,11 +41,17 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
         yield opened
 
 
-def judge(qtbot, window: Window, judged: int) -> None:
-    """Waits for pair `judged` + 1 and gives a verdict."""
+def shown(qtbot, window: Window, judged: int) -> JudgePage:
+    """The page, once pair `judged` + 1 is on it."""
     page = window.page
     assert isinstance(page, JudgePage)
     qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and page.session.judged == judged, timeout=30_000)
+    return page
+
+
+def judge(qtbot, window: Window, judged: int) -> None:
+    """Waits for pair `judged` + 1 and gives a verdict."""
+    page = shown(qtbot, window, judged)
     QTest.keyClick(page, Qt.Key.Key_2)
     qtbot.waitUntil(lambda: page.session.judged == judged + 1, timeout=30_000)
 
@@ -57,6 +63,7 @@ def test_a_project_that_is_moved_away_keeps_votes_waiting_and_takes_them_when_it
     with served_window(workspace, tmp_path, "verify") as window:
         judge(qtbot, window, 0)
         qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        shown(qtbot, window, 1)
         project.rename(away)
         judge(qtbot, window, 1)
         qtbot.waitUntil(lambda: "1" in window.rail.chip.text(), timeout=30_000)
@@ -75,6 +82,7 @@ def test_a_project_that_is_deleted_is_told_and_what_was_judged_stays_on_this_dis
     with served_window(workspace, tmp_path, "verify") as window:
         judge(qtbot, window, 0)
         qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        shown(qtbot, window, 1)
         shutil.rmtree(workspace.layout.root)
         judge(qtbot, window, 1)
         qtbot.waitUntil(lambda: "1 vote waiting" in window.rail.chip.text(), timeout=30_000)
