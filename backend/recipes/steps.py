@@ -74,10 +74,10 @@ def subjects() -> Step:
     """S12 to S16: Phantom-Data's boxes, and what can be seen of a box without asking a model."""
     return step(
         "find_subjects",
-        gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
-        gate("appearance.area_fraction", "<=", 0.90, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
-        gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.1"),
-        gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.1"),
+        gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.2.1: 4 to 90 % of the frame"),
+        gate("appearance.area_fraction", "<=", 0.90, "Phantom-Data, section 4.2.1: 4 to 90 % of the frame"),
+        gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.2.1"),
+        gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.2.1"),
         gate(
             "appearance.completeness",
             ">=",
@@ -121,9 +121,9 @@ def across() -> tuple[Step, ...]:
     return (
         step(
             "find_picture_subjects",
-            gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.1: 4 to 90 % of the frame"),
-            gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.1"),
-            gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.1"),
+            gate("appearance.area_fraction", ">=", 0.04, "Phantom-Data, section 4.2.1: 4 to 90 % of the frame"),
+            gate("appearance.min_side_px", ">=", 128, "Phantom-Data, section 4.2.1"),
+            gate("appearance.max_iou", "<=", 0.8, "Phantom-Data, section 4.2.1"),
         ),
         step("build_banks"),
         step(
@@ -142,15 +142,15 @@ def across() -> tuple[Step, ...]:
 def verification() -> tuple[Step, ...]:
     """S27: a judge's word on identity and context, criterion by criterion; what it cannot tell is left to people."""
     asked = (
-        gate("pair.judged_identity", ">=", 1.0, "Phantom-Data, section 4.2.4: no criterion denied"),
-        gate("pair.judged_context", ">=", 1.0, "Phantom-Data, section 4.2.4: surroundings that differ"),
+        gate("pair.judged_identity", ">=", 1.0, "Phantom-Data, section 4.2.3: no criterion denied"),
+        gate("pair.judged_context", ">=", 1.0, "Phantom-Data, section 4.2.3: surroundings that differ"),
     )
     return (step("verify_pairs", *asked), step("verify_pairs_across", *asked))
 
 
 def subject_check() -> Step:
     """S15 to S17: a judge's word on whether a cut-out shows one whole thing, and the one that its phrase names."""
-    asked = "Phantom-Data, section 4.1: InternVL checks completeness, specificity and the phrase"
+    asked = "Phantom-Data, section 4.2.1: InternVL checks completeness, specificity and the phrase"
     return step(
         "verify_subjects",
         gate("appearance.judged_complete", ">=", 1.0, asked),

@@ -37,7 +37,7 @@ from backend.studies.forms import load_form
 
 PAIR_FORM = "pair_criteria"
 IDENTITY: Mapping[str, tuple[str, ...]] = {"human": ("face",), "animal": ("markings",)}
-"""What makes one identity, by the domain of the subject (Phantom-Data, section 4.2.4); of things OF_THINGS does."""
+"""What makes one identity, by the domain of the subject (Phantom-Data, section 4.2.3); of things OF_THINGS does."""
 OF_THINGS = ("colour", "packaging", "text")
 CONTEXT = ("scene", "pose")
 FULL_BODY_ASPECT = 1.6

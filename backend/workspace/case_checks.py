@@ -9,7 +9,7 @@ from backend.store.artifacts import Artifacts
 from backend.workspace.case_approving import PutUp
 from backend.workspace.snapshot import Snapshot
 
-LEAST_SIDE_PX = 128  # Phantom-Data, section 4.1: the smallest subject that becomes a reference
+LEAST_SIDE_PX = 128  # Phantom-Data, section 4.2.1: the smallest subject that becomes a reference
 NAMED, SIDE, INSIDE, KEPT = "references_named", "min_side_px", "references_inside", "clip_kept"
 
 
