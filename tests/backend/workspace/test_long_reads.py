@@ -2,18 +2,17 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from backend.api import ExportSummary
-from backend.domain import VERIFY_STUDY
+from backend.domain import VERIFY_STUDY, ArtifactStore
 from backend.exports import EXPORTS
-from backend.exports.rows import ExportPair, ExportVideo
+from backend.exports.rows import ExportRows
 from backend.store.artifacts import Artifacts
 from backend.workspace import Workspace, reporting
 from tests.backend.workspace.conftest import curated
@@ -30,12 +29,12 @@ class HeldExport:
 
     whole_clips = False
 
-    def write(self, pairs: Sequence[ExportPair], videos: Sequence[ExportVideo], *, out: Path, **_: Any) -> ExportSummary:
+    def write(self, rows: ExportRows, *, out: Path, artifacts: ArtifactStore) -> ExportSummary:
         asked.set()
         assert go_on.wait(3 * ANSWER_S)
         manifest = out.with_suffix(".sha256")
         manifest.touch()
-        return ExportSummary(out=str(out), format="held", pairs=len(pairs), files=0, manifest=str(manifest))
+        return ExportSummary(out=str(out), format="held", pairs=len(list(rows.pairs)), files=0, manifest=str(manifest))
 
 
 @pytest.fixture
