@@ -19,6 +19,7 @@ def one_thread() -> None:
     cv2.setNumThreads(1)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_planner_and_scripts_give_the_same_values(tmp_path: Path) -> None:
     work = evaluation_models.opened(evaluation_models.prepared(tmp_path / "work", num_clips=1, num_frames=NUM_FRAMES))

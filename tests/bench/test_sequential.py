@@ -12,6 +12,7 @@ def test_votes_between_looks_are_read_from_what_grows_as_votes_do() -> None:
     assert votes_for(2 / 300**0.5, marks, widths, 10) == pytest.approx(300)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_chosen_pairs_need_fewer_votes_for_the_same_width_and_intervals_still_hold() -> None:
     panel = Panel(strengths=(3.0, 1.8, 0.6, -0.6, -1.8, -3.0))

@@ -5,6 +5,7 @@ import pytest
 from bench.studies import coverage, interior
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_intervals_hold_planted_rankings_ties_weights_and_rater_qualities() -> None:
     found = coverage(200, 200)

@@ -159,6 +159,7 @@ def test_cancelled_training_keeps_a_checkpoint_and_goes_on(export: Path, place: 
         project.close()
 
 
+@pytest.mark.thorough
 def test_killed_child_fails_its_job_and_nothing_else(export: Path, place: Path) -> None:
     project = Workspace(place, create=True)
     try:

@@ -30,9 +30,11 @@ GROUPS = [
     STORES,
     ("votes",),
     ("export",),
-    ("report",),
+    pytest.param(("report",), marks=pytest.mark.thorough),
     ("backup",),
-    ("restore", "rebuild", "upgrade of the journal", "upgrade of the catalog", "evaluation"),
+    pytest.param(
+        ("restore", "rebuild", "upgrade of the journal", "upgrade of the catalog", "evaluation"), marks=pytest.mark.thorough
+    ),
     ("erasure of footage", "erasure of a participant"),
     pytest.param(("checkpoint", "latents"), marks=pytest.mark.thorough),
 ]

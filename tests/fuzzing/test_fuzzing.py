@@ -38,6 +38,7 @@ def test_no_reader_fails_in_another_way_than_it_says(tmp_path: Path, long: bool,
     assert failed == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_planted_fault_is_found(tmp_path: Path) -> None:
     codes, _ = hunt(tmp_path, "planted", "-runs=400000", "-seed=1")

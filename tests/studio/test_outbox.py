@@ -371,6 +371,7 @@ def test_all_that_was_said_arrives_once():
     run_state_machine_as_test(Syncing, settings=QUICK)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.promise(
     "what was said arrives once, whatever requests are lost, doubled, late or overtaken",

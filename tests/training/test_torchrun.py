@@ -32,6 +32,7 @@ def alone(tmp_path_factory):
     return export, folder / "alone"
 
 
+@pytest.mark.thorough
 def test_two_ranks_of_torchrun_make_the_steps_of_one_process(alone, tmp_path):
     export, one = alone
     settings = [part for each in (*SMALL, *STEPS) for part in ("--set", each)]

@@ -87,6 +87,7 @@ def test_ills_of_a_decoder_stay_in_its_child(tmp_path: Path, tally: Tally) -> No
         assert lives_on
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_without_the_limits_the_same_ills_are_not_stopped(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("x")

@@ -44,8 +44,8 @@ def test_command_that_refuses_gives_its_sentence(tmp_path: Path) -> None:
     assert refused.value.kind == "project"
     with pytest.raises(StudioError, match=r"(?s)status ended with exit code 2.*No such option"):
         run_command(Heard().ticket, command=("status", "--projekt=x"))
-    with pytest.raises(StudioError, match="there is no recipe 'tinny'; did you mean tiny"):
-        tell(("recipes", "tinny"))
+    with pytest.raises(StudioError, match="there is no project in"):
+        tell(("status", f"--project={tmp_path}"))
 
 
 @pytest.mark.parametrize("grace_s", [60.0, 0.0])
