@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import pytest
 
+from backend.cli.training import recipes
+from backend.domain import SettingsError
 from backend.domain.jobs import JobField
 from backend.settings import parse_assignment
 from training.config import TrainConfig, differences, with_settings
@@ -64,3 +66,8 @@ def test_types_and_meanings_come_of_the_definition() -> None:
         JobField(name="is_odd", type="boolean", default="true"),
         JobField(name="inner.level", type="choice", default="low", choices=("low", "high")),
     )
+
+
+def test_a_misspelled_recipe_is_told_the_nearest_one() -> None:
+    with pytest.raises(SettingsError, match="there is no recipe 'tinny'; did you mean tiny"):
+        recipes("tinny")
