@@ -12,6 +12,7 @@ import pytest
 ENDED = {"ok", "ok_with_warning", "filtered", "skipped"}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.real
 def test_every_bad_file_ends_as_expected(real_media: Path, tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     opened.close()
 
 
-@pytest.fixture(params=["in process", "over http"])
+@pytest.fixture(params=[pytest.param("in process", marks=pytest.mark.thorough), "over http"])
 def api(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[Api]:
-    """The same suite on both transports."""
+    """The same suite on both transports: over HTTP the same workspace answers, so that this one is always tried."""
     if request.param == "in process":
         yield cast(Api, workspace)
         return
