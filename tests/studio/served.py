@@ -13,9 +13,11 @@ from backend.service import serving
 from backend.workspace import Workspace
 from bench.studio_queue import PlantQueue, plant
 from studio.app import open_window
+from studio.link import Link
 from studio.window import Window
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.toy_project import plan, write_toy_video
+from tests.studio.slow import Away
 
 
 @contextmanager
@@ -80,6 +82,18 @@ def window_over(service: Service, folder: Path, page: str, *, rater: str = "ann"
         for used in (api, shown.link.api):
             if isinstance(used, RemoteApi):
                 used.close()
+
+
+@contextmanager
+def away(link: Link) -> Iterator[None]:
+    """The service does not answer, and cannot be found anew, until the block ends; then what waits is sent."""
+    api, revive = link.api, link._revive
+    link.api, link._revive = cast(Api, Away()), None
+    try:
+        yield
+    finally:
+        link.api, link._revive = api, revive
+        link._sync.wake()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,15 +13,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
 
-from backend.api import Api
-from backend.domain import Caption, Context, Item, Ok, Resources, Result, ServiceError, Video
+from backend.domain import Caption, Context, Item, Ok, Resources, Result, Video
 from backend.engine.plan import Step
 from backend.media.writer import write_video
 from backend.workspace import Workspace
 from studio.pages.jobs import JobsPage
 from studio.pages.jobs_layout import FORM, JOB
 from studio.window import Window
-from tests.studio.served import served_window, toy_workspace
+from tests.studio.served import away, served_window, toy_workspace
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 pytestmark = pytest.mark.slow
@@ -43,19 +42,6 @@ class WaitForWord:
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         assert go_on.wait(60), "nobody told the stage to go on"
         return [Ok(item.id, ()) for item in items]
-
-
-class Away:
-    """A service that cannot be reached, as the client says it."""
-
-    def __init__(self, remote: object) -> None:
-        self._remote = remote
-
-    def __getattr__(self, name: str) -> object:
-        def refuse(**_: object) -> None:
-            raise ServiceError(f"{name}: the service does not answer")
-
-        return refuse
 
 
 @pytest.fixture
@@ -325,14 +311,13 @@ def test_a_running_job_is_cancelled_and_nothing_is_asked_once_the_page_is_left(q
 
 def test_a_service_that_is_away_is_told_by_a_chip_and_comes_back(qtbot, workspace: Workspace, tmp_path: Path) -> None:
     with shown(qtbot, workspace, tmp_path) as page:
-        remote, jobs = page.link.api, page.session.jobs
+        jobs = page.session.jobs
         assert not page.layout_of.trouble.isVisible()
-        page.link.api = cast(Api, Away(remote))
-        page.feed.hurry()
-        qtbot.waitUntil(page.layout_of.trouble.isVisible, timeout=10_000)
-        assert page.session.jobs == jobs, "what was known stays on the screen"
-        assert QApplication.activeModalWidget() is None
-        assert page.layout_of.jobs.isVisible()
-        page.link.api = remote
+        with away(page.link):
+            page.feed.hurry()
+            qtbot.waitUntil(page.layout_of.trouble.isVisible, timeout=10_000)
+            assert page.session.jobs == jobs, "what was known stays on the screen"
+            assert QApplication.activeModalWidget() is None
+            assert page.layout_of.jobs.isVisible()
         page.feed.hurry()
         qtbot.waitUntil(lambda: not page.layout_of.trouble.isVisible(), timeout=10_000)

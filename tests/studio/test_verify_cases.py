@@ -9,7 +9,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from backend.api import Api
 from backend.domain import CASES_STUDY
 from backend.domain.corrections import Correction
 from backend.workspace import Workspace
@@ -18,8 +17,8 @@ from studio.pages.verify import VerifyPage
 from studio.sessions.verify import Phase
 from studio.window import Window
 from tests.metrics.made_cases import case, written
-from tests.studio.served import served_window
-from tests.studio.test_verify_modes import CTRL, Away
+from tests.studio.served import away, served_window
+from tests.studio.test_verify_modes import CTRL
 
 pytestmark = pytest.mark.slow  # each opens a window over a service
 
@@ -98,14 +97,11 @@ def test_a_prompt_without_a_service_waits_here_and_the_next_case_is_judged(
 ) -> None:
     with cases_page(qtbot, workspace, tmp_path) as page:
         qtbot.waitUntil(lambda: len(page.session.upcoming) == 2, timeout=30_000)
-        api = page.link.api
-        page.link.api = cast(Api, Away())
-        rewrite(page, "A grey cup on a table.")
-        qtbot.waitUntil(shows(page, "Two cups."), timeout=15_000)
-        assert "Saved on this machine" in cast(Window, page.window()).banner_words.text()
-        assert prompts(workspace, tmp_path)[0] == "A cup."
-        page.link.api = api
-        page.link._sync.wake()
+        with away(page.link):
+            rewrite(page, "A grey cup on a table.")
+            qtbot.waitUntil(shows(page, "Two cups."), timeout=15_000)
+            assert "Saved on this machine" in cast(Window, page.window()).banner_words.text()
+            assert prompts(workspace, tmp_path)[0] == "A cup."
         qtbot.waitUntil(shows(page, "A grey cup on a table."), timeout=15_000)
         assert prompts(workspace, tmp_path)[0] == "A grey cup on a table."
 

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
-from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ServiceError
+from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY
 from backend.domain.corrections import Correction
 from backend.engine.plan import Plan, Step
 from backend.geometry import rle
@@ -24,7 +24,7 @@ from studio.window import Window
 from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_anchor_export import PlantSides
 from tests.backend.workspace.toy_project import plan, write_toy_video
-from tests.studio.served import served_window, toy_workspace
+from tests.studio.served import away, served_window, toy_workspace
 
 pytestmark = pytest.mark.slow  # together they take too long for the fast run
 
@@ -239,16 +239,6 @@ def test_everything_in_the_editor_has_a_name(qtbot, page: VerifyPage) -> None:
     page.editor.pane.grab()
 
 
-class Away:
-    """A service that does not answer."""
-
-    def __getattr__(self, name: str):
-        def call(**_: object) -> None:
-            raise ServiceError(f"the service does not answer {name}")
-
-        return call
-
-
 @pytest.mark.slow
 def test_a_correction_without_a_service_is_kept_here_and_arrives_when_it_is_back(qtbot, tmp_path: Path) -> None:
     with toy_workspace(tmp_path) as workspace, served_window(workspace, tmp_path, "verify") as window:
@@ -258,15 +248,12 @@ def test_a_correction_without_a_service_is_kept_here_and_arrives_when_it_is_back
         held = page.session.current
         assert held is not None
         open_editor(qtbot, page)
-        api = page.link.api
-        page.link.api = cast(Api, Away())
-        page.editor.phrase.setText("a cup 12")
-        save(qtbot, page)
-        assert "Saved on this machine" in window.banner_words.text()
-        assert [one.text for one in page.link.outbox.unsent(of=Correction)] == ["a cup 12"]
-        assert workspace.pair(pair_id=held.trial.item_id).phrase == "a red mug"
-        page.link.api = api
-        page.link._sync.wake()
+        with away(page.link):
+            page.editor.phrase.setText("a cup 12")
+            save(qtbot, page)
+            assert "Saved on this machine" in window.banner_words.text()
+            assert [one.text for one in page.link.outbox.unsent(of=Correction)] == ["a cup 12"]
+            assert workspace.pair(pair_id=held.trial.item_id).phrase == "a red mug"
         qtbot.waitUntil(lambda: workspace.pair(pair_id=held.trial.item_id).phrase == "a cup 12", timeout=15_000)
         qtbot.waitUntil(lambda: not page._waiting and page.session.phase is Phase.JUDGING, timeout=30_000)
         assert page.session.current is held
