@@ -15,9 +15,9 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 	elif [ $$code -ne 0 ]; then exit $$code; fi  # 3: nothing was curated
 
 test: check  ## everything: checks, fast tests, slow tests side by side, then browser and server tests one by one, types of tests beside them
-	$(PYTEST) -q -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15
+	tests/part.sh -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15
 	@.venv/bin/pyright tests & types=$$!; \
-	$(PYTEST) -q -m "browser or server" --durations=15; code=$$?; wait $$types && exit $$code
+	tests/part.sh -m "browser or server" --durations=15; code=$$?; wait $$types && exit $$code
 
 check:  ## ruff, pyright, import contracts, fast tests
 	@sh packaging/setup.sh dev
@@ -25,7 +25,7 @@ check:  ## ruff, pyright, import contracts, fast tests
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/pyright --threads 2 studio backend training metrics bench
-	$(PYTEST) -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu" --durations=25
+	tests/part.sh -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser and not server and not gpu" --durations=25
 
 cluster:  ## tests of the Ray engine, on a cluster of this machine; installs Ray
 	@sh packaging/setup.sh dev,cluster
