@@ -27,6 +27,7 @@ from backend.engine.chain import Feed
 from backend.engine.children import Threads, become_child, death_of
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.engine.crew_folder import CrewFolder
+from backend.engine.patience import Patience
 from backend.engine.work import Batch, Outcome, work_on
 from backend.models.borders import Interrupted, border, watched
 
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2  # batches at a worker: one worked on, one waiting, so that it never idles while the owner commits
 DEATHS = 2  # of a single item before it fails
-SECONDS_PER_ITEM = 120.0  # a batch that takes longer is taken for hung
-START_S = 60.0  # to spawn and import; torch alone takes 3 s, a busy machine many times that
+SECONDS_PER_ITEM = 120.0  # as `Patience` counts them; a batch that takes longer is taken for hung
+START_S = 60.0  # the same, to spawn and import; torch alone takes 3 s
 READY = "ready"
 CANCEL = "cancel"
 SIGN_S = 5.0  # between signs of life of a worker that waits for a model
@@ -83,10 +84,15 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     stderr: Path
+    patience: Patience
     batches: deque[Batch] = field(default_factory=deque)
     ready: bool = False
     called_off_s: float | None = None
-    since: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> None:
+        """Counts anew what its current batch takes."""
+        assert self.process.pid is not None, "a started process has a number"
+        self.patience = Patience(self.process.pid)
 
 
 class Process:
@@ -115,15 +121,17 @@ class Process:
                 return
             if cancelled.is_set():
                 self._call_off(busy)
-            ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], timeout=0.5)
+            wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], timeout=0.5)
             for worker in busy:
-                if worker.pipe in ready and (outcome := self._receive(worker)) is not None:
-                    worker.since = time.monotonic()
+                fault = None
+                # Asked now, not before: whoever takes an outcome may have been long about it.
+                if worker.pipe.poll() and (outcome := self._receive(worker)) is not None:
+                    worker.begin()
                     if isinstance(outcome, Outcome):
                         yield worker.batches.popleft(), outcome
                     worker.ready = True
-                elif not worker.process.is_alive() or self._hangs(worker) or _stays(worker):
-                    yield from self._bury(worker, again, deaths)
+                elif not worker.process.is_alive() or (fault := self._fault(worker)) or _stays(worker):
+                    yield from self._bury(worker, again, deaths, fault)
 
     def committed(self) -> None:
         """Nothing is kept elsewhere."""
@@ -154,11 +162,12 @@ class Process:
         with Threads():
             process.start()
         theirs.close()
-        return _Worker(process, ours, stderr)
+        assert process.pid is not None, "a started process has a number"
+        return _Worker(process, ours, stderr, Patience(process.pid))
 
     def _give(self, worker: _Worker, batch: Batch) -> None:
         if not worker.batches:
-            worker.since = time.monotonic()
+            worker.begin()
         worker.batches.append(batch)
         try:
             worker.pipe.send(batch)
@@ -179,14 +188,18 @@ class Process:
         except (EOFError, ConnectionResetError):
             return None
 
-    def _hangs(self, worker: _Worker) -> bool:
+    def _fault(self, worker: _Worker) -> str | None:
         limit = self._seconds_per_item * len(worker.batches[0].items) if worker.ready else START_S
-        return time.monotonic() - worker.since > limit
+        return worker.patience.fault(limit)
 
-    def _bury(self, worker: _Worker, again: deque[Batch], deaths: dict[str, int]) -> Iterator[tuple[Batch, Outcome]]:
-        """Replaces a dead or hung worker; its current batch is bisected or, alone for the second time, fails."""
-        hung = worker.process.is_alive()
-        if hung:
+    def _bury(
+        self, worker: _Worker, again: deque[Batch], deaths: dict[str, int], fault: str | None
+    ) -> Iterator[tuple[Batch, Outcome]]:
+        """Replaces a dead or hung worker; its current batch is bisected or, alone for the second time, fails.
+
+        `fault` says how long a hung one took.
+        """
+        if worker.process.is_alive():
             worker.process.kill()
         worker.process.join()
         worker.pipe.close()
@@ -205,10 +218,10 @@ class Process:
         if deaths[key] < DEATHS:
             again.append(suspect)
             return
-        kind = "timeout" if hung else "crash"
-        how = f"took more than {self._seconds_per_item:.0f} s" if hung else death_of(worker.process.exitcode)
+        kind = "timeout" if fault else "crash"
+        how = fault or death_of(worker.process.exitcode)
         tail = worker.stderr.read_text(errors="replace")[-500:].strip() if worker.stderr.exists() else ""
-        mend = "; if the machine was busy, try it again with `curate --retry-failed`" if hung else ""
+        mend = "; try it again with `curate --retry-failed`" if fault else ""
         message = f"{suspect.stage.name} {how}, twice{mend}" + (f"; stderr: {tail}" if tail else "")
         yield suspect, Outcome(notes=(Failed(culprit, kind, message),), tables={}, seconds=0.0)
 

@@ -28,6 +28,7 @@ VERDICTS = {
     "exit": "crash",
     "kill": "crash",
     "hang": "timeout",
+    "plod": "ok",
 }
 """What happens, and the state or the kind of failure that the item must end in."""
 MIX = (
@@ -75,6 +76,12 @@ class Suffer:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "hang":
                 time.sleep(600)
+            case "plod":  # as beside many others: a fifth of a second's work in three seconds
+                for _ in range(12):
+                    until_s = time.process_time() + 0.02
+                    while time.process_time() < until_s:
+                        pass
+                    time.sleep(0.23)
             case "waits":  # as a model does between two passes, or a reader between two frames
                 for _ in range(6000):
                     time.sleep(0.1)

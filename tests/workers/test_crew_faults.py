@@ -59,6 +59,10 @@ def test_a_mix_of_faults_ends_in_the_right_verdicts(crew: Process, long: bool, t
     assert lost == []
 
 
+def test_work_that_seldom_gets_a_processor_is_waited_for(crew: Process) -> None:
+    assert wrong(verdicts(crew, batches(["plod"], size=1)), ["plod"]) == []
+
+
 def test_a_crew_of_the_owner_itself_dies_of_its_first_fault(settings: WorkerSettings) -> None:
     """Who works without workers: the check sees items without an end, and a verdict that is not the one that was due."""
     child = os.fork()

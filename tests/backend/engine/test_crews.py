@@ -44,7 +44,7 @@ def test_inline_one_failing_item_leaves_its_neighbours(
         ("segfault", "crash", "SIGSEGV"),
         ("segfault", "crash", "about to die"),
         ("exit", "crash", "exit code 7"),
-        ("hang", "timeout", "more than 3 s"),
+        ("hang", "timeout", "stood still for more than 3 s"),
     ],
 )
 def test_process_quarantines_the_culprit(
