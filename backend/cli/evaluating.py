@@ -240,7 +240,7 @@ def show_forecast(found: CostForecast, *, as_json: bool) -> None:
 
 
 def show_rows(rows: tuple[EvaluationRow, ...], metrics: tuple[str, ...]) -> None:
-    """A line a metric: mean over the videos that have a value, and how many ended in which other state."""
+    """A line a metric: mean over the videos that have a value, and how many ended in which other state; then why, a line a video and reason."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     shown = [name for name in COLUMNS if any(row.state == name.replace(" ", "_") for row in rows)]
     for name in ("metric", "mean", "scored", *shown):
@@ -252,8 +252,11 @@ def show_rows(rows: tuple[EvaluationRow, ...], metrics: tuple[str, ...]) -> None
         mean = f"{sum(values) / len(values):.4f}" if values else "–"
         table.add_row(metric, mean, str(len(values)), *(str(count) if count else "" for count in states))
     Console(width=110).print(table)
-    problems = [row for row in rows if row.state in WANTING]
-    for row in problems[:SHOWN_PROBLEMS]:
-        say(f"  {row.case_id} (seed {row.seed}), {row.metric}: {row.reason}")
+    problems: dict[tuple[str, int, str | None], list[str]] = {}
+    for row in rows:
+        if row.state in WANTING:
+            problems.setdefault((row.case_id, row.seed, row.reason), []).append(row.metric)
+    for (case_id, seed, reason), lacking in [*problems.items()][:SHOWN_PROBLEMS]:
+        say(f"  {case_id} (seed {seed}), {', '.join(lacking)}: {reason}")
     if len(problems) > SHOWN_PROBLEMS:
         say(f"  … and {len(problems) - SHOWN_PROBLEMS} more; --json gives them all")
