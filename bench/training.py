@@ -29,10 +29,11 @@ from training.config import Model, Parallel, TrainConfig
 from training.flow import TIMESTEPS, noised, velocity
 from training.guidance import GuidanceChain
 from training.layout import Segment
+from training.model import build
 from training.observe import read_metrics
 from training.parallel import World, parallelize
 from training.sampling import GuidedModel, Sampler, denoise
-from training.shapes import WanShape, build, forward_flops, tiny, wan_1_3b
+from training.shapes import WanShape, forward_flops, tiny, wan_1_3b
 from training.trainer import BACKWARD
 
 REPEATS = 3

@@ -14,9 +14,9 @@ from training.data.latents import EMPTY_TEXT, Encoded
 from training.data.modes import Example
 from training.data.shards import Entry
 from training.loading import load_transformer
-from training.model import S2VTransformer
+from training.model import S2VTransformer, build
 from training.positions import position_scheme
-from training.shapes import SHAPES, WanShape, build
+from training.shapes import SHAPES, WanShape
 
 RUN = "run:"
 EXPORT = "export"

@@ -1,22 +1,19 @@
-"""What a batch is generated from, what of it is left out at random in training, and how it becomes a sequence.
+"""What a batch is generated from, what of it can be left out, and how it becomes a sequence.
 
 Shapes: B samples, L text tokens, I image tokens, A channels of an encoder, C channels of latents, T H W of a latent, W frames of
 a window of sound.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 import torch
 
-from training.guidance import CONDITIONS, Dropped
-from training.layout import ANCHOR_ROLES, WAN_PATCH, PositionScheme, Segment, SequenceLayout, clip_segments
+from training.guidance import Dropped
+from training.layout import WAN_PATCH, PositionScheme, Segment, SequenceLayout, clip_segments
 from training.model import AnchorCache, S2VTransformer
 from training.shapes import MASK_CHANNELS
-
-PREFIX_LATENTS = 4  # Gloria, section 4.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,41 +159,6 @@ def encode_each(
     Pictures as frames of one clip would lose all but one in four: a causal video VAE packs four frames into a latent.
     """
     return tuple(encode(picture[:, :, None]) for picture in pictures)
-
-
-@dataclass(frozen=True, slots=True)
-class DropoutPlan:
-    """What to leave out of a sample in training, so that guidance has seen every forward it makes.
-
-    Outcomes exclude each other; what remains to 1 leaves nothing out. Raises ValueError for an unknown condition or more than 1.
-    """
-
-    outcomes: tuple[tuple[tuple[str, ...], float], ...] = ()
-
-    def __post_init__(self) -> None:
-        unknown = sorted({name for names, _ in self.outcomes for name in names} - set(CONDITIONS))
-        if unknown:
-            raise ValueError(f"no condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}")
-        chances = [chance for _, chance in self.outcomes]
-        if any(chance < 0 for chance in chances) or sum(chances) > 1 + 1e-9:
-            raise ValueError(f"probabilities of {chances} are no shares of 1")
-
-    def draw(self, samples: int, rng: np.random.Generator) -> tuple[Dropped, ...]:
-        """For each sample, what is left out."""
-        borders = np.cumsum([chance for _, chance in self.outcomes])
-        found = np.searchsorted(borders, rng.random(samples), side="right")
-        sets = [frozenset(names) for names, _ in self.outcomes] + [Dropped()]
-        return tuple(sets[index] for index in found)
-
-
-DROPOUT: Mapping[str, DropoutPlan] = {
-    "none": DropoutPlan(),
-    # Phantom trains for three forwards and does not say how; our choice
-    "phantom": DropoutPlan(((("text",), 0.1), (("reference",), 0.1), (("text", "reference"), 0.1))),
-    "kaleido": DropoutPlan(((("text",), 0.1),)),  # Kaleido's code: ucg_rate 0.1, references always given
-    # Gloria, section 4.4: text and audio, probability not legible; our choice. Anchors so that they can be left out
-    "gloria": DropoutPlan(((("text",), 0.1), (("audio",), 0.1), (("text", "audio"), 0.1), (ANCHOR_ROLES, 0.1))),
-}
 
 
 def _column(flags: Sequence[bool], x: torch.Tensor) -> torch.Tensor:

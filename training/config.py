@@ -14,12 +14,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from backend.domain import SettingsError, json_checksum
 from backend.settings import nearest
 from training.anchors import SupersetAnchoring
-from training.conditioning import DROPOUT, PREFIX_LATENTS
-from training.data.latents import Latents
-from training.flow import TimeSampling
-from training.model import TEXT_TOKENS
+from training.data.latent_settings import Latents
+from training.dropout import DROPOUT
+from training.layout import PREFIX_LATENTS
 from training.positions import POSITIONS, WeakCondition
-from training.shapes import SHAPES
+from training.shapes import SHAPES, TEXT_TOKENS
+from training.times import TimeSampling
 
 T = TypeVar("T")
 

@@ -4,19 +4,21 @@ import collections.abc
 import dataclasses
 import inspect
 import types
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from backend.domain.jobs import JobField, RecipeSettings, TrainingSettings
 from backend.settings import meanings, spelled
-from training.data.latents import Latents
+from training.data.latent_settings import Latents
+from training.generate_settings import GenerateSettings
 from training.recipes import RECIPES
-from training.systems import GenerateSettings
 
 SCALARS = {bool: "boolean", int: "integer", float: "number", str: "text"}
 GIVEN = ("recipe",)
 """What a command asks by itself."""
 
 
+@cache
 def training_settings() -> TrainingSettings:
     """All there are."""
     return TrainingSettings(

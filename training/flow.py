@@ -7,12 +7,11 @@ Shapes: B samples, C channels, T H W of a latent.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from training.layout import SequenceLayout
+from training.times import TimeSampling
 
 TIMESTEPS = 1000.0  # Wan: t = 1 is timestep 1000
 FLUX_TOKENS = (256, 4096)  # Flux: spatial tokens between which the shift of densities is linear ...
@@ -59,30 +58,11 @@ def token_shift(spatial_tokens: int) -> float:
     return math.exp(first + (spatial_tokens - low) * (last - first) / (high - low))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeSampling:
-    """Where on the paths to train. Raises ValueError for a spread or shift that is not positive.
-
-    Kaleido's code: logit_normal(0, 1), shift "tokens". Phantom and Gloria do not say; a shift of 5 as in Wan's sampling,
-    for structure, or 3 at 480p, is our choice.
-    """
-
-    density: Literal["uniform", "logit_normal"] = "logit_normal"
-    mean: float = 0.0
-    spread: float = 1.0
-    """Of the logit_normal."""
-    shift: float | Literal["tokens"] = 1.0
-    """A number, or by the tokens of a frame."""
-
-    def __post_init__(self) -> None:
-        if self.spread <= 0 or (self.shift != "tokens" and self.shift <= 0):
-            raise ValueError(f"spread ({self.spread}) and shift ({self.shift}) of sampled times must be above 0")
-
-    def draw(self, samples: int, generator: torch.Generator, *, spatial_tokens: int) -> torch.Tensor:
-        """t (B) in [0, 1], float32, on the generator's device. `spatial_tokens`: of one frame."""
-        if self.density == "uniform":
-            t = torch.rand(samples, generator=generator, device=generator.device)
-        else:
-            normal = torch.randn(samples, generator=generator, device=generator.device)
-            t = torch.sigmoid(self.mean + self.spread * normal)
-        return shifted(t, token_shift(spatial_tokens) if self.shift == "tokens" else self.shift)
+def drawn_times(sampling: TimeSampling, samples: int, generator: torch.Generator, *, spatial_tokens: int) -> torch.Tensor:
+    """t (B) in [0, 1], float32, on the generator's device. `spatial_tokens`: of one frame."""
+    if sampling.density == "uniform":
+        t = torch.rand(samples, generator=generator, device=generator.device)
+    else:
+        normal = torch.randn(samples, generator=generator, device=generator.device)
+        t = torch.sigmoid(sampling.mean + sampling.spread * normal)
+    return shifted(t, token_shift(spatial_tokens) if sampling.shift == "tokens" else sampling.shift)

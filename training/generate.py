@@ -24,9 +24,10 @@ from backend.jobs.board import JobTicket
 from backend.settings import parse_assignment
 from training.config import with_settings
 from training.energy import EnergyMeter, hardware
+from training.generate_settings import GenerateSettings
 from training.marking import Marking, marking
 from training.probe import Looked
-from training.systems import GenerateSettings, System, open_system
+from training.systems import System, open_system
 
 DEFAULT_SEED = 42  # OpenS2V-Nexus, section 5
 WORKING = ".making"

@@ -6,10 +6,12 @@ chain does not name is always given. Phantom's three forwards are a chain of two
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from training.layout import ANCHOR_ROLES
+
+if TYPE_CHECKING:  # configs name the chains, and are read without torch
+    import torch
 
 CONDITIONS = ("text", "image", "audio", *ANCHOR_ROLES)
 """What can be left out: a dropped text is the empty or the negative prompt, dropped anchors are zeros or gone."""
@@ -60,7 +62,7 @@ class GuidanceChain:
             frozenset(name for link in links[given:] for name in link.conditions) for given in range(len(links) + 1)
         )
 
-    def combined(self, velocities: Sequence[torch.Tensor]) -> torch.Tensor:
+    def combined(self, velocities: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The guided velocity of those of the branches, in their order."""
         guided = velocities[0]
         for link, before, after in zip(self.needed, velocities, velocities[1:], strict=False):

@@ -18,7 +18,8 @@ from backend.settings import parse_assignment
 from training.building import arrangement_of, build_model, shape_of
 from training.config import TrainConfig, differences, from_json, to_json, with_settings
 from training.data.batches import BatchOrder
-from training.data.latents import Encoded, Latents, cache_folder, encode, existing, worker_settings
+from training.data.latent_settings import Latents
+from training.data.latents import Encoded, cache_folder, encode, existing, worker_settings
 from training.data.loader import TensorReader
 from training.data.modes import Example, examples_of
 from training.parallel import World, make_world, parallelize

@@ -19,6 +19,7 @@ ANCHOR_ROLES = ("reference", "global", "view", "expression")
 VIEWS = ("front", "back", "left", "right")  # Gloria, section 3
 EXPRESSIONS = ("surprise", "angry", "disgust", "fear", "contempt", "sad", "neutral", "happy")  # Gloria, section 3
 CATEGORIES = {"view": VIEWS, "expression": EXPRESSIONS}
+PREFIX_LATENTS = 4  # Gloria, section 4.3
 WAN_PATCH = (1, 2, 2)  # Wan 2.1: latent frames, rows and columns of one token
 
 Span = tuple[int, int, int]

@@ -14,7 +14,8 @@ from typing import Literal
 import torch
 
 from training.audio_branch import FRAMES_PER_LATENT
-from training.conditioning import PREFIX_LATENTS, Conditions
+from training.conditioning import Conditions
+from training.layout import PREFIX_LATENTS
 from training.sampling import GuidedModel, Sampler, clip_latents
 
 

@@ -9,7 +9,7 @@ A channels of audio features, others as in `training.blocks`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import torch
@@ -20,8 +20,7 @@ from torch import nn
 from training.blocks import Heard, KeyValue, S2VBlock, modulated
 from training.layout import Segment, SequenceLayout, Span
 from training.rope import Rotary, layout_rotary
-
-TEXT_TOKENS = 512  # diffusers' Wan attention counts image tokens as those before the last 512
+from training.shapes import TEXT_TOKENS, WanShape
 
 
 class Sharding(Protocol):
@@ -242,6 +241,17 @@ class S2VTransformer(WanTransformer3DModel):
         grid, patch = layout.stream_grid, layout.patch
         patches = self.proj_out(normed).reshape(len(normed), grid.frames, grid.rows, grid.columns, *patch, -1)
         return patches.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+
+def build(shape: WanShape) -> S2VTransformer:
+    """The model with random weights, on torch's default device (meta: none)."""
+    return S2VTransformer(**asdict(shape))
+
+
+def num_parameters(shape: WanShape) -> int:
+    """Counted on the model itself, on the meta device, no weights needed: `num_parameters(wan_14b())` is 14.288 B."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build(shape).parameters())
 
 
 @dataclass(frozen=True, slots=True)

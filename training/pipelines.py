@@ -19,8 +19,9 @@ from safetensors import SafetensorError
 from backend.domain import Case, ModelUnavailable, SettingsError
 from backend.media.images import read_rgba
 from backend.models.places import ModelPlace
+from training.generate_settings import GenerateSettings, VideoShape
 from training.probe import Looked
-from training.systems import GenerateSettings, VideoShape, chosen_device, missing_references
+from training.systems import chosen_device, missing_references
 
 LARGE_HEADS = 40  # of Wan's 14B models; the 1.3B has 12
 WHITE = (255, 255, 255, 255)

@@ -12,9 +12,9 @@ from backend.domain import SettingsError
 from backend.settings import nearest
 from training.anchors import SupersetAnchoring
 from training.config import Conditioning, Data, Lora, Model, Optimizer, Parallel, Run, TrainConfig, Validation
-from training.data.latents import Encoders, Latents
+from training.data.latent_settings import Encoders, Latents
 from training.data.shapes import ClipShapes, PictureShapes
-from training.flow import TimeSampling
+from training.times import TimeSampling
 
 WAN_T2V_1_3B = "hub:Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
 WAN_T2V_14B = "hub:Wan-AI/Wan2.1-T2V-14B-Diffusers"

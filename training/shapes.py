@@ -1,16 +1,10 @@
-"""Sizes of the bases, as published, and what a forward costs.
-
-Counts on the meta device, no weights needed: `num_parameters(wan_14b())` is 14.288 B.
-"""
+"""Sizes of the bases, as published, and what a forward costs; without torch, since configs name them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-
-import torch
-
-from training.model import S2VTransformer
+from dataclasses import dataclass, replace
 
 GLORIA_AUDIO_WIDTH = 1024  # our choice: with 768 to 1024 the model has the 17 B of Gloria, section 5.1
+TEXT_TOKENS = 512  # diffusers' Wan attention counts image tokens as those before the last 512
 MASK_CHANNELS = 4  # Wan I2V: one for each frame of a latent
 WAV2VEC2_CHANNELS = 768  # wav2vec 2.0 base
 
@@ -96,17 +90,6 @@ SHAPES: Mapping[str, Callable[[], WanShape]] = {
     "wan_i2v_14b": wan_i2v_14b,
     "wan_5b": wan_5b,
 }
-
-
-def build(shape: WanShape) -> S2VTransformer:
-    """The model with random weights, on torch's default device (meta: none)."""
-    return S2VTransformer(**asdict(shape))
-
-
-def num_parameters(shape: WanShape) -> int:
-    """Counted on the model itself, without weights."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in build(shape).parameters())
 
 
 def forward_flops(shape: WanShape, num_tokens: int, *, text_tokens: int = 512) -> float:

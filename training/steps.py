@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from training.conditioning import DROPOUT, Arrangement, Conditions
+from training.conditioning import Arrangement, Conditions
 from training.config import TrainConfig
-from training.flow import TIMESTEPS, flow_loss, noised
+from training.dropout import DROPOUT
+from training.flow import TIMESTEPS, drawn_times, flow_loss, noised
 from training.model import S2VTransformer
 
 SPATIAL_PATCH = 2
@@ -32,7 +33,7 @@ def batch_loss(
     given = with_known(conditions, x_BCTHW, config, rng)
     given = given.without(DROPOUT[config.conditioning.dropout].draw(len(x_BCTHW), rng))
     spatial_tokens = x_BCTHW.shape[3] * x_BCTHW.shape[4] // SPATIAL_PATCH**2
-    t_B = config.times.draw(len(x_BCTHW), generator, spatial_tokens=spatial_tokens)
+    t_B = drawn_times(config.times, len(x_BCTHW), generator, spatial_tokens=spatial_tokens)
     noise_BCTHW = torch.randn(x_BCTHW.shape, generator=generator)
     return loss_at(model, arrangement, config, x_BCTHW, noise_BCTHW, t_B, given, device=device)
 

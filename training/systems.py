@@ -5,7 +5,7 @@ Shapes: B samples (here 1), C channels, T H W of a latent, L text tokens, A chan
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -28,7 +28,6 @@ from backend.media.audio import sound_from_first_frame
 from backend.media.images import read_rgba
 from backend.models.devices import torch_device, torch_dtype
 from backend.models.places import ModelPlace
-from backend.settings import nearest
 from backend.store.checksums import changed_files
 from training.audio_branch import FRAMES_PER_LATENT, audio_windows
 from training.building import EXPORT, RUN, arrangement_of, shape_of
@@ -37,78 +36,19 @@ from training.config import TrainConfig, from_json
 from training.data.latents import worker_settings
 from training.data.modes import ANCHORS
 from training.data.shapes import Shape, covered, filled
+from training.generate_settings import Compute, GenerateSettings, SamplerChoice, VideoShape
 from training.guidance import GUIDANCE
 from training.layout import ANCHOR_ROLES, anchor_segments
 from training.loading import load_transformer
 from training.long_video import Chunk, LongVideo, generate_long
-from training.model import S2VTransformer
+from training.model import S2VTransformer, build
 from training.probe import AttentionProbe, Looked
 from training.publish import LORA_FILE
 from training.sampling import GuidedModel, Sampler
-from training.shapes import build
 
 DIFFUSERS = "diffusers:"
 KALEIDO_SAMPLER = Sampler(method="euler", steps=50, shift=7.0)  # Kaleido's code
 FRAMES_STEP = 4  # clips have 1 + 4 n frames (Wan's VAE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoShape:
-    """Of the video; 0: as the system was trained, and frames as long as the case asks."""
-
-    frames: int = 0
-    chunk_frames: int = 0
-    """Of runs: longer videos are made in chunks of so many frames, each beginning with the end of the one before; 0: of as many
-    as the run's longest bucket."""
-    prefix_mode: Literal["frozen", "soft"] = "frozen"
-    """Of chunks. frozen: the end of the one before is given clean, which a run has to have learned. soft: it is noised along, made
-    again and blended, by any run (`training.long_video`)."""
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplerChoice:
-    """Empty and 0: the system's own."""
-
-    method: Literal["", "euler", "unipc"] = ""
-    steps: int = 0
-    shift: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuidanceChoice:
-    """`chain` is for runs (`training.guidance`), `scale` for pipelines of diffusers."""
-
-    chain: str = ""
-    scale: float = 0.0
-    negative: str = ""
-    """What stands for a dropped text."""
-
-    def __post_init__(self) -> None:
-        if self.chain and self.chain not in GUIDANCE:
-            raise ValueError(f"guidance.chain is {self.chain!r}{nearest(self.chain, GUIDANCE)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compute:
-    """Where, in which numbers; empty: bfloat16 on a GPU, float32 on the CPU."""
-
-    device: str = "auto"
-    dtype: str = ""
-    watts: float = 0.0
-    """What the device draws at work, for the estimate of energy; 0: no estimate where nothing is measured."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateSettings:
-    """What `--set` of `generate` changes."""
-
-    video: VideoShape = field(default_factory=VideoShape)
-    sampler: SamplerChoice = field(default_factory=SamplerChoice)
-    guidance: GuidanceChoice = field(default_factory=GuidanceChoice)
-    compute: Compute = field(default_factory=Compute)
 
 
 class System(Protocol):

@@ -64,6 +64,7 @@ def test_the_owner_imports_no_torch_and_studio_nothing_heavy() -> None:
     heavy = "'torch', 'transformers', 'diffusers', 'ray'"
     for module, forbidden in (
         ("backend.cli", heavy),
+        ("training.describing", heavy),  # and so the recipes: what the owner's forms show
         ("studio.app", f"{heavy}, 'cv2', 'duckdb', 'fastapi', 'scipy', 'pyarrow'"),
     ):
         script = f"import sys, {module}; print([name for name in ({forbidden},) if name in sys.modules])"

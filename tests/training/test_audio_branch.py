@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from training.audio_branch import AudioAttention, audio_windows
 from training.layout import Segment, SequenceLayout, clip_segments
+from training.model import build
 from training.positions import position_scheme
-from training.shapes import build, tiny
+from training.shapes import tiny
 
 SIZE = (5, 4, 6)
 LAYOUT = SequenceLayout(

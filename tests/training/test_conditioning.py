@@ -8,14 +8,8 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 
-from training.conditioning import (
-    DROPOUT,
-    Arrangement,
-    Conditions,
-    DropoutPlan,
-    encode_each,
-    image_condition,
-)
+from training.conditioning import Arrangement, Conditions, encode_each, image_condition
+from training.dropout import DROPOUT, DropoutPlan
 from training.guidance import GUIDANCE
 from training.layout import Segment
 from training.positions import position_scheme

@@ -10,10 +10,10 @@ from backend.domain import SettingsError
 from backend.domain.jobs import JobField
 from backend.settings import parse_assignment
 from training.config import TrainConfig, differences, with_settings
-from training.data.latents import Latents
+from training.data.latent_settings import Latents
 from training.describing import settings_of, training_settings
+from training.generate_settings import GenerateSettings
 from training.recipes import RECIPES, recipe
-from training.systems import GenerateSettings
 
 
 def leaves(record: Any, start: str = "") -> list[str]:

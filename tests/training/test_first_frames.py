@@ -25,13 +25,15 @@ from tests.training.test_latents import SMALL as LATENTS
 from training.conditioning import Conditions
 from training.config import TrainConfig, with_settings
 from training.data.batches import BatchOrder
-from training.data.latents import Encoders, encode
+from training.data.latent_settings import Encoders
+from training.data.latents import encode
 from training.data.loader import TensorReader
 from training.data.modes import examples_of
+from training.generate_settings import GenerateSettings, GuidanceChoice, SamplerChoice, VideoShape
+from training.model import num_parameters
 from training.recipes import recipe
-from training.shapes import num_parameters
 from training.steps import with_known
-from training.systems import GenerateSettings, GuidanceChoice, SamplerChoice, VideoShape, open_system
+from training.systems import open_system
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from training.flow import TimeSampling, clean, flow_loss, noised, shifted, token_shift, velocity
+from training.flow import clean, drawn_times, flow_loss, noised, shifted, token_shift, velocity
 from training.layout import Segment, SequenceLayout, clip_segments
 from training.positions import position_scheme
+from training.times import TimeSampling
 
 CONCAT = position_scheme("concat")
 
@@ -40,7 +41,8 @@ def test_loss_is_of_the_video_alone() -> None:
 
 
 def test_loss_teaches_nothing_about_known_latents_and_references(draw) -> None:
-    from training.shapes import build, tiny
+    from training.model import build
+    from training.shapes import tiny
 
     torch.manual_seed(0)
     model = build(tiny())
@@ -82,14 +84,14 @@ def test_shift_by_tokens_is_flux(tokens: int, shift: float) -> None:
     ids=["uniform", "logit-normal", "shifted", "by tokens"],
 )
 def test_times_have_the_density_they_are_named_after(sampling, expected) -> None:
-    t = sampling.draw(4000, torch.Generator().manual_seed(11), spatial_tokens=1560).double().numpy()
+    t = drawn_times(sampling, 4000, torch.Generator().manual_seed(11), spatial_tokens=1560).double().numpy()
     assert stats.kstest(t, expected).pvalue > 0.01
 
 
 @given(st.integers(0, 2**31), st.sampled_from(["uniform", "logit_normal"]))
 def test_times_repeat_with_their_generator(seed: int, density) -> None:
     sampling = TimeSampling(density=density, shift=3.0)
-    one, other = (sampling.draw(5, torch.Generator().manual_seed(seed), spatial_tokens=9) for _ in range(2))
+    one, other = (drawn_times(sampling, 5, torch.Generator().manual_seed(seed), spatial_tokens=9) for _ in range(2))
     assert torch.equal(one, other)
     assert ((one >= 0) & (one <= 1)).all()
 

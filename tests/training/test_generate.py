@@ -17,8 +17,9 @@ from tests.training.made_cases import PROMPT, cases_in
 from tests.training.made_export import cut_out, made_export
 from tests.training.made_run import trained
 from training.generate import GenerateSummary, run_generate
+from training.generate_settings import GenerateSettings, SamplerChoice
 from training.probe import OWN, Looked
-from training.systems import GenerateSettings, SamplerChoice, open_system
+from training.systems import open_system
 
 STEPS = ("sampler.steps=2", "compute.device=cpu")
 

@@ -7,9 +7,9 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanAttnProcessor, WanTransformer3DModel
 
 from training.layout import Segment, SequenceLayout, clip_segments
-from training.model import AnchorCache
+from training.model import AnchorCache, build
 from training.positions import position_scheme
-from training.shapes import build, tiny
+from training.shapes import tiny
 
 SIZE = (3, 8, 12)
 TWO = tuple(Segment(role="reference", size=(1, 8, 12), slot=slot, timestep=0.0) for slot in range(2))

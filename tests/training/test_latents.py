@@ -15,7 +15,8 @@ from backend.models.pixel_codec import PixelCodec
 from backend.models.word_text import HashedWords
 from backend.store.artifacts import Artifacts
 from tests.training.made_export import FRAMES, SIDE, cut_out, frames_of, made_export, without_samples
-from training.data.latents import EMPTY_TEXT, Encoders, Latents, encode
+from training.data.latent_settings import Encoders, Latents
+from training.data.latents import EMPTY_TEXT, encode
 from training.data.shapes import ClipShapes, PictureShapes
 from training.data.shards import Kept, LatentCache
 from training.data.stages import FACE_MARGIN

@@ -21,9 +21,10 @@ from training.long_video import (
     num_frames,
     num_latents,
 )
+from training.model import build
 from training.positions import position_scheme
 from training.sampling import GuidedModel, Sampler
-from training.shapes import build, tiny
+from training.shapes import tiny
 
 
 def test_chunks_by_hand() -> None:

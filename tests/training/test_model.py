@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from training.layout import Segment, SequenceLayout, clip_segments
+from training.model import build, num_parameters
 from training.positions import POSITIONS, position_scheme
-from training.shapes import build, forward_flops, num_parameters, tiny, wan_1_3b, wan_5b, wan_14b, wan_i2v_14b
+from training.shapes import forward_flops, tiny, wan_1_3b, wan_5b, wan_14b, wan_i2v_14b
 
 SIZE = (5, 8, 12)
 

@@ -9,7 +9,8 @@ from backend.domain import SettingsError
 from backend.jobs.board import JobTicket
 from tests.training.made_export import FPS, SIDE, made_export
 from training.data.batches import BatchOrder
-from training.data.latents import Latents, encode
+from training.data.latent_settings import Latents
+from training.data.latents import encode
 from training.data.loader import TensorReader
 from training.data.modes import examples_of
 from training.data.shapes import ClipShapes, PictureShapes

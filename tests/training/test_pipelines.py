@@ -14,8 +14,9 @@ from tests.training.made_cases import cases_in
 from tests.training.made_pipelines import made_consisid, made_pipeline
 from tests.training.test_generate import frames_of
 from training.generate import GenerateSummary, run_generate
+from training.generate_settings import GenerateSettings
 from training.pipelines import KINDS
-from training.systems import GenerateSettings, open_system
+from training.systems import open_system
 
 SMALL = ("video.frames=5", "video.width=32", "video.height=32", "sampler.steps=2", "compute.device=cpu")
 

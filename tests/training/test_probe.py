@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from training.conditioning import Arrangement, Conditions
 from training.guidance import GUIDANCE
 from training.layout import Segment
-from training.model import S2VTransformer
+from training.model import S2VTransformer, build
 from training.positions import position_scheme
 from training.probe import OWN, AttentionProbe, Looked, attention_mass
 from training.probe_report import mean_mass, write_probe
 from training.sampling import GuidedModel, Sampler, clip_latents
-from training.shapes import build, tiny
+from training.shapes import tiny
 
 
 def by_whole_softmax(query: torch.Tensor, key: torch.Tensor, borders: list[int]) -> torch.Tensor:

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from backend.domain import ProjectError
+from training.model import build
 from training.parallel import World
 from training.publish import publish
 from training.recipes import tiny
-from training.shapes import build
 from training.shapes import tiny as tiny_shape
 
 ALONE = World(rank=0, size=1, device=torch.device("cpu"), data_rank=0, data_size=1, weights=None, context=None)

@@ -12,9 +12,10 @@ from training.conditioning import Arrangement, Conditions
 from training.flow import noised
 from training.guidance import GUIDANCE, GuidanceChain
 from training.layout import Segment
+from training.model import build
 from training.positions import position_scheme
 from training.sampling import GuidedModel, Sampler, clip_latents, denoise, renoised
-from training.shapes import build, tiny
+from training.shapes import tiny
 
 CONCAT = Arrangement(scheme=position_scheme("concat"))
 SIZE = (3, 4, 6)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from training.conditioning import DROPOUT
+from training.dropout import DROPOUT
 from training.guidance import GUIDANCE
 from training.layout import ANCHOR_ROLES, STREAM_ROLES
+from training.model import num_parameters
 from training.positions import POSITIONS
-from training.shapes import SHAPES, num_parameters
+from training.shapes import SHAPES
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
 
