@@ -23,7 +23,6 @@ from backend.engine.children import death_of
 from backend.jobs.board import JobTicket
 
 GRACE_S = 60.0  # a step and a checkpoint of a large model; a smaller one has ended long before
-TELL_S = 120.0  # torch alone takes 3 s to import, a busy machine many times that
 LOOK_S = 0.1
 LINE_BYTES = 2**16
 TAIL_LINES = 5
@@ -44,27 +43,6 @@ def run_command(ticket: JobTicket, *, command: Sequence[str], grace_s: float = G
     _wait(process.pid, ticket, grace_s)
     code = process.wait()
     return _outcome(command[0], code, told.document(), said.tail(), stopped=ticket.cancelled.is_set())
-
-
-def tell(command: Sequence[str], *, timeout_s: float = TELL_S) -> dict[str, Any]:
-    """What a command that only tells something says with `--json`. Raises StudioError with its sentence where it fails."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "backend.cli", *command, "--json"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        found = json.loads(done.stdout)
-    except subprocess.TimeoutExpired as error:
-        raise StudioError(f"`studio-backend {' '.join(command)}` said nothing within {timeout_s:g} s") from error
-    except ValueError as error:
-        last = done.stderr.decode("utf-8", "replace").strip()[-500:]
-        raise StudioError(f"`studio-backend {' '.join(command)}` {death_of(done.returncode)}: {last}") from error
-    if "error" in found:
-        raise StudioError(found["error"]["message"])
-    return found
 
 
 def _wait(pid: int, ticket: JobTicket, grace_s: float) -> None:

@@ -71,11 +71,6 @@ class Layout:
         return self.root / "index" / "judge-costs.jsonl"
 
     @property
-    def told_settings(self) -> Path:
-        """What a child told of training's settings."""
-        return self.root / "index" / "training-settings.json"
-
-    @property
     def job_logs(self) -> Path:
         """A folder a job, with what it said."""
         return self.root / "jobs"

@@ -1,8 +1,7 @@
 """The part of a workspace that asks training of its owner's children, and looks at what came of it."""
 
-import threading
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from backend.api import MediaFile, Progress
 from backend.domain import SettingsError
@@ -15,21 +14,16 @@ from backend.settings import nearest
 from backend.store.catalog import Catalog
 from backend.workspace import training_runs
 from backend.workspace.job_rows import rows_of_kind
-from backend.workspace.layout import Layout
 from backend.workspace.projection import Projection
-from backend.workspace.told_settings import training_settings
 from backend.workspace.training_runs import RunFolder
 
 TRAIN = "train"
 
 
 class _Opened(Protocol):
-    layout: Layout
     catalog: Catalog
     _jobs: JobBoard
     _projection: Projection
-    _told: TrainingSettings | None
-    _telling: threading.Lock
 
     def create_study(
         self, *, name: str, systems: tuple[str, ...], cases: str | None, references: str | None
@@ -45,15 +39,9 @@ class _Opened(Protocol):
 class TrainingOperations:
     """Operations of the Api on training runs, and the settings of commands that run as children."""
 
-    def open_training(self: _Opened) -> None:
-        """Called once."""
-        self._told, self._telling = None, threading.Lock()
-
     def training_settings(self: _Opened) -> TrainingSettings:
-        """What `studio-backend recipes` tells; read once."""
-        with self._telling:
-            self._told = self._told or training_settings(self.layout.told_settings)
-            return self._told
+        """What `studio-backend recipes` tells."""
+        return cast(TrainingSettings, load(CALLS["training_settings"])())
 
     def recipes(self: _Opened) -> tuple[str, ...]:
         """Names of training recipes."""

@@ -132,7 +132,6 @@ class Workspace(
         self._previews = Previews(self.layout.previews, limit_bytes=previews_bytes)
         self._media = MediaLibrary(self.catalog, self.artifacts, self._previews)
         self.open_jobs()
-        self.open_training()
         self.open_models(self.catalog, self.artifacts, self.layout.artifacts)
         self._queue = VerifyQueue(self.journal)
         self._case_queue = CaseQueue(self.journal, self.artifacts)

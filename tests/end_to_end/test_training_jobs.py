@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +17,7 @@ from backend.api import Api
 from backend.client import connect
 from backend.domain import ProjectError, ServiceError, StudioError
 from backend.domain.jobs import JobRow
-from backend.workspace import Layout, Workspace
-from backend.workspace.told_settings import training_settings
+from backend.workspace import Workspace
 from tests.training.made_export import made_export
 from tests.training.made_run import SMALL
 
@@ -34,20 +32,9 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_export(tmp_path_factory.mktemp("squares"))
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a child told of settings: asked once for all projects here."""
-    kept = tmp_path_factory.mktemp("told") / "settings.json"
-    training_settings(kept)
-    return kept
-
-
 @pytest.fixture
-def place(told: Path, tmp_path: Path) -> Path:
+def place(tmp_path: Path) -> Path:
     """Where a project will be."""
-    kept = Layout(tmp_path / "project").told_settings
-    kept.parent.mkdir(parents=True)
-    shutil.copy(told, kept)
     return tmp_path / "project"
 
 

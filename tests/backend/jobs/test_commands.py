@@ -1,4 +1,4 @@
-"""Commands as jobs: real children, what they say and tell, how they end."""
+"""Commands as jobs: real children, what they say, how they end."""
 
 import sys
 import threading
@@ -9,7 +9,7 @@ import pytest
 
 from backend.domain import StudioError
 from backend.jobs.board import JobTicket
-from backend.jobs.commands import run_command, tell
+from backend.jobs.commands import run_command
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +44,6 @@ def test_command_that_refuses_gives_its_sentence(tmp_path: Path) -> None:
     assert refused.value.kind == "project"
     with pytest.raises(StudioError, match=r"(?s)status ended with exit code 2.*No such option"):
         run_command(Heard().ticket, command=("status", "--projekt=x"))
-    with pytest.raises(StudioError, match="there is no project in"):
-        tell(("status", f"--project={tmp_path}"))
 
 
 @pytest.mark.parametrize("grace_s", [60.0, 0.0])
