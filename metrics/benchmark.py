@@ -97,7 +97,7 @@ def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> Genera
     answered = {name for name, _ in named}
     missing = tuple(name for name in by_name if name not in answered)
     if missing:
-        remarks.append(f"{len(missing)} of {len(cases)} cases have no video, as {missing[0]}")
+        remarks.append(f"cases without a video: {len(missing)} of {len(cases)}, as {missing[0]}")
     rows, others = _generations(folder, system, {(by_name[name], seed): path for (name, seed), path in found.items()})
     return GenerationList(rows, missing, tuple(refused), (*remarks, *others))
 

@@ -172,7 +172,7 @@ def check(file: FileArgument, references: ReferencesOption = None, as_json: Json
             say(f"problem: {line}")
         for line in found.notes:
             say(f"note: {line}")
-        say(f"{found.cases} cases, {len(found.problems)} problems, {len(found.notes)} notes")
+        say(f"cases: {found.cases}, problems: {len(found.problems)}, notes: {len(found.notes)}")
     raise SystemExit(1 if found.problems else 0)
 
 

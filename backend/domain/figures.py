@@ -106,6 +106,8 @@ class FrameValues:
     metric: str
     frames: tuple[int, ...] = ()
     values: tuple[float | None, ...] = ()
+    part: str = ""
+    """What the values are: a name in the metric's evidence, as it may be of a part of the metric."""
     media_id: str = ""
     """The whole video, to be looked at beside its values; frame i of it is frame i of these."""
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from markupsafe import Markup
@@ -66,19 +67,27 @@ def group_bars(
         return themed_svg(figure, f"Bars of {label} by group for {len(values)} systems")
 
 
-def timeline(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], *, label: str) -> Markup:
-    """Values along videos: `(name, frames (N,), values (N,))`. Deterministic SVG."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """What is drawn along videos: `lines` of `(name, frames (N,), values (N,))`, and the name of what the values are."""
+
+    part: str
+    lines: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+
+def timeline(drawn: Timeline, *, label: str) -> Markup:
+    """Values along videos, of the metric `label`. Deterministic SVG."""
     with canvas(label, 7.2, 3.0, layout="constrained") as figure:
         axes = figure.add_subplot()
-        for number, (name, frames, values) in enumerate(lines):
+        for number, (name, frames, values) in enumerate(drawn.lines):
             colour, dash = _look(number)
             axes.plot(frames, values, color=colour, linestyle=dash, linewidth=1.1, label=_short(name, MAX_NAME))
         axes.set_xlabel("frame")
-        axes.set_ylabel(label)
+        axes.set_ylabel(drawn.part.replace("_", " "))
         axes.grid(axis="y", color=RULE, linewidth=0.6)
         axes.tick_params(length=0)
         figure.legend(loc="outside lower center", frameon=False, fontsize=7, ncols=2)
-        return themed_svg(figure, f"{label} by frame of {len(lines)} videos")
+        return themed_svg(figure, f"{label} by frame of {len(drawn.lines)} videos")
 
 
 def spread(values: Mapping[str, np.ndarray], scale: tuple[float, float] | None, *, label: str) -> Markup:

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from markupsafe import Markup
 
 from backend.domain.ranking import TOTAL, Column, Leaderboard, Standing, SystemFacts
-from backend.report.board_plots import group_bars, radar, timeline
+from backend.report.board_plots import Timeline, group_bars, radar, timeline
 from backend.report.comparison import MetricSpread, spread_blocks
 from backend.report.page import Figure, Note, Plot, Report, Section, Table, Tile, Tiles
 
-Timelines = Mapping[str, Sequence[tuple[str, np.ndarray, np.ndarray]]]
+Timelines = Mapping[str, Timeline]
 MIN_AXES = 3  # of a radar
 MAX_PLOTTED = 16  # groups of one plot; more of them, as labels, stand in the table
 MAX_ROWS = 1500  # of one table
@@ -19,7 +18,7 @@ MAX_MISSING = 12  # names of missing cases in one cell
 
 
 def leaderboard_report(board: Leaderboard, timelines: Timelines, spreads: Sequence[MetricSpread] = ()) -> Report:
-    """The page of a leaderboard; `timelines` hold `(name, frames, values)` by metric, `spreads` how each spreads."""
+    """The page of a leaderboard; `timelines` are by metric, `spreads` how each spreads."""
     return Report(
         title=f"Leaderboard: {board.benchmark}",
         kicker="Subject Studio",
@@ -203,9 +202,7 @@ def _bar(standing: Standing | None) -> tuple[float, float, float] | None:
 def _timelines(board: Leaderboard, timelines: Timelines) -> list[Section]:
     titles = {column.metric: column.title for column in board.columns}
     plots = tuple(
-        Plot(svg=timeline(lines, label=metric), title=titles.get(metric, metric))
-        for metric, lines in timelines.items()
-        if lines
+        Plot(svg=timeline(drawn, label=metric), title=titles.get(metric, metric)) for metric, drawn in timelines.items()
     )
     return [Section(anchor="timelines", title="Along the video", blocks=[Figure(plots)])] if plots else []
 

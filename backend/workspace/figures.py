@@ -131,9 +131,14 @@ class FigureOperations(LibraryOperations):
         line, media_id = timeline(arrays_of(self.artifacts, rows[0])), generated_media_id(generation_id)
         if line is None:
             return FrameValues(generation_id=generation_id, metric=metric, media_id=media_id)
-        values = tuple(float(v) if math.isfinite(v) else None for v in line[1])
-        frames = tuple(int(n) for n in line[0])
-        return FrameValues(generation_id=generation_id, metric=metric, frames=frames, values=values, media_id=media_id)
+        return FrameValues(
+            generation_id=generation_id,
+            metric=metric,
+            frames=tuple(int(n) for n in line.frames),
+            values=tuple(float(v) if math.isfinite(v) else None for v in line.values),
+            part=line.part,
+            media_id=media_id,
+        )
 
     def embedding_map(self: _Opened, *, space: str = "appearance", method: str = "pca", limit: int = 4000) -> EmbeddingMap:
         with self._apart(self.plan) as now:

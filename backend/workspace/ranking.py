@@ -17,6 +17,7 @@ from backend.domain.ranking import Leaderboard, SetDistance
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.report import leaderboard_report, render
+from backend.report.board_plots import Timeline
 from backend.settings import nearest
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
@@ -127,17 +128,21 @@ def write_page(
     write_whole(path, render(page))
 
 
-def timelines(rows: Sequence[EvaluationRow], artifacts: Artifacts) -> dict[str, list[tuple[str, np.ndarray, np.ndarray]]]:
-    """By metric, `(system and case, frames (N,), values (N,))` of the first cases that every system was measured on."""
-    found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
+def timelines(rows: Sequence[EvaluationRow], artifacts: Artifacts) -> dict[str, Timeline]:
+    """By metric, lines of the first cases that every system was measured on."""
+    found: dict[str, Timeline] = {}
     for metric in dict.fromkeys(row.metric for row in rows):
         own = [row for row in rows if row.metric == metric and row.evidence]
         systems = len({row.system for row in own})
         for row in sorted(own, key=lambda row: (row.case_id, row.seed, row.system)):
             arrays = arrays_of(artifacts, row)
             line, on = timeline(arrays), rests_on(row, arrays)
-            if line and len(found.get(metric, ())) < max(1, MAX_TIMELINES // max(1, systems)) * systems:
-                found.setdefault(metric, []).append((f"{row.system}, {row.case_id}" + (f": {on}" if on else ""), *line))
+            if line is None:
+                continue
+            drawn = found.setdefault(metric, Timeline(part=line.part))
+            if len(drawn.lines) < max(1, MAX_TIMELINES // max(1, systems)) * systems:
+                name = f"{row.system}, {row.case_id}" + (f": {on}" if on else "")
+                drawn.lines.append((name, line.frames, line.values))
     return found
 
 

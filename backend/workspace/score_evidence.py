@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,8 +38,16 @@ def arrays_of(artifacts: Artifacts, row: EvaluationRow) -> dict[str, np.ndarray]
         return {name: loaded[name] for name in loaded.files}
 
 
-def timeline(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frames and the first array that has a number for each of them, or one for each reference, whose mean is taken.
+class Line(NamedTuple):
+    """Values `(N,)` of frames `(N,)`, and what they are: the array's name in the evidence, which may be a part of the metric."""
+
+    frames: np.ndarray
+    values: np.ndarray
+    part: str
+
+
+def timeline(arrays: Mapping[str, np.ndarray]) -> Line | None:
+    """The first array that has a number for each frame, or one for each reference, whose mean is taken.
 
     Boxes and the frames of boxes are none.
     """
@@ -51,7 +60,7 @@ def timeline(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] 
             columns = values.astype(float).reshape(len(frames), -1)
             known = np.isfinite(columns)
             total, num = np.where(known, columns, 0.0).sum(axis=1), known.sum(axis=1)
-            return frames.astype(float), np.where(num > 0, total / np.maximum(num, 1), np.nan)
+            return Line(frames.astype(float), np.where(num > 0, total / np.maximum(num, 1), np.nan), name)
     return None
 
 

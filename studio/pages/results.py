@@ -291,7 +291,8 @@ class ResultsPage(Page):
                 for name, one in shown.items()
                 if one.frames
             }
-            self.layout_of.chart.show_lines(lines, x=text("results.axis_frame"), y=metric)
+            parts = ", ".join(dict.fromkeys(one.part.replace("_", " ") for one in found if one.part))
+            self.layout_of.chart.show_lines(lines, x=text("results.axis_frame"), y=parts or metric)
             self.layout_of.chart.show_cursor(float(self.player.deck.index))
             self.player.show_videos([(name, one.media_id) for name, one in shown.items()])
             cells = [(name, f, v) for name, one in shown.items() for f, v in zip(one.frames, one.values, strict=True)]

@@ -204,11 +204,11 @@ def test_line_along_a_video_is_of_values_and_never_of_the_frames_of_boxes() -> N
     likeness = np.array([[0.25, 0.75], [np.nan, 0.5], [np.nan, np.nan]])
     boxes = {"subject_frame": np.array([0, 4, 9]), "box": np.ones((3, 4)), "subject_likeness": np.ones((3, 2))}
     line = timeline({"frame": np.array([0, 4, 9]), "likeness": likeness, **boxes})
-    assert line is not None and line[0].tolist() == [0, 4, 9]
-    assert np.array_equal(line[1], [0.5, 0.5, np.nan], equal_nan=True)
+    assert line is not None and (line.part, line.frames.tolist()) == ("likeness", [0, 4, 9])
+    assert np.array_equal(line.values, [0.5, 0.5, np.nan], equal_nan=True)
     assert timeline({"frame": np.array([0, 4, 9]), **{name: boxes[name] for name in ("subject_frame", "box")}}) is None
     red = timeline({"frame": np.array([0, 1]), "red": np.array([1.0, 2.0]), "green": np.array([5.0, 6.0])})
-    assert red is not None and red[1].tolist() == [1, 2], "the first"
+    assert red is not None and (red.part, red.values.tolist()) == ("red", [1, 2]), "the first"
 
 
 def test_example_moves_from_the_first_to_the_last_frame(tmp_path: Path) -> None:
