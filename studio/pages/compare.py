@@ -48,7 +48,7 @@ class ComparePage(JudgePage):
         self._stack.addWidget(self.gate)
         self.gate.chosen.connect(self._read)
         self.gate.agreed.connect(self._take_part)
-        self.gate.refused.connect(self._choose_again)
+        self.gate.left.connect(self._choose_again)
         self.gate.started.connect(self._begin)
         self.gate.ended.connect(self._end)
         self.gate.withdrew.connect(self._withdraw)
@@ -89,13 +89,18 @@ class ComparePage(JudgePage):
         if self.session.phase is Phase.SAVING:
             self.context.notify(text("verify.busy"))
             return
+        self._leave()
+        self._taken_up = name
+        self._read(name)
+
+    def _leave(self) -> None:
+        """Nobody takes part in anything; what was answered keeps its place."""
         self._retry.stop()
         self.deck.pause()
         self.person, self._joined, self._shown = None, None, None
         self._is_done, self.gate.is_end = False, False
-        self._taken_up = name
+        self._taken_up = ""
         self.session = self.new_session("")
-        self._read(name)
 
     def _play(self, held: Held) -> None:
         super()._play(held)
@@ -174,7 +179,7 @@ class ComparePage(JudgePage):
         self._stack.setCurrentWidget(self.gate)
 
     def _choose_again(self) -> None:
-        self._taken_up = ""
+        self._leave()
         self.start()
 
     def _offer(self, studies: tuple[StudySummary, ...]) -> None:
@@ -247,10 +252,11 @@ class ComparePage(JudgePage):
 
     def _show_end(self, person: Participant) -> None:
         self._is_done = True
-        if person.state == "withdrawn":
-            self._tell(text("study.withdrawn"), text("study.withdrawn_words"))
-        else:
-            self._tell(text("study.thanks"), text("study.thanks_words", code=person.code))
+        is_withdrawn = person.state == "withdrawn"
+        head = text("study.withdrawn" if is_withdrawn else "study.thanks")
+        words = text("study.withdrawn_words") if is_withdrawn else text("study.thanks_words", code=person.code)
+        self.gate.part(head, words)
+        self._stack.setCurrentWidget(self.gate)
 
     def _ask(self, work: Callable[[], T], done: Callable[[T], object], *, meanwhile: str = "") -> None:
         """Asks the service, with words in place of the buttons until it answers. An answer that another question has overtaken is shown nowhere."""

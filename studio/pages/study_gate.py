@@ -24,7 +24,8 @@ class StudyGate(QWidget):
 
     chosen = Signal(str)
     agreed = Signal()
-    refused = Signal()
+    left = Signal()
+    """For the list of studies: before one begins, or after its end."""
     started = Signal()
     ended = Signal()
     withdrew = Signal()
@@ -70,7 +71,7 @@ class StudyGate(QWidget):
     def ask_consent(self, name: str, words: str) -> None:
         """What one agrees to before the first trial."""
         agree = (text("study.agree"), self.agreed.emit)
-        self._show(name, words, {"agree": agree, "refuse": (text("study.refuse"), self.refused.emit)})
+        self._show(name, words, {"agree": agree, "refuse": (text("study.refuse"), self.left.emit)})
 
     def explain(self, practice: int) -> None:
         """How it works, with so many trials for practice."""
@@ -95,6 +96,10 @@ class StudyGate(QWidget):
         if asks_slider:
             self.closing.ask()
             self._lead(self.closing.slider)
+
+    def part(self, head: str, words: str) -> None:
+        """How one's part in a study ended, and the way to the others."""
+        self._show(head, words, {"others": (text("study.others"), self.left.emit)})
 
     def take_keyboard(self) -> None:
         """The first button has it, or the slider; not before they are on the screen."""

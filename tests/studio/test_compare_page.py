@@ -135,6 +135,9 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     slide(page)
     go_to(qtbot, page, "end")
     qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
+    thanks = page.gate.words.text()
+    go_to(qtbot, page, "others")
+    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
     again.close()
     assert mouse.pressed == 0
     results = workspace.study_results(name="taste", bootstraps=20)
@@ -142,7 +145,7 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     (participant,) = [row.participant for row in results.raters]
     person = workspace.participant(participant=participant)
     assert (person.state, person.group) == ("finished", "expert")
-    assert person.code in page.gate.words.text()
+    assert person.code in thanks
     votes = workspace.votes(study_id=person.study_id)
     assert len(votes) == 2 * total
     assert {vote.rater for vote in votes} == {participant}
