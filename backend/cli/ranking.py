@@ -61,7 +61,7 @@ def leaderboard(
     ] = None,
     only: Annotated[str, typer.Option("--only", help="Keep systems by their facts, as open=true,references=3.")] = "",
     against: Annotated[
-        tuple[str, str] | None, typer.Option("--against", help="Two systems to compare, with significance.")
+        tuple[str, str] | None, typer.Option("--against", metavar="A B", help="Two systems to compare, with significance.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws that intervals and tests rest on.")] = 0,
     html: Annotated[Path | None, typer.Option("--html", help="Write an offline page with plots.")] = None,

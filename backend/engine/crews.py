@@ -221,7 +221,7 @@ class Process:
         kind = "timeout" if fault else "crash"
         how = fault or death_of(worker.process.exitcode)
         tail = worker.stderr.read_text(errors="replace")[-500:].strip() if worker.stderr.exists() else ""
-        mend = "; try it again with `curate --retry-failed`" if fault else ""
+        mend = "; try it again with --retry-failed" if fault else ""
         message = f"{suspect.stage.name} {how}, twice{mend}" + (f"; stderr: {tail}" if tail else "")
         yield suspect, Outcome(notes=(Failed(culprit, kind, message),), tables={}, seconds=0.0)
 
