@@ -6,17 +6,26 @@ cd "$(dirname "$0")/.."
 what="${1:?wheel, bundle, deb or site}"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-tools() { # an environment of its own: what is in it is in the bundle
-    [ -x build/tools/bin/pyinstaller ] && return
-    "${PYTHON:-python3}" -m venv build/tools
-    build/tools/bin/python -m pip install -q -c constraints.txt hatchling editables pyinstaller
-    build/tools/bin/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[gui]"
+pinned() { # pinned FOLDER PACKAGE...: an environment of its own in which nothing is without a pin; made anew when a pin changes
+    folder="$1"
+    shift
+    made=$(cat pyproject.toml constraints.txt packaging/tools.txt | cksum)
+    [ "$(cat "$folder/.made" 2> /dev/null)" = "$made" ] && return
+    rm -rf "$folder"
+    "${PYTHON:-python3}" -m venv "$folder"
+    "$folder/bin/python" -m pip install -q -c constraints.txt -c packaging/tools.txt hatchling editables setuptools "$@"
+    [ "$folder" != build/tools ] ||
+        "$folder/bin/python" -m pip install -q -c constraints.txt --no-build-isolation -e ".[gui]" # what is in it is in the bundle
+    "$folder/bin/python" packaging/pins.py constraints.txt packaging/tools.txt
+    echo "$made" > "$folder/.made"
 }
 
 bundle() {
     build/tools/bin/pyinstaller --noconfirm --log-level WARN --distpath dist --workpath build/pyinstaller packaging/bundle.spec
-    build/tools/bin/python packaging/notices.py > dist/subject-studio/NOTICES.txt
+    build/tools/bin/python packaging/notices.py dist/subject-studio
     cp LICENSE dist/subject-studio/
+    rm -f dist/subject-studio/_internal/subject_studio-*.dist-info/direct_url.json # names the folder that it was built in
+    echo "dist/subject-studio: $(du -sm dist/subject-studio | cut -f1) MiB"
 }
 
 deb() {
@@ -26,18 +35,22 @@ deb() {
     rm -rf "$root"
     share="$root/usr/share"
     mkdir -p "$root/DEBIAN" "$root/usr/bin" "$root/usr/lib/systemd/user" "$share/applications" "$share/icons/hicolor/scalable/apps" \
-        "$share/man/man1" "$share/bash-completion/completions" "$share/doc/subject-studio"
+        "$share/man/man1" "$share/doc/subject-studio" \
+        "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$share/fish/vendor_completions.d"
     cp -a dist/subject-studio "$root/usr/lib/"
     for program in studio studio-backend; do ln -s ../lib/subject-studio/$program "$root/usr/bin/$program"; done
     cp packaging/subject-studio.desktop "$share/applications/"
     cp packaging/subject-studio.svg "$share/icons/hicolor/scalable/apps/"
     cp packaging/subject-studio@.service "$root/usr/lib/systemd/user/"
     cp LICENSE "$share/doc/subject-studio/copyright"
-    mv "$root/usr/lib/subject-studio/NOTICES.txt" "$share/doc/subject-studio/"
+    mv "$root/usr/lib/subject-studio/NOTICES.txt" "$root/usr/lib/subject-studio/licences" "$share/doc/subject-studio/"
     gzip -9n < CHANGELOG.md > "$share/doc/subject-studio/changelog.gz"
     build/tools/bin/python packaging/manuals.py "$share/man/man1"
     gzip -9n "$share/man/man1"/*.1
-    _STUDIO_BACKEND_COMPLETE=source_bash build/tools/bin/studio-backend > "$share/bash-completion/completions/studio-backend"
+    completion() { _STUDIO_BACKEND_COMPLETE=source_$1 build/tools/bin/studio-backend; }
+    completion bash > "$share/bash-completion/completions/studio-backend"
+    completion zsh > "$share/zsh/vendor-completions/_studio-backend"
+    completion fish > "$share/fish/vendor_completions.d/studio-backend.fish"
     cat > "$root/DEBIAN/control" << END
 Package: subject-studio
 Version: $version
@@ -56,10 +69,7 @@ END
 
 site() { # sources of a site are docs/ and what the code says of itself
     sh packaging/setup.sh dev
-    [ -x build/site-tools/bin/mkdocs ] || {
-        "${PYTHON:-python3}" -m venv build/site-tools
-        build/site-tools/bin/python -m pip install -q mkdocs==1.6.1
-    }
+    pinned build/site-tools mkdocs
     rm -rf build/site
     mkdir -p build/site
     cp -a docs/. build/site/
@@ -67,7 +77,7 @@ site() { # sources of a site are docs/ and what the code says of itself
     build/site-tools/bin/mkdocs build --quiet --strict -f packaging/mkdocs.yml
 }
 
-[ "$what" = site ] || tools
+[ "$what" = site ] || pinned build/tools pyinstaller
 case "$what" in
 wheel) build/tools/bin/python -m pip wheel -q --no-deps --no-build-isolation -w dist . ;;
 site) site ;;
