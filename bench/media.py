@@ -1,12 +1,15 @@
-"""Reading videos: ours beside decord and OpenCV on the same work, each in a process of its own.
+"""Reading videos: ours beside decord, OpenCV and, where it is installed, torchcodec on the same work, each in a process of its own.
 
 The work is the same for all: open a 10 s 720p H.264 clip and give RGB frames uint8 by index, on one thread. Ours has the
 frame index that probing kept; the others find frames in their own way. Chosen frames come as one array, all frames come
-in turn. OpenCV gets the faster of seeking and reading through. CPU time and peak memory are those after imports
-(`bench.cost`).
+in turn. OpenCV gets the faster of seeking and reading through. torchcodec, which brings no FFmpeg, is given the one in PyAV's
+wheel, so that both decode alike. CPU time and peak memory are those after imports (`bench.cost`).
 """
 
+import importlib.util
 import json
+import os
+import re
 import statistics
 import subprocess
 import sys
@@ -15,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 
 from backend.media.index import FrameIndex, build_index
@@ -29,22 +33,25 @@ GRAIN = 4.0
 GOPS = (30, 250)
 WORKS = (3, 32, NUM_FRAMES)
 READERS = ("ours", "decord", "opencv_seek", "opencv_read")
+TORCHCODEC = "torchcodec"
 
 
 def run() -> list[dict[str, object]]:
     """Rows `{name, ours, peer, peer_name, unit, ratio, spread}`; `ratio` is ours over peer, `spread` is half the range of
     ours over its median."""
     rows: list[dict[str, object]] = []
+    others = (TORCHCODEC,) if importlib.util.find_spec(TORCHCODEC) else ()
     with tempfile.TemporaryDirectory() as folder:
+        libraries = _pyav_libraries(Path(folder) / "ffmpeg") if others else ""
         for gop in GOPS:
             clip = Path(folder) / f"gop{gop}.mp4"
             write_video(clip, _pictures(), fps=30, gop=gop, preset="medium", crf=23)
             index = build_index(clip)
             clip.with_suffix(".index").write_bytes(index.to_bytes())
             for num in WORKS:
-                measured = _measure(clip, num)
+                measured = _measure(clip, num, (*READERS, *others), libraries)
                 cv = min(("opencv_seek", "opencv_read"), key=lambda name: statistics.median(measured[name]["cpu_ms"]))
-                for peer in ("decord", cv):
+                for peer in ("decord", cv, *others):
                     for unit, what in (("cpu_ms", "CPU ms"), ("peak_mib", "MiB over baseline")):
                         rows.append(_row(f"{num} frames, GOP {gop}", measured, peer, unit, what))
             rows.append(_index_row(clip, gop))
@@ -70,13 +77,13 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _measure(clip: Path, num: int) -> dict[str, dict[str, list[float]]]:
-    found: dict[str, dict[str, list[float]]] = {name: {"cpu_ms": [], "peak_mib": []} for name in READERS}
+def _measure(clip: Path, num: int, readers: tuple[str, ...], libraries: str) -> dict[str, dict[str, list[float]]]:
+    found: dict[str, dict[str, list[float]]] = {name: {"cpu_ms": [], "peak_mib": []} for name in readers}
     for _ in range(REPEATS):  # interleaved, so that a busy machine disturbs all alike
-        for name in READERS:
-            done = subprocess.run(
-                [sys.executable, "-m", "bench.media", name, str(clip), str(num)], capture_output=True, text=True, check=True
-            )
+        for name in readers:
+            command = [sys.executable, "-m", "bench.media", name, str(clip), str(num)]
+            environment = {**os.environ, "LD_LIBRARY_PATH": libraries} if name == TORCHCODEC else None
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
             for unit, value in json.loads(done.stdout).items():
                 found[name][unit].append(value)
     return found
@@ -146,7 +153,13 @@ def _blend(values: np.ndarray, places: np.ndarray, *, axis: int) -> np.ndarray:
 def _work(reader: str, clip: Path, num: int) -> dict[str, float]:
     """One measurement in this process. Raises AssertionError when a reader gives a wrong frame."""
     wanted = [int(i) for i in np.linspace(0, NUM_FRAMES - 1, num + 2).round()[1:-1]] if num < NUM_FRAMES else None
-    read = {"ours": _ours, "decord": _decord, "opencv_seek": _opencv_seek, "opencv_read": _opencv_read}[reader]
+    read = {
+        "ours": _ours,
+        "decord": _decord,
+        "opencv_seek": _opencv_seek,
+        "opencv_read": _opencv_read,
+        TORCHCODEC: _torchcodec,
+    }[reader]
     work, numbers = read(clip), []
     found = cpu_and_peak(lambda: numbers.extend(_number(frame) for frame in work(wanted)))
     assert numbers == (wanted or list(range(NUM_FRAMES))), f"{reader} gave the wrong frames: {numbers}"
@@ -182,6 +195,33 @@ def _decord(clip: Path):
                 yield from reader.get_batch(range(start, min(start + 32, len(reader)))).asnumpy()
 
     return work
+
+
+def _torchcodec(clip: Path):
+    import torch
+    from torchcodec.decoders import VideoDecoder  # pyright: ignore[reportMissingImports]
+
+    torch.set_num_threads(1)
+
+    def work(wanted: list[int] | None) -> Iterator[np.ndarray]:
+        decoder = VideoDecoder(str(clip), dimension_order="NHWC", num_ffmpeg_threads=1, seek_mode="exact")
+        if wanted is not None:
+            yield from decoder.get_frames_at(wanted).data.numpy()
+        else:
+            for start in range(0, len(decoder), 32):
+                yield from decoder.get_frames_in_range(start, min(start + 32, len(decoder))).data.numpy()
+
+    return work
+
+
+def _pyav_libraries(folder: Path) -> str:
+    """A search path on which PyAV's FFmpeg is found under the names that others look for: libavcodec.so.62."""
+    bundled = Path(av.__file__).parents[1] / "av.libs"
+    folder.mkdir()
+    for path in bundled.iterdir():
+        if found := re.fullmatch(r"(lib(?:av|sw)\w+)-\w+\.so\.(\d+)\..*", path.name):
+            (folder / f"{found[1]}.so.{found[2]}").symlink_to(path)
+    return f"{folder}:{bundled}"
 
 
 def _opencv_seek(clip: Path):
