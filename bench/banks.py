@@ -1,6 +1,7 @@
-"""Speed and recall of a retrieval bank of 200,000 vectors, beside exact search; embedding once, beside once a pair."""
+"""Speed and recall of a retrieval bank of 200,000 vectors, beside exact search and plain FAISS; embedding once, beside once a pair."""
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,12 @@ def run(*, num: int = 200_000, sample: int = 2000) -> list[dict[str, Any]]:
         started, used = time.perf_counter(), time.process_time()
         bank = open_bank(Path(folder) / "bank", "bench", lambda: content, settings=IndexSettings(floor=0.5))
         build, build_cpu = time.perf_counter() - started, time.process_time() - used
-        return [*_bank_rows(bank, num, sample, build, build_cpu), *_abort_rows(folder), *_upstream_rows()]
+        return [
+            *_bank_rows(bank, num, sample, build, build_cpu),
+            *_faiss_rows(bank, num, sample),
+            *_abort_rows(folder),
+            *_upstream_rows(),
+        ]
 
 
 def _bank_rows(bank: Bank, num: int, sample: int, build: float, build_cpu: float) -> list[dict[str, Any]]:
@@ -67,6 +73,62 @@ def _bank_rows(bank: Bank, num: int, sample: int, build: float, build_cpu: float
             f"exact {sample / slow_cpu:.0f}; a busy machine does not count",
         ),
     ]  # fmt: skip
+
+
+def _faiss_rows(bank: Bank, num: int, sample: int, *, repeats: int = 3) -> list[dict[str, Any]]:
+    """The same band by FAISS as its tutorials use it: a range search from the lower bound, cut to the band and to others' rows.
+
+    A flat index finds all of it; the inverted file, with as many lists as ours and as many looked into, what lies there.
+    """
+    import faiss
+
+    facts = bank.index.facts if bank.index is not None else None
+    flat = faiss.IndexFlatIP(bank.vectors.shape[1])
+    lists, probes = (facts.num_lists, facts.num_probes) if facts else (max(1, int(num**0.5)), 1)
+    inverted = faiss.IndexIVFFlat(flat, bank.vectors.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
+    inverted.train(bank.vectors[:: max(1, num // (lists * 64))])
+    inverted.add(bank.vectors)
+    inverted.nprobe = probes
+    whole = faiss.IndexFlatIP(bank.vectors.shape[1])
+    whole.add(bank.vectors)
+    chosen = np.sort(np.random.default_rng(1).choice(num, min(sample, num), replace=False))
+    queries = np.asarray(bank.vectors[chosen])
+    own = np.stack([chosen, chosen + 1], axis=1)
+    works: dict[str, Callable[[], np.ndarray]] = {
+        "ours": lambda: _codes(bank.search(queries, lo=BAND[0], hi=BAND[1], excluded=own), num),
+        "flat index": lambda: _band(whole, queries, own, num),
+        "inverted file": lambda: _band(inverted, queries, own, num),
+    }
+    took: dict[str, list[float]] = {name: [] for name in works}
+    found: dict[str, np.ndarray] = {}
+    for _ in range(repeats):  # interleaved, so that a busy machine disturbs all alike
+        for name, work in works.items():
+            wall, _, found[name] = _best(work, times=1)
+            took[name].append(len(queries) / wall)
+    rows = []
+    for name in ("flat index", "inverted file"):
+        ratios = [own_rate / theirs for own_rate, theirs in zip(took["ours"], took[name], strict=True)]
+        recalls = {who: float(np.isin(found["flat index"], found[who]).mean()) for who in ("ours", name)}
+        rows.append(
+            {
+                "name": f"bank: queries beside FAISS's {name}, /s",
+                "ours": statistics.median(took["ours"]),
+                "peer_name": f"FAISS {name}",
+                "peer": statistics.median(took[name]),
+                "ratio": statistics.median(ratios),
+                "spread": f"{min(ratios):.2f}-{max(ratios):.2f}",
+                "n": len(queries),
+                "note": f"recall {recalls['ours']:.4f}, FAISS's {recalls[name]:.4f}; {THREADS} threads",
+            }
+        )
+    return rows
+
+
+def _band(index: Any, queries: np.ndarray, own: np.ndarray, num: int) -> np.ndarray:
+    limits, cosines, rows = index.range_search(queries, BAND[0])
+    which = np.repeat(np.arange(len(queries)), np.diff(limits.astype(np.int64)))
+    keep = (cosines < BAND[1]) & ((rows < own[which, 0]) | (rows >= own[which, 1]))
+    return which[keep] * num + rows[keep]
 
 
 def _abort_rows(folder: str) -> list[dict[str, Any]]:
