@@ -42,6 +42,7 @@ from bench import (
     scaleout,
     screens,
     sequential,
+    shots,
     studies,
     study_load,
     watermark,
@@ -177,6 +178,7 @@ def _training() -> Rows:
 
 PARTS: dict[str, Part] = {
     "clips": Part(lambda worlds: accuracy_clips.run(worlds.folders(), _real()), WORLDS_SEEDS),
+    "shots": Part(lambda worlds: shots.run(worlds.folders()), "1000-1001"),
     "subjects": Part(lambda worlds: accuracy_subjects.run(worlds.folders()), WORLDS_SEEDS),
     "words": Part(lambda worlds: accuracy_words.run()),
     "pairs": Part(lambda worlds: accuracy_pairs.run(worlds.folders(), _real()), WORLDS_SEEDS),
