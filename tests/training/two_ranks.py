@@ -1,11 +1,14 @@
-"""Run in two processes by `test_ranks`: runs of several layouts one after another, each with the gradients of its first step.
+"""Run by `test_ranks`: two ranks make runs of several layouts one after another, each with the gradients of its first step.
 
-Arguments: export, folder, and for each run a name and its settings joined by spaces, among them `stop_at=STEP` and `resume`; `RANK` and the rest come from the environment.
+Arguments: export, folder, and for each run a name and its settings joined by spaces, among them `stop_at=STEP` and `resume`. The ranks
+are forked from a process that has imported torch once; where they meet comes from the environment.
 """
 
+import multiprocessing
 import os
 import sys
 import time
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +46,9 @@ def late(*listed: Any, **to: Any) -> None:
     list_files(*listed, **to)
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    if os.environ["RANK"] == "1":
+def work(rank: int) -> None:
+    os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)}
+    if rank == 1:
         checkpoint.list_files = late  # a checkpoint may not have its name before every rank has listed its part
     export, folder = Path(sys.argv[1]), Path(sys.argv[2])
     for told in sys.argv[3:]:
@@ -56,8 +59,19 @@ def main() -> None:
         kept = [each for each in settings if each != "resume" and not each.startswith("stop_at=")]
         trained(export, folder / name, *kept, resume="resume" in settings, stop_at=stop_at)
         handle.remove()  # pyright: ignore[reportAttributeAccessIssue]
-        if torch.distributed.get_rank() == 0:
+        if rank == 0:
             torch.save(gradients, folder / f"{name}.pt")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    ranks = [multiprocessing.get_context("fork").Process(target=work, args=(rank,), daemon=True) for rank in range(2)]
+    for each in ranks:
+        each.start()
+    wait([each.sentinel for each in ranks])
+    for each in ranks if not any(each.exitcode for each in ranks) else ():  # the other would wait for one that failed
+        each.join()
+    sys.exit(int(any(each.exitcode for each in ranks)))
 
 
 if __name__ == "__main__":
