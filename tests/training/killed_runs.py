@@ -19,15 +19,19 @@ from safetensors.numpy import load_file
 from backend.jobs.board import JobTicket
 from backend.media.index import build_index
 from backend.media.reader import VideoReader
+from backend.settings import parse_assignment
 from tests.chaos import killing
 from tests.training.made_cases import cases_in
 from tests.training.made_export import made_export
-from tests.training.made_run import trained
+from tests.training.made_run import SMALL, trained
 from training import generate as generating
 from training.checkpoint import Checkpoints
+from training.config import with_settings
 from training.data.batches import Position
+from training.data.latents import encode
 from training.job import CONFIG
 from training.observe import read_batches, read_metrics
+from training.recipes import recipe
 
 STEPS = ("run.steps=3", "run.save_every=1", "run.keep=2")
 WEIGHTS = "export/transformer/diffusion_pytorch_model.safetensors"
@@ -46,6 +50,12 @@ def train_anywhere(say: Say, export: Path, out: Path) -> None:
     load = Checkpoints.load
     Checkpoints.load = lambda self, trained, step: replace(load(self, trained, step), position=Position())
     train(say, export, out)
+
+
+def latents(say: Say, export: Path) -> None:
+    """What all runs here learn from."""
+    config = with_settings(recipe("tiny"), dict(parse_assignment(text) for text in SMALL))
+    encode(JobTicket(lambda *_: None, threading.Event()), export=export, settings=config.data.latents)
 
 
 def generate(say: Say, run: Path, cases: Path, out: Path) -> None:
@@ -72,7 +82,7 @@ def generate_in_place(say: Say, run: Path, cases: Path, out: Path) -> None:
 def undisturbed(folder: Path) -> tuple[Path, Path, tuple[str, ...]]:
     """An export, a run on it that nobody killed, and the run's steps to its last export."""
     export, whole = made_export(folder, videos=3), folder / "whole"
-    killing.run(train, export, folder / "encodes", folder=folder / "encodes")
+    killing.run(latents, export, folder=folder)
     steps = killing.run(train, export, whole, folder=whole).steps
     return export, whole, steps[: max(number for number, step in enumerate(steps, start=1) if "export" in step)]
 

@@ -12,8 +12,8 @@ from tests.promises import Tally
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = {"train": 2, "generate": 0, "train_anywhere": 1, "generate_in_place": 0}
-LONG = {**SHORT, "train": 60, "generate": 40}
+SHORT = {"train": 2, "generate": 0}
+LONG = {"train": 60, "generate": 40, "train_anywhere": 1, "generate_in_place": 0}
 
 Counts = dict[str, tuple[int, int]]
 """Kills, and after how many of them something was lost."""
@@ -62,11 +62,13 @@ def test_killed_generation_ends_as_if_nobody_had_killed_it(killed: Counts, tally
     assert lost == 0
 
 
+@pytest.mark.thorough
 def test_a_run_that_forgets_its_place_in_the_data_ends_elsewhere(killed: Counts) -> None:
     tried, lost = killed["train_anywhere"]
     assert tried >= lost > 0
 
 
+@pytest.mark.thorough
 def test_videos_written_in_place_are_torn_by_a_kill(killed: Counts) -> None:
     tried, lost = killed["generate_in_place"]
     assert tried >= lost > 0
