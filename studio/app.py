@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import importlib
+import importlib.metadata
 import os
 import socket
 import sys
@@ -223,6 +224,8 @@ def command_line() -> argparse.ArgumentParser:
         metavar="PROJECT",
         help="project folder (default: this one, or ./demo-project, else the welcome page)",
     )
+    version = importlib.metadata.version("subject-studio")
+    parser.add_argument("--version", action="version", version=version, help="say which version this is")
     parser.add_argument("--rater", metavar="NAME", help="who judges (default: your login name)")
     parser.add_argument("--page", choices=tuple(PAGES), help="what is shown first (default: as last time)")
     parser.add_argument("--theme", choices=("light", "dark", "system"), help="default: as last time, or as the desktop")

@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import replace
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,6 @@ from backend.exports import EXPORTS
 
 app = typer.Typer(
     name="studio-backend",
-    help="Curate, check and judge subject-to-video data.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -111,6 +111,21 @@ def _stop(owner: int, number: int, _: object) -> None:
         os._exit(128 + number)
     warn("studio-backend: stopped; what was done is kept")
     raise SystemExit(128 + number)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        say(metadata.version("subject-studio"))
+        raise typer.Exit
+
+
+@app.callback()
+def studio_backend(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Curate, check and judge subject-to-video data."""
 
 
 @app.command()
