@@ -54,9 +54,9 @@ thorough:  ## tests that `make test` leaves out for their time: the long version
 wheel:  ## the wheel, built, installed in an environment of its own and tried there (docs/packaging.md)
 	packaging/try_wheel.sh
 
-package:  ## the Debian package and the folder that it holds, tried under Xvfb (docs/packaging.md)
+package:  ## the Debian package and the folder that it holds, unpacked and tried under Xvfb (docs/packaging.md)
 	packaging/build.sh deb
-	packaging/smoke.sh
+	packaging/try_deb.sh
 
 format:  ## put the code in shape
 	.venv/bin/ruff check --fix .
