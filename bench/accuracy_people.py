@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 
@@ -17,10 +17,12 @@ from backend.domain import (
 from backend.geometry.viewpoint import Windows
 from backend.media.reader import VideoReader
 from backend.models.classical_viewpoint import ClassicalViewpoint
-from backend.sampleworld import VideoTruth, read_truth
+from backend.sampleworld import SubjectFrame, VideoTruth, read_truth
+from backend.sampleworld.cast import PEOPLE
 
 VIEW_ACCURACY = 0.9
 MIN_SIDE_PX, MIN_VISIBLE, EVERY = 96, 0.7, 12
+ESTIMATOR, WINDOWS = ClassicalViewpoint(), Windows()
 Row = dict[str, Any]
 
 
@@ -50,23 +52,27 @@ def _sides(world_dirs: Sequence[Path]) -> list[Row]:
 
 
 def _side_answers(truth: VideoTruth, reader: FrameReader) -> Iterator[tuple[str, str | None]]:
-    """The true and the named side of every person on every twelfth frame whose side is unambiguous."""
-    windows, estimator = Windows(), ClassicalViewpoint()
+    """`sides_of` of every person on every twelfth frame."""
     for shot in truth.shots:
         footage = footage_of(reader, truth.fps, (shot.start_frame, shot.stop_frame), truth.content)
         for subject in shot.subjects:
-            if subject.category not in ("man", "woman"):
-                continue
-            shown = [row for row in subject.frames[::EVERY] if row.box is not None and row.visible >= MIN_VISIBLE]
-            boxes = [(row.frame, cast(Box, row.box), row.azimuth_deg) for row in shown]
-            boxes = [each for each in boxes if min(each[1][2] - each[1][0], each[1][3] - each[1][1]) >= MIN_SIDE_PX]
-            if not boxes:
-                continue
-            answers = estimator.facing(footage, [frame for frame, _, _ in boxes], [box for _, box, _ in boxes])
-            for (_, _, azimuth), answer in zip(boxes, answers, strict=True):
-                wants = windows.side(azimuth)
-                if wants is not None:
-                    yield wants, windows.side(answer.azimuth_deg) if isinstance(answer, Facing) else None
+            if subject.category in PEOPLE:
+                yield from sides_of(subject.frames[::EVERY], footage)
+
+
+def sides_of(
+    rows: Sequence[SubjectFrame], footage: Footage, *, estimator: ClassicalViewpoint = ESTIMATOR, names: Windows = WINDOWS
+) -> Iterator[tuple[str, str | None]]:
+    """The true and the named side of one person on frames where it is large, uncovered and unambiguous."""
+    shown = [(row.frame, row.box, row.azimuth_deg) for row in rows if row.box is not None and row.visible >= MIN_VISIBLE]
+    shown = [each for each in shown if min(each[1][2] - each[1][0], each[1][3] - each[1][1]) >= MIN_SIDE_PX]
+    if not shown:
+        return
+    answers = estimator.facing(footage, [frame for frame, _, _ in shown], [box for _, box, _ in shown])
+    for (_, _, azimuth), answer in zip(shown, answers, strict=True):
+        wants = WINDOWS.side(azimuth)
+        if wants is not None:
+            yield wants, names.side(answer.azimuth_deg) if isinstance(answer, Facing) else None
 
 
 def footage_of(reader: FrameReader, fps: float, span: tuple[int, int], content: Box) -> Footage:
