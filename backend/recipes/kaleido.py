@@ -2,7 +2,7 @@
 
 from backend.engine.plan import Step
 from backend.recipes.opens2v import made_references
-from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, step, subjects, words
+from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, plates, step, subjects, words
 
 FRONTAL = {"paper": (0.5, "Kaleido, section 3: frontal faces of humans; no value published")}
 
@@ -38,7 +38,7 @@ def kaleido(bound: Bound) -> tuple[Step, ...]:
         ),
         step("follow_faces"),
         step("check_frontal", *gate_on_scale(bound, "FaceWatcher", "appearance.frontal_face", ">=", FRONTAL)),
-        step("paint_background"),
+        plates(),
         step("embed_appearances"),
         *pairing(upper=True),
         step("score_references"),

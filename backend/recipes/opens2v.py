@@ -1,7 +1,7 @@
 """`opens2v`: OpenS2V-5M (OpenS2V-Nexus, section 4 and data_process): people, subject crops, plates, clusters, GPT frames."""
 
 from backend.engine.plan import Step
-from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, step, subjects, words
+from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, plates, step, subjects, words
 
 LOOKS = {
     "paper": (4.75, "OpenS2V-Nexus, step0_merge_json.py"),
@@ -52,10 +52,7 @@ def opens2v(bound: Bound) -> tuple[Step, ...]:
         subjects(),
         step("segment_subjects"),
         step("score_references"),
-        step(
-            "paint_background",
-            gate("plate.painted_fraction", "<=", 0.45, "OpenS2V-Nexus, step5-2: larger holes lose the size"),
-        ),
+        plates(),
         step("embed_appearances"),
         *pairing(upper=True, cosine=(0.6, "OpenS2V-Nexus, step6-2_get_cross-frame.py; the similarity of images")),
         step("match_phrases", *gate_on_scale(bound, "PhraseEmbedder", "pair.phrase_cosine", ">=", CALLED)),

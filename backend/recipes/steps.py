@@ -48,6 +48,17 @@ def footage(*, clean_crop: bool = True) -> tuple[Step, ...]:
     )
 
 
+def plates() -> Step:
+    """S29: what is left of a frame without its subjects; nobody may still be seen there."""
+    return step(
+        "paint_background",
+        gate("plate.painted_fraction", "<=", 0.45, "OpenS2V-Nexus, step5-2: larger holes lose the size"),
+        gate(
+            "plate.people_left", "<=", 0, "surroundings are without their subjects: on real takes faces alone were painted"
+        ),
+    )
+
+
 def movement(least: float = 0.001, source: str = "stills reach .0009, the stillest real take .003") -> Step:
     """S05: what does not move like footage is no footage."""
     return step(

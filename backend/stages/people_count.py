@@ -10,6 +10,15 @@ from backend.domain import Box, Clip, Context, Filtered, Item, Ok, Resources, Re
 from backend.geometry import boxes
 from backend.models.taxonomy import load_taxonomy
 
+LEAST_SIGHTINGS = 3
+"""A face seen on fewer frames is taken for a mistake: detectors of single frames see one in leaves and cloth."""
+SIDEWARDS, ABOVE, BELOW = 0.5, 0.45, 2.0
+"""How far a head and the chest under it reach beyond the face, in its breadths and heights: less than any body does."""
+MIDDLE = -0.25
+"""What is taken off each side of a body's box: its middle is the body's, its corners are not."""
+SHOWN = 0.5
+"""Who is covered less still shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class CountPeople:
@@ -35,8 +44,7 @@ class CountPeople:
     """Two bodies that overlap more are one person found twice."""
     one_body_inside: float = 0.8
     """A body of which more lies in another is a part of that person."""
-    least_sightings: int = 3
-    """A face seen on fewer frames is taken for a mistake: detectors of single frames see one in leaves and cloth."""
+    least_sightings: int = LEAST_SIGHTINGS
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         return [self._count(item) for item in items]
@@ -68,6 +76,28 @@ class CountPeople:
 
     def _is_same(self, body: Box, other: Box) -> bool:
         return boxes.iou(body, other) > self.one_body_iou or boxes.contain(body, other) > self.one_body_inside
+
+
+class Bodies:
+    """Where people are on a frame, by their tracks: bodies as they are followed, and the head and chest around each face."""
+
+    def __init__(self, tracks: Sequence[Track], subjects: Sequence[Subject]) -> None:
+        self._people = [track for track in tracks if track.kind == "person"]
+        self._faces = [t for t in tracks if t.kind == "face" and len(t.frames) >= LEAST_SIGHTINGS]
+
+    def left(self, frame: int, hidden: np.ndarray) -> int:
+        """How many of them are not hidden by `hidden`, bool `(H, W)`."""
+        found = [boxes.expand(box, MIDDLE) for track in self._people if (box := box_at(track, frame)) is not None]
+        found += [_bust(face) for track in self._faces if (face := box_at(track, frame)) is not None]
+        height, width = hidden.shape
+        areas = [boxes.to_pixels(box, width, height) for box in found]
+        return sum(bool(hidden[y0:y1, x0:x1].mean() < SHOWN) for x0, y0, x1, y1 in areas)
+
+
+def _bust(face: Box) -> Box:
+    x0, y0, x1, y1 = face
+    width, height = x1 - x0, y1 - y0
+    return x0 - SIDEWARDS * width, y0 - ABOVE * height, x1 + SIDEWARDS * width, y1 + BELOW * height
 
 
 def people_of(tracks: Sequence[Track], subjects: Sequence[Subject]) -> list[Track]:

@@ -32,11 +32,13 @@ from backend.domain import (
     Score,
     StudioError,
     Subject,
+    Track,
     digest,
 )
 from backend.geometry import rle
 from backend.measures.matting import foreground_on_white, grown_mask, on_white
 from backend.media.images import encode_webp, read_rgba
+from backend.stages.people_count import Bodies
 from backend.stages.references import REFERENCE, score_row
 from backend.stages.unbound import role_or_absent
 
@@ -45,16 +47,17 @@ QUALITY = 92  # WebP, as the cut-outs have
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaintBackground:
-    """A Plate of each clip: the frame on which most subjects are cut out, with all of them painted over.
+    """A Plate of each clip: the frame that leaves the fewest people and has most subjects cut out, all painted over.
 
-    Score of the plate: `painted_fraction`, the share of the frame that is painted. The hole is the union of the masks,
-    grown as OpenS2V grows it (`grown_mask`).
+    Scores of the plate: `painted_fraction`, the share of the frame that is painted; `people_left`, how many of the
+    people who are followed there still show, as one whose face alone was cut out. The hole is the union of the masks, grown as
+    OpenS2V grows it (`grown_mask`).
     """
 
     name: ClassVar[str] = "paint_background"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Clip
-    gathers: ClassVar[tuple[type, ...]] = (Subject, Appearance, Mask)
+    gathers: ClassVar[tuple[type, ...]] = (Subject, Appearance, Mask, Track)
     makes: ClassVar[tuple[type, ...]] = (Plate, Score)
     roles: ClassVar[tuple[str, ...]] = ("Inpainter",)
     resources: ClassVar[Resources] = Resources(cpu=1.0, ram_gib=1.0)
@@ -74,11 +77,11 @@ class PaintBackground:
                 cut[frames[mask.appearance_id]].append(mask)
         if not cut:
             return Filtered(item.id, "no subject of the clip is cut out")
-        frame = max(sorted(cut), key=lambda place: len(cut[place]))
-        hole = np.zeros((cut[frame][0].height, cut[frame][0].width), bool)
-        for mask in cut[frame]:
-            hole |= rle.decode(mask.counts, mask.height, mask.width)
-        hole = grown_mask(hole)
+        bodies = Bodies(item.all(Track), item.all(Subject))
+        holes = {place: _hole(masks) for place, masks in sorted(cut.items())}
+        left = {place: bodies.left(place, hole) for place, hole in holes.items()}
+        frame = min(holes, key=lambda place: (left[place], -len(cut[place])))
+        hole = holes[frame]
         try:
             picture = context.frames(item).at([frame])[0]
         except MediaError as error:
@@ -86,8 +89,16 @@ class PaintBackground:
         artifact = context.artifacts.put(encode_webp(painter.paint(picture, hole), quality=QUALITY), "webp")
         plate = Plate(clip_id=item.id, frame=frame, author=painter.model_id, artifact=artifact)
         producer = f"{self.name}/{self.version}:{painter.model_id}"
-        share = Score(target=plate.id, name="painted_fraction", value=float(hole.mean()), producer=producer)
-        return Ok(item.id, [plate, share])
+        values = {"painted_fraction": float(hole.mean()), "people_left": float(left[frame])}
+        scores = [Score(target=plate.id, name=name, value=value, producer=producer) for name, value in values.items()]
+        return Ok(item.id, [plate, *scores])
+
+
+def _hole(masks: Sequence[Mask]) -> np.ndarray:
+    hole = np.zeros((masks[0].height, masks[0].width), bool)
+    for mask in masks:
+        hole |= rle.decode(mask.counts, mask.height, mask.width)
+    return grown_mask(hole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Plates and made pictures: what they are made of, what they are called, and how far they are from their origin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from backend.domain import Absent, Anchor, Appearance, Failed, Filtered, Item, Mask, Ok, Pair, Plate, Score, Subject
+from backend.domain import Absent, Anchor, Appearance, Failed, Filtered, Item, Mask, Ok, Pair, Plate, Score, Subject, Track
 from backend.geometry import rle
 from backend.media.images import encode_webp, read_image, read_rgba
 from backend.models.classical_embedder import ClassicalAppearance
@@ -69,14 +71,50 @@ def test_the_frame_with_most_subjects_is_painted_over_all_of_them():
     context = Context(READER, Inpainter=Black())
     (result,) = PaintBackground()([clip_of(context, (0, 5), (0, 20), (1, 20))], context)
     assert isinstance(result, Ok)
-    plate, share = result.rows
-    assert isinstance(plate, Plate)
+    plate, share, left = result.rows
+    assert isinstance(plate, Plate) and isinstance(left, Score)
+    assert (left.name, left.value) == ("people_left", 0)
     assert (plate.frame, plate.author) == (20, "black-1")
     picture = read_image(context.artifacts.get(plate.artifact))
     subjects = READER.mask(0, 20) | READER.mask(1, 20)
     assert picture[subjects].mean() < 6, "WebP is not exact"
     assert isinstance(share, Score)
     assert subjects.mean() < share.value < subjects.mean() + 0.15  # type: ignore[operator]
+
+
+def face(frames: tuple[int, ...], box: tuple[float, float, float, float]) -> Track:
+    return Track(clip_id=CLIP.id, kind="face", frames=frames, boxes=(box,) * len(frames), scores=(0.9,) * len(frames))
+
+
+def left_on_the_plate(*tracks: Track) -> tuple[int, float | None]:
+    """The plate's frame, and how many people still show there; thing 0 is cut out on frames 5 and 20, thing 1 on 20."""
+    context = Context(READER, Inpainter=Black())
+    item = clip_of(context, (0, 5), (0, 20), (1, 20))
+    (result,) = PaintBackground()([Item(item.id, {**item.records, Track: tracks})], context)
+    assert isinstance(result, Ok)
+    plate, _, left = result.rows
+    assert isinstance(plate, Plate) and isinstance(left, Score)
+    return plate.frame, left.value
+
+
+def test_who_still_shows_on_the_plate_is_counted():
+    x0, y0, x1, y1 = READER.box(0, 20)
+    aside = (20.0, 20.0, 50.0, 60.0)
+    assert left_on_the_plate(face((0, 10, 30), aside)) == (20, 1)
+    assert left_on_the_plate(face((0, 30), aside)) == (20, 0), "two sightings are a mistake"
+    hidden = (x0 + 20, y0 + 8, x1 - 20, y0 + 28)
+    assert left_on_the_plate(face((19, 20, 21), hidden)) == (20, 0), "its chest is painted over too"
+    cut = (x0, y0, x1, y1)
+    assert left_on_the_plate(face((19, 20, 21), cut)) == (5, 0), (
+        "the face alone is cut out: its body shows, but not on frame 5"
+    )
+
+
+def test_a_body_that_is_painted_over_does_not_show():
+    x0, y0, x1, y1 = READER.box(0, 20)
+    body = replace(face((0, 10, 30), (x0 - 10, y0 - 10, x1 + 10, y1 + 10)), kind="person")
+    assert left_on_the_plate(body) == (20, 0)
+    assert left_on_the_plate(replace(body, boxes=((20.0, 20.0, 60.0, 120.0),) * 3)) == (20, 1)
 
 
 def test_a_clip_without_cut_outs_or_a_profile_without_a_painter_has_no_plate():
