@@ -257,7 +257,11 @@ def report(
         return
     with opened(project) as api:
         path = api.report(out=str(out.absolute()) if out else None)
-        _give({"report": path, "statistics": api.statistics()} if as_json else path, as_json, path)
+        if not as_json:
+            say(path)
+            return
+        status = api.status()
+        emit({"report": path, "statistics": api.statistics(), "counts": status.counts, "gates": status.gates})
 
 
 @app.command()

@@ -39,6 +39,8 @@ class DatasetStatistics:
     """By name: resolutions, categories, subject-type combinations, subjects of a sample, pairs by kind, anchors by class ..."""
     words: Mapping[str, int] = field(default_factory=dict)
     """How often captions say each word, without the commonest words of the language."""
+    scores: Mapping[str, Spread] = field(default_factory=dict)
+    """Of each score that a gate stands on, as `pair.similarity`: every value, also of rows that are held back."""
     anchor_checks: tuple["AnchorCheck", ...] = ()
     anchor_accuracy: tuple["AnchorAccuracy", ...] = ()
     anchor_balance: tuple["AnchorBalance", ...] = ()

@@ -144,5 +144,5 @@ def _bars(name: str, counts: Mapping[str, int]) -> Bars:
     most = max(counts.values())
     shown = list(counts.items())[:SHOWN_BARS]
     more = f"the first {SHOWN_BARS} of {len(counts)}" if len(counts) > SHOWN_BARS else ""
-    bars = tuple(Bar(label=label, share=count / most, value=f"{count:,}") for label, count in shown)
+    bars = tuple(Bar(label=label.replace("_", " "), share=count / most, value=f"{count:,}") for label, count in shown)
     return Bars(bars=bars, title=name.capitalize(), legend=more)

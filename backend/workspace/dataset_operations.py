@@ -26,8 +26,9 @@ class DatasetOperations:
     """Operations of the Api that count and compare the rows of the current plan."""
 
     def statistics(self: _Opened) -> DatasetStatistics:
-        with self._apart(self.plan) as now:
-            return dataset_statistics(now, name=self.layout.root.name)
+        plan = self.plan
+        with self._apart(plan) as now:
+            return dataset_statistics(now, plan, name=self.layout.root.name)
 
     def ablate(self: _Opened, *, out: str | None = None) -> Ablation:
         path = Path(out) if out else self.layout.root / "ablation.html"

@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backend.domain.statistics import DatasetRow, DatasetStatistics, Spread
+from backend.engine.plan import Gate, Plan
 from backend.models.taxonomy import load_taxonomy
 from backend.workspace.anchor_statistics import anchor_accuracy, anchor_balance, anchor_checks
 from backend.workspace.snapshot import Snapshot
@@ -85,7 +87,7 @@ JOIN anchor a ON a.id = k.id AND a.work_key = k.work_key GROUP BY ALL ORDER BY 3
 """
 
 
-def dataset_statistics(now: Snapshot, *, name: str) -> DatasetStatistics:
+def dataset_statistics(now: Snapshot, plan: Plan, *, name: str) -> DatasetStatistics:
     """Figures of the plan's kept rows; nothing is decoded."""
     clips = now.query(_CLIPS)
     lengths = [row[0] for row in clips]
@@ -129,10 +131,37 @@ def dataset_statistics(now: Snapshot, *, name: str) -> DatasetStatistics:
         spreads={name: spread for name, spread in spreads.items() if spread.number},
         counts={name: found for name, found in counts.items() if found},
         words=_words(text for text, _ in captions),
+        scores={f"{each.record}.{each.name}": _spread(each.values, "") for each in gated_scores(now, plan)},
         anchor_checks=anchor_checks(now),
         anchor_accuracy=anchor_accuracy(now),
         anchor_balance=anchor_balance(now),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatedScore:
+    """Every value of a score that gates stand on, float64 `(N,)`."""
+
+    record: str
+    name: str
+    values: np.ndarray
+    unmeasured: int
+    gates: tuple[Gate, ...]
+
+
+def gated_scores(now: Snapshot, plan: Plan) -> list[GatedScore]:
+    """In the order of the gates."""
+    by_score: dict[tuple[str, str], list[Gate]] = {}
+    for gate in dict.fromkeys(plan.gates()):
+        by_score.setdefault((gate.record, gate.score), []).append(gate)
+    found = []
+    for (record, name), gates in by_score.items():
+        rows = now.query("SELECT value FROM live_score WHERE name = ? AND starts_with(target, ?)", [name, f"{record}_"])
+        values = np.array([value for (value,) in rows if value is not None], dtype=np.float64)
+        found.append(
+            GatedScore(record=record, name=name, values=values, unmeasured=len(rows) - len(values), gates=tuple(gates))
+        )
+    return found
 
 
 def resolution(short_side_px: int) -> str:
@@ -167,7 +196,7 @@ def _number(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _spread(values: Sequence[Any], unit: str) -> Spread:
+def _spread(values: Sequence[Any] | np.ndarray, unit: str) -> Spread:
     ordered = np.sort(np.asarray(values, np.float64))
     if not len(ordered):
         return Spread(unit=unit, number=0, mean=None, least=None, most=None)

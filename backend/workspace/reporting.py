@@ -7,8 +7,6 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
 from backend.api import Status
 from backend.domain.score_words import SIGNS, gate_title, score_title
 from backend.domain.statistics import AblationRow
@@ -31,7 +29,7 @@ from backend.settings import ProjectSettings
 from backend.store.artifacts import Artifacts
 from backend.store.whole_file import write_whole
 from backend.workspace.copies import CopiedClips
-from backend.workspace.dataset_statistics import dataset_statistics
+from backend.workspace.dataset_statistics import dataset_statistics, gated_scores
 from backend.workspace.shot_thumbs import thumbs_of
 from backend.workspace.snapshot import Snapshot
 
@@ -117,7 +115,7 @@ def write_report(
         num_pairs=status.counts["pairs"],
         num_held_back=num_held_back,
     )
-    figures = dataset_statistics(now, name=title)
+    figures = dataset_statistics(now, plan, name=title)
     report = curation_report(data)
     report = replace(report, sections=[report.sections[0], *statistics_sections(figures), *report.sections[1:]])
     write_whole(path, render(report))
@@ -282,21 +280,14 @@ def _where(uri: str, seconds: float) -> str:
 
 
 def _distributions(now: Snapshot, plan: Plan) -> list[Distribution]:
-    by_score: dict[tuple[str, str], list[Gate]] = {}
-    for gate in dict.fromkeys(plan.gates()):
-        by_score.setdefault((gate.record, gate.score), []).append(gate)
-    found = []
-    for (record, name), gates in by_score.items():
-        rows = now.query("SELECT value FROM live_score WHERE name = ? AND starts_with(target, ?)", [name, f"{record}_"])
-        values = np.array([value for (value,) in rows if value is not None], dtype=np.float64)
-        found.append(
-            Distribution(
-                name=name,
-                record=record,
-                values=values,
-                gates=tuple((gate.comparison, gate.value) for gate in gates if gate.comparison != TOP),
-                unmeasured=len(rows) - len(values),
-                source=gates[0].source,
-            )
+    return [
+        Distribution(
+            name=each.name,
+            record=each.record,
+            values=each.values,
+            gates=tuple((gate.comparison, gate.value) for gate in each.gates if gate.comparison != TOP),
+            unmeasured=each.unmeasured,
+            source=each.gates[0].source,
         )
-    return found
+        for each in gated_scores(now, plan)
+    ]

@@ -31,6 +31,7 @@ def test_the_figures_are_those_of_the_kept_rows(curated_api: Api) -> None:
     assert found.spreads["caption length"].values == (4.0, 4.0, 4.0), "A red mug, take 0: a number is no word"
     assert list(found.words.items())[:3] == [("mug", 3), ("red", 3), ("take", 3)]
     assert "motion" not in found.spreads, "nobody measured it"
+    assert found.scores["pair.similarity"].values == (0.3, 0.6, 0.9), "those held back too"
 
 
 @pytest.mark.parametrize(("px", "name"), [(720, "720p"), (719, "512p"), (1080, "1080p"), (96, "96 px"), (4320, "2160p")])
@@ -72,6 +73,10 @@ def test_the_command_gives_the_row_as_json(tmp_path) -> None:
         "duration_h": 0.0,
     }
     assert Path(found["report"]) == tmp_path / "page.html"
+    assert found["counts"]["clips"] == 0
+    funnel = [(row["record"], row["score"], row["entering"], row["dropped"], row["unmeasured"]) for row in found["gates"]]
+    assert ("pair", "similarity", 0, 0, 0) in funnel
+    assert found["statistics"]["scores"]["pair.similarity"]["number"] == 0
 
 
 def ablated(workspace: Workspace, tmp_path, *gates: Gate) -> dict[tuple[str, str], AblationRow]:
