@@ -79,7 +79,10 @@ class CountPeople:
 
 
 class Bodies:
-    """Where people are on a frame, by their tracks: bodies as they are followed, and the head and chest around each face."""
+    """Where people are on a frame, by their tracks: bodies as they are followed, and the head and chest around each face.
+
+    A clip is one shot: whoever is not yet or no longer followed is believed to be where they were found next or last.
+    """
 
     def __init__(self, tracks: Sequence[Track], subjects: Sequence[Subject]) -> None:
         self._people = [track for track in tracks if track.kind == "person"]
@@ -87,8 +90,8 @@ class Bodies:
 
     def left(self, frame: int, hidden: np.ndarray) -> int:
         """How many of them are not hidden by `hidden`, bool `(H, W)`."""
-        found = [boxes.expand(box, MIDDLE) for track in self._people if (box := box_at(track, frame)) is not None]
-        found += [_bust(face) for track in self._faces if (face := box_at(track, frame)) is not None]
+        found = [boxes.expand(_nearest_box(track, frame), MIDDLE) for track in self._people]
+        found += [_bust(_nearest_box(track, frame)) for track in self._faces]
         height, width = hidden.shape
         areas = [boxes.to_pixels(box, width, height) for box in found]
         return sum(bool(hidden[y0:y1, x0:x1].mean() < SHOWN) for x0, y0, x1, y1 in areas)
@@ -108,8 +111,10 @@ def people_of(tracks: Sequence[Track], subjects: Sequence[Subject]) -> list[Trac
 
 def box_at(track: Track, frame: int) -> Box | None:
     """The track's box on a frame, moved evenly between those around it; None before its first and after its last."""
-    if not track.frames[0] <= frame <= track.frames[-1]:
-        return None
+    return _nearest_box(track, frame) if track.frames[0] <= frame <= track.frames[-1] else None
+
+
+def _nearest_box(track: Track, frame: int) -> Box:
     x0, y0, x1, y1 = (float(np.interp(frame, track.frames, side)) for side in zip(*track.boxes, strict=True))
     return x0, y0, x1, y1
 

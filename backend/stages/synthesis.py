@@ -55,7 +55,7 @@ class PaintBackground:
     """
 
     name: ClassVar[str] = "paint_background"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     over: ClassVar[type] = Clip
     gathers: ClassVar[tuple[type, ...]] = (Subject, Appearance, Mask, Track)
     makes: ClassVar[tuple[type, ...]] = (Plate, Score)

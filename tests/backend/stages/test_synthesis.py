@@ -105,9 +105,15 @@ def test_who_still_shows_on_the_plate_is_counted():
     hidden = (x0 + 20, y0 + 8, x1 - 20, y0 + 28)
     assert left_on_the_plate(face((19, 20, 21), hidden)) == (20, 0), "its chest is painted over too"
     cut = (x0, y0, x1, y1)
-    assert left_on_the_plate(face((19, 20, 21), cut)) == (5, 0), (
-        "the face alone is cut out: its body shows, but not on frame 5"
-    )
+    assert left_on_the_plate(face((19, 20, 21), cut)) == (20, 1), "the face alone is cut out: its body shows"
+    assert left_on_the_plate(face((0, 1, 2), aside)) == (20, 1), "in one shot nobody is gone for not being followed"
+
+
+def test_the_frame_that_leaves_nobody_is_preferred():
+    x0, y0, x1, _ = READER.box(0, 5)
+    hidden, aside = (x0 + 20, y0 + 8, x1 - 20, y0 + 28), (20.0, 20.0, 50.0, 60.0)
+    walks = replace(face((4, 6, 20), aside), boxes=(hidden, hidden, aside))
+    assert left_on_the_plate(walks) == (5, 0), "though on frame 20 more is cut out"
 
 
 def test_a_body_that_is_painted_over_does_not_show():
