@@ -88,11 +88,11 @@ class ConsistencyFade(Metric):
     alike the subject's looks are across the halves than within them. A video of somebody else throughout does not fade; a
     subject that turns its back for the rest of the video may. The weights were fitted on cuts from a subject to its
     look-alike, in 45 cases of sample worlds 2000 and 2003. The evidence holds the mean chance of identity of each of
-    `num_chunks` parts of the video. Not applicable when the subject is seen on too few frames.
+    `num_chunks` parts of the video, and its slope: the change from the first frame to the last of the straight line through it. Not applicable when the subject is seen on too few frames.
     """
 
     id: ClassVar[str] = "consistency_fade"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     is_classical: ClassVar[bool] = True
     title: ClassVar[str] = "Identity fades"
     source: ClassVar[str] = SOURCE
@@ -117,6 +117,7 @@ class ConsistencyFade(Metric):
         if len(alike) < MIN_FRAMES:
             return Measured(value=Absent(f"no detection: the subject is seen on {len(alike)} frames, needs {MIN_FRAMES}"))
         length = max(1, int(seen["looked_at"].max() - seen["looked_at"].min()))
+        slope = np.polynomial.Polynomial.fit(frames / length, alike, 1).convert().coef[1]
         lost, unlike = _halves(alike, np.nan_to_num(seen["appearance"][rows].astype(np.float64)))
         parts = np.minimum((frames - seen["looked_at"].min()) * self.num_chunks // (length + 1), self.num_chunks - 1)
         chunks = np.array([alike[parts == k].mean() if (parts == k).any() else np.nan for k in range(self.num_chunks)])
@@ -125,7 +126,7 @@ class ConsistencyFade(Metric):
             num_units=len(frames),
             coverage=len(frames) / len(seen["looked_at"]),
             per_frame={"frame": frames, "likeness": alike},
-            evidence={"chunk_likeness": chunks, "lost": np.array(lost), "unlike": np.array(unlike)},
+            evidence={"chunk_likeness": chunks, "slope": slope, "lost": np.array(lost), "unlike": np.array(unlike)},
         )
 
 

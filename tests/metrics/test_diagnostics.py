@@ -112,6 +112,7 @@ def test_fade_weighs_what_is_lost_between_the_halves_and_how_looks_change(entry_
     fading = fade(entry, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
     assert fading.value == pytest.approx(sigmoid(6.2 * (0.8 - 0.5) - 2.1))
     assert fading.evidence["chunk_likeness"].tolist() == pytest.approx([0.85, 0.7, 0.6, 0.45])
+    assert fading.evidence["slope"] == pytest.approx(-0.5)
     turned = fade(entry, [0.8] * 6, looks=[0, 0, 0, 1, 1, 1])
     assert turned.value == pytest.approx(sigmoid(7.6 * (1 - 0.6) - 2.1)) and turned.evidence["lost"] == pytest.approx(0)
     both = fade(entry, [0.8] * 3 + [0.3] * 3, looks=[0, 0, 0, 1, 1, 1])
