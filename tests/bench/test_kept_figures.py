@@ -91,6 +91,22 @@ def test_metrics_reach_what_is_claimed_of_them() -> None:
     assert min(found[name]["n"] for name in AREAS) >= 16
 
 
+SPEED = {
+    "evaluation_speed": {"13 metrics, CPU", "13 metrics, wall", "13 metrics, memory", "two workers, wall"},
+    "metrics": {"motion amplitude, CPU", "motion amplitude, memory"},
+}
+"""Rows of what evaluation costs, by the ends of their names."""
+
+
+@pytest.mark.parametrize("name", SPEED)
+def test_evaluation_costs_no_more_than_is_wanted_of_it(name: str) -> None:
+    rows = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    assert {end for end in SPEED[name] if any(row["name"].endswith(end) for row in rows)} == SPEED[name]
+    wanted = {row["name"]: float(row["target"].removeprefix("ratio <= ")) for row in rows if "target" in row}
+    assert len(wanted) == len(rows) - sum("two workers" in row["name"] for row in rows)
+    assert [row["name"] for row in rows if row["ratio"] > wanted.get(row["name"], 1.0)] == []
+
+
 def test_the_document_states_the_areas_last_measured() -> None:
     lines = (RESULTS.parents[1] / "docs" / "accuracy.md").read_text().partition("## Generated videos")[2].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
