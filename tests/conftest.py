@@ -7,11 +7,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import hypothesis
 import pytest
+from pytestqt.qtbot import QtBot
 
 cv2.setNumThreads(1)
 hypothesis.settings.register_profile(
@@ -20,6 +22,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 pytest_plugins = ["tests.promises", "tests.chromium", "pytester"]
+PATIENCE_MS = 60_000
+"""Least time of a wait for what a window shows: it ends as soon as that is there, and how long that takes tells of the machine."""
 REAL_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -40,6 +44,18 @@ def real_media() -> Path:
     if not REAL_MEDIA.is_dir():
         pytest.skip("real media folder ../shared/data is absent")
     return REAL_MEDIA
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> QtBot:
+    """pytest-qt's, whose waits have patience with a busy machine."""
+    wait_until = qtbot.waitUntil
+
+    def wait(callback: Callable[[], bool | None], *, timeout: int = 0) -> None:
+        wait_until(callback, timeout=max(timeout, PATIENCE_MS))
+
+    qtbot.waitUntil = wait
+    return qtbot
 
 
 @pytest.fixture(autouse=True)
