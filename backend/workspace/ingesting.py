@@ -40,34 +40,15 @@ def ingest(
 
     Known files get the given licence and attribution by an event of the journal; the catalog must be projected. Raises ProjectError for a path that does not exist, or when no file was found at all.
     """
-    for path in paths:
-        if not Path(path).exists():
-            raise ProjectError(f"{path} does not exist; name a video or a folder with videos")
-    files, remarks = scan([Path(path) for path in paths])
-    files = tuple(file for file in files if not _is_own(Path(file).resolve(), project))
-    files = _without_sidecars(files)
-    if not files:
-        hint = f" ({remarks[0]})" if remarks else ""
-        raise ProjectError(f"no file found in {', '.join(paths)}{hint}; name a video or a folder with videos")
+    files, remarks = _listed(paths, project)
     if not again and erased.any_files:
-        gone = {file for file in files if _was_erased(Path(file), erased)}
-        files = tuple(file for file in files if file not in gone)
-        remarks = (
-            *remarks,
-            *(f"{file} was erased from this project and is left out; --again takes it" for file in sorted(gone)),
-        )
-        if not files:
-            raise ProjectError(f"{remarks[-1]}, if whoever had it erased agrees")
+        files, gone = _unerased(files, erased)
+        remarks = (*remarks, *gone)
     stated = {"licence": licence, "attribution": attribution}
     sources = {}
     for file in files:
-        facts = Path(file).stat()
-        source = Source(
-            uri=str(file),
-            num_bytes=facts.st_size,
-            modified_ns=facts.st_mtime_ns,
-            **stated,
-        )
+        facts = file.stat()
+        source = Source(uri=str(file), num_bytes=facts.st_size, modified_ns=facts.st_mtime_ns, **stated)
         sources[source.id] = source
     beside = SidecarDigests()
     digests = {name: beside.of(Path(source.uri)) for name, source in sources.items() if not _is_sidecar(source.uri)}
@@ -92,6 +73,29 @@ def ingest(
         words = " and ".join(f"{name} {value!r}" for name, value in said.items())
         remarks = (*remarks, f"{len(changed)} known file{'s' if len(changed) > 1 else ''} now with {words}")
     return IngestSummary(taken=len(fresh), known=len(sources) - len(fresh), remarks=tuple(remarks))
+
+
+def _listed(paths: Sequence[str], project: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Files below the paths, without the project's own and what stands beside a video, and remarks. Raises ProjectError."""
+    for path in paths:
+        if not Path(path).exists():
+            raise ProjectError(f"{path} does not exist; name a video or a folder with videos")
+    files, remarks = scan([Path(path) for path in paths])
+    files = _without_sidecars(tuple(file for file in files if not _is_own(file.resolve(), project)))
+    if not files:
+        hint = f" ({remarks[0]})" if remarks else ""
+        raise ProjectError(f"no file found in {', '.join(paths)}{hint}; name a video or a folder with videos")
+    return files, remarks
+
+
+def _unerased(files: Sequence[Path], erased: Erased) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Files that were never erased, and a remark on each of the others. Raises ProjectError when none is left."""
+    gone = {file for file in files if _was_erased(file, erased)}
+    remarks = tuple(f"{file} was erased from this project and is left out; --again takes it" for file in sorted(gone))
+    left = tuple(file for file in files if file not in gone)
+    if not left:
+        raise ProjectError(f"{remarks[-1]}, if whoever had it erased agrees")
+    return left, remarks
 
 
 def _was_erased(file: Path, erased: Erased) -> bool:
