@@ -53,8 +53,19 @@ class FigureApi(Protocol):
         """Exports the pairs that hold when gates have the values of a named selection, as `export` does."""
         ...
 
-    def forecast_export(self, *, selection: Selection | None = None, name: str = "", split: str = "") -> ExportForecast:
-        """What an export of chosen items, of the named selection `name`, or of everything would hold; writes nothing."""
+    def forecast_export(
+        self,
+        *,
+        selection: Selection | None = None,
+        name: str = "",
+        split: str = "",
+        format: str = "",
+        purpose: str = TRAINING,
+    ) -> ExportForecast:
+        """What an export of chosen items, of the named selection `name`, or of everything would hold; writes nothing.
+
+        Permissions are those of `export`; of some formats, references' whole clips need them too.
+        """
         ...
 
     def presets(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Asks what, how and where pairs are exported, shows what that would come to, and exports them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -16,11 +17,12 @@ from PySide6.QtWidgets import (
 )
 
 from backend.api import ExportSummary
-from backend.domain import StudioError
+from backend.domain import ProjectError, StudioError
 from backend.domain.figures import ExportForecast, NamedSelection
 from backend.domain.library import Selection
 from backend.domain.privacy import PURPOSES
 from studio.link import Link
+from studio.sentences import translated
 from studio.texts import counted, text
 from studio.widgets import label
 
@@ -63,7 +65,8 @@ class ExportDialog(QDialog):
         self._soon = QTimer(self, singleShot=True, interval=ASK_MS)
         self._soon.timeout.connect(self._foresee)
         self.split.textChanged.connect(lambda _: self._change())
-        self.what.currentIndexChanged.connect(lambda _: self._change())
+        for box in (self.what, self.format, self.purpose):
+            box.currentIndexChanged.connect(lambda _: self._change())
         column = QVBoxLayout(self)
         column.setContentsMargins(28, 24, 28, 22)
         column.setSpacing(16)
@@ -77,8 +80,8 @@ class ExportDialog(QDialog):
         column.addWidget(self.trouble)
         column.addLayout(self._build_buttons())
         self.finished.connect(self._leave)
+        self.forecast.setText(text("export.looking"))
         self._tell_choices()
-        self._foresee()
 
     def _build_fields(self) -> QGridLayout:
         browse = QPushButton(text("library.browse"))
@@ -123,7 +126,8 @@ class ExportDialog(QDialog):
         """Exports can be asked for once it is known what they hold, in which format and where to, and none is under way."""
         found = self._foreseen
         told = self.format.count() > 0 and bool(self.out.text().strip())
-        self.go.setEnabled(told and not self._is_writing and found is not None and found.pairs > 0 and found.leaks == 0)
+        can = found is not None and found.pairs > 0 and found.leaks == 0 and not found.refused
+        self.go.setEnabled(told and not self._is_writing and can)
 
     def _change(self) -> None:
         """What was foreseen is of something else."""
@@ -141,51 +145,61 @@ class ExportDialog(QDialog):
         def known(found: tuple[tuple[str, ...], tuple[NamedSelection, ...]]) -> None:
             if self._open:
                 self.format.addItems(list(found[0]))
-                self._allow()
                 for each in found[1]:
                     self.what.addItem(text("export.named", name=each.name), each.name)
                 self.format.setFocus(Qt.FocusReason.OtherFocusReason)
+                self._foresee()
 
         api = self._link.api
-        self._link.ask(lambda: (api.export_formats(), api.selections()), known, self._refused)
+        self._link.ask(lambda: (api.export_formats(), api.selections()), known, self._not_foreseen)
 
     def _browse(self) -> None:
         found = QFileDialog.getExistingDirectory(self, text("library.folder"), self.out.text())
         if found:
             self.out.setText(found)
 
-    def _asked(self) -> tuple[str, Selection | None, str]:
-        """The named selection, the chosen items where it is not one, and the split."""
+    def _asked(self) -> tuple[str, Selection | None, dict[str, str]]:
+        """The named selection, the chosen items where it is not one, and how they are exported."""
         name = str(self.what.currentData() or "")
-        return name, None if name else self._chosen, self.split.text().strip()
+        how = {
+            "format": self.format.currentText(),
+            "split": self.split.text().strip(),
+            "purpose": str(self.purpose.currentData()),
+        }
+        return name, None if name else self._chosen, how
 
     def _foresee(self) -> None:
         """Asks what the export would hold."""
         self._change()
         self._soon.stop()
         number = self._number
-        name, chosen, split = self._asked()
+        name, chosen, how = self._asked()
         self.trouble.hide()
 
         def known(found: ExportForecast) -> None:
             if self._open and number == self._number:
-                self.forecast.setText(forecast_words(found))
-                self._foreseen = found
-                self._allow()
+                self.show_forecast(found)
 
         def refused(error: StudioError) -> None:
             if number == self._number:
-                self.forecast.setText("")
-                self._refused(error)
+                self._not_foreseen(error)
 
         self._link.ask(
-            lambda: self._link.api.forecast_export(selection=chosen, name=name, split=split), known, refused, slow=True
+            lambda: self._link.api.forecast_export(selection=chosen, name=name, **how), known, refused, slow=True
         )
 
+    def show_forecast(self, found: ExportForecast) -> None:
+        """What the export would come to; it can be asked for unless it would be refused."""
+        self.forecast.setText(forecast_words(found))
+        self._foreseen = found
+        if found.refused:
+            self._refused(ProjectError(translated(found.refused)))
+        else:
+            self._allow()
+
     def _export(self) -> None:
-        name, chosen, split = self._asked()
-        told = {"format": self.format.currentText(), "out": self.out.text().strip(), "split": split}
-        told["purpose"] = str(self.purpose.currentData())
+        name, chosen, how = self._asked()
+        told = {"out": self.out.text().strip(), **how}
         self._is_writing = True
         self._allow()
         self.trouble.hide()
@@ -201,8 +215,7 @@ class ExportDialog(QDialog):
     def _written(self, summary: ExportSummary) -> None:
         told = text("library.exported", count=summary.pairs, out=summary.out)
         if summary.left_out:
-            reasons = ", ".join(f"{reason} {number:,}" for reason, number in summary.left_out.items())
-            told += " · " + text("export.left_out", reasons=reasons)
+            told += " · " + _left_out(summary.left_out)
         self.done_with.emit(told)
         if self._open:
             self.accept()
@@ -210,6 +223,11 @@ class ExportDialog(QDialog):
     def _not_written(self, error: StudioError) -> None:
         self._is_writing = False
         self._refused(error)
+
+    def _not_foreseen(self, error: StudioError) -> None:
+        if self._open:
+            self.forecast.setText("")
+            self._refused(error)
 
     def _refused(self, error: StudioError) -> None:
         if self._open:
@@ -225,6 +243,8 @@ def forecast_words(found: ExportForecast) -> str:
         parts = "   ".join(f"{name} {number:,}" for name, number in found.parts.items())
         lines.append(text("export.parts", parts=parts))
         lines.append(text("export.leaks", count=found.leaks) if found.leaks else text("export.no_leaks"))
+    if found.left_out:
+        lines.append(f"! {_left_out(found.left_out)}")
     lines.append(text("export.groups", count=found.groups, largest=counted("pair", found.largest)))
     stated = [f"{name} ({number:,})" for name, number in found.licences.items() if name]
     if stated:
@@ -232,3 +252,7 @@ def forecast_words(found: ExportForecast) -> str:
     if unstated := found.licences.get("", 0):
         lines.append(text("export.no_licence", count=unstated))
     return "\n".join(lines)
+
+
+def _left_out(reasons: Mapping[str, int]) -> str:
+    return text("export.left_out", reasons=", ".join(f"{reason} {number:,}" for reason, number in reasons.items()))

@@ -96,6 +96,10 @@ class ExportForecast:
     """Sources, copies, subjects and identities that lie in two parts."""
     licences: dict[str, int] = field(default_factory=dict)
     """Videos by licence; "" where none is stated."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Pairs that may not go, by reason. They count in nothing else."""
+    refused: str = ""
+    """Why nothing would be written; the other figures are then of all that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

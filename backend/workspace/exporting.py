@@ -14,6 +14,7 @@ from backend.exports import EXPORTS
 from backend.exports.licences import strictest
 from backend.exports.rows import (
     ExportAbout,
+    Exporter,
     ExportMask,
     ExportPair,
     ExportReference,
@@ -89,11 +90,9 @@ def export(
     Raises SettingsError for an unknown format or purpose, a wrong `where` or split; ProjectError when the project refuses
     exports without licences or consent.
     """
-    if format not in EXPORTS:
-        raise SettingsError(f"export format {format!r} does not exist{nearest(format, EXPORTS)}")
+    exporter = exporter_of(format)()
     ids = chosen_pairs(now, where, only)
     total = now.query("SELECT count(*) FROM export_ready")[0][0]
-    exporter = load(EXPORTS[format])()
     permitted = Permitted(now, settings, purpose=purpose)
     models = tuple(sorted(plan.model_ids.items()))
     pairs = permitted.pairs(export_pairs(now, ids, models), whole_clips=exporter.whole_clips)
@@ -132,6 +131,13 @@ def export(
     return exporter.write(rows, out=out, artifacts=artifacts)
 
 
+def exporter_of(format: str) -> type[Exporter]:
+    """What writes a format. Raises SettingsError for one that does not exist."""
+    if format not in EXPORTS:
+        raise SettingsError(f"export format {format!r} does not exist{nearest(format, EXPORTS)}")
+    return load(EXPORTS[format])
+
+
 def _stage(plan: Plan, stage: Stage) -> ExportStage:
     told = json.loads(json.dumps(settings_of(stage)))  # a reader gets lists where there were tuples
     return ExportStage(name=stage.name, version=stage.version, settings=told, models=plan.models_of(stage))
@@ -161,6 +167,15 @@ def export_videos(now: Snapshot) -> list[ExportVideo]:
     )
     names = [field.name for field in dataclasses.fields(ExportVideo)]
     return [ExportVideo(**dict(zip(names, row, strict=False))) for row in rows]
+
+
+def require_clips(now: Snapshot, permitted: Permitted, videos: Sequence[ExportVideo]) -> None:
+    """Raises ProjectError when a clip of the plan may not be exported by itself and the project refuses exports for that."""
+    of_video = {video.video_id: video for video in videos}
+    for clip_id, video_id in now.query(
+        "SELECT k.id, c.video_id FROM kept_clip k JOIN clip c ON c.id = k.id AND c.work_key = k.work_key"
+    ):
+        permitted.clip(clip_id, of_video.get(video_id))
 
 
 def export_pairs(now: Snapshot, pair_ids: Sequence[str], models: tuple[tuple[str, str], ...]) -> list[ExportPair]:

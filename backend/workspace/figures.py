@@ -25,6 +25,7 @@ from backend.domain.library import ExportSummary, Selection
 from backend.domain.privacy import TRAINING
 from backend.engine.context import load
 from backend.engine.plan import Plan
+from backend.exports.rows import ExportPair
 from backend.exports.split import Split, groups_of_nodes, nodes_of
 from backend.exports.where import parse_where
 from backend.jobs import CALLS
@@ -34,6 +35,7 @@ from backend.workspace import exporting, ranking
 from backend.workspace.browsing import LibraryOperations, pairs_of
 from backend.workspace.copies import NearDuplicates, copied_videos
 from backend.workspace.embedding_maps import embedding_map
+from backend.workspace.export_rights import Permitted
 from backend.workspace.layout import Layout
 from backend.workspace.library import Library
 from backend.workspace.media import generated_media_id
@@ -145,8 +147,15 @@ class FigureOperations(LibraryOperations):
             return embedding_map(now, space=space, method=method, limit=limit)
 
     def forecast_export(
-        self: _Opened, *, selection: Selection | None = None, name: str = "", split: str = ""
+        self: _Opened,
+        *,
+        selection: Selection | None = None,
+        name: str = "",
+        split: str = "",
+        format: str = "",
+        purpose: str = TRAINING,
     ) -> ExportForecast:
+        whole_clips = bool(format) and exporting.exporter_of(format).whole_clips
         parts = Split.parse(split)
         found = _named(self.selections(), name) if name else NamedSelection(name="")
         only = None
@@ -155,11 +164,21 @@ class FigureOperations(LibraryOperations):
             with self._library.of(self.plan) as reading:
                 only = frozenset(pairs_of(reading, selection, across=False)[1])
         with self._apart(self._plan_with(_changes(found.gates))) as now:
-            return _forecast(now, exporting.chosen_pairs(now, found.where, only), self._copies, parts)
+            permitted = Permitted(now, self.settings, purpose=purpose)
+            pairs = exporting.export_pairs(now, exporting.chosen_pairs(now, found.where, only), ())
+            refused = ""
+            try:
+                pairs = permitted.pairs(pairs, whole_clips=whole_clips)
+                if whole_clips and only is None and not found.where:
+                    exporting.require_clips(now, permitted, exporting.export_videos(now))
+            except ProjectError as error:
+                refused = str(error)
+            told = _forecast(now, pairs, self._copies, parts)
+            return dataclasses.replace(told, left_out=dict(sorted(permitted.left_out.items())), refused=refused)
 
 
-def _forecast(now: Snapshot, ids: list[str], copies: NearDuplicates, split: Split | None) -> ExportForecast:
-    pairs, videos = exporting.export_pairs(now, ids, ()), exporting.export_videos(now)
+def _forecast(now: Snapshot, pairs: list[ExportPair], copies: NearDuplicates, split: Split | None) -> ExportForecast:
+    videos = exporting.export_videos(now)
     used = {side.video_id for pair in pairs for side in (pair.target, pair.reference)}
     groups = groups_of_nodes(pairs, videos, copied_videos(now, copies))
     sizes = Counter(groups[nodes_of(pair)[0]] for pair in pairs)

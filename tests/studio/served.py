@@ -21,11 +21,11 @@ from tests.studio.slow import Away
 
 
 @contextmanager
-def toy_workspace(folder: Path, *more: Step) -> Iterator[Workspace]:
+def toy_workspace(folder: Path, *more: Step, licence: str | None = "CC0-1.0") -> Iterator[Workspace]:
     """The project, curated, with `more` steps behind those of the toy plan."""
     opened = Workspace(folder / "project", create=True)
     opened.plan = replace(plan(), steps=(*plan().steps, *more))
-    opened.ingest(paths=(str(write_toy_video(folder / "mug.mp4")),), licence="CC0-1.0")
+    opened.ingest(paths=(str(write_toy_video(folder / "mug.mp4")),), licence=licence)
     curated(cast(Api, opened))
     yield opened
     opened.close()

@@ -317,6 +317,8 @@ def test_chosen_items_are_exported_from_the_keyboard(qtbot, page: LibraryPage, t
     assert dialog.purpose.accessibleName() == "For" and dialog.purpose.currentText() == "Training"
     dialog.purpose.setFocus()
     QTest.keyClick(dialog.purpose, Qt.Key.Key_Down)
+    assert not dialog.go.isEnabled(), "what may go for this purpose is not known yet"
+    qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
     QTest.keyClick(dialog.out, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: (tmp_path / "out" / "MANIFEST.sha256").exists(), timeout=20_000)
     assert json.loads((tmp_path / "out" / "about.json").read_text())["about"]["purpose"] == "evaluation"

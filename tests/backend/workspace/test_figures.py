@@ -1,5 +1,6 @@
 """Spreads, cuts, selections and forecasts on both transports: pairs of .9, .6 and .3, a gate at .5, three clips of one video."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,13 +10,15 @@ from sklearn.decomposition import PCA
 from statsmodels.stats.proportion import proportion_confint
 
 from backend.api import Api
-from backend.domain import VERIFY_STUDY, SettingsError, StudioError
+from backend.domain import VERIFY_STUDY, ProjectError, SettingsError, StudioError
 from backend.domain.figures import Cut, StoredScore
 from backend.domain.library import Selection
 from backend.settings import read_settings
 from backend.workspace import Workspace
 from backend.workspace.embedding_maps import principal_plane
+from tests.backend.workspace.conftest import curated
 from tests.backend.workspace.test_api import vote_on
+from tests.backend.workspace.toy_project import write_toy_video
 
 pytestmark = pytest.mark.slow  # together they take too long for the fast run
 
@@ -109,6 +112,34 @@ def test_a_forecast_says_what_a_split_can_tell_apart(curated_api: Api) -> None:
     assert (found.leaks, found.licences) == (0, {"CC0-1.0": 1})
     (first, *_) = curated_api.items(kind="pair", order="-similarity").ids
     assert curated_api.forecast_export(selection=Selection(kind="pair", ids=(first,))).pairs == 1
+
+
+def test_a_forecast_leaves_out_what_the_export_would_and_says_why_it_is_refused(
+    api: Api, workspace: Workspace, tmp_path: Path
+) -> None:
+    api.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),))
+    curated(api)
+    found = api.forecast_export()
+    assert (found.pairs, found.licences) == (2, {"": 1})
+    assert found.refused.startswith("nothing is exported: no licence is stated of mug.mp4;")
+    with pytest.raises(ProjectError) as error:
+        api.export(format="manifest", out=str(tmp_path / "out"))
+    assert str(error.value) == found.refused
+    workspace.settings = dataclasses.replace(workspace.settings, unknown_licence="leave_out")
+    found = api.forecast_export()
+    assert (found.pairs, found.refused, found.left_out) == (0, "", {"licence not stated": 2})
+
+
+def test_a_forecast_is_of_one_purpose(curated_api: Api) -> None:
+    chosen = Selection(kind="subject", ids=curated_api.items(kind="subject").ids)
+    curated_api.state_consent(selection=chosen, rater="ann", purposes=("evaluation",), version="2026-03")
+    assert curated_api.forecast_export(purpose="evaluation").pairs == 2
+    found = curated_api.forecast_export(purpose="training")
+    assert (found.pairs, found.videos, found.left_out) == (0, 0, {"no consent for training": 2})
+    with pytest.raises(SettingsError, match="purpose is 'fun'"):
+        curated_api.forecast_export(purpose="fun")
+    with pytest.raises(SettingsError, match="export format 'zip'"):
+        curated_api.forecast_export(format="zip")
 
 
 def test_presets_are_the_published_ones_and_nothing_is_calibrated_yet(curated_api: Api) -> None:

@@ -1,0 +1,70 @@
+"""The export dialog promises what the export keeps: what would be refused cannot be asked for, and says why."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+
+from backend.api import Api
+from backend.domain.figures import ExportForecast
+from backend.domain.library import Selection
+from backend.workspace import Workspace
+from studio.export_dialog import ExportDialog, forecast_words
+from studio.link import Link
+from studio.outbox import Outbox
+from tests.studio.served import toy_workspace
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def dialog_over(qtbot, workspace: Workspace, folder: Path) -> Iterator[ExportDialog]:
+    """The dialog, once it knows what an export would come to."""
+    link, parent = Link(cast(Api, workspace), Outbox(folder / "state" / "outbox.db")), QWidget()
+    qtbot.addWidget(parent)
+    try:
+        dialog = ExportDialog(parent, link, None, out=folder / "out")
+        dialog.show()
+        qtbot.waitUntil(lambda: "pair" in dialog.forecast.text() and dialog._foreseen is not None, timeout=10_000)
+        yield dialog
+        dialog.reject()
+    finally:
+        link.close()
+
+
+def test_videos_without_a_licence_are_told_and_cannot_be_exported(qtbot, tmp_path: Path) -> None:
+    with toy_workspace(tmp_path, licence=None) as workspace, dialog_over(qtbot, workspace, tmp_path) as dialog:
+        assert dialog.trouble.isVisible()
+        assert dialog.trouble.text().startswith("nothing is exported: no licence is stated of mug.mp4;")
+        assert not dialog.go.isEnabled()
+        QTest.keyClick(dialog.out, Qt.Key.Key_Return)
+        assert not (tmp_path / "out").exists()
+
+
+def test_another_purpose_is_foreseen_anew(qtbot, tmp_path: Path) -> None:
+    with toy_workspace(tmp_path) as workspace:
+        chosen = Selection(kind="subject", ids=workspace.items(kind="subject").ids)
+        workspace.state_consent(selection=chosen, rater="ann", purposes=("evaluation",), version="2026-03")
+        with dialog_over(qtbot, workspace, tmp_path) as dialog:
+            assert dialog.forecast.text().startswith("0 pairs")
+            assert "no consent for training 2" in dialog.forecast.text()
+            assert not dialog.go.isEnabled(), "nothing is left"
+            QTest.keyClick(dialog.purpose, Qt.Key.Key_Down)
+            assert dialog._foreseen is None, "what is foreseen is of training"
+            qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
+            assert dialog.forecast.text().startswith("2 pairs from 1 video")
+
+
+def test_a_forecast_with_a_leak_is_shown_and_bars_the_export(qtbot, tmp_path: Path) -> None:
+    with toy_workspace(tmp_path) as workspace, dialog_over(qtbot, workspace, tmp_path) as dialog:
+        assert dialog.go.isEnabled()
+        leaking = ExportForecast(pairs=2, videos=1, parts={"train": 1, "test": 1}, groups=2, largest=1, leaks=1)
+        dialog.show_forecast(leaking)
+        assert dialog.forecast.text() == forecast_words(leaking)
+        assert "✗ 1 source, copy, subject or identity lies in two parts" in dialog.forecast.text()
+        assert not dialog.go.isEnabled()
