@@ -22,13 +22,11 @@ from studio.pages.page import Page, PageContext
 from studio.pages.results_layout import ResultsLayout
 from studio.player.transport import playing
 from studio.sessions import results
-from studio.sessions.results import VIEWS, Sheet, as_csv
+from studio.sessions.results import BOOTSTRAPS, VIEWS, Sheet, as_csv
 from studio.texts import named, text
 from studio.theme import Theme
 
 T = TypeVar("T")
-BOOTSTRAPS = 400
-"""Draws of an interval on the screen; `study results` takes 1,000."""
 MAX_RATERS = 24  # of the picture; the table has all
 MAX_LINES = 6  # of a timeline: systems that are told apart
 

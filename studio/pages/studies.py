@@ -21,12 +21,12 @@ from studio.pages.studies_drafting import Drafting
 from studio.pages.studies_keeping import keep_picture, keep_table, studies_folder
 from studio.pages.studies_layout import StudiesLayout
 from studio.pages.studies_serving import Serving
+from studio.sessions.results import BOOTSTRAPS
 from studio.sessions.studies import OUTCOMES, VIEWS, StudiesSession
 from studio.texts import language, text
 from studio.theme import Theme
 
 WATCH_MS = 4000  # how often a study that is looked at is looked up
-BOOTSTRAPS = 200  # behind intervals on the screen, as in `study status`; the report takes 1,000
 MOST_QUIET = 200_000  # votes whose results are asked for while one only watches; of more when one looks at them
 REST_SHARE = 5  # something is asked for again after so many times what it took, however fast votes come in
 

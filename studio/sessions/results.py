@@ -9,9 +9,11 @@ from backend.domain.calibration import MetricCalibration
 from backend.domain.cells import write_cells
 from backend.domain.evaluations import EvaluationRow
 from backend.domain.ranking import Leaderboard, Standing
-from backend.domain.studies import AspectResults, Estimate, StudyResults
+from backend.domain.studies import AspectResults, Estimate, StrengthRow, StudyResults
 
 VIEWS = ("leaderboard", "wins", "scatter", "agreement", "calibration", "frames", "raters", "sheets")
+BOOTSTRAPS = 200
+"""Draws of an interval on the screen, whichever page asks, as in `study status`; `study results` takes 1,000."""
 Cell = str | int | float | None
 
 
@@ -66,7 +68,17 @@ def metrics_of(board: Leaderboard) -> tuple[str, ...]:
 def wins_sheet(aspect: AspectResults) -> Sheet:
     """Strengths, then every pairing."""
     strengths = [
-        (one.system, one.rank, "", words_of(one.bradley_terry), words_of(one.davidson), one.elo, words_of(one.rate), "", "")
+        (
+            one.system,
+            ranks_of(one),
+            "",
+            words_of(one.bradley_terry),
+            words_of(one.davidson),
+            one.elo,
+            words_of(one.rate),
+            "",
+            "",
+        )
         for one in aspect.strengths
     ]
     pairs = [
@@ -180,6 +192,17 @@ def words_of(one: Estimate) -> Cell:
     if one.value is None:
         return one.reason or None
     return f"{one.value:.3f}" if one.low is None else f"{one.value:.3f}  [{one.low:.3f}, {one.high:.3f}]"
+
+
+def ranks_of(one: StrengthRow) -> Cell:
+    """A system's rank, with the span that its interval leaves where that holds more than one."""
+    if not one.rank:
+        return None
+    return (
+        f"{one.rank}"
+        if one.ranks is None or one.ranks[0] == one.ranks[1]
+        else f"{one.rank} ({one.ranks[0]}–{one.ranks[1]})"
+    )
 
 
 def _rank(one: Standing | None) -> tuple[bool, int]:

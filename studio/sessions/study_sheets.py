@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from backend.domain.dashboards import Dashboard
 from backend.domain.studies import AspectResults, Invitation, Participant, StudyResults, StudySummary
 from studio.sessions import results
-from studio.sessions.results import Cell, Sheet, words_of
+from studio.sessions.results import Cell, Sheet, ranks_of, words_of
 
 CHOSEN = "▸ "
 """Before the row of a table that is this study's."""
@@ -102,8 +102,7 @@ def ranking_sheet(aspect: AspectResults) -> Sheet:
     held_out = {one.system: one for one in aspect.held_out}
     rows = []
     for one in aspect.strengths:
-        ranks = "" if one.ranks is None or one.ranks[0] == one.ranks[1] else f" ({one.ranks[0]}–{one.ranks[1]})"
-        main = (f"{one.rank}{ranks}" if one.rank else None, one.system, words_of(one.davidson), words_of(one.bradley_terry))
+        main = (ranks_of(one), one.system, words_of(one.davidson), words_of(one.bradley_terry))
         beside = (one.elo, words_of(one.rate), words_of(one.majority))
         fair = (words_of(held_out[one.system].davidson),) if one.system in held_out else ()
         rows.append((*main, *beside, *fair))

@@ -27,7 +27,7 @@ from backend.domain.study_plans import (
     StudyOptions,
     SystemOption,
 )
-from studio.sessions.results import as_csv
+from studio.sessions.results import Sheet, as_csv, wins_sheet
 from studio.sessions.studies import FROM_FILE, DraftSession, StudiesSession, folder_name, share_of, state_of
 from studio.sessions.study_sheets import came_in_sheet, links_sheet, people_sheet, ranking_sheet
 from studio.texts import LANGUAGES, texts
@@ -236,3 +236,30 @@ def test_every_rule_and_step_of_the_funnel_has_its_words(name: str) -> None:
     steps = ("joined", "withdrawn", "unfinished", "min_seconds", "min_item_seconds", "max_straight", "extreme_share",
              "min_gold_accuracy", "slider", "one_per_login", "one_per_ip")  # fmt: skip
     assert [step for step in steps if f"studies.step_{step}" not in said] == []
+
+
+@pytest.mark.parametrize(("rank", "ranks", "said"), [(2, (2, 3), "2 (2–3)"), (1, (1, 1), "1"), (None, None, None)])
+def test_results_and_studies_say_the_same_of_a_system(
+    rank: int | None, ranks: tuple[int, int] | None, said: str | None
+) -> None:
+    likely = Estimate(value=0.25, low=-0.5, high=1.0, n=9)
+    strength = StrengthRow(
+        system="ours",
+        bradley_terry=likely,
+        davidson=Estimate(value=0.2, low=-0.4, high=0.8, n=9),
+        elo=1043,
+        majority=Estimate(value=0.6, n=9),
+        rate=Estimate(value=0.55, low=0.4, high=0.7, n=9),
+        rank=rank,
+        ranks=ranks,
+    )
+    aspect = AspectResults(aspect="look", votes=9, strengths=(strength,))
+
+    def cells(sheet: Sheet) -> dict[str, object]:
+        return dict(zip(sheet.head, sheet.rows[0], strict=True))
+
+    of_results, of_studies = cells(wins_sheet(aspect)), cells(ranking_sheet(aspect))
+    shared = of_results.keys() & of_studies.keys()
+    assert shared == {"system", "rank", "davidson", "bradley_terry", "elo", "win_rate"}
+    assert {name: of_results[name] for name in shared} == {name: of_studies[name] for name in shared}
+    assert of_results["rank"] == said
