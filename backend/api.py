@@ -286,6 +286,10 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
         """Trials that this rater has not judged, leased to them for ten minutes; `skip` names item ids already held."""
         ...
 
+    def renew_leases(self, *, study_id: str, rater: str, items: tuple[str, ...]) -> tuple[str, ...]:
+        """Lets items that the rater holds last ten minutes anew and gives those; one that is missing may be another's by now."""
+        ...
+
     def queue_state(self, *, study_id: str, rater: str) -> QueueState: ...
 
     def submit_votes(self, *, votes: tuple[Vote, ...]) -> tuple[Receipt, ...]:

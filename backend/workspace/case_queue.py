@@ -49,6 +49,10 @@ class CaseQueue:
             self._journal.show_trials(trials, rater=rater)
         return trials
 
+    def renew(self, items: Sequence[str], *, study_id: str, rater: str) -> tuple[str, ...]:
+        """Those of the cases that the rater holds, leased anew."""
+        return self._leases.renew(study_id, items, rater=rater)
+
     def state(self, now: Snapshot, *, rater: str) -> QueueState:
         """Faulty cases count when they were judged: what was judged and what is left make the total."""
         shown = put_up(now)

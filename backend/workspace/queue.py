@@ -54,6 +54,12 @@ class VerifyQueue:
             self._journal.show_trials(trials, rater=rater)
         return trials
 
+    def renew(self, items: Sequence[str], *, study_id: str, rater: str) -> tuple[str, ...]:
+        """Those of the items that the rater holds, leased anew."""
+        if study_id not in self._others:
+            _require_verify(study_id)
+        return self._leases.renew(study_id, items, rater=rater)
+
     def state(self, now: Snapshot, *, study_id: str, rater: str) -> QueueState:
         if study_id in self._others:
             return self._others[study_id].state(now, rater=rater)

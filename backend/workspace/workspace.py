@@ -335,6 +335,13 @@ class Workspace(
                 return self._case_queue.next_trials(now, rater=rater, limit=limit, skip=skip)
             return self._queue.next_trials(now, study_id=study_id, rater=rater, limit=limit, skip=skip)
 
+    def renew_leases(self, *, study_id: str, rater: str, items: tuple[str, ...]) -> tuple[str, ...]:
+        _check_limit(len(items))
+        if self.is_study(study_id):
+            return items  # a participant's trials are nobody else's
+        queue = self._case_queue if study_id == CASES_STUDY else self._queue
+        return queue.renew(items, study_id=study_id, rater=rater)
+
     def queue_state(self, *, study_id: str, rater: str) -> QueueState:
         if self.is_study(study_id):
             return self.study_state(study_id=study_id, rater=rater)

@@ -1,5 +1,6 @@
 """A page with a queue: shows the session's trial, takes verdicts, keeps the next ones ready."""
 
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from studio.texts import text
 from studio.theme import Theme
 from studio.widgets import Chip, Rest, label
 
+log = logging.getLogger(__name__)
 RETRY_MS = 2000  # how soon a queue that could not be reached is asked again
 HINTS = ("reasons", "undo", "play", "step_back", "step_on", "flicker", "wipe", "zoom_link")
 """Actions in the quiet row under the choices; their words are the texts `judge.hint_NAME`."""
@@ -33,6 +35,8 @@ READY, HELD = 2, 4
 """Of the trials that come next: how many have their pictures loaded and their clips decoded, and how many are leased, so
 that the service makes their previews while the ones before are judged."""
 LEAST_GOLD = 5  # known answers after which their share is told: never of a single one
+RENEW_MS = 180_000
+"""How often the leases of what is held are renewed while the page is on the screen; they end after ten minutes."""
 EMPTY_POLL_MS = 10_000  # how often an empty queue is looked at; curation may be adding pairs
 
 
@@ -81,14 +85,17 @@ class JudgePage(Page):
         return session
 
     def start(self) -> None:
+        self._renew_leases()
         self._advance()
         self.setFocus()
 
     def leave(self) -> None:
         self.deck.pause()
+        self._renew.stop()
 
     def close_page(self) -> None:
         self._retry.stop()
+        self._renew.stop()
         self._look_ahead_soon.stop()
         self.deck.close()
 
@@ -199,6 +206,8 @@ class JudgePage(Page):
         self._retry.timeout.connect(self._look_again)
         self._look_ahead_soon = QTimer(self, singleShot=True, interval=0)
         self._look_ahead_soon.timeout.connect(self._look_ahead)
+        self._renew = QTimer(self, interval=RENEW_MS)
+        self._renew.timeout.connect(self._renew_leases)
 
     def _build_hints(self) -> QHBoxLayout:
         """A quiet row of the keys that help to decide; each works by a click as well."""
@@ -312,9 +321,33 @@ class JudgePage(Page):
                 lambda error: self._on_unreachable(session, error),
             )
         self.load_held()
+        if session.held and not self._renew.isActive() and self.isVisible():
+            self._renew.start()
         known = {each.id for each in (*session.recent, *session.held)}
         self._pairs = {trial_id: pair for trial_id, pair in self._pairs.items() if trial_id in known}
         self._prefetch_clips()
+
+    def _renew_leases(self) -> None:
+        """What is at hand stays this rater's, however long they look at it."""
+        session, asked_at_s = self.session, self.session.clock()
+        study, rater = session.study_id, session.rater
+        items = tuple(held.trial.item_id for held in session.held)
+        if not items:
+            self._renew.stop()
+            return
+
+        def renewed(kept: tuple[str, ...]) -> None:
+            session.renewed(kept, asked_at_s=asked_at_s)
+            if session is self.session:
+                self._advance()
+
+        def not_renewed(error: StudioError) -> None:
+            log.info(
+                "leases of %d items in %s are not renewed: %s", len(items), study, error
+            )  # asked again at the next turn
+
+        self._renew.start()
+        self.link.ask(lambda: self.link.api.renew_leases(study_id=study, rater=rater, items=items), renewed, not_renewed)
 
     def load_held(self) -> None:
         """Loads what the trials at hand need, and forgets those that are over."""

@@ -139,6 +139,14 @@ class VerifySession:
         self.upcoming.extend(Held(trial=t, form=forms[t.form], leased_at_s=at_s) for t in fresh)
         self._open_if_idle()
 
+    def renewed(self, items: Iterable[str], *, asked_at_s: float) -> None:
+        """These are leased anew since that was asked; what else was held then may be another's, and does not come up."""
+        kept = set(items)
+        for held in self.held:
+            if held.trial.item_id in kept:
+                held.leased_at_s = max(held.leased_at_s, asked_at_s)
+        self.upcoming = deque(h for h in self.upcoming if h.leased_at_s >= asked_at_s or h.answers)
+
     def unreachable(self, reason: str) -> None:
         """The queue could not be asked; what is held stays usable."""
         self._asking, self._outdated = False, False

@@ -255,6 +255,27 @@ def test_pairs_leased_to_another_rater_are_not_offered(qtbot, tmp_path: Path) ->
         qtbot.waitUntil(lambda: window.page.rest.head.text() == "Nothing for you just now", timeout=30_000)
 
 
+def test_pairs_on_the_screen_for_long_stay_with_their_rater(qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_s = [1_000_000.0]
+    with toy_workspace(tmp_path) as workspace:
+        monkeypatch.setattr(workspace._queue._leases, "_clock", lambda: at_s[0])
+        with served_window(workspace, tmp_path, "verify") as window:
+            wait_for(qtbot, window, 0)
+            page = window.page
+            qtbot.waitUntil(lambda: page._renew.isActive() and len(page.session.held) == 2, timeout=10_000)
+            assert 2 * page._renew.interval() < 600_000, "one renewal may fail before the lease ends"
+            page._renew.setInterval(50)
+            for _ in range(3):
+                at_s[0] += 300.0
+                moved_at_s = page.session.clock()
+                qtbot.waitUntil(lambda: page.session.held[0].leased_at_s > moved_at_s, timeout=10_000)  # noqa: B023
+            assert workspace.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5) == (), "900 s after both were leased"
+            window.open_page("library")
+            assert not page._renew.isActive(), "who looks at something else lets go in time"
+            at_s[0] += 601.0
+            assert len(workspace.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5)) == 2
+
+
 def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "project", create=True)
     workspace.plan = plan()

@@ -183,6 +183,29 @@ def test_leases_about_to_end_are_given_up_but_not_the_trial_on_the_screen() -> N
     assert (wanted.limit, wanted.skip) == (2, ("pair_1",))
 
 
+def test_renewed_leases_last_from_when_that_was_asked_and_lost_ones_do_not_come_up() -> None:
+    clock = Clock()
+    session = opened(trial(1), trial(2), trial(3), clock=clock)
+    clock.at_s += 500.0
+    asked_at_s = clock.at_s
+    clock.at_s += 20.0
+    session.renewed(("pair_1", "pair_3"), asked_at_s=asked_at_s)
+    assert [held.trial.item_id for held in session.held] == ["pair_1", "pair_3"], "the second may be another's"
+    clock.at_s += 519.0
+    wanted = session.wanted()
+    assert wanted is not None
+    assert (wanted.limit, wanted.skip) == (1, ("pair_1", "pair_3")), "539 s since they were asked for"
+
+
+def test_the_trial_on_the_screen_stays_though_its_lease_was_lost() -> None:
+    clock = Clock()
+    session = opened(trial(1), clock=clock)
+    clock.at_s += 700.0
+    session.renewed((), asked_at_s=clock.at_s)
+    assert [held.trial.item_id for held in session.held] == ["pair_1"]
+    assert session.answer("same") is not None
+
+
 def test_votes_left_by_an_earlier_run_are_not_offered_again_unless_withdrawn() -> None:
     vote = opened(trial(1)).answer("same")
     other = opened(trial(2)).answer("same")

@@ -312,6 +312,17 @@ class _Calls:
                 found.append(trial)
         return tuple(found)
 
+    def renew_leases(self, *, study_id: str, rater: str, items: tuple[str, ...]) -> tuple[str, ...]:
+        self._arrive("renew_leases")
+        world, found = self.world, []
+        with world._lock:
+            for item in items:
+                holder, until_s = world._leases.get((study_id, item), ("", 0.0))
+                if holder == rater and until_s > world.clock():
+                    world._leases[study_id, item] = (rater, world.clock() + LEASE_S)
+                    found.append(item)
+        return tuple(found)
+
     def queue_state(self, *, study_id: str, rater: str) -> QueueState:
         self._arrive("queue_state")
         with self.world._lock:

@@ -100,6 +100,31 @@ def test_media_gives_nothing_that_it_does_not_own(curated_api: Api, media_id: st
         curated_api.media(media_id=media_id)
 
 
+@pytest.mark.parametrize("renews", [True, False])
+def test_an_item_that_is_looked_at_for_long_stays_with_who_renews_its_lease(
+    curated_api: Api, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, renews: bool
+) -> None:
+    at_s = [1_000_000.0]
+    monkeypatch.setattr(workspace._queue._leases, "_clock", lambda: at_s[0])
+    (held,) = (trial.item_id for trial in curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1))
+    given: set[str] = set()
+    for _ in range(8):  # 24 minutes: the lease ends after ten
+        at_s[0] += 180
+        if renews:
+            assert curated_api.renew_leases(study_id=VERIFY_STUDY, rater="ann", items=(held,)) == (held,)
+        assert curated_api.renew_leases(study_id=VERIFY_STUDY, rater="eve", items=(held,)) == (), "it is not hers"
+        given |= {trial.item_id for trial in curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5)}
+    assert given, "bob has the other pair"
+    assert (held in given) is not renews
+    if not renews:
+        assert curated_api.renew_leases(study_id=VERIFY_STUDY, rater="ann", items=(held,)) == (), "it is bob's by now"
+
+
+def test_leases_of_no_study_are_refused(curated_api: Api) -> None:
+    with pytest.raises(ProjectError, match="study 'nothing' does not exist"):
+        curated_api.renew_leases(study_id="nothing", rater="ann", items=("pair_1",))
+
+
 def test_queue_gives_each_pair_once_and_never_to_two(curated_api: Api) -> None:
     first = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
     other = curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5)
