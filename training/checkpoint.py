@@ -37,6 +37,7 @@ from training.data.batches import Position
 from training.ema import Ema
 from training.model import S2VTransformer
 from training.parallel import World
+from training.resuming import Parts
 
 STATE, METADATA = "state.json", ".metadata"
 _PREFIX = "step-"
@@ -53,6 +54,8 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     """Of training, over all sittings."""
+    parts: Parts = field(default_factory=Parts)
+    """What makes a step of this sitting."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,7 +163,8 @@ class Checkpoints:
         try:
             load(state, storage_reader=TensorReader(place), planner=TensorPlanner(), process_group=self._group)
             told = json.loads((place / STATE).read_text("utf-8"))
-            progress = Progress(**{**told, "position": Position(**told["position"])})
+            parts = Parts(**told.get("parts", {}))
+            progress = Progress(**{**told, "position": Position(**told["position"]), "parts": parts})
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, CheckpointException) as error:
             raise StoreError(
                 f"{place} cannot be taken over: {_reason(error)}; remove it to go on from the one before, or start a new run"

@@ -1,5 +1,6 @@
 """Training as a job: from a recipe and an export to a run folder, on one process or under torchrun."""
 
+import logging
 import os
 import signal
 import threading
@@ -24,9 +25,11 @@ from training.data.loader import TensorReader
 from training.data.modes import Example, examples_of
 from training.parallel import World, make_world, parallelize
 from training.recipes import recipe as recipe_config
+from training.resuming import check_export, keep_export
 from training.trainer import Trainer
 from training.validate import Validation
 
+log = logging.getLogger(__name__)
 CONFIG = "config.json"
 TEMPORARY = f".{CONFIG}"
 """The config before it has its name; a run that was killed there is as good as none."""
@@ -61,7 +64,7 @@ class TrainSummary:
     failed: int
     """Items that could not be encoded."""
     remarks: tuple[str, ...]
-    """What could not be encoded, in words."""
+    """What could not be encoded, and what is not as it was when the run went on, in words."""
 
     @property
     def text(self) -> str:
@@ -98,12 +101,13 @@ def run_latents(ticket: JobTicket, *, data: Path, assignments: Sequence[str] = (
 def run_training(
     ticket: JobTicket, *, recipe: str, data: Path, out: Path, assignments: Sequence[str] = (), resume: bool = False
 ) -> TrainSummary:
-    """Encodes what an export needs, and trains. A run that is there goes on only with `resume`.
+    """Encodes what an export needs, and trains. A run that is there goes on only with `resume`, and only with its own export.
 
     Raises what `encode`, `build_model` and `Trainer.run` raise, SettingsError for a wrong setting, and ProjectError where the run's
     folder does not fit what was asked.
     """
     config = _config(recipe, out, assignments, resume=resume)
+    told = [check_export(out, data)] if (out / CONFIG).exists() else []
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or max(1, (os.cpu_count() or 1) // _ranks_here()))
     world = make_world(config.parallel)
     encoded = _encoded(ticket, data, config.data.latents, world)
@@ -113,6 +117,7 @@ def run_training(
     order, validation = _order(config, examples), _validation(config, encoded, examples, reader, world)
     if world.is_first:
         _keep_config(config, out)  # before anything else of the run, so that a folder of a killed one is known as a run's
+        keep_export(out, data)
     trainer = Trainer(
         config=config,
         shape=shape_of(config),
@@ -127,6 +132,9 @@ def run_training(
         cancelled=ticket.cancelled,
     )
     resumed = resume and trainer.resume()
+    told = [remark for remark in (*told, trainer.resumed_otherwise) if remark]
+    for remark in told if world.is_first else ():  # now as well as at the end, which may be weeks away
+        log.warning("%s: %s", out, remark)
     with _stopping(ticket.cancelled):
         ended = trainer.run()
     return TrainSummary(
@@ -141,7 +149,7 @@ def run_training(
         seconds=trainer.progress.seconds,
         examples=len(examples),
         failed=encoded.failed,
-        remarks=encoded.remarks,
+        remarks=(*told, *encoded.remarks),
     )
 
 

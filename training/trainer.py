@@ -27,6 +27,7 @@ from training.model import S2VTransformer
 from training.observe import Metrics, memory_gib
 from training.parallel import World
 from training.publish import publish
+from training.resuming import Parts, changed_steps
 from training.shapes import WanShape, forward_flops
 from training.steps import batch_loss
 from training.validate import Validation
@@ -65,10 +66,13 @@ class Trainer:
     report: Callable[[str, int, int], None] = lambda stage, done, total: None
     cancelled: Event = field(default_factory=Event)
     progress: Progress = field(default_factory=Progress)
+    resumed_otherwise: str = field(init=False, default="")
+    """After `resume`: a remark where the steps are of more or fewer batches than those before."""
     _trained: Trained = field(init=False)
     _checkpoints: Checkpoints = field(init=False)
 
     def __post_init__(self) -> None:
+        self.progress = replace(self.progress, parts=Parts(self.world.data_size, self.config.run.accumulation))
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         wanted = self.config.optimizer
         optimizer = torch.optim.AdamW(
@@ -87,7 +91,9 @@ class Trainer:
         """Goes back to the newest checkpoint; whether there was one. Raises StoreError for one that is damaged."""
         step = self._checkpoints.latest()
         if step is not None:
-            self.progress = self._checkpoints.load(self._trained, step)
+            loaded, parts = self._checkpoints.load(self._trained, step), self.progress.parts
+            self.resumed_otherwise = changed_steps(loaded.parts, parts)
+            self.progress = replace(loaded, parts=parts)
         return step is not None
 
     def run(self) -> bool:
