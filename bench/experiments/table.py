@@ -20,7 +20,7 @@ class Scale:
     base_steps: int
     steps: int
     batch: int
-    """Samples of one frame; clips of five are a quarter as many."""
+    """Samples of one frame; of clips of five, half as many where single frames are clips of one."""
     single_frames: int
     """Of the clips of A, B, E and F. The other experiments' have five."""
     sampling_steps: int
