@@ -1,12 +1,13 @@
 """A calibration from a study's items and votes and what was measured of their videos."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from backend.domain import SettingsError
 from backend.domain.calibration import MetricCalibration
 from backend.domain.studies import CodedVote, StudyItem
 from metrics.calibration import Calibrate, MetricFacts
+from metrics.classical import embedded_roles, is_classical
 from metrics.evaluation import metric
 from metrics.judged import Judged, JudgedPair, PairVote, join
 from metrics.leaderboard import COUNTS
@@ -23,6 +24,8 @@ class MeasuredRow(Protocol):
     def metric(self) -> str: ...
     @property
     def value(self) -> float | None: ...
+    @property
+    def embedded(self) -> tuple[str, ...]: ...
 
 
 def calibrate_metrics(
@@ -48,9 +51,10 @@ def calibrate_metrics(
     are not mixed. `preset_id` is the published total to compare with. Raises SettingsError for unknown names, a wrong
     number of folds, and where nothing was compared or measured.
     """
+    rows = list(rows)
     found = judged(items, votes, rows, domains=domains, metrics=_chosen(metrics))
     if not metrics:
-        found = _of_one_kind(found)
+        found = _of_one_kind(found, embedded_roles(rows))
     facts = {one: _facts(one, preset_id) for one in found.metrics}
     try:
         fit = Calibrate(scaling=scaling, folds=folds, num_draws=draws, seed=seed, facts=facts)
@@ -104,9 +108,9 @@ def _chosen(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for name in names for one in SETS.get(name, (name,))))
 
 
-def _of_one_kind(found: Judged) -> Judged:
-    """The metrics that rest on models, or all when none does."""
-    models = [k for k, name in enumerate(found.metrics) if not (name in METRICS and metric(name).is_classical)]
+def _of_one_kind(found: Judged, embedded: Container[str]) -> Judged:
+    """The metrics that rest on models alone, or all when none does; `embedded` are those that the embedded profile had part in."""
+    models = [k for k, name in enumerate(found.metrics) if not (is_classical(name) or name in embedded)]
     return found.with_metrics(models) if models else found
 
 

@@ -15,7 +15,8 @@ Written by `python -m metrics.catalogue` from each metric's own declaration; a t
 generated video of a case. Where it gives no value its row is NULL with a reason that begins with the state, below.
 Ids that end in `_compat` reproduce an upstream
 script with its quirks; the metric of the same name without it is the one to use. Metrics that rest on classical
-vision, as those with `embedded_` ids, are never ranked beside model scores.
+vision, as those with `embedded_` ids, are never ranked beside model scores, nor are values of other metrics that a role
+of the embedded profile had part in (`sync_c` with the embedded SyncScorer).
 
 `studio-backend evaluate --metrics a,b` takes ids and names of sets; without it every metric runs whose roles are bound.
 The run goes on over every video, and its exit code says what it came to:

@@ -11,6 +11,7 @@ from backend.domain import Case, SettingsError
 from backend.domain.generation_settings import GenerationSettings
 from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.settings import nearest
+from metrics.classical import embedded_roles, is_classical
 from metrics.evaluation import metric
 from metrics.fairness import system_settings, unlike
 from metrics.guide import guide_of
@@ -41,6 +42,8 @@ class Row(Protocol):
     def value(self) -> float | None: ...
     @property
     def imported(self) -> bool: ...
+    @property
+    def embedded(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,9 @@ def leaderboard(
     measured = _measurements(rows, cases)
     names = [term.metric for term in chosen.terms]
     names += sorted({row.metric for row in rows} - set(names))
-    columns = tuple(_column(name, chosen) for name in names if any(name in found.values for found in measured.values()))
+    there = [name for name in names if any(name in found.values for found in measured.values())]
+    roles = embedded_roles(rows)
+    columns = tuple(_column(name, chosen, roles.get(name, ())) for name in there)
     known = {one.name: one for one in facts}
     standings: list[Standing] = []
     for kind, group, members in groups_of(cases):
@@ -170,18 +175,19 @@ def _measurements(rows: Sequence[Row], cases: Sequence[Case]) -> dict[str, Measu
     return found
 
 
-def _column(name: str, chosen: Preset) -> Column:
+def _column(name: str, chosen: Preset, roles: tuple[str, ...]) -> Column:
     term = next((term for term in chosen.terms if term.metric == name), None)
     told = metric(name) if name in METRICS else None
     return Column(
         metric=name,
         title=term.title if term else told.title if told else name,
         higher_is_better=told.higher_is_better if told else True,
-        embedded=told is not None and told.is_classical,
+        embedded=bool(roles) or is_classical(name),
         low=term.ends[0] if term else None,
         high=term.ends[1] if term else None,
         range_low=told.range[0] if told else None,
         range_high=told.range[1] if told else None,
+        embedded_roles=roles,
     )
 
 
@@ -294,7 +300,7 @@ def _ranked(
 ) -> list[Standing]:
     """The same with ranks where a system is supported and the score is a model's."""
     directions = {TOTAL: True, **{column.metric: column.higher_is_better for column in columns}}
-    embedded = {column.metric for column in columns if column.embedded}
+    embedded = _unranked(columns)
     reasons = {name: unsupported(one, cases) for name, one in facts.items()}
     ranks: dict[tuple[str, str], int] = {}
     for name, rising in directions.items():
@@ -307,10 +313,25 @@ def _ranked(
     for standing in standings:
         reason = "; ".join(one for one in (reasons.get(standing.system, ""), standing.reason) if one)
         if standing.metric in embedded and not reason:
-            reason = "classical score: not ranked beside models'"
+            reason = embedded[standing.metric]
         ordered.append(replace(standing, rank=ranks.get((standing.metric, standing.system)), reason=reason))
     order = {name: place for place, name in enumerate(directions)}
     return sorted(ordered, key=lambda s: (order[s.metric], s.rank is None, s.rank or 0, s.system))
+
+
+def _unranked(columns: Sequence[Column]) -> dict[str, str]:
+    """By metric, why what is classical is not ranked; the total too, where it mixes such scores with models'."""
+    found = {}
+    for column in columns:
+        if column.embedded:
+            roles = ", ".join(column.embedded_roles)
+            what = f"holds scores by the embedded {roles}" if roles else "classical score"
+            found[column.metric] = f"{what}: not ranked beside models'"
+    weighed = [column for column in columns if column.low is not None]
+    classical = [column.metric for column in weighed if column.embedded]
+    if 0 < len(classical) < len(weighed):
+        found[TOTAL] = f"mixes classical scores ({', '.join(classical)}) with models': not ranked"
+    return found
 
 
 def unsupported(facts: SystemFacts, cases: Sequence[Case]) -> str:

@@ -53,6 +53,8 @@ class EvaluationRow:
     """Artifact of arrays: per-frame values, boxes, answers."""
     imported: bool = False
     """Whether it was measured elsewhere and read from files."""
+    embedded: tuple[str, ...] = ()
+    """Roles that the embedded profile filled when it was measured: a classical score, whatever else stood behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ class Column:
     title: str
     higher_is_better: bool
     embedded: bool
+    """Whether its values are classical: by what the metric is, or by what they were measured with."""
     low: float | None = None
     high: float | None = None
     range_low: float | None = None
@@ -46,6 +47,13 @@ class Column:
     range_high: float | None = None
     of_set: bool = False
     """Whether it is of a system's videos together, and has no value of a single one."""
+    embedded_roles: tuple[str, ...] = ()
+    """Roles that the embedded profile filled for some of its values."""
+
+    @property
+    def label(self) -> str:
+        """Its title, which says where it is classical."""
+        return f"{self.title} (embedded)" if self.embedded and "(embedded)" not in self.title else self.title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

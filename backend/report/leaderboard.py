@@ -200,7 +200,7 @@ def _bar(standing: Standing | None) -> tuple[float, float, float] | None:
 
 
 def _timelines(board: Leaderboard, timelines: Timelines) -> list[Section]:
-    titles = {column.metric: column.title for column in board.columns}
+    titles = {column.metric: column.label for column in board.columns}
     plots = tuple(
         Plot(svg=timeline(drawn, label=metric), title=titles.get(metric, metric)) for metric, drawn in timelines.items()
     )

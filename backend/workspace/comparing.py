@@ -75,7 +75,8 @@ def compare(
     answered = {row.case_id for row in rows}
     names = _known("case", names, [name for name in by_name if name in answered])[:MAX_CASES]
     places = _places(catalog)
-    shown = [_shown(artifacts, by_name[name], rows, systems, places, frames, at) for name in names]
+    classical = frozenset(name for name, column in columns.items() if column.embedded)
+    shown = [_shown(artifacts, by_name[name], rows, systems, places, classical, frames, at) for name in names]
     files = []
     for case in shown:
         stem = UNSAFE.sub("_", case.name)
@@ -100,7 +101,7 @@ def spreads(
         found.append(
             MetricSpread(
                 metric=column.metric,
-                title=column.title,
+                title=column.label,
                 values={name: np.array([r.value for r in own if r.system == name], float) for name in systems},
                 scale=(column.low, column.high) if column.low is not None and column.high is not None else None,
                 examples=_examples(own, places, seen),
@@ -189,6 +190,7 @@ def _shown(
     rows: Sequence[EvaluationRow],
     systems: Sequence[str],
     places: dict[str, str],
+    classical: frozenset[str],
     frames: int,
     at: tuple[str, ...],
 ) -> ShownCase:
@@ -196,7 +198,7 @@ def _shown(
     for system in systems:
         own = [row for row in rows if row.case_id == case.name and row.system == system]
         seed = min((row.seed for row in own), default=0)
-        videos.append(_video(artifacts, system, [row for row in own if row.seed == seed], places, frames, at))
+        videos.append(_video(artifacts, system, [row for row in own if row.seed == seed], places, classical, frames, at))
     labels = case.labels or ("",) * len(case.references)
     references = tuple((label, _picture(path)) for label, path in zip(labels, case.references, strict=True))
     return ShownCase(name=case.name, prompt=case.prompt, references=references, videos=tuple(videos))
@@ -207,11 +209,12 @@ def _video(
     system: str,
     rows: Sequence[EvaluationRow],
     places: dict[str, str],
+    classical: frozenset[str],
     frames: int,
     at: tuple[str, ...],
 ) -> ShownVideo:
     evidence = {row.metric: arrays_of(artifacts, row) for row in rows}
-    scores = tuple((row.metric, _score(row, evidence[row.metric])) for row in rows)
+    scores = tuple((row.metric, _score(row, evidence[row.metric], row.metric in classical)) for row in rows)
     path = places.get(rows[0].generation_id, "") if rows else ""
     if not path:
         return ShownVideo(system=system, scores=scores, remark="imported scores, no video" if rows else "no video")
@@ -236,12 +239,13 @@ def _video(
     )
 
 
-def _score(row: EvaluationRow, arrays: Mapping[str, np.ndarray]) -> str:
-    """A value with what it rests on, or the state that stands in its place."""
+def _score(row: EvaluationRow, arrays: Mapping[str, np.ndarray], classical: bool) -> str:
+    """A value with what it rests on, and whether that is classical, or the state that stands in its place."""
     if row.value is None:
         return f"– ({row.state.replace('_', ' ')})"
     on = rests_on(row, arrays)
-    return f"{row.value:.4f}" + (f" ({on})" if on else "")
+    notes = [note for note in (on, "embedded" if classical else "") if note]
+    return f"{row.value:.4f}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _drawn(boxes: Mapping[str, FoundBoxes], index: int, factor: float) -> tuple[ShownBox, ...]:

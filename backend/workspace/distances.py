@@ -62,8 +62,9 @@ def of_project(
         return ()
     plan = evaluating.plan(names, workers, layout)
     with closing(Snapshot(catalog, one_moment=True)) as opened, opened.of(plan) as now:
-        rows = evaluating.rows(now, names, systems, names)
-        true = evaluating.rows(now, names, (), names, real=real) if real else ()
+        embedded = evaluating.embedded_roles(plan, workers)
+        rows = evaluating.rows(now, names, systems, names, embedded=embedded)
+        true = evaluating.rows(now, names, (), names, embedded=embedded, real=real) if real else ()
 
     def read(place: str) -> Mapping[str, np.ndarray]:
         with np.load(io.BytesIO(artifacts.get(place)), allow_pickle=False) as loaded:

@@ -1,7 +1,7 @@
 """Evaluating generated videos: listing cases and videos, the plan of the asked metrics, the rows that came of it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from backend.domain.evaluations import RefusedVideo, state_of
 from backend.engine.context import WorkerSettings, load
 from backend.engine.plan import Plan
 from backend.jobs import CALLS
+from backend.models import MODELS
 from backend.store.catalog import Catalog
 from backend.workspace.layout import Layout
 from backend.workspace.snapshot import Snapshot
@@ -157,13 +158,26 @@ def measured(catalog: Catalog, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for (stage,) in rows if (name := stage.removeprefix("measure_")) in known)
 
 
+def embedded_roles(measuring: Plan, workers: WorkerSettings) -> dict[str, tuple[str, ...]]:
+    """By metric, the roles behind its current rows that the embedded profile fills; metrics without any are left out."""
+    classical = {role for role, path in workers.roles.items() if path == MODELS.get(role, {}).get("embedded")}
+    found = {step.stage.name.removeprefix("measure_"): classical & set(step.stage.roles) for step in measuring.steps}
+    return {metric: tuple(sorted(roles)) for metric, roles in found.items() if roles}
+
+
 def rows(
-    now: Snapshot, names: Sequence[str], systems: Sequence[str], asked: Sequence[str], *, real: str = ""
+    now: Snapshot,
+    names: Sequence[str],
+    systems: Sequence[str],
+    asked: Sequence[str],
+    *,
+    embedded: Mapping[str, tuple[str, ...]],
+    real: str = "",
 ) -> tuple[EvaluationRow, ...]:
     """Scores of the plan, a failed row for each item whose measuring broke, and imported ones that nothing measured here.
 
-    `names` are the plan's metrics, `asked` those that imports are limited to (all without). The rows are of generated
-    videos, or of the `real` set of that name.
+    `names` are the plan's metrics, `asked` those that imports are limited to (all without), `embedded` the plan's
+    `embedded_roles`. The rows are of generated videos, or of the `real` set of that name.
     """
     failed = "".join(
         f""" UNION ALL SELECT i.item_id AS target, '{name}' AS name, NULL::DOUBLE AS value, CASE w.kind WHEN 'unavailable' THEN w.message ELSE 'failed: ' || w.message END AS reason,
@@ -190,7 +204,7 @@ def rows(
         ORDER BY g.system, c.name, g.seed, s.name""",
         [list(asked), list(asked), list(systems), list(systems), real, real],
     )
-    return tuple(_row(*fields) for fields in found)
+    return tuple(_row(*fields, embedded=embedded) for fields in found)
 
 
 def latest_cases(catalog: Catalog) -> list[Case]:
@@ -227,6 +241,8 @@ def _row(
     generation: str,
     evidence: str | None,
     imported: bool,
+    *,
+    embedded: Mapping[str, tuple[str, ...]],
 ) -> EvaluationRow:
     return EvaluationRow(
         case_id=case,
@@ -243,4 +259,5 @@ def _row(
         generation_id=generation,
         evidence=evidence,
         imported=imported,
+        embedded=() if imported else embedded.get(metric, ()),
     )

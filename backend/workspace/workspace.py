@@ -206,7 +206,8 @@ class Workspace(
         names = evaluating.measured(self.catalog, metrics)
         plan = evaluating.plan(names, made_by, self.layout)
         with closing(Snapshot(self.catalog, one_moment=True)) as opened, opened.of(plan) as now:
-            return evaluating.rows(now, names, systems, metrics)
+            embedded = evaluating.embedded_roles(plan, made_by)
+            return evaluating.rows(now, names, systems, metrics, embedded=embedded)
 
     def set_distances(self, *, systems: tuple[str, ...] = (), benchmark: str = "") -> tuple[SetDistance, ...]:
         made_by = worker_settings(self.settings, self.layout.artifacts)

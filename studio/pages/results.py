@@ -127,7 +127,7 @@ class ResultsPage(Page):
             self.board = found
             groups = [(f"{k}={g}" if k else "", g or text("results.all_cases")) for k, g in results.groups_of(found)]
             self._fill("group", groups)
-            titles = {column.metric: column.title for column in found.columns}
+            titles = {column.metric: column.label for column in found.columns}
             self._fill("metric", [(name, titles.get(name, name)) for name in results.metrics_of(found)])
             self.show_view()
 

@@ -41,7 +41,7 @@ def board_sheet(board: Leaderboard, group: tuple[str, str]) -> Sheet:
     """Systems in the order of the first column's rank; each metric with its interval."""
     own = [one for one in board.standings if (one.kind, one.group) == group]
     metrics = [name for name in metrics_of(board) if any(one.metric == name for one in own)]
-    titles = {column.metric: column.title for column in board.columns}
+    titles = {column.metric: column.label for column in board.columns}
     found = {(one.system, one.metric): one for one in own}
     systems = list(dict.fromkeys(one.system for one in own))
     if metrics:

@@ -23,6 +23,7 @@ class Row:
     metric: str
     value: float | None
     imported: bool = False
+    embedded: tuple[str, ...] = ()
 
 
 def case(name: str, references: int = 1, label: str = "Cup", domain: str = "open") -> Case:
@@ -189,6 +190,34 @@ def test_classical_scores_are_never_ranked() -> None:
     assert "classical" in standing(board, "a", "copy_paste_index").reason
     assert [standing(board, s, "gmescore").rank for s in "ab"] == [2, 1]
     assert not any("copy_paste_index" in line for line in board.guide)
+
+
+def test_what_was_measured_with_an_embedded_role_is_not_ranked() -> None:
+    """One system's sync is by the embedded scorer, the other's came from elsewhere: they stand beside each other unranked."""
+    rows = [Row("singleobj_1", s, 0, "gmescore", v) for s, v in (("a", 0.1), ("b", 0.9))]
+    rows.append(Row("singleobj_1", "a", 0, "sync_c", 5.0, embedded=("SyncScorer",)))
+    rows.append(Row("singleobj_1", "b", 0, "sync_c", 6.0, imported=True))
+    board = leaderboard(rows, CASES)
+    assert [standing(board, s, "sync_c").rank for s in "ab"] == [None, None]
+    assert "embedded SyncScorer: not ranked beside models'" in standing(board, "a", "sync_c").reason
+    (column,) = [one for one in board.columns if one.metric == "sync_c"]
+    assert (column.embedded, column.embedded_roles) == (True, ("SyncScorer",))
+    assert column.label == "Sync-C (SyncNet confidence) (embedded)"
+    assert [standing(board, s, "gmescore").rank for s in "ab"] == [2, 1]
+    assert any("GmeScore" in line for line in board.guide) and not any("Sync-C" in line for line in board.guide)
+    by_models = leaderboard([replace(row, embedded=()) for row in rows], CASES)
+    assert [standing(by_models, s, "sync_c").rank for s in "ab"] == [2, 1]
+
+
+def test_total_that_mixes_classical_scores_with_models_is_not_ranked() -> None:
+    rows = demo_rows("a") + demo_rows("b", shift=0.001)
+    assert [standing(leaderboard(rows, DEMO_CASES), s, "total").rank for s in "ab"] == [2, 1]
+    mixed = [replace(row, embedded=("Gme",)) if row.metric == "gmescore" else row for row in rows]
+    found = [standing(leaderboard(mixed, DEMO_CASES), s, "total") for s in "ab"]
+    assert [(one.rank, one.reason) for one in found] == [
+        (None, "mixes classical scores (gmescore) with models': not ranked")
+    ] * 2
+    assert found[0].value == pytest.approx(0.5959962472, abs=5e-11)
 
 
 def test_counts_of_features_are_no_scores() -> None:

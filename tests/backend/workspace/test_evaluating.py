@@ -41,16 +41,15 @@ def videos(tmp_path: Path) -> Path:
 def measured(
     api: Api, cases: Path, videos: Path, system: str = "ours", **options
 ) -> tuple[EvaluationJob, tuple[EvaluationRow, ...]]:
-    asked = api.evaluate(
-        cases=str(cases), videos=str(videos), system=system, metrics=METRICS, **{"engine": "inline", **options}
-    )
+    options = {"metrics": METRICS, "engine": "inline", **options}
+    asked = api.evaluate(cases=str(cases), videos=str(videos), system=system, **options)
     job, deadline = asked.job, time.monotonic() + 60
     while job.state in ("queued", "running"):
         assert time.monotonic() < deadline, "evaluation hangs"
         time.sleep(0.01)
         job = api.progress(job_id=job.job_id)
     assert job.state == "done", job.message
-    return asked, api.evaluation(systems=(system,), metrics=METRICS)
+    return asked, api.evaluation(systems=(system,), metrics=options["metrics"])
 
 
 def values(rows: tuple[EvaluationRow, ...], metric: str) -> dict[tuple[str, int], float | None]:

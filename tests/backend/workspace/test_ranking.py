@@ -2,12 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
 from backend.api import Api
 from backend.domain import ImportRefused, ProjectError, SettingsError
+from backend.media.writer import write_video
+from backend.settings import ProjectSettings
+from backend.workspace import Workspace
 from metrics.benchmark import name_benchmark
+from tests.backend.workspace.test_evaluating import measured
+from tests.metrics.checkpoints_faces import cell, write_pack
 
 NAMES = [*(f"singleobj_{n}" for n in range(1, 10)), *(f"singlehuman_{n}" for n in range(10, 13))]
 
@@ -169,3 +176,37 @@ def test_named_benchmark_keeps_its_cases(api: Api, scores: Path, two_sets: tuple
     name_benchmark(two_sets[1], "Jugs")
     imported(api, scores, two_sets[1], system="b")
     assert [api.leaderboard(benchmark=name).answered[0].system for name in ("Jugs", "Mugs")] == ["b", "a"]
+
+
+@pytest.mark.slow
+def test_sync_by_the_embedded_scorer_is_not_ranked(workspace: Workspace, cases: Path, tmp_path: Path) -> None:
+    """A tiny recogniser finds the face, the embedded profile judges its lips: the score is classical, and says so."""
+    api, videos = cast(Api, workspace), tmp_path / "videos"
+    pack = write_pack(tmp_path / "pack", cells=4)
+    workspace.use(ProjectSettings(roles={"FaceRecognizer": "paper"}, models={"FaceRecognizer": str(pack)}, device="cpu"))
+    videos.mkdir()
+    _write_talking(videos / "singleobj_1.mp4")
+    _, rows = measured(api, cases, videos, metrics=("sync_c", "temporal_flickering"))
+    assert {row.metric: (row.state, row.embedded) for row in rows} == {
+        "sync_c": ("scored", ("SyncScorer",)),
+        "temporal_flickering": ("scored", ()),
+    }
+    board = api.leaderboard()
+    ranks = {one.metric: one.rank for one in board.standings if not one.kind}
+    assert ranks == {"total": None, "temporal_flickering": 1, "sync_c": None}
+    assert {one.metric: one.embedded for one in board.columns} == {"sync_c": True, "temporal_flickering": False}
+    api.compare(out=str(tmp_path / "o"), frames=1)
+    words = (tmp_path / "o" / "singleobj_1.svg").read_text()
+    assert "embedded" in words and "Sync-C (SyncNet confidence) (embedded)" in (tmp_path / "o" / "compare.html").read_text()
+
+
+def _write_talking(path: Path) -> None:
+    """104 frames, as long as a face must be seen: the grey mouth of a face of 128 px is as bright as the sound is loud."""
+    rng = np.random.default_rng(3)
+    course = rng.uniform(0.1, 1, 104)
+    still = rng.integers(0, 90, (192, 320, 1), np.uint8).repeat(3, axis=2)
+    still[64:96, 160:192] = cell(1)
+    frames = np.stack([still] * len(course))
+    frames[:, 108:124, 158:194] = (40 + 200 * course)[:, None, None, None]
+    sound = (np.repeat(course, 640) * rng.uniform(-0.8, 0.8, 640 * len(course))).astype(np.float32)
+    write_video(path, frames, fps=25, crf=10, audio=(sound, 16_000))
