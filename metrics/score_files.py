@@ -32,6 +32,11 @@ FIELDS: dict[str, dict[str, str]] = {
     "nexusscore": {"nexus_score": "nexus_compat"},
 }
 """Which of our metrics each field of upstream's files is. `motion_lk` is left: its tracks are drawn in random colours."""
+OLDER: dict[str, dict[str, str]] = {
+    "motionscore": {"motion_fb": "motion_amplitude_compat"},
+    "nexusscore": {"retrieval_score": "nexus_compat"},
+}
+"""What benchmark v1.0 called files and fields of the same scores; v1.1's names go before where both are there."""
 NATURAL = "natural_compat"
 NUM_RUNS = 3  # naturalscore_1 to _3
 RUNS = "score"
@@ -85,9 +90,9 @@ class ScoreList:
 
 
 def read_scores(format: str, path: str, cases: Sequence[Case]) -> ScoreList:
-    """Scores of the cases from `opens2v-scores` (a folder) or `vbench` (a file).
+    """Scores of the cases from `opens2v-scores` (a folder, of benchmark v1.0 or v1.1) or `vbench` (a file).
 
-    Ids of no case are remarks. Raises ImportRefused for a malformed file, naming every value that is no score (the
+    Ids of no case, and JSON files of the folder that are not read, are remarks. Raises ImportRefused for a malformed file, naming every value that is no score (the
     first MAX_TOLD), and for one that is not what the checksums beside it list; SettingsError for an unknown format.
     """
     _check_format(format)
@@ -99,6 +104,10 @@ def read_scores(format: str, path: str, cases: Sequence[Case]) -> ScoreList:
     found, files = _read_opens2v(place) if format == OPENS2V else _read_vbench(place, known)
     strangers = sorted({score.case for score in found} - known)
     remarks = [f"{len(strangers)} ids belong to no case, as {strangers[0]}"] if strangers else []
+    unread = sorted({one.name for one in place.glob("*.json")} - set(files)) if format == OPENS2V else []
+    if unread:
+        more = f" and {len(unread) - MAX_TOLD} more" if len(unread) > MAX_TOLD else ""
+        remarks.append(f"not read, since no scores are taken from them: {', '.join(unread[:MAX_TOLD])}{more}")
     kept = tuple(score for score in found if score.case in known)
     if not kept:
         raise ImportRefused(f"{path} holds no score of these {len(known)} cases; their ids are as {cases[0].name}")
@@ -163,13 +172,13 @@ def _read_opens2v(folder: Path) -> tuple[list[ReadScore], list[str]]:
     found: list[ReadScore] = []
     wrong: list[str] = []
     files = []
-    for stem, fields in FIELDS.items():
+    for stem in {**FIELDS, **OLDER}:
         path = folder / f"{stem}.json"
-        if not path.exists():
+        if not path.exists() or _is_superseded(folder, stem):
             continue
         files.append(path.name)
         for case, entry in _entries(path):
-            for field, metric in fields.items():
+            for field, metric in _fields(stem, entry).items():
                 value = entry.get(field) if isinstance(entry, dict) else entry
                 if problem := _problem(value):
                     wrong.append(f"{path.name}: {case}: {field} {problem}")
@@ -181,6 +190,21 @@ def _read_opens2v(folder: Path) -> tuple[list[ReadScore], list[str]]:
         raise ImportRefused(f"{folder} holds none of {expected}, naturalscore_1.json")
     _refuse(wrong)
     return found + grades, files + graded
+
+
+def _is_superseded(folder: Path, stem: str) -> bool:
+    """Whether the same scores lie beside it in a file by v1.1's name."""
+    if stem in FIELDS:
+        return False
+    fed = set(OLDER[stem].values())
+    return any(fed & set(fields.values()) and (folder / f"{newer}.json").exists() for newer, fields in FIELDS.items())
+
+
+def _fields(stem: str, entry: Any) -> dict[str, str]:
+    """The fields that an entry is read by: v1.0's where it has one of those and none of v1.1's."""
+    newer, older = FIELDS.get(stem, {}), OLDER.get(stem, {})
+    there = set(entry) if isinstance(entry, dict) else set()
+    return older if not newer or (older.keys() & there and not newer.keys() & there) else newer
 
 
 def _read_natural(folder: Path) -> tuple[list[ReadScore], list[str]]:

@@ -53,6 +53,53 @@ def test_upstreams_demo_comes_out_as_it_went_in(real_media: Path, tmp_path: Path
     assert found == before
 
 
+@pytest.mark.real
+def test_upstreams_demo_of_the_older_version_is_read(real_media: Path) -> None:
+    found = read_scores("opens2v-scores", str(real_media / "dev" / "opens2v_demo" / "output_json"), CASES)
+    values = {(one.case, one.metric): one.value for one in found.scores}
+    assert values["faceobj_14", "nexus_compat"] == 0.01300048828125
+    assert values["faceobj_14", "motion_amplitude_compat"] == 0.35025984048843384
+    assert values["singleface_3", "motion_amplitude_compat"] == 0.038793787360191345
+    assert len(found.files) == 8 and found.remarks == ("2 ids belong to no case, as humanobj_2",)
+
+
+def test_both_versions_names_give_the_same_scores(tmp_path: Path) -> None:
+    lk = {"motion_lk": 6.5}
+    older = folder(
+        tmp_path / "v1.0",
+        motionscore={"faceobj_14": {"motion_fb": 0.25, **lk}},
+        nexusscore={"faceobj_14": {"retrieval_score": 0.0125}},
+    )
+    newer = folder(
+        tmp_path / "v1.1",
+        motion_amplitude={"faceobj_14": {"motion_fb": 0.25, **lk}},
+        nexusscore={"faceobj_14": {"nexus_score": 0.0125}},
+    )
+    first, second = (read_scores("opens2v-scores", str(place), CASES) for place in (older, newer))
+    expected = {"motion_amplitude_compat": 0.25, "nexus_compat": 0.0125}
+    assert {one.metric: one.value for one in first.scores} == {one.metric: one.value for one in second.scores} == expected
+    assert first.files == ("nexusscore.json", "motionscore.json") and first.remarks == second.remarks == ()
+
+
+def test_v11_goes_before_v10_and_what_is_not_read_is_said(tmp_path: Path) -> None:
+    place = folder(
+        tmp_path,
+        motion_amplitude={"faceobj_14": {"motion_fb": 0.25}},
+        motionscore={"faceobj_14": {"motion_fb": 0.75}},
+        nexusscore={"faceobj_14": {"nexus_score": 0.01, "retrieval_score": 0.02}},
+        notes={"faceobj_14": 3},
+    )
+    found = read_scores("opens2v-scores", str(place), CASES)
+    assert {one.metric: one.value for one in found.scores} == {"motion_amplitude_compat": 0.25, "nexus_compat": 0.01}
+    assert found.remarks == ("not read, since no scores are taken from them: motionscore.json, notes.json",)
+
+
+def test_nexusscore_without_either_field_is_refused(tmp_path: Path) -> None:
+    place = folder(tmp_path, nexusscore={"faceobj_14": {"score": 0.01}})
+    with pytest.raises(ImportRefused, match=r"nexusscore\.json: faceobj_14: nexus_score is missing"):
+        read_scores("opens2v-scores", str(place), CASES)
+
+
 def test_values_and_runs_come_out_as_they_went_in(tmp_path: Path) -> None:
     place = folder(
         tmp_path,
