@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from backend.api import Api, EvaluationJob, EvaluationRow
 from backend.domain import ImportRefused, SettingsError
 from backend.media.writer import write_video
 from backend.workspace import Workspace
+from metrics import evaluation, planner
+from metrics.stage import Measure
 
 METRICS = ("temporal_flickering", "motion_amplitude_compat")
 PROMPT = "A red mug stands on a table."
@@ -76,6 +80,26 @@ def test_what_was_measured_is_not_measured_again(workspace: Workspace, cases: Pa
     other = Path(str(videos)).with_name("same files")
     videos.rename(other)
     assert measured(workspace, cases, other)[1] == first, "moved files are known by their content"  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("shares", "openings"), [(True, 1), (False, 2)])
+def test_all_metrics_share_one_decode_of_a_video(
+    workspace: Workspace, cases: Path, videos: Path, monkeypatch: pytest.MonkeyPatch, shares: bool, openings: int
+) -> None:
+    """Control: metrics that are not told of each other's features open each video once for each."""
+    opened: Counter[str] = Counter()
+
+    class Counted(planner.GuardedReader):
+        def __init__(self, path: str, *rest: Any, **options: Any) -> None:
+            opened[Path(path).name] += 1
+            super().__init__(path, *rest, **options)
+
+    monkeypatch.setattr(planner, "GuardedReader", Counted)
+    if not shares:
+        monkeypatch.setattr(evaluation, "Measure", lambda *about: replace(Measure(*about), beside=()))
+    _, rows = measured(cast(Api, workspace), cases, videos)
+    assert len(rows) == 4 and {row.state for row in rows} == {"scored"}
+    assert opened == {"singleobj_1.mp4": openings, "singleobj_2.mp4": openings}
 
 
 @pytest.mark.slow
