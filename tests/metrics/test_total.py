@@ -146,6 +146,32 @@ def test_demo_merges_to_the_papers_weights() -> None:
     ]  # fmt: skip
 
 
+def test_demo_of_v10_merges_to_its_weights() -> None:
+    """.12 x .334386 + .12 x .194527 + .2 x .942020 + .12 x .676758 + .2 x .260010 + .24 x 2/3."""
+    found = merged({**DEMO, "nexus_compat": [0.01300048828125]}, preset("opens2v-v1.0-open"))
+    assert found["total_score"] == pytest.approx(0.54508643, abs=5e-9)
+    assert list(found) == [
+        "total_score", "aes_score", "motion_score", "facesim_cur", "gme_score", "nexus_score", "natural_score",
+    ]  # fmt: skip
+
+
+V10_WEIGHTS = {"aesthetics": 0.12, "motion_amplitude": 0.12, "facesim": 0.20, "gmescore": 0.12, "naturalscore": 0.24}
+V10_HUMAN = {"aesthetics": 0.15, "motion_amplitude": 0.15, "facesim": 0.25, "gmescore": 0.15, "naturalscore": 0.30}
+
+
+@pytest.mark.parametrize(
+    ("domain", "weights"),
+    [("open", {**V10_WEIGHTS, "nexusscore": 0.20}), ("single", {**V10_WEIGHTS, "nexusscore": 0.20}), ("human", V10_HUMAN)],
+)
+def test_weights_of_v10(domain: str, weights: dict[str, float]) -> None:
+    """No motion smoothness, and motion weighs as much as aesthetics."""
+    chosen = preset(f"opens2v-v1.0-{domain}")
+    assert {term.key: term.weight for term in chosen.terms} == weights
+    for key, weight in weights.items():
+        row = {"system": "s", **dict.fromkeys(weights, 0.0), key: 100.0}
+        assert totals([row], chosen).systems[0]["total"] == pytest.approx(100 * weight), "alone it gives its weight"
+
+
 def test_raw_values_are_limited_before_their_mean() -> None:
     terms = {term.key: term for term in preset("opens2v-v1.1-open").terms}
     assert terms["aesthetics"].normalised([3.0, 8.5]) == pytest.approx(0.5), "4 and 7"
