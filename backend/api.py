@@ -216,6 +216,8 @@ class EvaluationJob:
     refused: tuple[RefusedVideo, ...] = ()
     """Videos that are not measured: of no case, or of one case and seed."""
     remarks: tuple[str, ...] = ()
+    missing_references: tuple[str, ...] = ()
+    """Paths of reference images that are not there, each once."""
 
 
 class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, PrivacyApi, HealthApi, Protocol):

@@ -29,10 +29,12 @@ EXPECTED = {"open": 180, "human": 60, "single": 90}
 
 @dataclass(frozen=True, slots=True)
 class CaseList:
-    """Cases of one file, and what is odd about them (one line each)."""
+    """Cases of one file, what is odd about them (one line each), and the reference images that are missing."""
 
     cases: tuple[Case, ...]
     remarks: tuple[str, ...]
+    missing_references: tuple[str, ...] = ()
+    """Paths, each once, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read_cases(path: Path, *, references: Path | None = None) -> CaseList:
     domain = cases[0].domain
     if len(cases) != EXPECTED.get(domain, len(cases)):
         remarks.append(f"{path.name} has {len(cases)} cases; OpenS2V-Eval's {domain} domain has {EXPECTED[domain]}")
-    return CaseList(cases, tuple(remarks))
+    return CaseList(cases, tuple(remarks), tuple(missing))
 
 
 def find_generations(folder: Path, system: str, cases: Sequence[Case]) -> GenerationList:

@@ -144,6 +144,7 @@ def tell(
                 "total": total,
                 "benchmark": asked.benchmark,
                 "missing": asked.missing,
+                "missing_references": asked.missing_references,
                 "remarks": asked.remarks,
             }
         )

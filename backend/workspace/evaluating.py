@@ -38,6 +38,7 @@ class Asked:
     missing: tuple[str, ...]
     refused: tuple[RefusedVideo, ...]
     remarks: tuple[str, ...]
+    missing_references: tuple[str, ...]
 
 
 def listed(
@@ -69,6 +70,7 @@ def listed(
         missing=found.missing,
         refused=found.refused,
         remarks=(*told.remarks, *found.remarks),
+        missing_references=told.missing_references,
     )
 
 
@@ -100,6 +102,7 @@ def described(asked: Asked, job: Progress) -> EvaluationJob:
         missing=asked.missing,
         refused=asked.refused,
         remarks=asked.remarks,
+        missing_references=asked.missing_references,
     )
 
 

@@ -123,6 +123,16 @@ def test_of_one_case_and_seed_twice_neither_is_measured(evaluate: Evaluate, benc
     assert rows_of(told)[GOOD, "motion_amplitude"]["state"] == "scored"
 
 
+def test_every_missing_reference_is_in_the_document(evaluate: Evaluate, bench: Bench) -> None:
+    assert evaluate("motion_amplitude")[1]["missing_references"] == []
+    lost = [bench.root / f"{name}.png" for name in (GOOD, BAD)]
+    for path in lost:
+        path.unlink()
+    _, told, err = evaluate("motion_amplitude", "--project", bench.root / "other")
+    assert told["missing_references"] == [str(path.resolve()) for path in lost]
+    assert f"2 reference images are missing below {bench.root.resolve()}, the first is {lost[0].resolve()}" in err
+
+
 @pytest.mark.parametrize("content", [None, b"\x89PNG broken"])
 def test_reference_that_is_missing_or_corrupt(evaluate: Evaluate, bench: Bench, content: bytes | None) -> None:
     (bench.root / f"{BAD}.png").unlink()
