@@ -219,8 +219,23 @@ def _systems(board: Leaderboard) -> Section:
         )
         for one in board.answered
     )
-    head = ("system", "cases", "videos", "venue", "weights", "base", "domains", "references", "format", "cost", "missing")
-    return Section(anchor="systems", title="Systems", blocks=[Table(head=head, rows=rows, numeric=frozenset({1, 2, 7, 9}))])
+    head = (
+        "system",
+        "cases",
+        "videos",
+        "venue",
+        "weights",
+        "base",
+        "domains",
+        "references",
+        "format",
+        "seed",
+        "cost",
+        "missing",
+    )
+    return Section(
+        anchor="systems", title="Systems", blocks=[Table(head=head, rows=rows, numeric=frozenset({1, 2, 7, 9, 10}))]
+    )
 
 
 def _settings(board: Leaderboard) -> list[Section]:
@@ -259,7 +274,7 @@ def _settings(board: Leaderboard) -> list[Section]:
 
 def _facts(one: SystemFacts | None) -> tuple[str, ...]:
     if one is None:
-        return ("",) * 7
+        return ("",) * 8
     shape = [one.size, f"{one.frames} frames" if one.frames else "", f"{one.fps:g} fps" if one.fps else ""]
     return (
         one.venue,
@@ -268,6 +283,7 @@ def _facts(one: SystemFacts | None) -> tuple[str, ...]:
         ", ".join(one.domains),
         "" if one.references is None else str(one.references),
         ", ".join(part for part in shape if part),
+        "" if one.seed is None else str(one.seed),
         "" if one.cost is None else f"{one.cost:g}",
     )
 

@@ -1,12 +1,13 @@
 """The page of a leaderboard: radars, groups, spreads and distances stand on it, and say what they rest on."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backend.domain.ranking import TOTAL, Answered, Column, Leaderboard, SetDistance, Standing
+from backend.domain.ranking import TOTAL, Answered, Column, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.report import leaderboard_report, render
 from backend.report.board_plots import PALETTE, group_bars
 from backend.report.comparison import Example, MetricSpread
@@ -70,6 +71,32 @@ def test_groups_are_a_row_each_with_systems_side_by_side() -> None:
     html = render(leaderboard_report(board(tuple(column(name) for name in NAMES)), {}))
     assert html.count("<td>cup</td>") == html.count("<td>man</td>") == 4, "a row a metric"
     assert "Bars of identity by group for 2 systems" in html
+
+
+def test_facts_of_a_system_stand_on_the_page() -> None:
+    """Seed 0 is a seed; of a system that nothing is said of the cells are empty."""
+    known = SystemFacts(
+        name="a",
+        venue="ICCV 2025",
+        open=True,
+        base="Wan2.1-14B",
+        domains=("open", "human"),
+        references=3,
+        size="1280x720",
+        frames=81,
+        fps=16,
+        seed=0,
+        cost=0.9,
+    )
+    html = str(render(leaderboard_report(board((column("identity"),), systems=(known,)), {})))
+    table = html[html.index('id="systems"') :].partition("</table>")[0]
+    head, first, second = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", table, re.S))
+    assert dict(zip(head, first, strict=True)) == {
+        "system": "a", "cases": "2 of 2", "videos": "2", "venue": "ICCV 2025", "weights": "open", "base": "Wan2.1-14B",
+        "domains": "open, human", "references": "3", "format": "1280x720, 81 frames, 16 fps", "seed": "0", "cost": "0.9",
+        "missing": "",
+    }  # fmt: skip
+    assert second == ["b", "2 of 2", "2", *[""] * 9]
 
 
 def test_distances_say_what_they_rest_on() -> None:
