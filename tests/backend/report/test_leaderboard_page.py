@@ -9,7 +9,7 @@ import pytest
 
 from backend.domain.ranking import TOTAL, Answered, Column, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.report import leaderboard_report, render
-from backend.report.board_plots import PALETTE, group_bars
+from backend.report.board_plots import PALETTE, Timeline, group_bars
 from backend.report.comparison import Example, MetricSpread
 from backend.report.leaderboard import _radar_of
 
@@ -97,6 +97,17 @@ def test_facts_of_a_system_stand_on_the_page() -> None:
         "missing": "",
     }  # fmt: skip
     assert second == ["b", "2 of 2", "2", *[""] * 9]
+
+
+def test_values_along_videos_are_drawn_for_each_system() -> None:
+    lines = [(f"{s}, cup_1", np.arange(3.0), np.array([0.1, 0.5, last])) for s, last in (("a", 0.9), ("b", np.nan))]
+    along = Timeline(part="identity_of_frame", lines=lines)
+    html = render(leaderboard_report(board((column("identity", embedded=False),)), {"identity": along}))
+    section = html[html.index('id="timelines"') :]
+    assert "Along the video" in section
+    for words in ("a, cup_1", "b, cup_1", "identity of frame", ">frame<"):
+        assert words in section
+    assert "Along the video" not in render(leaderboard_report(board((column("identity"),)), {}))
 
 
 def test_distances_say_what_they_rest_on() -> None:

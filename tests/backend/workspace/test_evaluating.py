@@ -123,6 +123,15 @@ def test_made_again_video_replaces_the_one_before(api: Api, cases: Path, videos:
     assert values(rows, "temporal_flickering")[("singleobj_1", 0)] == pytest.approx(1 - 10 / 255, abs=2e-3)
 
 
+def test_page_of_a_leaderboard_shows_values_along_the_videos(api: Api, cases: Path, videos: Path, tmp_path: Path) -> None:
+    measured(api, cases, videos)
+    api.leaderboard(html=str(tmp_path / "board.html"))
+    section = (tmp_path / "board.html").read_text().partition('id="timelines"')[2].partition("<section")[0]
+    assert "Along the video" in section and "Temporal flickering (VBench)" in section
+    assert section.count("<svg") == 1, "motion amplitude keeps nothing of single frames"
+    assert "ours, singleobj_1" in section and "ours, singleobj_2" in section
+
+
 def test_unreadable_video_fails_alone(api: Api, cases: Path, videos: Path) -> None:
     (videos / "singleobj_1.mp4").write_bytes(b"\0" * 3000)
     _, rows = measured(api, cases, videos)
