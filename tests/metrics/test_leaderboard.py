@@ -175,6 +175,16 @@ def test_groups_split_by_what_cases_are() -> None:
     assert is_human(case("faceobj_1", label="Park")) and not is_human(case("multiobject_1"))
 
 
+def test_languages_are_groups_with_means_of_their_own() -> None:
+    cases = [replace(one, language=language) for one, language in zip(CASES, ("en", "zh", "zh"), strict=True)]
+    groups = {(kind, group): members for kind, group, members in groups_of(cases)}
+    assert groups["language", "en"] == [0] and groups["language", "zh"] == [1, 2]
+    rows = [Row(c.name, "a", 0, "gmescore", v) for c, v in zip(cases, (0.2, 0.4, 0.9), strict=True)]
+    board = leaderboard(rows, cases)
+    assert standing(board, "a", "gmescore", "language", "zh").value == pytest.approx(0.65)
+    assert standing(board, "a", "gmescore", "language", "en").value == pytest.approx(0.2)
+
+
 def test_group_means_are_of_its_cases() -> None:
     rows = [Row(c.name, "a", 0, "gmescore", v) for c, v in zip(CASES, (0.2, 0.4, 0.9), strict=True)]
     board = leaderboard(rows, CASES)

@@ -12,6 +12,7 @@ from backend.models.dino import DinoV1
 from backend.models.pictures import IMAGENET_COLOURS, prepared
 from backend.models.places import ModelPlace
 from metrics.planner import Planner
+from metrics.similarity import AestheticOpenS2vCompat
 from metrics.spec import Entry, Measured, Metric
 from metrics.store import FeatureStore
 from metrics.vbench import (
@@ -81,6 +82,9 @@ def test_aesthetic_and_imaging_quality_are_scaled_means(entry_of: MakeEntry) -> 
     entry, frame = entry_of(noise(1)), np.arange(3)
     scores = {"scores": {"score": np.array([4.0, 5.0, 7.5]), "frame": frame}}
     assert AestheticQuality().combine(entry, scores).value == pytest.approx(0.55)
+    upstream = AestheticOpenS2vCompat().combine(entry, scores)
+    assert upstream.value == pytest.approx(5.5), "on the predictor's own scale"
+    assert (upstream.num_units, upstream.per_frame["aesthetic"].tolist()) == (3, [4.0, 5.0, 7.5])
     quality = {"quality": {"quality": np.array([60.0, 70.0, 80.0]), "frame": frame}}
     assert ImagingQuality().combine(entry, quality).value == pytest.approx(0.70)
 
