@@ -44,10 +44,9 @@ def declared() -> list[Promise]:
 
 
 def readme_rows() -> list[dict[str, object]]:
-    """Rows of the README's table, of what a long run has tried."""
+    """Rows of the README's table: what a long run has tried, and of what none has that it was not measured."""
     figures, promises = _figures(), {promise.test: promise for promise in declared()}
-    found = [(promises[test], _figure(promises[test], figures)) for test in IN_README]
-    return [_readme_row(promise, figure) for promise, figure in found if figure]
+    return [_readme_row(promises[test], _figure(promises[test], figures)) for test in IN_README]
 
 
 def of_file(path: Path, root: Path = ROOT) -> list[Promise]:
@@ -88,6 +87,15 @@ def _figures() -> dict[str, dict[str, object]]:
 
 
 def _readme_row(promise: Promise, figure: dict[str, object]) -> dict[str, object]:
+    if not figure:
+        return {
+            "area": "reliability",
+            "name": promise.sentence,
+            "value": "not measured",
+            "unit": "",
+            "target": promise.goal,
+            "note": "",
+        }
     failed = "FAILED" if figure.get("failed") else figure.get("not_tried", "")
     return {
         "area": "reliability",
