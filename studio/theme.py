@@ -64,7 +64,8 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     body_px = round(body_px * preferences().text_percent / 100)
     sizes = {"small": body_px - 1, "body": body_px, "lead": body_px + 2, "title": body_px + 6, "headline": body_px + 13}
     sheet = Template(resource("themes/studio.qss").read_text("utf-8"))
-    app.setStyleSheet(sheet.substitute(theme.colours, **{name: str(px) for name, px in sizes.items()}))
+    arrow = resource(f"themes/arrow-{theme.name}.svg").as_posix()
+    app.setStyleSheet(sheet.substitute(theme.colours, arrow=arrow, **{name: str(px) for name, px in sizes.items()}))
 
 
 def icon(name: str, colour: QColor, *, size_px: int = 20, on: QColor | None = None) -> QIcon:

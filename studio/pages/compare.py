@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
+from PySide6.QtWidgets import QSizePolicy
+
 from backend.api import PairRow
 from backend.domain import StudioError, Vote
 from backend.domain.studies import PageEvent, Participant, StudyDesign, StudyPass, StudySummary
@@ -60,6 +62,7 @@ class ComparePage(JudgePage):
         self.sides.heard = lambda: self.sound.heard
         self.sound.changed.connect(self.sides.tell)
         super()._build()
+        self.about.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)  # read whole where it fits
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         return {**super().handlers(), "listen": self._listen, "other_sound": self._hear_next}

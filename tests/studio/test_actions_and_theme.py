@@ -4,12 +4,13 @@ import itertools
 from importlib import import_module
 
 import pytest
+from PySide6.QtWidgets import QApplication, QComboBox
 
 from backend.domain import SettingsError, resource
 from studio.actions import ACTIONS, MENUS, canonical_key, shown_key
 from studio.pages import PAGES
 from studio.pages.page import Page
-from studio.theme import NAMES, READABLE, contrast, load_theme
+from studio.theme import NAMES, READABLE, apply_theme, contrast, load_theme
 
 
 @pytest.mark.parametrize("context", sorted({name for action in ACTIONS for name in action.contexts} - {"window"}))
@@ -59,6 +60,28 @@ def test_both_themes_name_the_same_colours() -> None:
     assert light == dark
     with pytest.raises(SettingsError, match="purple"):
         load_theme("purple")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_drop_down_shows_an_arrow_in_ink_that_is_read(qtbot, qapp: QApplication, name: str) -> None:
+    theme = load_theme(name)
+    before = qapp.styleSheet()
+    apply_theme(qapp, theme)
+    try:
+        box = QComboBox()
+        qtbot.addWidget(box)
+        box.addItem("x")
+        box.resize(200, 34)
+        box.show()
+        picture = box.grab().toImage()
+        ink, paper = theme.colour("muted"), theme.colour("surface")
+        corner = {
+            picture.pixelColor(x, y).name() for x in range(picture.width() - 30, picture.width() - 4) for y in range(8, 26)
+        }
+        assert ink.name() in corner
+        assert paper.name() in corner
+    finally:
+        qapp.setStyleSheet(before)
 
 
 def test_every_page_of_the_table_can_be_loaded() -> None:

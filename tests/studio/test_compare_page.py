@@ -118,6 +118,12 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     total = workspace.studies()[0].trials
     window = shown(qtbot, tmp_path, workspace, run="one")
     page = agree(qtbot, window)
+    window.resize(1440, 900)
+    qtbot.waitUntil(lambda: page.about.text() != "", timeout=30_000)
+    asked = page.title.text()
+    page.title.setText("Which video shows the reference and follows the text better?")
+    qtbot.waitUntil(lambda: page.about.shown == page.about.text(), timeout=10_000)
+    page.title.setText(asked)
     judge(qtbot, page, 0, Qt.Key.Key_Left)
     qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2, timeout=30_000)
     said = page.form_view.findChildren(type(page.title))
