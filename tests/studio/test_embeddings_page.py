@@ -1,5 +1,6 @@
 """A map of three planted vectors by keys alone, over the real service."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from backend.domain import Appearance, Context, Embedding, Item, Ok, Resources, Result
 from backend.engine.plan import Step
+from backend.workspace import embedding_maps
 from studio.pages.embeddings import EmbeddingsPage
 from studio.sessions.embeddings import enclosed
 from tests.studio.served import served_window, toy_workspace
@@ -98,14 +100,38 @@ def test_a_lasso_chooses_what_it_encloses(page: EmbeddingsPage) -> None:
     found = page.session.found
     assert found is not None
     x, y = found.x[0], found.y[0]
-    page._lassoed([(x - 0.1, y - 0.1), (x + 0.1, y - 0.1), (x, y + 0.1)])
+    line = [(x - 0.1, y - 0.1), (x + 0.1, y - 0.1), (x, y + 0.1)]
+
+    def seen() -> int:
+        x_of_line, _ = page.plot._line.getData()
+        return 0 if x_of_line is None else len(x_of_line)
+
+    page.plot._box.drawing.emit(line[:2])
+    assert seen() == 2, "the line is seen while it is drawn"
+    assert page.session.chosen == set()
+    page.plot._box.drawn.emit(line)
     assert page.session.chosen == {0}
+    assert seen() == 0
+    assert page.status.text().startswith("1 subject chosen (1 point)")
 
 
 def test_a_space_without_vectors_says_what_to_do(qtbot, page: EmbeddingsPage) -> None:
     page.boxes["space"].setCurrentIndex(1)
     qtbot.waitUntil(lambda: page.stack.currentIndex() == 1, timeout=10_000)
     assert "there are appearance" in page.rest.words.text()
+
+
+def test_umap_without_its_package_says_what_to_install(
+    qtbot, page: EmbeddingsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)  # as if it were not installed
+    monkeypatch.setattr(embedding_maps, "LEAST_OF_UMAP", 3)
+    page.boxes["method"].setCurrentIndex(1)
+    qtbot.waitUntil(lambda: page.stack.currentWidget() is page.rest, timeout=10_000)
+    assert "umap-learn is not installed; pip install umap-learn, or look at the map pca" in page.rest.words.text()
+    page.boxes["method"].setCurrentIndex(0)
+    qtbot.waitUntil(lambda: page.stack.currentIndex() == 0, timeout=10_000)
+    assert page.plot.isVisible()
 
 
 def test_enclosed_agrees_with_matplotlib_on_a_star() -> None:

@@ -70,6 +70,15 @@ def test_the_cut_moves_by_keys_and_counts_follow(qtbot, page: ThresholdsPage) ->
     assert page.session.changes == ()
 
 
+def test_the_cut_is_dragged_and_counts_follow(qtbot, page: ThresholdsPage) -> None:
+    (line,) = page.layout_of.plot._lines
+    line.setValue(0.7)
+    line.sigDragged.emit(line)
+    assert page.session.cuts[0].value == pytest.approx(0.7, abs=0.02), "on the grid that keys step on"
+    assert page.session.cuts[0].moved
+    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "1", timeout=10_000)
+
+
 def test_items_stand_on_either_side_of_the_cut_with_their_pictures(qtbot, page: ThresholdsPage) -> None:
     outside, inside = page.layout_of.outside, page.layout_of.inside
     assert [outside.item(n).text() for n in range(outside.count())] == ["0.3"]
