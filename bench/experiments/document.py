@@ -34,6 +34,8 @@ class Outcome:
     commit: str
     values: dict[str, float]
     loss: list[tuple[int, float]]
+    seconds: float | None = None
+    """Of its test, with its share of its arm's training where that was done for it; None: not kept then. Bases are not in it."""
 
     @property
     def key(self) -> tuple[str, str, int, str]:
@@ -61,7 +63,7 @@ def write_document(outcomes: Sequence[Outcome], document: Path = DOCUMENT) -> No
     parts: list[str] = []
     for scale in sorted({outcome.scale for outcome in outcomes}):
         ours = [outcome for outcome in outcomes if outcome.scale == scale]
-        parts += [f"### On {'a GPU' if scale == 'cuda' else 'the CPU'}", ""]
+        parts += [f"### On {'a GPU' if scale == 'cuda' else 'the CPU'}", "", *_time(ours)]
         for name, experiment in EXPERIMENTS.items():
             found = [outcome for outcome in ours if outcome.experiment == name]
             parts += _section(name, experiment, found, document.parent / "plots" / f"experiments-{scale}-{name}.svg")
@@ -89,6 +91,15 @@ def verdict(hypothesis: Hypothesis, outcomes: Sequence[Outcome]) -> str:
     word = "holds" if holds else "does not hold"
     few = "" if len(gaps) >= SEEDS else f"; {len(gaps)} of {SEEDS} seeds run"
     return f"**{word}**: {fmean(gaps):+.2f} ({agreeing} of {len(gaps)} seeds alike{few})"
+
+
+def _time(outcomes: Sequence[Outcome]) -> list[str]:
+    """What the rows took that kept it; nothing where none did."""
+    kept = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
+    if not kept:
+        return []
+    of = "" if len(kept) == len(outcomes) else f" of {len(outcomes)}, of which the others did not keep it"
+    return [f"{sum(kept):.0f} s of one worker in {len(kept)} rows and seeds{of}; without the bases.", ""]
 
 
 def _section(name: str, experiment: Experiment, outcomes: Sequence[Outcome], plot: Path) -> list[str]:

@@ -10,12 +10,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.domain import SettingsError, digest
 from bench.experiments import exports
 from bench.experiments.document import Outcome, read_outcomes, write_outcomes
 from bench.experiments.table import ARMS, BASE, COMMON, EXPERIMENTS, SCALES, Row, Scale, changed
 from bench.media import say
+
+if TYPE_CHECKING:
+    from bench.experiments.training import Trained
 
 Task = tuple[str, int]
 """An arm (none: the base) and a seed."""
@@ -85,7 +89,7 @@ def _alone(device: str) -> None:
 
 def _task(task: Task, scale_name: str, names: list[str], work: str, lane: int) -> tuple[list[Outcome], float]:
     """In a worker: a base (no arm), or an arm with all its rows."""
-    from bench.experiments import tests, training
+    from bench.experiments import training
 
     scale, started, (arm, seed) = SCALES[scale_name], time.perf_counter(), task
     places = training.Places(runs=Path(work) / "runs", worlds=Path(work) / f"worlds-{lane}")
@@ -93,21 +97,28 @@ def _task(task: Task, scale_name: str, names: list[str], work: str, lane: int) -
         training.base_run(scale, seed=seed, places=places)
         return [], time.perf_counter() - started
     trained = training.trained(arm, scale, seed=seed, places=places)
-    found = [
-        Outcome(
-            experiment=experiment,
-            row=name,
-            seed=seed,
-            scale=scale.name,
-            steps=scale.steps,
-            config=config_of(row, scale),
-            commit=_commit(),
-            values=tests.measured(row, trained, scale),
-            loss=training.loss_curve(trained.run),
-        )
-        for experiment, name, row in rows_of(arm, names)
-    ]
+    rows = rows_of(arm, names)
+    share = (time.perf_counter() - started) / len(rows)  # rows of one arm are tests of one run
+    found = [_outcome(each, trained, scale, seed=seed, share_s=share) for each in rows]
     return found, time.perf_counter() - started
+
+
+def _outcome(of: tuple[str, str, Row], trained: "Trained", scale: Scale, *, seed: int, share_s: float) -> Outcome:
+    from bench.experiments import tests, training
+
+    (experiment, name, row), started = of, time.perf_counter()
+    return Outcome(
+        experiment=experiment,
+        row=name,
+        seed=seed,
+        scale=scale.name,
+        steps=scale.steps,
+        config=config_of(row, scale),
+        commit=_commit(),
+        values=tests.measured(row, trained, scale),
+        loss=training.loss_curve(trained.run),
+        seconds=round(share_s + time.perf_counter() - started, 1),
+    )
 
 
 def _commit() -> str:

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from backend.sampleworld.places import PLACES
 from backend.settings import parse_assignment
+from bench.experiments import lanes, training
+from bench.experiments import tests as row_tests
 from bench.experiments.document import Outcome, verdict, write_document
 from bench.experiments.measures import Ruler, means
 from bench.experiments.scenes import CLIP_SIDE, FRAMES, Figure, Scene, Studio, identity_of, side_of
@@ -165,3 +168,39 @@ def test_the_document_gets_tables_verdicts_and_plots_between_its_marks(tmp_path:
     assert "in-pair over cross-pair | +0.5 | **holds**: +0.80 (1 of 1 seeds alike; 1 of 3 seeds run) |" in text
     assert "Not run." in text
     assert (tmp_path / "plots" / "experiments-cpu-A.svg").read_text().count("<svg") == 1
+
+
+def test_the_time_of_rows_is_summed_where_it_was_kept(tmp_path: Path) -> None:
+    document, leak = tmp_path / "experiments.md", "background_leak"
+    document.write_text("<!-- results -->\n<!-- /results -->\n")
+    timed = replace(outcome("in-pair", 0, 0.9, leak), seconds=100.4)
+    untimed = outcome("cross-pair", 0, 0.1, leak)
+    write_document([timed, replace(timed, seed=1, seconds=20.2)], document)
+    assert "121 s of one worker in 2 rows and seeds; without the bases." in document.read_text()
+    write_document([timed, untimed], document)
+    assert "100 s of one worker in 1 rows and seeds of 2, of which the others did not keep it;" in document.read_text()
+    write_document([untimed], document)
+    assert "one worker" not in document.read_text()
+
+
+def test_a_task_keeps_what_each_row_took(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ten seconds of training are shared by the rows of the arm, and each test adds its own three."""
+    clock = [0.0]
+
+    def passes(seconds: float, value: object):
+        def done(*_: object, **__: object) -> object:
+            clock[0] += seconds
+            return value
+
+        return done
+
+    arm = max(ARMS, key=lambda name: len(lanes.rows_of(name, list(EXPERIMENTS))))
+    rows = lanes.rows_of(arm, list(EXPERIMENTS))
+    assert len(rows) > 1
+    monkeypatch.setattr(lanes.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(training, "trained", passes(10.0, SimpleNamespace(run=tmp_path)))
+    monkeypatch.setattr(training, "loss_curve", passes(0.0, []))
+    monkeypatch.setattr(row_tests, "measured", passes(3.0, {"cases": 1.0}))
+    found, seconds = lanes._task((arm, 0), "cpu", list(EXPERIMENTS), str(tmp_path), 0)
+    assert [each.seconds for each in found] == [pytest.approx(10 / len(rows) + 3, abs=0.06)] * len(rows)
+    assert seconds == pytest.approx(10 + 3 * len(rows))
