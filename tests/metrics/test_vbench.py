@@ -1,5 +1,6 @@
 """VBench's formulas by hand, its one-video loops over tiny networks, and videos that are too short."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 
 from backend.domain import Absent
 from backend.media.reader import VideoReader
+from backend.models.clip import ClipB32
 from backend.models.dino import DinoV1
-from backend.models.pictures import IMAGENET_COLOURS, prepared
 from backend.models.places import ModelPlace
 from metrics.planner import Planner
 from metrics.similarity import AestheticOpenS2vCompat
@@ -132,24 +133,83 @@ def dino(tmp_path_factory: pytest.TempPathFactory) -> DinoV1:
     return DinoV1(ModelPlace("DinoV1", str(folder)), device="cpu", dtype="float32")
 
 
-def test_subject_consistency_equals_vbenchs_loop(entry_of: MakeEntry, tmp_path: Path, dino: DinoV1) -> None:
-    entry = entry_of(noise(20))
-    total, former, first = 0.0, torch.empty(0), torch.empty(0)
-    with VideoReader(entry.generation.path) as reader, torch.inference_mode():
-        frames = reader.at(range(20))
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> ClipB32:
+    torch.set_num_threads(1)
+    folder = tiny_vision.save_clip(tmp_path_factory.mktemp("vbench") / "clip")
+    return ClipB32(ModelPlace("ClipB32", str(folder)), device="cpu", dtype="float32")
+
+
+SUBJECT, BACKGROUND = 0.9548397, 0.9773443
+"""What the loop below gives of the tiny networks over the frames of `noise(20)` as they are before any codec."""
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+
+def shown_to_vbench(frame: np.ndarray, mode: str, colours: tuple, *, crop: bool) -> torch.Tensor:
+    """A frame 72 x 128 as VBench's transforms show it: floats, short side 224, the middle, colours; torch alone."""
+    x = torch.from_numpy(frame.astype(np.float32)).permute(2, 0, 1)[None]
+    x = torch.nn.functional.interpolate(x, size=(224, 398), mode=mode, align_corners=False)
+    x = x[..., 87:311] if crop else x
+    mean, deviation = (torch.tensor(part)[None, :, None, None] for part in colours)
+    return (x / 255 - mean) / deviation
+
+
+def vbenchs_loop(frames: Iterable[np.ndarray], feature_of: Callable[[np.ndarray], torch.Tensor]) -> float:
+    """subject_consistency.py and background_consistency.py: each frame beside the one before and the first."""
+    total, num, former, first = 0.0, 0, torch.empty(0), torch.empty(0)
+    with torch.inference_mode():
         for n, frame in enumerate(frames):
-            pixels = prepared(frame, SubjectConsistency().prep, IMAGENET_COLOURS)
-            feature = torch.nn.functional.normalize(dino._model(pixels, interpolate_pos_encoding=True)[0][:, 0])
+            feature = torch.nn.functional.normalize(feature_of(frame), dim=-1)
             if n:
                 pairs = (torch.cosine_similarity(former, feature).item(), torch.cosine_similarity(first, feature).item())
-                total += sum(max(0.0, value) for value in pairs) / 2
+                total, num = total + sum(max(0.0, value) for value in pairs) / 2, num + 1
             else:
                 first = feature
             former = feature
+    return total / num
+
+
+def frames_of(entry: Entry) -> list[np.ndarray]:
+    with VideoReader(entry.generation.path) as reader:
+        return list(reader.at(range(reader.num_frames)))
+
+
+def test_subject_consistency_equals_vbenchs_loop(entry_of: MakeEntry, tmp_path: Path, dino: DinoV1) -> None:
+    entry = entry_of(noise(20))
+
+    def feature(frame: np.ndarray) -> torch.Tensor:
+        shown = shown_to_vbench(frame, "bilinear", IMAGENET, crop=False)
+        return dino._model(shown, interpolate_pos_encoding=True)[0][:, 0]
+
     found = measured(SubjectConsistency(), entry, tmp_path, dino)
-    assert found.value == pytest.approx(total / 19, abs=1e-6)
+    assert found.value == pytest.approx(vbenchs_loop(frames_of(entry), feature), abs=1e-6)
     assert found.num_units == 19
     assert found.per_frame["to_first"].min() < 0.999, "the video changes"
+
+
+def test_background_consistency_equals_vbenchs_loop(entry_of: MakeEntry, tmp_path: Path, clip: ClipB32) -> None:
+    entry = entry_of(noise(20))
+
+    def feature(frame: np.ndarray) -> torch.Tensor:
+        shown = shown_to_vbench(frame, "bicubic", OPENAI, crop=True)
+        return clip._model.get_image_features(pixel_values=shown).pooler_output
+
+    found = measured(BackgroundConsistency(), entry, tmp_path, clip)
+    assert found.value == pytest.approx(vbenchs_loop(frames_of(entry), feature), abs=1e-6)
+    assert found.num_units == 19
+    assert found.per_frame["to_first"].min() < 0.999, "the video changes"
+
+
+def test_consistency_of_known_frames_is_what_vbenchs_loop_gave(entry_of: MakeEntry, dino: DinoV1, clip: ClipB32) -> None:
+    """Values that both sides are held to, should they ever change together; without a codec, which blurs colours."""
+    frames = list(noise(20))
+    for metric, encoder, expected in (
+        (SubjectConsistency(), dino, SUBJECT),
+        (BackgroundConsistency(), clip, BACKGROUND),
+    ):
+        given = {"frames": {"embedding": encoder.images(frames, metric.prep), "frame": np.arange(20)}}
+        assert metric.combine(entry_of(noise(1)), given).value == pytest.approx(expected, abs=1e-5)
 
 
 def test_one_frame_has_no_consistency(entry_of: MakeEntry, tmp_path: Path, dino: DinoV1) -> None:
