@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QMenu
+from PySide6.QtWidgets import QApplication, QDialog, QMenu, QWidget
 
+from studio.actions import ACTIONS
+from studio.cheat_sheet import CheatSheet
 from studio.pages import PAGES
 from studio.pages.verify import VerifyPage
+from studio.palette import Palette
 from studio.sessions.verify import Phase
+from studio.texts import language
+from studio.votes_sheet import VotesSheet
 from studio.window import Window
 from tests.studio.served import Service, toy_workspace, window_over
 from tests.studio.settling import settle
@@ -128,3 +133,34 @@ def test_the_frame_goes_on_to_the_next_page_and_fills_the_screen(qtbot, window: 
     assert window.isFullScreen()
     window.actions_.qt["full_screen"].trigger()
     assert not window.isFullScreen()
+
+
+@pytest.mark.thorough  # it makes every page
+def test_every_action_of_the_window_is_pressed_once(qtbot, window: Window) -> None:
+    """An error in a slot fails the test (pytest-qt)."""
+    wanted: list[bool] = []
+    window.projects_wanted.connect(lambda: wanted.append(True))
+    narrow, theme, spoken = window.rail.is_narrow, window.theme_choice, language()
+    opened: dict[str, type[QWidget]] = {"palette": Palette, "sheet": CheatSheet, "votes": VotesSheet}
+    last = ("language", "quit")
+    pressed = sorted(set(window.actions_.qt) - set(last))
+    for name in pressed:
+        window.actions_.qt[name].trigger()
+        if name.startswith("page_"):
+            assert window.page is window.pages[name.removeprefix("page_")]
+        if name in opened:
+            assert window.findChild(opened[name]) is not None, name
+        QApplication.processEvents()
+        close_what_opened()
+    settle(qtbot, window)
+    assert (wanted, window.rail.is_narrow) == ([True], not narrow)
+    assert window.theme_choice != theme
+    try:
+        window.actions_.qt["language"].trigger()
+        assert language() != spoken
+    finally:
+        window.set_language(spoken)
+    settle(qtbot, window)
+    window.actions_.qt["quit"].trigger()
+    assert not window.isVisible()
+    assert {*pressed, *last} == {row.id for row in ACTIONS if "window" in row.contexts}

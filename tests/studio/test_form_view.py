@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QImage, QKeySequence
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from backend.domain import Form, Stimulus, Trial, form_from_json, resource
 from studio.form_view import FormView
 from studio.panel_view import layout_of
+from studio.player.wipe_pane import WipePane
 from studio.prepare import Stills, clip_of, still_of
 from studio.theme import load_theme
 
@@ -88,3 +90,22 @@ def test_a_video_panel_with_a_picture_and_a_clip_shows_both() -> None:
     alone = Stimulus(slot=panel.slot, media="preview")
     assert panel.shows == "video"
     assert (still_of(panel, alone), clip_of(panel, alone), layout_of(panel, alone)) == (None, "preview", "movie")
+
+
+def test_a_wipe_paints_one_side_left_and_the_other_right_of_its_line(qtbot) -> None:
+    pane = WipePane("wipe")
+    qtbot.addWidget(pane)
+    pane.resize(200, 120)
+    first, second = (QImage(200, 120, QImage.Format.Format_RGB32) for _ in range(2))
+    first.fill(QColor("#ff0000"))
+    second.fill(QColor("#0000ff"))
+    pane.show_pair(first, second)
+
+    def painted(x: int) -> str:
+        return pane.grab().toImage().pixelColor(x, 60).name()
+
+    assert (painted(20), painted(90), painted(110), painted(180)) == ("#ff0000", "#ff0000", "#0000ff", "#0000ff")
+    QTest.mouseClick(pane, Qt.MouseButton.LeftButton, pos=QPoint(150, 60))
+    assert (painted(110), painted(180)) == ("#ff0000", "#0000ff"), "the line stands where the pointer was pressed"
+    pane.move_line(0.1)
+    assert (painted(10), painted(90)) == ("#ff0000", "#0000ff")

@@ -1,6 +1,6 @@
 """The Verify page as a person uses it: by keys, over the real service of one long queue, each test as another rater."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -199,6 +199,33 @@ def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, window: Window)
     assert page.scores.isHidden()
 
 
+def test_flicker_shows_the_sides_in_turn_and_wipe_both_at_once(qtbot, window: Window) -> None:
+    page = window.page
+    assert isinstance(page, VerifyPage)
+    qtbot.waitUntil(lambda: page.deck.clock.playing, timeout=20_000)
+    press(window, " ")
+    view = page.form_view
+    first, second = view._compared
+    sides = {side.panel.label: side.main.image for side in (first, second)}
+    assert first.main.image != second.main.image
+    press(window, "f")
+    seen: list[str] = []
+
+    def looked() -> bool:
+        badge = view._flick._badge
+        assert view._flick.image == sides[badge], "the picture is that of the side which is named"
+        if seen[-1:] != [badge]:
+            seen.append(badge)
+        return len(seen) == 4
+
+    qtbot.waitUntil(looked, timeout=20_000)
+    assert seen[:2] == seen[2:]
+    assert set(seen) == set(sides)
+    press(window, "w")
+    assert not view.flickering
+    assert (view._wipe.image, view._wipe._second) == (first.main.image, second.main.image)
+
+
 def test_fitting_while_zoomed_apart_fits_the_sides_in_turn_too(window: Window) -> None:
     view = window.page.form_view
     view.zoom(2.0)
@@ -308,6 +335,32 @@ def test_a_picture_and_a_clip_that_cannot_be_had_are_sentences_and_the_pair_can_
         assert shown_item(window) == trial.item_id
         views = window.page.form_view.views
         assert "does not exist" in views["reference"].still.sentence
+        qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence, timeout=20_000)
+        press(window, "4")
+        wait_for(qtbot, window, 1)
+        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1, timeout=30_000)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [lambda held: held[: len(held) // 3], lambda held: b"neither picture nor clip " * 40],
+    ids=["cut off", "garbage"],
+)
+def test_a_damaged_picture_and_clip_are_sentences_and_the_pair_can_be_judged(
+    qtbot, tmp_path: Path, damaged: Callable[[bytes], bytes]
+) -> None:
+    with toy_workspace(tmp_path) as workspace, served_window(workspace, tmp_path, "library") as window:
+        (trial, *_) = workspace.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+        picture = next(one.media for one in trial.stimuli if one.slot == "reference")
+        assert picture is not None
+        for path in (Path(workspace.media(media_id=picture).path), tmp_path / "mug.mp4"):
+            path.chmod(0o644)
+            path.write_bytes(damaged(path.read_bytes()))
+        window.open_page("verify")
+        wait_for(qtbot, window, 0)
+        assert shown_item(window) == trial.item_id
+        views = window.page.form_view.views
+        assert "the picture cannot be shown" in views["reference"].still.sentence
         qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence, timeout=20_000)
         press(window, "4")
         wait_for(qtbot, window, 1)
