@@ -18,6 +18,7 @@ from bench.qt import application, pause, wait
 from studio.app import open_window
 from studio.pages import PAGES
 from studio.pages.compare import ComparePage
+from studio.pages.embeddings import EmbeddingsPage
 from studio.pages.page import Page
 from studio.theme import Theme, apply_theme, load_theme
 from studio.welcome import Welcome
@@ -80,9 +81,19 @@ def in_a_trial(page: Page) -> None:
     wait(lambda: len(page.deck.sides) == 2)
 
 
+def with_a_choice(page: Page) -> None:
+    """Chooses what a larger circle holds."""
+    assert isinstance(page, EmbeddingsPage)
+    wait(lambda: page.session.found is not None)
+    for _ in range(3):
+        page.run("circle_larger")
+    page.run("choose_circle")
+
+
 PREPARE: dict[str, Callable[[Page], object]] = {
     "compare": in_a_trial,
     "results": lambda page: page.run("view_wins"),
+    "embeddings": with_a_choice,
     "jobs": lambda page: page.run("jobs_flow"),
     "studies": lambda page: page.run("study_outcome"),
 }
