@@ -234,6 +234,24 @@ def test_a_batch_that_gives_no_number_stops_before_the_weights(export, whole, tm
     assert same_weights(run, whole)
 
 
+def test_a_finite_loss_with_a_gradient_that_is_none_stops_before_the_weights(export, tmp_path, monkeypatch):
+    """The square root of nothing: no change of the loss, and a slope without end."""
+    from training import trainer
+
+    run, plain, shown = tmp_path / "run", trainer.batch_loss, []
+
+    def steep(model, *arguments, **named):
+        weight = next(iter(model.parameters()))
+        shown[:] = [weight, weight.detach().clone()]
+        return plain(model, *arguments, **named) + (0 * weight.sum()).sqrt()
+
+    monkeypatch.setattr(trainer, "batch_loss", steep)
+    with pytest.raises(ModelFailed, match=r"step 1: loss [0-9.]+, gradient norm nan; the weights were not touched"):
+        trained(export, run, "run.steps=1")
+    assert torch.equal(shown[0].detach(), shown[1])
+    assert list((run / "checkpoints").iterdir()) == []
+
+
 @contextmanager
 def files_of_at_most(num_bytes):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
