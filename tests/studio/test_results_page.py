@@ -231,7 +231,7 @@ def test_a_timeline_has_frames_across_and_values_up(qtbot, project: Path, tmp_pa
         chart = page.layout_of.chart
         qtbot.waitUntil(lambda: bool(drawn(chart)), timeout=20_000)
         assert drawn(chart) == [([0.0, 2.0, 4.0], [10.0, 30.0, 20.0])]
-        assert (chart.getAxis("bottom").labelText, chart.getAxis("left").labelText) == ("Frame", "temporal_flickering")
+        assert (chart.getAxis("bottom").labelText, chart.getAxis("left").labelText) == ("Frame", "level")
     opened.close()
 
 
