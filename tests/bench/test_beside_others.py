@@ -45,7 +45,7 @@ def test_rows_mapped_from_stage_to_stage_end_with_the_engines_scores(clip: Path,
     source = Source(uri=str(clip), num_bytes=told.st_size, modified_ns=told.st_mtime_ns)
     (tmp_path / "ours" / "artifacts").mkdir(parents=True)
     (tmp_path / "rows" / "artifacts").mkdir(parents=True)
-    rows = [{"records": ray_data.pickle.dumps({Source: (source,)})}]
+    rows = [{"records": {Source: (source,)}}]
     for number in range(len(ray_data.STAGES)):
         rows = [made for row in rows for made in ray_data.advanced(row, number=number, folder=str(tmp_path / "rows"))]
     mapped = {tuple(score.values()) for row in rows for score in ray_data.scores_of(row)}
