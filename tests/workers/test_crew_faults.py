@@ -99,7 +99,9 @@ def test_a_poisoned_item_is_quarantined_alone(crew: Process, what: str, tally: T
 
 @pytest.mark.parametrize("crew", [120.0], indirect=True)
 def test_a_crew_that_buries_whole_batches_loses_the_neighbours(crew: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    def bury(self: Process, worker: Any, again: deque[Batch], deaths: dict[str, int]) -> Iterator[tuple[Batch, Outcome]]:
+    def bury(
+        self: Process, worker: Any, again: deque[Batch], deaths: dict[str, int], fault: str | None
+    ) -> Iterator[tuple[Batch, Outcome]]:
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
