@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from metrics.evaluation import metric
+from metrics.stage import roles_of
 from metrics.table import METRICS
 
 
@@ -21,6 +22,11 @@ class RowOfRoles(Protocol):
 def is_classical(name: str) -> bool:
     """Whether a metric rests on classical vision whatever is bound; False for what is no metric here."""
     return name in METRICS and metric(name).is_classical
+
+
+def rests_on_models(name: str) -> bool:
+    """Whether a metric asks for a model, whichever is bound; True of what is no metric here."""
+    return name not in METRICS or bool(roles_of(metric(name)))
 
 
 def embedded_roles(rows: Iterable[RowOfRoles]) -> dict[str, tuple[str, ...]]:

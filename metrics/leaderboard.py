@@ -11,7 +11,7 @@ from backend.domain import Case, SettingsError
 from backend.domain.generation_settings import GenerationSettings
 from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.settings import nearest
-from metrics.classical import embedded_roles, is_classical
+from metrics.classical import embedded_roles, is_classical, rests_on_models
 from metrics.evaluation import metric
 from metrics.fairness import system_settings, unlike
 from metrics.guide import guide_of
@@ -329,7 +329,7 @@ def _unranked(columns: Sequence[Column]) -> dict[str, str]:
             found[column.metric] = f"{what}: not ranked beside models'"
     weighed = [column for column in columns if column.low is not None]
     classical = [column.metric for column in weighed if column.embedded]
-    if 0 < len(classical) < len(weighed):
+    if classical and any(rests_on_models(column.metric) for column in weighed if not column.embedded):
         found[TOTAL] = f"mixes classical scores ({', '.join(classical)}) with models': not ranked"
     return found
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from backend.domain import Case, SettingsError
-from backend.domain.ranking import Leaderboard, SetDistance, Standing, SystemFacts
-from metrics.leaderboard import groups_of, is_human, leaderboard
+from backend.domain.ranking import Column, Leaderboard, SetDistance, Standing, SystemFacts
+from metrics.leaderboard import _unranked, groups_of, is_human, leaderboard
 from metrics.presets import preset
 from metrics.resampling import drawn_means, holm, interval, means, sign_flip_p
 from metrics.total import merged
@@ -228,6 +228,17 @@ def test_total_that_mixes_classical_scores_with_models_is_not_ranked() -> None:
         (None, "mixes classical scores (gmescore) with models': not ranked")
     ] * 2
     assert found[0].value == pytest.approx(0.5959962472, abs=5e-11)
+
+
+def test_total_of_classical_scores_and_of_what_needs_no_model_is_ranked() -> None:
+    """As a calibration of the embedded profile weighs them: how much moves is told by no model."""
+    weighed = {"embedded_identity": True, "motion_amplitude": False}
+    columns = [
+        Column(metric=name, title=name, higher_is_better=True, embedded=embedded, low=0.0, high=1.0)
+        for name, embedded in weighed.items()
+    ]
+    assert list(_unranked(columns)) == ["embedded_identity"]
+    assert list(_unranked([*columns, replace(columns[1], metric="gmescore")])) == ["embedded_identity", "total"]
 
 
 def test_counts_of_features_are_no_scores() -> None:
