@@ -7,7 +7,7 @@ from backend.domain import SettingsError
 from backend.domain.calibration import MetricCalibration
 from backend.domain.studies import CodedVote, StudyItem
 from metrics.calibration import Calibrate, MetricFacts
-from metrics.classical import embedded_roles, is_classical
+from metrics.classical import RowOfRoles, embedded_roles, is_classical
 from metrics.evaluation import metric
 from metrics.judged import Judged, JudgedPair, PairVote, join
 from metrics.leaderboard import COUNTS
@@ -15,17 +15,11 @@ from metrics.presets import preset
 from metrics.table import METRICS, SETS
 
 
-class MeasuredRow(Protocol):
-    """One metric of one video, as `backend.api.EvaluationRow`."""
+class MeasuredRow(RowOfRoles, Protocol):
+    """The same, of a video that has a name."""
 
     @property
     def generation_id(self) -> str: ...
-    @property
-    def metric(self) -> str: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def embedded(self) -> tuple[str, ...]: ...
 
 
 def calibrate_metrics(

@@ -11,7 +11,7 @@ from backend.domain import Case, SettingsError
 from backend.domain.generation_settings import GenerationSettings
 from backend.domain.ranking import TOTAL, Answered, Column, Comparison, Leaderboard, SetDistance, Standing, SystemFacts
 from backend.settings import nearest
-from metrics.classical import embedded_roles, is_classical, rests_on_models
+from metrics.classical import RowOfRoles, embedded_roles, is_classical, rests_on_models
 from metrics.evaluation import metric
 from metrics.fairness import system_settings, unlike
 from metrics.guide import guide_of
@@ -27,8 +27,8 @@ HUMAN_LABELS = frozenset(
 HUMAN_CATEGORIES = ("human", "face")  # prefixes of OpenS2V-Eval's ids name them
 
 
-class Row(Protocol):
-    """One metric of one video, as `backend.api.EvaluationRow`."""
+class Row(RowOfRoles, Protocol):
+    """The same, of a system's video of a case."""
 
     @property
     def case_id(self) -> str: ...
@@ -37,13 +37,7 @@ class Row(Protocol):
     @property
     def seed(self) -> int: ...
     @property
-    def metric(self) -> str: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
     def imported(self) -> bool: ...
-    @property
-    def embedded(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
