@@ -92,7 +92,7 @@ class _Worker:
     def begin(self) -> None:
         """Counts anew what its current batch takes."""
         assert self.process.pid is not None, "a started process has a number"
-        self.patience = Patience(self.process.pid)
+        self.patience = Patience.with_process(self.process.pid)
 
 
 class Process:
@@ -163,7 +163,7 @@ class Process:
             process.start()
         theirs.close()
         assert process.pid is not None, "a started process has a number"
-        return _Worker(process, ours, stderr, Patience(process.pid))
+        return _Worker(process, ours, stderr, Patience.with_process(process.pid))
 
     def _give(self, worker: _Worker, batch: Batch) -> None:
         if not worker.batches:

@@ -5,6 +5,7 @@ only while next to none of it is used: by one that waits for what never comes.
 """
 
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -15,28 +16,34 @@ LOOKS = 8
 
 
 class Patience:
-    """With one piece of work of one process, from the moment this is made."""
+    """With one piece of work, from the moment this is made.
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    `worked_s` and `moved_s` are clocks of processor time: of the work, which is limited, and of all that shows that it
+    goes on. `with_process` has those of another process.
+    """
+
+    def __init__(self, *, worked_s: Callable[[], float], moved_s: Callable[[], float]) -> None:
+        self._worked_s, self._moving_s = worked_s, moved_s
         self._looked_s = self._moved_s = time.monotonic()
-        self._own_cpu_s = _own_cpu_s(pid)
-        self._family_cpu_s: float | None = None
+        self._begun_s = worked_s()
+        self._last_s: float | None = None
+
+    @classmethod
+    def with_process(cls, pid: int) -> "Patience":
+        """Its own processor time is limited. That of its children, which have limits of their own, only shows that it moves."""
+        return cls(worked_s=lambda: _own_cpu_s(pid), moved_s=lambda: _family_cpu_s(pid))
 
     def fault(self, limit_s: float) -> str | None:
-        """What the process did for too long, as `worked for more than 120 s of processor time`; None while it may go on.
-
-        Its own processor time is limited. That of its children, which have limits of their own, only shows that it moves.
-        """
+        """What was done for too long, as `worked for more than 120 s of processor time`; None while it may go on."""
         now = time.monotonic()
         if now - self._looked_s < limit_s / LOOKS:
             return None
         self._looked_s = now
-        if _own_cpu_s(self._pid) - self._own_cpu_s >= limit_s:
+        if self._worked_s() - self._begun_s >= limit_s:
             return f"worked for more than {limit_s:g} s of processor time"
-        family = _family_cpu_s(self._pid)
-        if self._family_cpu_s is None or family - self._family_cpu_s >= IDLE_SHARE * limit_s:
-            self._family_cpu_s, self._moved_s = family, now
+        moving = self._moving_s()
+        if self._last_s is None or moving - self._last_s >= IDLE_SHARE * limit_s:
+            self._last_s, self._moved_s = moving, now
         return f"stood still for more than {limit_s:g} s" if now - self._moved_s >= limit_s else None
 
 

@@ -23,6 +23,7 @@ from backend.domain.model_work import ModelEvent, ModelWorkerRow, ResidentModel
 from backend.engine.children import Threads, death_of
 from backend.engine.context import WorkerSettings, has_weights
 from backend.engine.crew_folder import PREFIX, CrewFolder
+from backend.engine.patience import Patience
 from backend.jobs.model_worker import DEATHS, ModelWorkerSettings, Suspect, serve_models
 from backend.models.call_wire import CallWire
 from backend.models.devices import num_gpus
@@ -31,7 +32,7 @@ from backend.sockets import SHORT, is_short_enough
 
 log = logging.getLogger(__name__)
 
-SILENT_S = 30.0  # without a beat: not even the thread that watches runs any more
+SILENT_S = 30.0  # without a beat, as its patience counts: not even the thread that watches runs any more
 FALSE_STARTS = 3  # workers in a row that die before they are ready; then nobody is started again
 STDERR_TAIL = 500
 MAX_EVENTS = 1000
@@ -54,13 +55,15 @@ class _Worker:
     state: str = "idle"
     started: int = 0
     false_starts: int = 0
-    beat_s: float = 0.0
+    patience: Patience | None = None
+    """Since it last said something."""
     busy_s: float = 0.0
     executing: list[str] = field(default_factory=list)
     what: str = ""
     model: str = ""
     borders: int = 0
-    dying: tuple[str, list[str]] | None = None
+    dying: tuple[str, list[str], str] | None = None
+    """Why, the calls under way, and what a hung one did for too long."""
     residents: tuple[ResidentModel, ...] = ()
     budget_bytes: int = 0
     waiting: int = 0
@@ -163,8 +166,8 @@ class ModelService:
                 self._hear(worker)
                 if not worker.process.is_alive():
                     self._bury(worker)
-                elif time.monotonic() - worker.beat_s > SILENT_S:
-                    worker.dying = worker.dying or ("hung", worker.executing)
+                elif fault := _silence(worker):
+                    worker.dying = worker.dying or ("hung", worker.executing, f"gave no sign of life and {fault}")
                     worker.process.kill()
         for worker in self._workers:
             self._end(worker)
@@ -186,7 +189,7 @@ class ModelService:
             process.start()
         theirs.close()
         worker.process, worker.control = process, CallWire(ours)
-        worker.state, worker.beat_s, worker.started = "starting", time.monotonic(), worker.started + 1
+        worker.state, worker.patience, worker.started = "starting", None, worker.started + 1
         self._say(worker, "started", f"worker {worker.started}")
 
     def _hear(self, worker: _Worker) -> None:
@@ -200,7 +203,7 @@ class ModelService:
             worker.process.kill()
 
     def _note(self, worker: _Worker, kind: str, *facts: Any) -> None:
-        worker.beat_s = time.monotonic()
+        worker.patience = None
         match kind:
             case "ready":
                 worker.state, worker.false_starts = "ready", 0
@@ -221,7 +224,8 @@ class ModelService:
                 rows, worker.budget_bytes = facts
                 worker.residents = tuple(_resident(*row) for row in rows)
             case "dying":
-                worker.dying = facts[0], facts[1]
+                cause, calls, fault = facts
+                worker.dying = cause, calls, fault
             case "event":
                 self._say(worker, *facts)
 
@@ -230,8 +234,8 @@ class ModelService:
         assert worker.process is not None and worker.control is not None, "a worker is buried once"
         worker.process.join()
         self._hear(worker)
-        cause, guilty = worker.dying or ("crash", worker.executing)
-        died = death_of(worker.process.exitcode)
+        cause, guilty, fault = worker.dying or ("crash", worker.executing, "")
+        died = fault or death_of(worker.process.exitcode)
         tail = worker.stderr.read_text(errors="replace")[-STDERR_TAIL:].strip() if worker.stderr.exists() else ""
         self._say(
             worker, cause.replace(" ", "_"), f"{worker.what or 'nothing under way'}: {died}" + (f"; {tail}" if tail else "")
@@ -260,10 +264,7 @@ class ModelService:
         who = f"{worker.what} ({worker.model})"
         if cause == "hung":
             # Alone it is the culprit, and a second wait would be as long
-            limit = worker.settings.call_s
-            return Suspect(
-                DEATHS if alone else deaths, f"{who} came to no end in {limit:g} s on {worker.settings.device}", "timeout"
-            )
+            return Suspect(DEATHS if alone else deaths, f"{who} {died} on {worker.settings.device}", "timeout")
         said = f"; stderr: {tail}" if tail else ""
         return Suspect(
             deaths, f"{who} killed its worker on {worker.settings.device}, {deaths} times: {died}{said}", "crash"
@@ -286,6 +287,14 @@ class ModelService:
         self._events.append(
             ModelEvent(number=next(self._numbers), at_s=time.time(), device=worker.settings.device, kind=kind, text=text)
         )
+
+
+def _silence(worker: _Worker) -> str | None:
+    """What a worker did for too long without a word; None while that may still come."""
+    if worker.patience is None:
+        assert worker.process is not None and worker.process.pid is not None, "a worker that is listened to runs"
+        worker.patience = Patience.with_process(worker.process.pid)
+    return worker.patience.fault(SILENT_S)
 
 
 def _devices(device: str) -> list[str]:

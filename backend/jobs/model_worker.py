@@ -15,13 +15,14 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from backend.domain import ModelUnavailable
 from backend.domain.errors import ModelFailed
 from backend.engine.children import become_child
 from backend.engine.context import load
+from backend.engine.patience import Patience
 from backend.jobs.model_ladder import Ended, Ladder, Raised, raised_or
 from backend.jobs.model_queue import ModelQueue, Waiting
 from backend.models.borders import Interrupted, border, make_borders, watched
@@ -50,9 +51,10 @@ class ModelWorkerSettings:
     cpu_allowed: bool = False
     """Whether a model that finds no memory on a GPU goes on on the CPU: slower, and other in the last bits."""
     call_s: float = 120.0
-    """From one border to the next; a call that takes longer is taken for hung."""
+    """From one border to the next, of each thread's processor time, or by the wall's clock while next to none is used: a
+    call that takes longer is taken for hung. One that waits for a GPU uses it, since CUDA asks over and over."""
     load_s: float = 900.0
-    """To load a model: 15 GB from a slow disk take minutes."""
+    """To load a model, counted as a call: 15 GB from a slow disk take minutes."""
     grace_s: float = 5.0
     """From a call's cancelling to the worker's end, where the call reaches no border."""
     threads: int = 1
@@ -86,7 +88,8 @@ class _Current:
     """What is being worked on."""
 
     calls: Sequence[Waiting]
-    last_s: float = field(default_factory=time.monotonic)
+    patience: Patience | None = None
+    """Since the last border; made by the thread that watches, whose own processor time does not count."""
     borders: int = 0
     loading: bool = False
     reading: bool = False
@@ -201,7 +204,7 @@ class ModelWorker:
     def _say(self, kind: str, text: str) -> None:
         if self._current is not None:
             self._current.loading = kind == "loading"
-            self._current.last_s = time.monotonic()
+            self._current.patience = None
         self.tell("event", kind, text)
         if kind in ("loaded", "evicted"):
             self._rows = self._resident_rows()
@@ -217,7 +220,7 @@ class ModelWorker:
     def _at_border(self) -> None:
         current = self._current
         assert current is not None, "borders are passed while something is worked on"
-        current.last_s = time.monotonic()
+        current.patience = None
         current.borders += 1
         if all(call.cancelled_s is not None for call in current.calls):
             raise Interrupted
@@ -252,15 +255,23 @@ class ModelWorker:
 
     def _watch_current(self, current: _Current, now: float) -> None:
         running = [call for call in current.calls if call.running] or list(current.calls)
-        limit = self._settings.load_s if current.loading else self._settings.call_s
         unwanted = [call.cancelled_s for call in running if call.cancelled_s is not None]
         if len(unwanted) == len(running) and now - max(unwanted) > self._settings.grace_s:
             self._die("cancelled", running)
-        elif not current.reading and now - current.last_s > limit:
-            self._die("hung", running)
+        elif not current.reading and (fault := self._fault(current)):
+            self._die("hung", running, fault)
 
-    def _die(self, cause: str, calls: Sequence[Waiting]) -> None:
-        self.tell("dying", cause, [call.ask.id for call in calls])
+    def _fault(self, current: _Current) -> str | None:
+        patience = current.patience
+        if patience is None:
+            threads = self._settings.threads
+            patience = Patience(worked_s=lambda: _others_cpu_s() / threads, moved_s=_others_cpu_s)
+            current.patience = patience
+        return patience.fault(self._settings.load_s if current.loading else self._settings.call_s)
+
+    def _die(self, cause: str, calls: Sequence[Waiting], fault: str = "") -> None:
+        """`fault` says of a hung call how long it took."""
+        self.tell("dying", cause, [call.ask.id for call in calls], fault)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -334,6 +345,11 @@ class _Caller:
         if frames.error is not None:
             raise frames.error
         return frames.value
+
+
+def _others_cpu_s() -> float:
+    """Of this process without the thread that asks."""
+    return time.process_time() - time.thread_time()
 
 
 def _make(key: ModelKey, role: str) -> object:

@@ -45,7 +45,7 @@ def process(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def outcome(pid: int, clock: Clock, *, limit_s: float, step_s: float, num: int) -> list[str | None]:
     """What is said of a process at so many looks; between two it gets 50 ms of processor time or a little more, or sleeps."""
-    waited, said = Patience(pid), []
+    waited, said = Patience.with_process(pid), []
     for _ in range(num):
         before = patience._family_cpu_s(pid)
         give_up = time.monotonic() + 1
@@ -71,7 +71,7 @@ def test_who_works_has_as_much_of_the_processor_as_the_limit(process: int, clock
 @pytest.mark.parametrize("process", [SLEEPS], indirect=True)
 def test_who_stands_still_is_given_up_after_the_limit_by_the_wall(process: int, clock: Clock) -> None:
     """The first look sees where it stands."""
-    waited, said = Patience(process), []
+    waited, said = Patience.with_process(process), []
     for _ in range(5):
         clock.now_s += 40
         said.append(waited.fault(120.0))

@@ -284,10 +284,28 @@ def test_hung_call_fails_by_name_and_its_neighbour_is_answered(serve: Serve, wei
     there, neighbour = role(service, "Troubled", weights), role(service, "Linear", weights)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(lambda: (time.sleep(0.3), neighbour.project(ROW))[1])  # type: ignore[attr-defined]
-        with pytest.raises(ModelFailed, match=r"Troubled.act \(Troubled\) came to no end in 1 s on cpu") as raised:
+        with pytest.raises(ModelFailed, match=r"Troubled.act \(Troubled\) stood still for more than 1 s on cpu") as raised:
             there.act("sleep", 60.0)  # type: ignore[attr-defined]
         assert raised.value.kind == "timeout"
         assert waits.result(60).shape == (100,)
+
+
+def test_call_has_the_processor_for_as_long_as_it_may_whatever_the_wall_says(serve: Serve, weights: str) -> None:
+    """A worker that is stopped by SIGSTOP gets no processor, as on a machine that is busy with other things."""
+    service = serve(call_s=1.0)
+    there = role(service, "Troubled", weights)
+    pid = there.where()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(there.act, "work", 0.6)  # type: ignore[attr-defined]
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.2)
+        os.kill(pid, signal.SIGCONT)
+        assert answer.result(60) == "work"
+    assert there.where() == pid  # type: ignore[attr-defined]
+    with pytest.raises(ModelFailed, match=r"worked for more than 1 s of processor time on cpu") as raised:
+        there.act("work", 60.0)  # type: ignore[attr-defined]
+    assert raised.value.kind == "timeout"
 
 
 ACTS = ["fine", "raise", "segfault", "fine", "sleep", "raise", "fine", "steps", "fine", "endless", "exit", "fine"]

@@ -133,6 +133,7 @@ class Troubled(Linear):
     model_id: str = "tiny-troubled"
 
     def act(self, what: str, seconds: float = 0.0) -> str:
+        until_s = time.thread_time() + seconds
         match what:
             case "raise":
                 raise ValueError("3 boxes for 2 phrases")
@@ -146,6 +147,9 @@ class Troubled(Linear):
                 raise MemoryError("one call is too much")
             case "sleep":  # a kernel that reaches no border
                 time.sleep(seconds)
+            case "work":  # the same, of so much processor time
+                while time.thread_time() < until_s:
+                    pass
             case "steps":  # a diffusion: a border each step
                 for _ in range(int(seconds / 0.02)):
                     border()
