@@ -16,7 +16,7 @@ from typing import Any, cast
 from backend.api import Api
 from backend.domain import VERIFY_STUDY, Receipt, Vote
 from backend.domain.library import Selection
-from backend.exports import folder
+from backend.exports import folder, image_bank
 from backend.service import serving
 from backend.store import backups, catalog_upgrade, packed_backups
 from backend.store.catalog import Catalog
@@ -95,6 +95,25 @@ def export_in_place(say: Say, project: Path, format: str, out: Path) -> None:
     """A mutant: the export is written where it belongs from the start."""
     folder.building, folder.settle = in_place, lambda folder, place: None
     export(say, project, format, out)
+
+
+def import_pictures(say: Say, project: Path, archive: Path, out: Path) -> None:
+    """As `import images` does it; says which files the project knows, and what stands beside them."""
+    image_bank.unpack_images(archive, out)
+    workspace = opened(project)
+    workspace.ingest(paths=(str(out),), licence="CC0-1.0")
+    sources = workspace.catalog.query("SELECT uri, num_bytes, licence, count(*) FROM source GROUP BY ALL ORDER BY 1")
+    beside = workspace.catalog.query(
+        "SELECT uri, digest, count(*) FROM sidecar JOIN source ON source.id = source_id GROUP BY ALL ORDER BY 1"
+    )
+    workspace.close()
+    say((sources, beside))
+
+
+def import_in_place(say: Say, project: Path, archive: Path, out: Path) -> None:
+    """A mutant: what comes out of the archive lies where it belongs from the start."""
+    image_bank.building, image_bank._holds_the_same = in_place, lambda folder, place: True
+    import_pictures(say, project, archive, out)
 
 
 def late_watermark() -> None:

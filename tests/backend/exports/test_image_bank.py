@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,37 @@ def test_what_a_killed_import_left_goes_with_the_next(tmp_path: Path, monkeypatc
     assert len(list(tmp_path.iterdir())) == 2, "something is left"
     assert unpack_images(shard, tmp_path / "bank") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tar", "bank"]
+
+
+def test_an_archive_that_is_unpacked_already_is_taken_as_it_lies(tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "0.tar", {"a/1.png": picture(), "a/1.txt": b"a mug"})
+    assert unpack_images(shard, tmp_path / "bank") == 1
+    kept = (tmp_path / "bank" / "a" / "1.png").stat()
+    assert unpack_images(shard, tmp_path / "bank") == 1
+    assert (tmp_path / "bank" / "a" / "1.png").stat() == kept
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tar", "bank"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda bank: (bank / "1.txt").write_bytes(b"a cup"),
+        lambda bank: (bank / "1.txt").unlink(),
+        lambda bank: (bank / "2.txt").write_bytes(b"a mug"),
+        lambda bank: (bank / "1.txt").rename(bank / "2.txt"),
+        lambda bank: [(bank / "1.txt").unlink(), (bank / "1.txt").mkdir()],
+        lambda bank: [bank.rename(bank.with_name("moved")), bank.symlink_to(bank.with_name("moved"))],
+    ],
+    ids=["another caption", "one file fewer", "one more", "another name", "a folder", "a link"],
+)
+def test_a_folder_with_anything_else_is_refused_and_kept(change: Callable[[Path], object], tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "0.tar", {"1.png": picture(), "1.txt": b"a mug"})
+    unpack_images(shard, tmp_path / "bank")
+    change(tmp_path / "bank")
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    with pytest.raises(ImportRefused, match="bank is there already"):
+        unpack_images(shard, tmp_path / "bank")
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
 
 
 def test_a_folder_that_somebody_made_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
