@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from markupsafe import Markup
 
-from backend.report.plots import BAD, MUTED, RULE, canvas, themed_svg
+from backend.report.plots import BAD, MUTED, RULE, are_whole, canvas, name_whole_numbers, themed_svg
 
 PALETTE = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#9c755f", "#c9a227")
 """Told apart on light and dark pages; what has more systems repeats them with other line styles."""
@@ -105,6 +105,9 @@ def spread(values: Mapping[str, np.ndarray], scale: tuple[float, float] | None, 
             axes.axvline(end, color=BAD, linewidth=1.1, linestyle=(0, (4, 2)))
         axes.set_xlabel(label)
         axes.set_ylabel("videos")
+        name_whole_numbers(axes, "y")
+        if are_whole(pooled):
+            name_whole_numbers(axes, "x")
         axes.tick_params(length=0)
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
         return themed_svg(figure, f"Distribution of {label} over videos of {len(values)} systems")

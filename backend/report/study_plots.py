@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from backend.domain.studies import Estimate
 from backend.report.board_plots import PALETTE
-from backend.report.plots import ACCENT, BAD, FADED, INK, MUTED, RULE, canvas, themed_svg
+from backend.report.plots import ACCENT, BAD, FADED, INK, MUTED, RULE, are_whole, canvas, name_whole_numbers, themed_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,6 +110,7 @@ def stacked_counts(rows: Sequence[tuple[str, Sequence[int]]], series: Sequence[s
         _label_rows(axes, [name for name, _ in rows], "")
         axes.set_xlabel(label)
         axes.set_xlim(0, max(1.0, float(starts.max(initial=0))) * 1.08)
+        name_whole_numbers(axes, "x")
         _distinct_legend(figure, (axes,))
         return themed_svg(figure, f"{label} of {len(rows)} rows by {', '.join(series)}")
 
@@ -126,6 +127,7 @@ def funnel(steps: Sequence[tuple[str, int, int]], *, label: str) -> Markup:
             axes.annotate(text, (left + removed, row), xytext=(4, 0), textcoords="offset points", va="center", color=INK)
         _label_rows(axes, [step[0] for step in steps], "")
         axes.set_xlim(0, max(1.0, float((kept + lost).max(initial=0))) * 1.12)
+        name_whole_numbers(axes, "x")
         axes.set_xlabel(label)
         _distinct_legend(figure, (axes,))
         return themed_svg(figure, f"{label} after each of {len(steps)} rules")
@@ -151,8 +153,11 @@ def spreads(of: Mapping[str, tuple[np.ndarray, np.ndarray]], *, label: str, shar
             axes.grid(axis="y", color=RULE, linewidth=0.6)
             axes.set_axisbelow(True)
             axes.tick_params(length=0)
-            axes.locator_params(axis="x", nbins=4)
-            axes.locator_params(axis="y", nbins=4, integer=True)
+            if are_whole(pooled) and name not in shares:
+                name_whole_numbers(axes, "x", nbins=4)
+            else:
+                axes.locator_params(axis="x", nbins=4)
+            name_whole_numbers(axes, "y", nbins=4)
         panels[0].set_ylabel(label)
         _distinct_legend(figure, panels)
         return themed_svg(figure, f"{label} by {', '.join(of)}")

@@ -22,6 +22,7 @@ class CutPlot(Chart):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self.setAxisItems({"left": CountAxis("left")})
         self._spread: ScoreSpread | None = None
         self._cuts: tuple[CutLine, ...] = ()
         self._active = 0
@@ -120,6 +121,18 @@ class CutPlot(Chart):
 
     def _dragged(self, number: int, line: pg.InfiniteLine) -> None:
         self.moved.emit(number, _place_of(line))
+
+
+class CountAxis(pg.AxisItem):
+    """Names whole numbers alone."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self.enableAutoSIPrefix(False)
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Steps between ticks with their first; the usual ones are 1, 2 and 5 times a power of ten."""
+        return [step for step in super().tickSpacing(minVal, maxVal, size) if step[0] >= 1] or [(1.0, 0.0)]
 
 
 def _place_of(line: pg.InfiniteLine) -> float:

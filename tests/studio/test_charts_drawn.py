@@ -7,6 +7,7 @@ import numpy as np
 import pyqtgraph as pg
 import pytest
 
+from studio.charts.cut_plot import CountAxis, CutPlot
 from studio.charts.figures import Bar, ResultChart
 from studio.theme import load_theme
 
@@ -93,3 +94,14 @@ def test_a_cell_stands_in_the_row_and_the_column_of_its_names(chart: ResultChart
     darkest = min(cells, key=lambda cell: cell.opts["brush"].lightness())
     assert darkest.boundingRect().center().x() == pytest.approx(columns["raw"])
     assert darkest.boundingRect().center().y() == pytest.approx(rows["motion"])
+
+
+@pytest.mark.parametrize(("top", "named"), [(1, {0, 1}), (3, {0, 1, 2, 3}), (40, {0, 10, 20, 30, 40})])
+def test_counts_are_named_by_whole_numbers(qtbot, top: int, named: set[int]) -> None:
+    plot = CutPlot("Drawn")
+    qtbot.addWidget(plot)
+    axis = plot.getAxis("left")
+    assert isinstance(axis, CountAxis)
+    ticks = {float(tick) for _, row in axis.tickValues(0, top * 1.08, 300) for tick in row}
+    assert named <= ticks
+    assert all(tick.is_integer() for tick in ticks)

@@ -27,6 +27,7 @@ from backend.report import (
     curation_report,
     render,
 )
+from backend.report.board_plots import spread
 from backend.report.pictures import MASK_TINT, boxed_uri, data_uri, masked_uri
 from backend.report.plots import Line, histogram
 
@@ -385,6 +386,52 @@ def test_half_of_an_even_spread_is_faded_by_a_gate_in_the_middle() -> None:
     svg = str(histogram(np.linspace(0, 1, 2000), [Line(">=", 0.5)], label="x"))
     bars = re.findall(r"fill: var\(--(accent|faded)\)", svg)
     assert bars.count("accent") == bars.count("faded") == 17, "36 bins, one at each end being empty"
+
+
+def named(svg: str, axis: str) -> list[float]:
+    """The numbers at an axis's ticks."""
+    ticks = re.findall(rf'<g id="{axis}tick_\d+">.*?<text[^>]*>([^<]+)</text>', svg, re.DOTALL)
+    return [float(tick.replace("\N{MINUS SIGN}", "-")) for tick in ticks]
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [([1, 1, 2], [1, 2]), ([3, 3, 3], [3]), ([0, 1, 0], [0, 1]), ([1, 2, 3, 4, 4], [1, 2, 3, 4])],
+    ids=["one and two", "one value", "no and yes", "a few"],
+)
+def test_whole_numbers_are_named_by_whole_numbers(values: list[int], ticks: list[int]) -> None:
+    svg = histogram(np.array(values), label="subjects")
+    assert named(svg, "x") == ticks
+    assert all(tick.is_integer() for tick in named(svg, "y"))
+
+
+def test_numbers_of_videos_are_whole() -> None:
+    svg = spread({"a": np.array([0.5, 0.7])}, None, label="score")
+    assert named(svg, "y") == [0, 1]
+    assert not all(tick.is_integer() for tick in named(svg, "x"))
+
+
+def test_other_numbers_are_named_by_fractions_too() -> None:
+    assert {0.0, 0.2, 0.4} <= set(named(histogram(np.linspace(0, 1, 50), label="similarity"), "x"))
+
+
+@pytest.mark.parametrize(
+    ("comparison", "value", "kept"), [(">=", 3, 3), (">", 3, 2), ("<=", 3, 3), ("<", 3, 2), (">=", 2.5, 3), ("<", 2.5, 2)]
+)
+def test_a_gate_parts_whole_numbers_as_it_keeps_them(comparison: str, value: float, kept: int) -> None:
+    svg = str(histogram(np.arange(1, 6), [Line(comparison, value)], label="words"))
+    bars = re.findall(r"fill: var\(--(accent|faded)\)", svg)
+    assert (bars.count("accent"), bars.count("faded")) == (kept, 5 - kept), "a bar for each of five numbers"
+
+
+def test_wide_whole_numbers_share_bins_evenly() -> None:
+    svg = str(histogram(np.arange(100), label="words", num_bins=10))
+    heights = {
+        round(max(tops) - min(tops), 1)
+        for path in re.findall(r'<path d="(M[^"]*)"[^>]*style="fill: var\(--accent\)', svg)
+        for tops in [[float(y) for y in re.findall(r"[ML] \S+ (\S+)", path)]]
+    }
+    assert len(heights) == 1, "ten numbers in each of ten bins"
 
 
 @pytest.mark.parametrize("values", [np.array([]), np.array([0.3]), np.array([np.nan, np.inf, 1.0]), np.zeros(50)])
