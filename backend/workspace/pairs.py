@@ -15,7 +15,7 @@ from backend.workspace.subject_queue import create_subject_views
 _STATUS = f"""
 CREATE OR REPLACE TEMP VIEW pair_status AS
 WITH answers AS (
-    SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{IDENTITY_QUESTION}'
+    SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{IDENTITY_QUESTION}' AND rater_kind = 'person'
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1
 ), opinions AS (
     SELECT item_id, rater, choice FROM answers WHERE choice NOTNULL
@@ -26,12 +26,12 @@ SELECT item_id AS pair_id, count(*) AS num_votes,
     CASE WHEN count(DISTINCT choice) = 1 THEN min(choice) END AS verdict
 FROM opinions GROUP BY 1
 """
-"""One row per judged pair: votes counted once per rater, the latest of each."""
+"""One row per pair that people judged: votes counted once per rater, the latest of each."""
 
 _CONTEXT = f"""
 CREATE OR REPLACE TEMP VIEW pair_context AS
 WITH answers AS (
-    SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{CONTEXT_QUESTION}'
+    SELECT * FROM vote WHERE study_id = '{VERIFY_STUDY}' AND question = '{CONTEXT_QUESTION}' AND rater_kind = 'person'
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1
 ), opinions AS (
     SELECT item_id, rater, choice FROM answers WHERE choice NOTNULL

@@ -113,6 +113,16 @@ def test_precision_is_of_what_people_judged(curated_api: Api) -> None:
     assert row.precision_high == pytest.approx(0.9055, abs=5e-4)
 
 
+def test_what_a_model_says_is_no_verdict_of_people(curated_api: Api) -> None:
+    first, second = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=10)
+    by_model = replace(vote_on(first, "different", rater="judge"), rater_kind="vlm")
+    curated_api.submit_votes(votes=(by_model, vote_on(first, "same"), replace(by_model, id="v2", item_id=second.item_id)))
+    judged, unjudged = (curated_api.pair(pair_id=trial.item_id) for trial in (first, second))
+    assert (judged.status, judged.verdict, unjudged.status) == ("one", "same", "machine")
+    (row,) = [row for row in curated_api.ablate().rows if row.name == "all gates"]
+    assert (row.judged, row.same) == (1, 1)
+
+
 def test_without_votes_and_backgrounds_there_is_neither_precision_nor_diversity(curated_api: Api) -> None:
     (row,) = [row for row in curated_api.ablate().rows if row.name == "all gates"]
     assert (row.precision, row.context_diversity, row.judged) == (None, None, 0)
