@@ -2,8 +2,12 @@ import csv
 
 import numpy as np
 import pytest
+from scenedetect.common import FrameTimecode
+from scenedetect.detectors import ContentDetector
+from scenedetect.stats_manager import StatsManager
 
 from backend.measures.shots import Transition, find_transitions, spans_between
+from backend.measures.shots_signals import signals_of
 from tests.backend.measures.moving_pictures import dissolve, fade, shot
 
 FPS = 25.0
@@ -11,6 +15,23 @@ FPS = 25.0
 
 def changes(frames: np.ndarray, fps: float = FPS) -> list[tuple[int, int, str]]:
     return [(c.start, c.stop, c.kind) for c in find_transitions([frames], fps)]
+
+
+@pytest.mark.parametrize("height", [18, 90, 200])
+def test_content_values_are_those_of_pyscenedetect(height: int) -> None:
+    """To the bit, and across a border of chunks."""
+    chance = np.random.default_rng(height)
+    frames = np.concatenate([shot(1, 6, speed=5), shot(2, 5)])
+    frames = np.stack([np.resize(frame, (height, 160, 3)) for frame in frames])
+    frames[3] = chance.integers(0, 256, frames[3].shape)
+    peer, stats = ContentDetector(kernel_size=3), StatsManager()
+    peer.stats_manager = stats
+    for number, frame in enumerate(frames):
+        peer.process_frame(FrameTimecode(number, FPS), np.ascontiguousarray(frame[:, :, ::-1]))
+    theirs = [stats.get_metrics(FrameTimecode(number, FPS), ["content_val"])[0] for number in range(1, len(frames))]
+    ours = np.concatenate([signals.content for signals in signals_of([frames[:4], frames[4:]])])
+    assert ours.tolist() == [0.0, *theirs]
+    assert max(theirs) > 20
 
 
 def test_one_moving_shot_has_no_change():
