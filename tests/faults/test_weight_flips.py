@@ -30,7 +30,7 @@ def test_no_flipped_bit_of_weights_is_taken_over(kind: str, tmp_path: Path, long
     assert [words for words in seen.words if not re.search(of.advice, words)] == []
 
 
-@pytest.mark.parametrize("kind", ["published weights", "latents", "config of a run"])
+@pytest.mark.parametrize("kind", ["checkpoint", "published weights", "latents", "config of a run"])
 def test_weights_without_checksums_are_taken_over_in_silence(kind: str, tmp_path: Path) -> None:
     from tests.faults.kept_weights import WEIGHTS
 
