@@ -123,7 +123,10 @@ def _first_frames(page: JudgePage) -> float:
 
 
 def _judge_page(window: Window) -> JudgePage:
+    """The window's page, once keys come to it: where no window manager runs, nobody else gives them to a new window."""
     assert isinstance(window.page, JudgePage)
+    window.activateWindow()
+    wait(window.isActiveWindow)
     return window.page
 
 
@@ -145,6 +148,7 @@ def _verdict(page: JudgePage, judged: int) -> float:
     QTimer.singleShot(5000, done.quit)
     done.exec()
     took = time.perf_counter() - started
+    assert len(painted) == len(views), f"verdict {judged + 1}: painted {sorted(painted)} of {sorted(views)} in 5 s"
     for view, link in zip(views.values(), links, strict=True):
         view.still.painted.disconnect(link)
     return took
