@@ -21,8 +21,8 @@ from backend.media.guard import KeptChild
 from backend.media.index import FrameIndex
 from backend.media.reader import IndexedFrames, Size, VideoReader, checked
 
-SHARED_BYTES = 32 * 2**20
-"""Pictures that pass at a time: 46 frames of 640 x 360, or one of 3840 x 2160 (24.9 MB)."""
+SHARED_BYTES = 6 * 2**20
+"""Pictures that pass at a time: nine frames of 640 x 360, one of 1920 x 1080; larger ones pass one by one."""
 WALL_S = 60.0
 CPU_S = 60.0
 """For one filling of the shared memory: a second or less at usual sizes."""
@@ -49,14 +49,14 @@ class FrameSource:
         """
         self._memory.grow(largest)
         self._tasks += 1
-        answer = self._fill(path, index, [self._tasks, strict, asked])
+        answer = self._fill(path, index, [self._tasks, strict, largest, asked])
         while True:
             for number, asked_size, width, height, place in answer["frames"]:
                 picture = np.frombuffer(self._memory.map, np.uint8, width * height * 3, place)
                 yield number, tuple(asked_size) if asked_size else None, picture.reshape(height, width, 3)
             if answer["done"]:
                 return
-            answer = self._fill(path, index, [self._tasks, strict, None])
+            answer = self._fill(path, index, [self._tasks, strict, largest, None])
 
     def close(self) -> None:
         """Gives the child back, with nothing left open in it, and lets go of the memory."""
@@ -166,48 +166,41 @@ class _Here:
         self.task = 0
         self.frames: Iterator[tuple[int, Size | None, np.ndarray]] = iter(())
         self.used = 0
-        self.left_over: list[tuple[int, Size | None, np.ndarray]] = []
 
     def room(self, width: int, height: int) -> np.ndarray:
-        """Where a picture goes: into the shared memory while there is room, else beside it until the next filling."""
-        num_bytes, (_, size, memory) = 3 * width * height, self.memory
-        if self.left_over or self.used + num_bytes > size:
-            return np.empty((height, width, 3), np.uint8)
-        return memory[self.used : self.used + num_bytes].reshape(height, width, 3)
+        """Where the next picture goes in the shared memory."""
+        return self.memory[2][self.used : self.used + 3 * width * height].reshape(height, width, 3)
 
 
 _here = _Here()
 
 
 def _fill(
-    memory: str, size: int, path: str, index: bytes | None, task: int, strict: bool, asked: list[Any] | None
+    memory: str, size: int, path: str, index: bytes | None, task: int, strict: bool, largest: int, asked: list[Any] | None
 ) -> dict[str, Any]:
-    """In the child: writes the next pictures of a task into the shared memory, as many as have room."""
+    """In the child: writes the next pictures of a task, each of `largest` bytes at most, where there is room for another such."""
     here = _here
     if here.memory[:2] != (memory, size):
         with open(memory, "r+b") as file:  # noqa: PTH123, a name, not a place
             here.memory = (memory, size, np.frombuffer(mmap.mmap(file.fileno(), size), np.uint8))
-    here.used = 0
     if asked is not None:
         wanted = {number: [tuple(one) if one else None for one in sizes] for number, sizes in asked}
-        here.task, here.left_over = task, []
+        here.task = task
         here.frames = _opened(path, index).at_sizes(wanted, strict=strict, make=here.room)  # pyright: ignore[reportArgumentType]
     if here.task != task:
         raise MediaError(f"{display_name(path)}: other frames were asked for before these had come", kind="crash")
     told: list[Any] = []
-    # Not a loop over the iterator: one that is left would end it, and it goes on in the next filling.
-    while (found := here.left_over.pop() if here.left_over else next(here.frames, None)) is not None:
+    here.used = 0
+    while here.used + largest <= size:
+        # Not a loop over the iterator: one that is left would end it, and it goes on in the next filling.
+        found = next(here.frames, None)
+        if found is None:
+            return {"frames": told, "done": True}
         number, asked_size, picture = found
         height, width = picture.shape[:2]
-        if here.used + picture.nbytes > size:
-            here.left_over = [(number, asked_size, picture)]
-            return {"frames": told, "done": False}
-        place = here.memory[2][here.used : here.used + picture.nbytes].reshape(picture.shape)
-        if not np.shares_memory(place, picture):
-            np.copyto(place, picture)
         told.append([number, asked_size, width, height, here.used])
         here.used += picture.nbytes
-    return {"frames": told, "done": True}
+    return {"frames": told, "done": False}
 
 
 def _forget() -> None:

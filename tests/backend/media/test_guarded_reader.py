@@ -61,6 +61,9 @@ def test_more_than_the_memory_holds_comes_in_parts(
         assert numbers == list(range(70))
         kept = [picture for _, _, picture in reader.at_sizes({n: [None] for n in range(9)})]
         assert [counted_clips.number_of(frame) for frame in kept] == list(range(9))
+        mixed = list(reader.at_sizes({n: [(32, 18), None] for n in range(9)}))
+        assert [(n, picture.shape[1]) for n, _, picture in mixed] == [(n, w) for n in range(9) for w in (32, reader.width)]
+        assert [counted_clips.number_of(picture) for _, size, picture in mixed if size is None] == list(range(9))
         assert reader.at([1], size=(1280, 704)).shape == (1, 704, 1280, 3)
 
 
