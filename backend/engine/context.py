@@ -23,6 +23,7 @@ from backend.domain import (
     digest,
 )
 from backend.engine.frames import CachedReader, FrameCache
+from backend.engine.heap import keep_heap
 from backend.media.guarded_reader import FrameSource, GuardedReader
 from backend.media.index import FrameIndex
 from backend.models.call_wire import BoundModel
@@ -73,6 +74,7 @@ class WorkContext:
     def __init__(
         self, settings: WorkerSettings, *, cancelled: Event | None = None, alive: Callable[[], None] = lambda: None
     ) -> None:
+        keep_heap()
         self.artifacts = _artifacts(settings)
         self.answers = AnswerFolder(settings.answers)
         self._settings = settings
