@@ -47,6 +47,18 @@ class Form:
     panels: tuple[Panel, ...]
     questions: tuple[Question, ...]
 
+    def ends_with(self, question: str, choice: str | None) -> bool:
+        """Whether nothing is left to ask after this answer, of questions asked in their order; None takes one back."""
+        names = [each.name for each in self.questions]
+        if choice is None or question not in names:
+            return False
+        before: str | None = choice
+        for following in self.questions[names.index(question) + 1 :]:
+            if not following.after or before in following.after:
+                return False
+            before = None
+        return True
+
 
 def form_from_json(text: str, *, origin: str) -> Form:
     """Reads a form file; `choices` and `reasons` of the form are those of every question that names none.

@@ -9,13 +9,16 @@ from backend.store.journal import Journal
 from backend.store.journal_schema import EventRefused
 from backend.store.leases import Leases
 from backend.store.schema import VOTE_SCHEMA
-from backend.studies.forms import IDENTITY_FORM, IDENTITY_QUESTION
+from backend.studies.forms import IDENTITY_FORM, IDENTITY_QUESTION, SUBJECT_FORM, load_form
 from backend.workspace.anchor_queue import AnchorQueue
 from backend.workspace.gold import gold_score, mixed
 from backend.workspace.pairs import NOT_REFUSED, pair_rows
 from backend.workspace.projection import storable
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.subject_queue import SubjectQueue
+
+_FORMS = {VERIFY_STUDY: IDENTITY_FORM, SUBJECTS_STUDY: SUBJECT_FORM}
+"""Forms of the standing studies that ask several questions; a subject without a phrase is asked fewer, the last one too."""
 
 
 class VerifyQueue:
@@ -70,14 +73,15 @@ class VerifyQueue:
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right)
 
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
-        """Stores votes durably, then gives judged items back."""
+        """Stores votes durably, then gives items back of which the last question that an answer calls for is answered."""
         for vote in votes:
             if not storable(vote.rev, vote.visible_ms, vote.strength):
                 raise EventRefused(f"vote {vote.id[:80]}: a number is out of range; rev and visible_ms are small counts")
         receipts = self._journal.append_votes(votes, redactable=True)
         judged: dict[tuple[str, str], list[str]] = {}
         for vote in votes:
-            judged.setdefault((vote.study_id, vote.rater), []).append(vote.item_id)
+            if _is_last(vote):
+                judged.setdefault((vote.study_id, vote.rater), []).append(vote.item_id)
         for (study_id, rater), items in judged.items():
             self._leases.release(study_id, items, rater=rater)
         return receipts
@@ -109,6 +113,11 @@ class VerifyQueue:
         asked = [name for name, *_, seq in rows if seq is not None]
         drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in rows if draw is not None})
         return list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
+
+
+def _is_last(vote: Vote) -> bool:
+    form = _FORMS.get(vote.study_id)
+    return form is None or load_form(form).ends_with(vote.question, vote.choice)
 
 
 def _require_verify(study_id: str) -> None:

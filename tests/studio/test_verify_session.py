@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from backend.api import QueueState
 from backend.domain import VERIFY_STUDY, Form, Stimulus, Trial, Vote
+from backend.studies.forms import load_form
 from studio.sessions.verify import Phase, VerifySession
 from tests.studio.world import IDENTITY, PARTS
 
@@ -159,6 +160,26 @@ def test_every_question_of_a_form_gets_its_own_vote_and_undo_takes_one_back() ->
     question = session.current.open_question
     assert question is not None
     assert (session.current.trial.item_id, question.name, session.judged) == ("pair_1", "scene", 0)
+
+
+@pytest.mark.parametrize("name", ["identity", "subject", "subject_unnamed"])
+def test_a_form_ends_with_an_answer_where_no_question_is_left_open(name: str) -> None:
+    form = load_form(name)
+    orders = itertools.product(*([choice.value for choice in question.choices] for question in form.questions))
+    for said in orders:
+        session = new_session()
+        session.wanted()
+        session.arrived((trial(1, form),), {form.name: form}, state())
+        session.shown()
+        held, wishes = session.current, dict(zip((q.name for q in form.questions), said, strict=True))
+        assert held is not None
+        while (question := held.open_question) is not None:
+            vote = session.answer(wishes[question.name])
+            assert vote is not None
+            session.saved()
+            assert form.ends_with(question.name, vote.choice) == (held.open_question is None)
+            assert not form.ends_with(question.name, None), "an answer was taken back"
+    assert not form.ends_with("nothing", "yes")
 
 
 def test_time_counts_only_while_the_window_is_looked_at() -> None:

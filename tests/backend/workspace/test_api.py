@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from backend.api import Api, GateChange
-from backend.domain import VERIFY_STUDY, ProjectError, SettingsError, StudioError, Trial, Vote
+from backend.domain import SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, SettingsError, StudioError, Trial, Vote
+from backend.store.leases import LEASE_S
 from backend.workspace import Workspace
 from backend.workspace.checks import restore
 from tests.backend.workspace.conftest import curated
@@ -134,6 +135,53 @@ def test_queue_gives_each_pair_once_and_never_to_two(curated_api: Api) -> None:
     assert curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=5) == ()
     state = curated_api.queue_state(study_id=VERIFY_STUDY, rater="ann")
     assert (state.total, state.judged, state.left) == (2, 1, 1)
+
+
+def test_an_item_stays_with_its_rater_until_the_last_question_that_is_asked(curated_api: Api) -> None:
+    (first,) = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+
+    def free() -> bool:
+        return first.item_id in {each.item_id for each in curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob")}
+
+    same, context = vote_on(first, "same"), replace(vote_on(first, "yes"), question="context")
+    curated_api.submit_votes(votes=(same,))
+    assert not free(), "ann looks at the surroundings"
+    assert curated_api.renew_leases(study_id=VERIFY_STUDY, rater="ann", items=(first.item_id,)) == (first.item_id,)
+    curated_api.submit_votes(votes=(replace(same, rev=1, choice=None),))
+    assert not free(), "ann thinks again"
+    curated_api.submit_votes(votes=(replace(same, rev=2),))
+    assert not free()
+    curated_api.submit_votes(votes=(context,))
+    assert free()
+
+
+@pytest.mark.parametrize("choice", ["different", "near_duplicate", "unsure"])
+def test_an_answer_that_calls_for_no_other_gives_a_pair_to_the_next_rater(curated_api: Api, choice: str) -> None:
+    first, _ = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=2)
+    assert curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob") == ()
+    curated_api.submit_votes(votes=(vote_on(first, choice),))
+    assert [each.item_id for each in curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob")] == [first.item_id]
+
+
+def test_a_subject_goes_to_the_next_rater_after_its_fourth_question(curated_api: Api) -> None:
+    (first,) = curated_api.next_trials(study_id=SUBJECTS_STUDY, rater="ann", limit=1)
+    for question in ("complete", "specific", "phrase", "mask"):
+        others = {each.item_id for each in curated_api.next_trials(study_id=SUBJECTS_STUDY, rater="bob", limit=9)}
+        assert first.item_id not in others, question
+        curated_api.submit_votes(votes=(replace(vote_on(first, "yes"), question=question),))
+    others = {each.item_id for each in curated_api.next_trials(study_id=SUBJECTS_STUDY, rater="bob", limit=9)}
+    assert first.item_id in others
+
+
+def test_what_is_left_half_answered_is_free_when_its_lease_ends(
+    curated_api: Api, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_s = [1_000_000.0]
+    monkeypatch.setattr(workspace._queue._leases, "_clock", lambda: at_s[0])
+    (first,) = curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=1)
+    curated_api.submit_votes(votes=(vote_on(first, "same"),))
+    at_s[0] += LEASE_S + 1
+    assert first.item_id in {each.item_id for each in curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob")}
 
 
 def test_verdict_is_in_the_catalog_and_can_be_undone(curated_api: Api) -> None:
