@@ -45,7 +45,7 @@ def shown(qtbot, window: Window, judged: int) -> JudgePage:
     """The page, once pair `judged` + 1 is on it."""
     page = window.page
     assert isinstance(page, JudgePage)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and page.session.judged == judged, timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and page.session.judged == judged)
     return page
 
 
@@ -53,7 +53,7 @@ def judge(qtbot, window: Window, judged: int) -> None:
     """Waits for pair `judged` + 1 and gives a verdict."""
     page = shown(qtbot, window, judged)
     QTest.keyClick(page, Qt.Key.Key_2)
-    qtbot.waitUntil(lambda: page.session.judged == judged + 1, timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.judged == judged + 1)
 
 
 def test_a_project_that_is_moved_away_keeps_votes_waiting_and_takes_them_when_it_is_back(
@@ -62,17 +62,17 @@ def test_a_project_that_is_moved_away_keeps_votes_waiting_and_takes_them_when_it
     project, away = workspace.layout.root, tmp_path / "away"
     with served_window(workspace, tmp_path, "verify") as window:
         judge(qtbot, window, 0)
-        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0)
         shown(qtbot, window, 1)
         project.rename(away)
         judge(qtbot, window, 1)
-        qtbot.waitUntil(lambda: "1" in window.rail.chip.text(), timeout=30_000)
+        qtbot.waitUntil(lambda: "1" in window.rail.chip.text())
         counts = window.link.outbox.counts()
         assert (counts.pending, counts.sent, counts.attention) == (1, 1, 0)
         assert window.rail.chip.text() != "Saved"
         away.rename(project)
         window.link._sync.wake()
-        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=60_000)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0)
         assert len(workspace.votes(study_id=VERIFY_STUDY)) == 2
 
 
@@ -81,17 +81,17 @@ def test_a_project_that_is_deleted_is_told_and_what_was_judged_stays_on_this_dis
 ) -> None:
     with served_window(workspace, tmp_path, "verify") as window:
         judge(qtbot, window, 0)
-        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0)
         shown(qtbot, window, 1)
         shutil.rmtree(workspace.layout.root)
         judge(qtbot, window, 1)
-        qtbot.waitUntil(lambda: "1 vote waiting" in window.rail.chip.text(), timeout=30_000)
+        qtbot.waitUntil(lambda: "1 vote waiting" in window.rail.chip.text())
         counts = window.link.outbox.counts()
         assert (counts.pending, counts.sent, counts.attention) == (1, 1, 0)
         assert window.rail.chip.property("tone") == "warn"
         assert str(workspace.layout.root) in window.rail.chip.toolTip()
         sheet = VotesSheet(window, window.link)
-        qtbot.waitUntil(lambda: "1 waits on this disk" in sheet.told.text(), timeout=10_000)
+        qtbot.waitUntil(lambda: "1 waits on this disk" in sheet.told.text())
         sheet.accept()
     with Outbox(tmp_path / "state" / "p" / "outbox.sqlite") as kept:
         assert len(kept.unsent()) == 1
@@ -118,7 +118,7 @@ def test_a_clock_that_is_set_back_changes_no_order_and_loses_nothing(qtbot, work
         judge(qtbot, window, 0)
         session.now = lambda: (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="milliseconds")
         judge(qtbot, window, 1)
-        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0)
     events = sorted((e for e in workspace.journal.tail(50) if e.kind == "vote"), key=lambda event: event.seq)
     first, second = [vote_of(event) for event in events]
     assert (first.rev, second.rev, first.item_id != second.item_id) == (1, 1, True)
@@ -134,9 +134,9 @@ def test_videos_that_take_long_to_come_cannot_be_compared_before_they_are_there(
     page = window.page
     assert isinstance(page, ComparePage)
     for button in ("taste", "agree"):
-        qtbot.waitUntil(lambda button=button: button in page.gate.buttons, timeout=20_000)
+        qtbot.waitUntil(lambda button=button: button in page.gate.buttons)
         page.gate.buttons[button].click()
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=20_000)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING)
     assert page.loader.clips == {}
     QTest.keyClicks(page, "a")
     assert "Watch" in page.hint.text()
@@ -201,11 +201,11 @@ def test_an_odd_clip_plays_from_its_first_frame_to_its_last(qtbot, tmp_path: Pat
     deck, pane = Deck(), Pane("A")
     qtbot.addWidget(pane)
     deck.load([(pane, Reel(path=str(tmp_path / "preview.mp4"), num_frames=count, fps=fps))], play=False)
-    qtbot.waitUntil(lambda: pane.shown_index == 0, timeout=20_000)
+    qtbot.waitUntil(lambda: pane.shown_index == 0)
     assert pane.frame is not None
     assert max(pane.frame.shape) <= 1280
     deck.seek(count - 1)
-    qtbot.waitUntil(lambda: pane.shown_index == count - 1, timeout=20_000)
+    qtbot.waitUntil(lambda: pane.shown_index == count - 1)
     assert abs(int(pane.frame[5, 5, 0]) - (30 + (count - 1) % 200)) < 6
     deck.toggle()
     qtbot.wait(50)

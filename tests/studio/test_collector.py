@@ -54,7 +54,7 @@ def test_cycles_of_other_threads_end_in_this_one_from_its_events(qtbot, qapp) ->
         died: list[str] = []
         ended_in(died)
         assert died == []
-        qtbot.waitUntil(lambda: len(died) == 500, timeout=10_000)
+        qtbot.waitUntil(lambda: len(died) == 500)
         assert set(died) == {threading.current_thread().name}
 
 

@@ -55,7 +55,7 @@ def agree(qtbot, window: Window, *, is_new: bool = True, practice: str = "2 for 
     go_to(qtbot, page, "taste")
     go_to(qtbot, page, "agree")
     if is_new:
-        qtbot.waitUntil(lambda: "start" in page.gate.buttons, timeout=30_000)
+        qtbot.waitUntil(lambda: "start" in page.gate.buttons)
         assert practice in page.gate.words.text()
         go_to(qtbot, page, "start")
     return page
@@ -63,10 +63,10 @@ def agree(qtbot, window: Window, *, is_new: bool = True, practice: str = "2 for 
 
 def go_to(qtbot, page: ComparePage, name: str) -> None:
     """Presses a button of the gate by keys: Tab from where the focus is, then Return."""
-    qtbot.waitUntil(lambda: name in page.gate.buttons, timeout=30_000)
+    qtbot.waitUntil(lambda: name in page.gate.buttons)
     window = page.window()
     window.activateWindow()
-    qtbot.waitUntil(lambda: page.gate.isAncestorOf(window.focusWidget()), timeout=30_000)
+    qtbot.waitUntil(lambda: page.gate.isAncestorOf(window.focusWidget()))
     walked = []
     while window.focusWidget() is not page.gate.buttons[name]:
         walked.append(window.focusWidget())
@@ -85,13 +85,13 @@ def slide(page: ComparePage) -> None:
 def judge(qtbot, page: ComparePage, answered: int, key: Qt.Key) -> None:
     """Answers both questions of a trial by one key, after its clips were watched."""
     session = page.session
-    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == answered, timeout=60_000)
-    qtbot.waitUntil(lambda: page.watched, timeout=60_000)
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == answered)
+    qtbot.waitUntil(lambda: page.watched)
     first = page.title.text()
     QTest.keyClick(page, key)
-    qtbot.waitUntil(lambda: page.title.text() != first and session.phase is Phase.JUDGING, timeout=30_000)
+    qtbot.waitUntil(lambda: page.title.text() != first and session.phase is Phase.JUDGING)
     QTest.keyClick(page, key)
-    qtbot.waitUntil(lambda: session.judged == answered + 1, timeout=30_000)
+    qtbot.waitUntil(lambda: session.judged == answered + 1)
 
 
 class Mouse(QObject):
@@ -119,13 +119,13 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     window = shown(qtbot, tmp_path, workspace, run="one")
     page = agree(qtbot, window)
     window.resize(1440, 900)
-    qtbot.waitUntil(lambda: page.about.text() != "", timeout=30_000)
+    qtbot.waitUntil(lambda: page.about.text() != "")
     asked = page.title.text()
     page.title.setText("Which video shows the reference and follows the text better?")
-    qtbot.waitUntil(lambda: page.about.shown == page.about.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: page.about.shown == page.about.text())
     page.title.setText(asked)
     judge(qtbot, page, 0, Qt.Key.Key_Left)
-    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2)
     said = page.form_view.findChildren(type(page.title))
     assert not [text for text in (one.text() for one in said) if any(name in text for name in SYSTEMS[1:])]
     window.close()
@@ -133,17 +133,17 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     page = agree(qtbot, again, is_new=False)
     for k in range(1, total):
         judge(qtbot, page, k, Qt.Key.Key_Left if k % 2 else Qt.Key.Key_Down)
-    qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=30_000)
-    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2 * total, timeout=30_000)
+    qtbot.waitUntil(lambda: "end" in page.gate.buttons)
+    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2 * total)
     go_to(qtbot, page, "end")
     assert page.gate.closing.problem.text() == "Not quite there. Here is another one."
     assert workspace.studies()[0].finished == 0
     slide(page)
     go_to(qtbot, page, "end")
-    qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
+    qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you")
     thanks = page.gate.words.text()
     go_to(qtbot, page, "others")
-    qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=30_000)
+    qtbot.waitUntil(lambda: "taste" in page.gate.buttons)
     again.close()
     assert mouse.pressed == 0
     results = workspace.study_results(name="taste", bootstraps=20)
@@ -170,7 +170,7 @@ def test_without_a_study_the_page_says_how_to_make_one(qtbot, tmp_path: Path) ->
         window = shown(qtbot, tmp_path, opened, run="one")
         page = window.page
         assert isinstance(page, ComparePage)
-        qtbot.waitUntil(lambda: page.gate.head.text() == "No study yet", timeout=30_000)
+        qtbot.waitUntil(lambda: page.gate.head.text() == "No study yet")
         assert "study create" in page.gate.words.text()
         window.close()
     finally:
@@ -183,7 +183,7 @@ def test_practice_is_marked_and_told_what_most_people_say(qtbot, tmp_path: Path,
     page = agree(qtbot, window)
     seen = []
     for k in range(3):
-        qtbot.waitUntil(lambda k=k: page.session.phase is Phase.JUDGING and page.session.judged == k, timeout=60_000)
+        qtbot.waitUntil(lambda k=k: page.session.phase is Phase.JUDGING and page.session.judged == k)
         seen.append(page.about.text())
         judge(qtbot, page, k, Qt.Key.Key_Down)
     assert seen[0] == "For practice; this one is not counted."
@@ -200,26 +200,26 @@ def test_a_study_that_ends_meanwhile_is_told_and_what_was_answered_is_handed_in(
     window = shown(qtbot, tmp_path, workspace, run="one")
     page = agree(qtbot, window)
     judge(qtbot, page, 0, Qt.Key.Key_Left)
-    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: workspace.studies()[0].votes == 2)
     workspace.close_study(name="taste", because="enough")
     while "end" not in page.gate.buttons:  # what the page holds already may still be answered
         judged = page.session.judged
-        qtbot.waitUntil(lambda: page.session.phase in (Phase.JUDGING, Phase.EMPTY), timeout=60_000)
+        qtbot.waitUntil(lambda: page.session.phase in (Phase.JUDGING, Phase.EMPTY))
         if page.session.phase is Phase.JUDGING:
             judge(qtbot, page, judged, Qt.Key.Key_Left)
         else:
-            qtbot.waitUntil(lambda: "end" in page.gate.buttons, timeout=30_000)
+            qtbot.waitUntil(lambda: "end" in page.gate.buttons)
     assert page.gate.head.text() == "The study has ended"
-    qtbot.waitUntil(lambda: not window.link.outbox.unsent(10), timeout=30_000)
+    qtbot.waitUntil(lambda: not window.link.outbox.unsent(10))
     slide(page)
     go_to(qtbot, page, "end")
-    qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you", timeout=30_000)
+    qtbot.waitUntil(lambda: page.gate.head.text() == "Thank you")
     assert workspace.studies()[0].finished == 1
     window.close()
     late = shown(qtbot, tmp_path, workspace, run="two")
     listed = late.page
     assert isinstance(listed, ComparePage)
-    qtbot.waitUntil(lambda: "taste" in listed.gate.buttons, timeout=30_000)
+    qtbot.waitUntil(lambda: "taste" in listed.gate.buttons)
     assert listed.gate.buttons["taste"].text() == "taste (ended)"
     late.close()
 
@@ -236,7 +236,7 @@ def test_withdrawing_asks_once_more(qtbot, tmp_path: Path, workspace: Workspace)
     assert "start" in page.gate.buttons
     go_to(qtbot, page, "withdraw")
     go_to(qtbot, page, "yes")
-    qtbot.waitUntil(lambda: page.gate.head.text() == "You withdrew from this study", timeout=30_000)
+    qtbot.waitUntil(lambda: page.gate.head.text() == "You withdrew from this study")
     assert workspace.studies()[0].withdrawn == 1
     window.close()
 
@@ -266,25 +266,25 @@ def test_best_of_four_and_five_points_are_answered_by_keys_and_reach_the_journal
         for button in ("taste", "agree", "start"):
             go_to(qtbot, page, button)
         session = page.session
-        qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0, timeout=60_000)
+        qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0)
         QTest.keyClicks(page, key)
         assert session.judged == 0 or page.watched, "nothing is taken before all was seen"
-        qtbot.waitUntil(lambda: page.watched, timeout=60_000)
+        qtbot.waitUntil(lambda: page.watched)
         movies = [view.movie for view in page.form_view.views.values() if view.layout_of == "movie"]
         assert len(movies) == (4 if form == "best_of" else 1)
         page.deck.seek(1)
-        qtbot.waitUntil(lambda: [movie.shown_index for movie in movies] == [1] * len(movies), timeout=20_000)
+        qtbot.waitUntil(lambda: [movie.shown_index for movie in movies] == [1] * len(movies))
         if form == "best_of":
             corners = {(movie.mapTo(page, movie.rect().topLeft()).toTuple()) for movie in movies}
             assert {len({x for x, _ in corners}), len({y for _, y in corners})} == {2}, "four stand in two columns"
             assert min(movie.height() for movie in movies) >= 90
         asked = len(session.current.form.questions) if session.current else 0
         for _ in range(asked):
-            qtbot.waitUntil(lambda: session.phase is Phase.JUDGING, timeout=30_000)
+            qtbot.waitUntil(lambda: session.phase is Phase.JUDGING)
             QTest.keyClicks(page, key)
-            qtbot.waitUntil(lambda: session.phase is not Phase.SAVING, timeout=30_000)
-        qtbot.waitUntil(lambda: session.judged == 1, timeout=30_000)
-        qtbot.waitUntil(lambda: workspace.studies()[0].votes == asked, timeout=30_000)
+            qtbot.waitUntil(lambda: session.phase is not Phase.SAVING)
+        qtbot.waitUntil(lambda: session.judged == 1)
+        qtbot.waitUntil(lambda: workspace.studies()[0].votes == asked)
         person = page.person
         assert person is not None
     votes = workspace.votes(study_id=person.study_id)

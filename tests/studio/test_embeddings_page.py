@@ -56,7 +56,7 @@ def page(qtbot, tmp_path: Path) -> Iterator[EmbeddingsPage]:
     ):
         found = window.page
         assert isinstance(found, EmbeddingsPage)
-        qtbot.waitUntil(lambda: found.session.found is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: found.session.found is not None)
         yield found
 
 
@@ -85,7 +85,7 @@ def test_points_are_chosen_by_keys_and_their_pairs_are_sent(qtbot, page: Embeddi
     assert page.status.text().startswith("3 subjects chosen (3 points)")
     assert page.strip.count() == 3
     press(page, Qt.Key.Key_V)
-    qtbot.waitUntil(lambda: "2 pairs are first in the queue" in page.status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "2 pairs are first in the queue" in page.status.text())
     press(page, Qt.Key.Key_Escape)
     assert page.session.selection() is None
 
@@ -117,7 +117,7 @@ def test_a_lasso_chooses_what_it_encloses(page: EmbeddingsPage) -> None:
 
 def test_a_space_without_vectors_says_what_to_do(qtbot, page: EmbeddingsPage) -> None:
     page.boxes["space"].setCurrentIndex(1)
-    qtbot.waitUntil(lambda: page.stack.currentIndex() == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: page.stack.currentIndex() == 1)
     assert "there are appearance" in page.rest.words.text()
 
 
@@ -127,10 +127,10 @@ def test_umap_without_its_package_says_what_to_install(
     monkeypatch.setitem(sys.modules, "umap", None)  # as if it were not installed
     monkeypatch.setattr(embedding_maps, "LEAST_OF_UMAP", 3)
     page.boxes["method"].setCurrentIndex(1)
-    qtbot.waitUntil(lambda: page.stack.currentWidget() is page.rest, timeout=10_000)
+    qtbot.waitUntil(lambda: page.stack.currentWidget() is page.rest)
     assert "umap-learn is not installed; pip install umap-learn, or look at the map pca" in page.rest.words.text()
     page.boxes["method"].setCurrentIndex(0)
-    qtbot.waitUntil(lambda: page.stack.currentIndex() == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: page.stack.currentIndex() == 0)
     assert page.plot.isVisible()
 
 

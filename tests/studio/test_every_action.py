@@ -44,7 +44,7 @@ def verify(qtbot, window: Window) -> VerifyPage:
     window.open_page("verify")
     page = window.page
     assert isinstance(page, VerifyPage)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and len(page.deck.sides) == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and len(page.deck.sides) == 2)
     return page
 
 
@@ -91,9 +91,9 @@ def test_rate_loop_first_frame_and_zoom_obey_their_keys(qtbot, verify: VerifyPag
     assert clock.loops is not loops
     QTest.keyClicks(page, ".")
     QTest.keyClicks(page, ".")
-    qtbot.waitUntil(lambda: page.deck.index > 0, timeout=30_000)
+    qtbot.waitUntil(lambda: page.deck.index > 0)
     QTest.keyClick(page, Qt.Key.Key_Home)
-    qtbot.waitUntil(lambda: page.deck.index == 0, timeout=30_000)
+    qtbot.waitUntil(lambda: page.deck.index == 0)
     main = next(iter(view.views.values())).main
     QTest.keyClicks(page, "+++-")
     assert main.look.zoom == pytest.approx(1.25**2)
@@ -108,16 +108,16 @@ def test_rate_loop_first_frame_and_zoom_obey_their_keys(qtbot, verify: VerifyPag
 def test_tools_and_sides_of_the_editor_obey_their_keys(qtbot, verify: VerifyPage) -> None:
     shift, editor = Qt.KeyboardModifier.ShiftModifier, verify.editor
     QTest.keyClick(verify, Qt.Key.Key_E)
-    qtbot.waitUntil(lambda: editor.session is not None, timeout=15_000)
+    qtbot.waitUntil(lambda: editor.session is not None)
     for key, tool in ((Qt.Key.Key_R, "brush"), (Qt.Key.Key_B, "box"), (Qt.Key.Key_P, "points")):
         QTest.keyClick(editor.pane, key, shift)
         assert editor.session is not None
         assert (editor.session.tool, editor.tools[tool].isChecked()) == (tool, True)
     assert editor.slot == "target"
     QTest.keyClick(editor.pane, Qt.Key.Key_S, shift)
-    qtbot.waitUntil(lambda: editor.slot == "reference" and editor.session is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: editor.slot == "reference" and editor.session is not None)
     QTest.keyClick(editor.pane, Qt.Key.Key_S, shift)
-    qtbot.waitUntil(lambda: editor.slot == "target", timeout=30_000)
+    qtbot.waitUntil(lambda: editor.slot == "target")
     QTest.keyClick(editor.pane, Qt.Key.Key_Escape)
     assert not verify.is_editing
 

@@ -30,7 +30,7 @@ def dialog_over(qtbot, workspace: Workspace, folder: Path) -> Iterator[ExportDia
     try:
         dialog = ExportDialog(parent, link, None, out=folder / "out")
         dialog.show()
-        qtbot.waitUntil(lambda: "pair" in dialog.forecast.text() and dialog._foreseen is not None, timeout=10_000)
+        qtbot.waitUntil(lambda: "pair" in dialog.forecast.text() and dialog._foreseen is not None)
         yield dialog
         dialog.reject()
     finally:
@@ -56,7 +56,7 @@ def test_another_purpose_is_foreseen_anew(qtbot, tmp_path: Path) -> None:
             assert not dialog.go.isEnabled(), "nothing is left"
             QTest.keyClick(dialog.purpose, Qt.Key.Key_Down)
             assert dialog._foreseen is None, "what is foreseen is of training"
-            qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
+            qtbot.waitUntil(dialog.go.isEnabled)
             assert dialog.forecast.text().startswith("2 pairs from 1 video")
 
 

@@ -64,7 +64,7 @@ def choose(welcome: Welcome, card: str, *folders: Path | None) -> None:
 
 def told(qtbot, welcome: Welcome) -> str:
     """What the page says once it can be used again."""
-    qtbot.waitUntil(lambda: welcome.cards["open"].isEnabled() and welcome.words.text() != "", timeout=60_000)
+    qtbot.waitUntil(lambda: welcome.cards["open"].isEnabled() and welcome.words.text() != "")
     return welcome.words.text()
 
 
@@ -107,7 +107,7 @@ def test_the_sample_is_drawn_curated_and_opened_and_then_opens_from_the_list(
     assert sum(api.status().states.values()) == 1
     first = desk.window
     desk.show_welcome()
-    qtbot.waitUntil(welcome.isActiveWindow, timeout=5_000)
+    qtbot.waitUntil(welcome.isActiveWindow)
     QTest.keyClick(welcome.recent[0], Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: desk.window is not first, timeout=120_000)
 
@@ -188,11 +188,11 @@ def test_a_sample_that_is_stopped_leaves_its_folder_empty_and_no_process(
     before = set(mine.children(recursive=True))
     desk.sample = Sample()
     choose(welcome, "sample", place)
-    qtbot.waitUntil(lambda: is_project(place), timeout=60_000)
-    qtbot.waitUntil(lambda: welcome.stop.hasFocus(), timeout=5_000)
+    qtbot.waitUntil(lambda: is_project(place))
+    qtbot.waitUntil(lambda: welcome.stop.hasFocus())
     QTest.keyClick(welcome.stop, Qt.Key.Key_Space)
     assert told(qtbot, welcome) in {"Stopped; what was made by then was deleted.", "Drawing the sample videos …"}
-    qtbot.waitUntil(lambda: welcome.words.text().startswith("Stopped"), timeout=30_000)
+    qtbot.waitUntil(lambda: welcome.words.text().startswith("Stopped"))
     assert kept(place) == []
     assert set(mine.children(recursive=True)) - before == set()
 

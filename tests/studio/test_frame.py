@@ -35,13 +35,13 @@ def english() -> Iterator[None]:
 
 
 def palette_of(qtbot, window: Window) -> Palette:
-    qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus(), timeout=30_000)
+    qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus())
     QTest.keyClick(window.page, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.findChild(Palette) is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: window.findChild(Palette) is not None)
     palette = window.findChild(Palette)
     assert palette is not None
     palette.activateWindow()  # offscreen no window manager does it
-    qtbot.waitUntil(palette.field.hasFocus, timeout=30_000)
+    qtbot.waitUntil(palette.field.hasFocus)
     return palette
 
 
@@ -95,7 +95,7 @@ def test_the_palette_moves_by_arrows_and_closes_by_escape(qtbot, opened: Open, w
     QTest.keyClick(palette.field, Qt.Key.Key_Up)
     assert palette.list.currentRow() == len(palette.shown) - 1
     QTest.keyClick(palette.field, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: not any(each.isVisible() for each in window.findChildren(Palette)), timeout=30_000)
+    qtbot.waitUntil(lambda: not any(each.isVisible() for each in window.findChildren(Palette)))
 
 
 def test_menus_hold_every_action_of_the_window_and_of_the_page(qtbot, opened: Open, world: World) -> None:
@@ -147,15 +147,15 @@ def test_place_page_and_narrow_list_come_back(qtbot, opened: Open, world: World,
 
 def test_a_service_that_is_away_is_told_by_the_chip_alone(qtbot, opened: Open, world: World) -> None:
     window = opened(world)
-    qtbot.waitUntil(lambda: "queue_state" in world.calls, timeout=10_000)
+    qtbot.waitUntil(lambda: "queue_state" in world.calls)
     world.away = True
     window.page.run("refresh")
     window.link.ask(lambda: window.link.api.about(), lambda _: None, lambda _: None)
-    qtbot.waitUntil(lambda: window.rail.chip.text() == "Offline", timeout=10_000)
+    qtbot.waitUntil(lambda: window.rail.chip.text() == "Offline")
     assert not window.banner.isVisible()
     world.away = False
     window.link.ask(lambda: window.link.api.about(), lambda _: None, lambda _: None)
-    qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=10_000)
+    qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved")
 
 
 def test_a_long_path_in_the_banner_makes_no_window_wider(qtbot, opened: Open, world: World) -> None:
@@ -201,7 +201,7 @@ def test_without_a_project_one_is_chosen_on_the_welcome_page(qtbot, desk: Desk, 
     assert set(desk.welcome.cards) == {"sample", "videos", "open"}
     assert [button.accessibleName() for button in desk.welcome.recent] == [str(project)]
     desk.welcome.recent[0].click()
-    qtbot.waitUntil(lambda: desk.window is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: desk.window is not None)
     assert not desk.welcome.isVisible()
     assert desk.recent.paths() == (project,)
 
@@ -211,7 +211,7 @@ def test_a_project_that_cannot_be_opened_is_told_in_a_sentence(qtbot, desk: Desk
     welcome = desk.welcome
     assert welcome is not None
     desk.open(project_in(tmp_path / "locked"))
-    qtbot.waitUntil(lambda: "another program" in welcome.words.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "another program" in welcome.words.text())
     assert all(card.isEnabled() for card in welcome.cards.values())
     assert desk.window is None
 
@@ -231,8 +231,8 @@ def test_what_nobody_foresaw_leaves_the_page_usable(qtbot, desk: Desk, tmp_path:
         desk.open(project_in(tmp_path / "one"))
         assert not any(card.isEnabled() for card in welcome.cards.values()), "busy meanwhile"
         goes_on.set()
-        qtbot.waitUntil(lambda: all(card.isEnabled() for card in welcome.cards.values()), timeout=10_000)
-        qtbot.waitUntil(lambda: len(caught) == 1, timeout=10_000)
+        qtbot.waitUntil(lambda: all(card.isEnabled() for card in welcome.cards.values()))
+        qtbot.waitUntil(lambda: len(caught) == 1)
     assert caught[0][0] is KeyError
     assert welcome.words.text().startswith("Something went wrong that nobody foresaw")
 
@@ -243,7 +243,7 @@ def test_opening_another_project_closes_the_one_before(qtbot, desk: Desk, world:
     assert desk.welcome is not None
     assert desk.welcome.isVisible()
     desk.welcome.opened.emit(project_in(tmp_path / "second"))
-    qtbot.waitUntil(lambda: desk.window is not first and not first.isVisible(), timeout=10_000)
+    qtbot.waitUntil(lambda: desk.window is not first and not first.isVisible())
     assert [path.name for path in desk.recent.paths()] == ["second", "first"]
 
 
@@ -295,4 +295,4 @@ def test_a_rest_shows_all_lines_of_its_words(qtbot) -> None:
     stack.setCurrentWidget(rest)
     lines = rest.words.heightForWidth(rest.words.width())
     assert lines > 3 * rest.words.fontMetrics().lineSpacing()
-    qtbot.waitUntil(lambda: rest.words.height() >= lines, timeout=30_000)
+    qtbot.waitUntil(lambda: rest.words.height() >= lines)

@@ -32,13 +32,13 @@ def page(qtbot, tmp_path: Path) -> Iterator[ResultsPage]:
             metrics=(METRIC,),
             engine="inline",
         )
-        qtbot.waitUntil(lambda job=asked.job: api.progress(job_id=job.job_id).state == "done", timeout=60_000)
+        qtbot.waitUntil(lambda job=asked.job: api.progress(job_id=job.job_id).state == "done")
     with served_window(opened, tmp_path, "results") as window:
         found = window.page
         assert isinstance(found, ResultsPage)
-        qtbot.waitUntil(lambda: found.board is not None, timeout=40_000)
+        qtbot.waitUntil(lambda: found.board is not None)
         found.look_at("frames")
-        qtbot.waitUntil(lambda: len(found.player.deck.sides) == len(SYSTEMS), timeout=60_000)
+        qtbot.waitUntil(lambda: len(found.player.deck.sides) == len(SYSTEMS))
         yield found
     opened.close()
 
@@ -50,7 +50,7 @@ def shades(page: ResultsPage) -> list[int]:
 
 
 def test_the_cursor_follows_the_videos_and_the_videos_the_cursor(qtbot, page: ResultsPage) -> None:
-    qtbot.waitUntil(lambda: -1 not in shades(page), timeout=20_000)
+    qtbot.waitUntil(lambda: -1 not in shades(page))
     expected = [SHADES[name] for name in page.player.panes]
     assert all(abs(seen - planted) < 8 for seen, planted in zip(shades(page), expected, strict=True))
     cursor = page.layout_of.chart._cursor
@@ -58,10 +58,10 @@ def test_the_cursor_follows_the_videos_and_the_videos_the_cursor(qtbot, page: Re
     page.layout_of.chart.setFocus()
     QTest.keyClick(page.layout_of.chart, Qt.Key.Key_Period)
     QTest.keyClick(page.layout_of.chart, Qt.Key.Key_Period)
-    qtbot.waitUntil(lambda: {pane.shown_index for pane in page.player.panes.values()} == {2}, timeout=10_000)
+    qtbot.waitUntil(lambda: {pane.shown_index for pane in page.player.panes.values()} == {2})
     assert cursor.value() == 2
     page.layout_of.chart.asked_for.emit(17.4)
-    qtbot.waitUntil(lambda: {pane.shown_index for pane in page.player.panes.values()} == {17}, timeout=10_000)
+    qtbot.waitUntil(lambda: {pane.shown_index for pane in page.player.panes.values()} == {17})
     assert cursor.value() == 17
 
 
@@ -101,7 +101,7 @@ def test_a_generated_video_that_is_gone_says_so_in_its_pane_and_the_others_play(
     (tmp_path / "benchmark" / "fair").rename(tmp_path / "benchmark" / "away")
     page.player.show_videos([])
     page._show_frames()
-    qtbot.waitUntil(lambda: len(page.player.deck.sides) == 2, timeout=40_000)
+    qtbot.waitUntil(lambda: len(page.player.deck.sides) == 2)
     assert page.player.panes["fair"].sentence
     assert not page.player.panes["good"].sentence
     with pytest.raises(ProjectError, match="no video of generation_"):

@@ -41,7 +41,7 @@ def page(qtbot, service: Service, tmp_path: Path) -> Iterator[JobsPage]:
     with window_over(service, tmp_path, "jobs") as window:
         found = window.page
         assert isinstance(found, JobsPage)
-        qtbot.waitUntil(lambda: found.session.is_known, timeout=60_000)
+        qtbot.waitUntil(lambda: found.session.is_known)
         yield found
 
 
@@ -72,7 +72,7 @@ def fill(qtbot, page: JobsPage, kind: str, values: dict[str, str]) -> FormSessio
     form = page.layout_of.start.form
     qtbot.waitUntil(lambda: page.starter.form is not None and page.starter.form.form.kind == kind, timeout=300_000)
     form.show_more(True)
-    qtbot.waitUntil(lambda: values.keys() <= form.rows.keys(), timeout=60_000)
+    qtbot.waitUntil(lambda: values.keys() <= form.rows.keys())
     for name, value in values.items():
         editor = form.rows[name].editor
         if isinstance(editor, QComboBox):
@@ -94,7 +94,7 @@ def run_from_form(qtbot, page: JobsPage, workspace: Workspace, kind: str, values
     def started() -> list[JobRow]:
         return [job for job in workspace.jobs() if job.job_id not in before]
 
-    qtbot.waitUntil(lambda: bool(started()), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(started()))
     qtbot.waitUntil(lambda: started()[0].state not in ("queued", "running"), timeout=300_000)
     (job,) = started()
     log = "\n".join(workspace.job_log(job_id=job.job_id).lines)

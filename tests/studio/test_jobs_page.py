@@ -55,7 +55,7 @@ def shown(qtbot, workspace: Workspace, folder: Path) -> Iterator[JobsPage]:
     with served_window(workspace, folder, "jobs") as window:
         found = window.page
         assert isinstance(found, JobsPage)
-        qtbot.waitUntil(lambda: found.session.is_known, timeout=60_000)
+        qtbot.waitUntil(lambda: found.session.is_known)
         yield found
 
 
@@ -85,7 +85,7 @@ def field(page: JobsPage, name: str) -> QWidget:
 def test_the_job_that_made_the_project_is_listed_with_its_log(qtbot, page: JobsPage) -> None:
     assert [(job.kind, job.state) for job in page.session.jobs] == [("curate", "done")]
     assert page.layout_of.job.title.text() == "Curate"
-    qtbot.waitUntil(lambda: bool(page.session.tail.lines), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(page.session.tail.lines))
     log = page.layout_of.job.log
     assert log.lines.toPlainText().splitlines() == page.session.tail.lines
     press(page, "f")
@@ -110,7 +110,7 @@ def test_the_job_that_made_the_project_is_listed_with_its_log(qtbot, page: JobsP
         assert page.session.view == view
     for view in ("quarantine", "training"):
         page.look_at(view)
-        qtbot.waitUntil(lambda view=view: page.layout_of.rests[view].head.text().startswith("No"), timeout=10_000)
+        qtbot.waitUntil(lambda view=view: page.layout_of.rests[view].head.text().startswith("No"))
     press(page, Qt.Key.Key_F5)
     assert page.actions_.qt["refresh"].isEnabled()
 
@@ -118,8 +118,8 @@ def test_the_job_that_made_the_project_is_listed_with_its_log(qtbot, page: JobsP
 def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, page: JobsPage) -> None:
     press(page, "n")
     form = page.layout_of.start.form
-    qtbot.waitUntil(lambda: "engine" in form.rows and page.starter.form is not None, timeout=10_000)
-    qtbot.waitUntil(lambda: page.layout_of.beside.currentIndex() == FORM and form.isVisible(), timeout=30_000)
+    qtbot.waitUntil(lambda: "engine" in form.rows and page.starter.form is not None)
+    qtbot.waitUntil(lambda: page.layout_of.beside.currentIndex() == FORM and form.isVisible())
     engine, workers = field(page, "engine"), field(page, "workers")
     assert isinstance(engine, QComboBox)
     assert isinstance(workers, QLineEdit)
@@ -136,19 +136,17 @@ def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, p
     assert page.starter.form.settings() == {"engine": "inline"}
     assert form.rows["engine"].title.text().startswith("●"), "what is changed is marked"
     press(page, Qt.Key.Key_Return, CTRL)
-    qtbot.waitUntil(lambda: len(page.session.jobs) == 2, timeout=60_000)
-    qtbot.waitUntil(lambda: page.session.job is not None and page.session.job.state == "done", timeout=60_000)
+    qtbot.waitUntil(lambda: len(page.session.jobs) == 2)
+    qtbot.waitUntil(lambda: page.session.job is not None and page.session.job.state == "done")
     newest = page.session.jobs[0]
     assert (newest.kind, newest.actor, newest.asked) == ("curate", "ann", {"engine": "inline"})
     assert page.layout_of.beside.currentIndex() == JOB
     press(page, "r")
-    qtbot.waitUntil(lambda: len(page.session.jobs) == 3, timeout=60_000)
+    qtbot.waitUntil(lambda: len(page.session.jobs) == 3)
     assert page.session.jobs[0].asked == {"engine": "inline"}, "again as it was"
-    qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not page.session.is_busy)
     press(page, "e")
-    qtbot.waitUntil(
-        lambda: page.starter.form is not None and page.starter.form.values == {"engine": "inline"}, timeout=10_000
-    )
+    qtbot.waitUntil(lambda: page.starter.form is not None and page.starter.form.values == {"engine": "inline"})
     press(page, Qt.Key.Key_Backspace, CTRL)
     assert page.starter.form is not None
     assert page.starter.form.values == {}
@@ -162,7 +160,7 @@ def test_a_job_is_started_from_its_form_by_keys_and_followed_to_its_end(qtbot, p
 def test_what_must_be_given_is_asked_for_where_it_is_missing(qtbot, page: JobsPage) -> None:
     page.offer("evaluate")
     form = page.layout_of.start.form
-    qtbot.waitUntil(lambda: "cases" in form.rows, timeout=10_000)
+    qtbot.waitUntil(lambda: "cases" in form.rows)
     press(page, Qt.Key.Key_Return, CTRL)
     missing = [name for name, row in form.rows.items() if "must be given" in row.trouble.text()]
     assert missing == ["cases", "videos", "system"]
@@ -171,22 +169,20 @@ def test_what_must_be_given_is_asked_for_where_it_is_missing(qtbot, page: JobsPa
     for name in ("videos", "system"):
         form.rows[name].take("x")
     press(page, Qt.Key.Key_Return, CTRL)
-    qtbot.waitUntil(lambda: "/no/such/cases.json" in form.rows["cases"].trouble.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "/no/such/cases.json" in form.rows["cases"].trouble.text())
     assert "/no/such" not in page.layout_of.start.trouble.text(), "the field says it"
     assert len(page.session.jobs) == 1
 
 
 def test_a_path_that_is_not_there_is_told_beside_its_field_before_anything_starts(qtbot, page: JobsPage) -> None:
     press(page, "n")
-    qtbot.waitUntil(lambda: "paths" in page.layout_of.start.form.rows, timeout=10_000)
+    qtbot.waitUntil(lambda: "paths" in page.layout_of.start.form.rows)
     press(page, "/videos/gone.mp4")
     press(page, Qt.Key.Key_Return)
     press(page, "nor-this")
     press(page, Qt.Key.Key_Return, CTRL)
     row = page.layout_of.start.form.rows["paths"]
-    qtbot.waitUntil(
-        lambda: row.trouble.text() == "✕ There is neither a file nor a folder /videos/gone.mp4.", timeout=10_000
-    )
+    qtbot.waitUntil(lambda: row.trouble.text() == "✕ There is neither a file nor a folder /videos/gone.mp4.")
     assert row.editor.hasFocus()
     assert page.layout_of.start.trouble.text() == "1 field has to be put right first"
     assert [(job.kind, job.state) for job in page.session.jobs] == [("curate", "done")]
@@ -195,13 +191,13 @@ def test_a_path_that_is_not_there_is_told_beside_its_field_before_anything_start
 def test_pairs_are_exported_to_a_folder(qtbot, page: JobsPage, tmp_path: Path) -> None:
     page.offer("export")
     form = page.layout_of.start.form
-    qtbot.waitUntil(lambda: "out" in form.rows, timeout=10_000)
+    qtbot.waitUntil(lambda: "out" in form.rows)
     form.rows["format"].take("manifest")
     field(page, "out").setFocus()
     press(page, Qt.Key.Key_A, CTRL)
     press(page, str(tmp_path / "out"))
     press(page, Qt.Key.Key_Return, CTRL)
-    qtbot.waitUntil(lambda: [(j.kind, j.state) for j in page.session.jobs[:1]] == [("export", "done")], timeout=60_000)
+    qtbot.waitUntil(lambda: [(j.kind, j.state) for j in page.session.jobs[:1]] == [("export", "done")])
     assert any((tmp_path / "out").iterdir())
     assert page.session.jobs[0].out == str(tmp_path / "out")
 
@@ -209,10 +205,10 @@ def test_pairs_are_exported_to_a_folder(qtbot, page: JobsPage, tmp_path: Path) -
 def test_items_through_the_stages_are_looked_at_by_arrows(qtbot, page: JobsPage, workspace: Workspace) -> None:
     press(page, "2")
     flow = page.layout_of.flow
-    qtbot.waitUntil(lambda: bool(flow.stages), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(flow.stages))
     assert flow.stages == workspace.stage_flow()
     assert [stage.stage for stage in flow.stages] == ["probe_source", "plant_pairs"]
-    qtbot.waitUntil(flow.hasFocus, timeout=30_000)
+    qtbot.waitUntil(flow.hasFocus)
     before = flow.accessibleDescription()
     assert "takes 1 source, passes 1" in before
     press(page, Qt.Key.Key_Down)
@@ -234,55 +230,55 @@ def test_what_failed_is_found_read_and_tried_again(qtbot, workspace: Workspace, 
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42" if name == "torn.mp4" else b"")
     workspace.ingest(paths=(str(tmp_path / "torn.mp4"), str(tmp_path / "empty.mp4")), licence="CC0-1.0")
     job = workspace.curate(engine="inline")
-    qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done", timeout=60_000)
+    qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done")
     told = workspace.quarantine().rows
     with shown(qtbot, workspace, tmp_path) as page:
         panel = page.layout_of.quarantine
         press(page, "2")
-        qtbot.waitUntil(lambda: bool(page.layout_of.flow.stages), timeout=60_000)
-        qtbot.waitUntil(page.layout_of.flow.hasFocus, timeout=30_000)
+        qtbot.waitUntil(lambda: bool(page.layout_of.flow.stages))
+        qtbot.waitUntil(page.layout_of.flow.hasFocus)
         press(page, Qt.Key.Key_Return)
-        qtbot.waitUntil(lambda: page.session.view == "quarantine" and page.held.is_known, timeout=10_000)
+        qtbot.waitUntil(lambda: page.session.view == "quarantine" and page.held.is_known)
         assert (page.held.stage, panel.stages.currentData()) == ("probe_source", "probe_source")
         assert [row.work_key for row in page.held.rows] == [row.work_key for row in told]
         assert panel.message.toPlainText() == told[0].message, "the whole of it"
-        qtbot.waitUntil(panel.table.hasFocus, timeout=30_000)
+        qtbot.waitUntil(panel.table.hasFocus)
         press(page, Qt.Key.Key_Down)
         assert panel.title.text() == told[1].name
         press(page, "/")
         press(page, "no such word")
-        qtbot.waitUntil(lambda: page.held.is_known and page.held.total == 0, timeout=10_000)
+        qtbot.waitUntil(lambda: page.held.is_known and page.held.total == 0)
         panel.search.clear()
-        qtbot.waitUntil(lambda: len(page.held.rows) == len(told), timeout=10_000)
+        qtbot.waitUntil(lambda: len(page.held.rows) == len(told))
         panel.table.setFocus()
         panel.table.go(1)
         (tmp_path / "cut.mp4").write_bytes(b"\0\0\0\x20ftypisom")
         workspace.ingest(paths=(str(tmp_path / "cut.mp4"),), licence="CC0-1.0")
         job = workspace.curate(engine="inline")
-        qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done", timeout=60_000)
+        qtbot.waitUntil(lambda: workspace.progress(job_id=job.job_id).state == "done")
         page.feed.hurry("quarantine")
-        qtbot.waitUntil(lambda: page.held.total == 3, timeout=60_000)
+        qtbot.waitUntil(lambda: page.held.total == 3)
         assert panel.title.text() == told[1].name, "who reads one goes on reading it"
         told = workspace.quarantine().rows
         panel.table.go(0)
         press(page, "r")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 4, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 4)
         assert page.session.view == "list", "the job that tries again is looked at"
-        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
+        qtbot.waitUntil(lambda: not page.session.is_busy)
         tried = {row.work_key: row.attempts for row in workspace.quarantine().rows}
         assert sorted(tried.values()) == [1, 1, 2]
         assert tried[told[0].work_key] == 2
         press(page, "3")
-        qtbot.waitUntil(lambda: len(page.held.rows) == 3, timeout=10_000)
+        qtbot.waitUntil(lambda: len(page.held.rows) == 3)
         press(page, Qt.Key.Key_A, CTRL)
         assert page.held.all_chosen
         press(page, "r")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 5, timeout=60_000)
-        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 5)
+        qtbot.waitUntil(lambda: not page.session.is_busy)
         press(page, "3")
         press(page, "R", SHIFT)
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 6, timeout=60_000)
-        qtbot.waitUntil(lambda: not page.session.is_busy, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 6)
+        qtbot.waitUntil(lambda: not page.session.is_busy)
         assert sorted(row.attempts for row in workspace.quarantine().rows) == [3, 3, 4]
 
 
@@ -293,13 +289,13 @@ def test_a_running_job_is_cancelled_and_nothing_is_asked_once_the_page_is_left(q
         write_video(tmp_path / "other.mp4", np.full((30, 48, 64, 3), 90, np.uint8), fps=25)
         workspace.ingest(paths=(str(tmp_path / "other.mp4"),), licence="CC0-1.0")
         workspace.curate(engine="inline")
-        qtbot.waitUntil(lambda: len(page.session.jobs) == 2, timeout=60_000)
+        qtbot.waitUntil(lambda: len(page.session.jobs) == 2)
         press(page, Qt.Key.Key_Home)
         assert page.session.can_cancel
         press(page, "C", SHIFT)
-        qtbot.waitUntil(lambda: "stops" in page.layout_of.status.text(), timeout=10_000)
+        qtbot.waitUntil(lambda: "stops" in page.layout_of.status.text())
         go_on.set()
-        qtbot.waitUntil(lambda: page.session.jobs[0].state == "cancelled", timeout=60_000)
+        qtbot.waitUntil(lambda: page.session.jobs[0].state == "cancelled")
         window = page.window()
         assert isinstance(window, Window)
         window.open_page("embeddings")
@@ -315,9 +311,9 @@ def test_a_service_that_is_away_is_told_by_a_chip_and_comes_back(qtbot, workspac
         assert not page.layout_of.trouble.isVisible()
         with away(page.link):
             page.feed.hurry()
-            qtbot.waitUntil(page.layout_of.trouble.isVisible, timeout=10_000)
+            qtbot.waitUntil(page.layout_of.trouble.isVisible)
             assert page.session.jobs == jobs, "what was known stays on the screen"
             assert QApplication.activeModalWidget() is None
             assert page.layout_of.jobs.isVisible()
         page.feed.hurry()
-        qtbot.waitUntil(lambda: not page.layout_of.trouble.isVisible(), timeout=10_000)
+        qtbot.waitUntil(lambda: not page.layout_of.trouble.isVisible())

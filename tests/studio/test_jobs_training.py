@@ -61,9 +61,9 @@ def page(qtbot, workspace: Workspace, tmp_path: Path) -> Iterator[JobsPage]:
     with served_window(workspace, tmp_path, "jobs") as window:
         found = window.page
         assert isinstance(found, JobsPage)
-        qtbot.waitUntil(lambda: found.session.is_known, timeout=60_000)
+        qtbot.waitUntil(lambda: found.session.is_known)
         found.run("jobs_training")
-        qtbot.waitUntil(lambda: found.training.curves is not None and bool(found.training.pairs()), timeout=60_000)
+        qtbot.waitUntil(lambda: found.training.curves is not None and bool(found.training.pairs()))
         yield found
 
 
@@ -109,9 +109,9 @@ def test_two_validations_stand_beside_each_other_in_step(qtbot, page: JobsPage) 
     panel, training = page.layout_of.training, page.training
     assert training.sides == (20, 60)
     wanted = 2 * len(training.pairs())
-    qtbot.waitUntil(lambda: len(panel.deck.sides) == wanted, timeout=60_000)
+    qtbot.waitUntil(lambda: len(panel.deck.sides) == wanted)
     press(page, ".")
-    qtbot.waitUntil(lambda: {pane.shown_index for pane in panel.panes.values()} == {1}, timeout=10_000)
+    qtbot.waitUntil(lambda: {pane.shown_index for pane in panel.panes.values()} == {1})
     left = {int(pane.image.pixelColor(30, 20).red()) for (side, _), pane in panel.panes.items() if side == 0}
     right = {int(pane.image.pixelColor(30, 20).red()) for (side, _), pane in panel.panes.items() if side == 1}
     assert max(left) < 30 < 50 < min(right), "steps 20 and 60 were painted that grey"
@@ -132,8 +132,8 @@ def test_two_validations_stand_beside_each_other_in_step(qtbot, page: JobsPage) 
 
 def test_both_sides_play_stop_and_zoom_together(qtbot, page: JobsPage) -> None:
     panel = page.layout_of.training
-    qtbot.waitUntil(lambda: len(panel.deck.sides) == len(panel.panes) > 1, timeout=60_000)
-    qtbot.waitUntil(lambda: {pane.shown_index for pane in panel.panes.values()} == {0}, timeout=10_000)
+    qtbot.waitUntil(lambda: len(panel.deck.sides) == len(panel.panes) > 1)
+    qtbot.waitUntil(lambda: {pane.shown_index for pane in panel.panes.values()} == {0})
     clock = panel.deck.clock
     press(page, Qt.Key.Key_Space)
     assert clock.playing
@@ -154,15 +154,15 @@ def test_both_sides_play_stop_and_zoom_together(qtbot, page: JobsPage) -> None:
 
 
 def test_two_checkpoints_are_sent_to_compare_as_a_blind_study(qtbot, page: JobsPage, workspace: Workspace) -> None:
-    qtbot.waitUntil(lambda: page.training.comparable == (20, 60), timeout=60_000)
+    qtbot.waitUntil(lambda: page.training.comparable == (20, 60))
     press(page, "v")
-    qtbot.waitUntil(lambda: bool(workspace.studies()), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(workspace.studies()))
     (study,) = workspace.studies()
     assert set(study.systems) == {"step 20", "step 60"}
     window = page.window()
     assert isinstance(window, Window)
-    qtbot.waitUntil(lambda: window.page is window.pages.get("compare"), timeout=10_000)
+    qtbot.waitUntil(lambda: window.page is window.pages.get("compare"))
     assert study.name in page.layout_of.status.text()
     compare = window.page
     assert isinstance(compare, ComparePage)
-    qtbot.waitUntil(lambda: compare._design is not None and compare._design.name == study.name, timeout=10_000)
+    qtbot.waitUntil(lambda: compare._design is not None and compare._design.name == study.name)

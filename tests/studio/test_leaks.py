@@ -97,7 +97,7 @@ def test_a_closed_window_leaves_no_timer_and_no_thread(qtbot, workspace: Workspa
         forgotten.stop()
     swept()
     assert {one.objectName() or repr(one.parent()) for one in running_timers() - timers} == set()
-    qtbot.waitUntil(lambda: not set(threading.enumerate()) - threads, timeout=20_000)
+    qtbot.waitUntil(lambda: not set(threading.enumerate()) - threads)
 
 
 def reached_by_tab(page: Page) -> list[QWidget]:
@@ -166,7 +166,7 @@ def test_a_long_text_shows_the_focus_and_one_without_a_line_does_not(qtbot) -> N
         holder.setFocus()
         before = picture_of(one)
         one.setFocus(Qt.FocusReason.TabFocusReason)
-        qtbot.waitUntil(one.hasFocus, timeout=30_000)
+        qtbot.waitUntil(one.hasFocus)
         told.append(picture_of(one) != before)
     assert told == [True, False]
 

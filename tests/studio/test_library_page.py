@@ -88,8 +88,7 @@ def wait_total(qtbot, page: LibraryPage, kind: str, total: int) -> None:
     """Until so many items of a kind are listed, and the columns of the kind are known."""
     session = page.session
     qtbot.waitUntil(
-        lambda: (session.look.kind, session.is_known, session.total) == (kind, True, total) and kind in page.kinds,
-        timeout=20_000,
+        lambda: (session.look.kind, session.is_known, session.total) == (kind, True, total) and kind in page.kinds
     )
 
 
@@ -114,7 +113,7 @@ def popup(qtbot, kind: type[QWidget]) -> QWidget:
     def found() -> list[QWidget]:
         return [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, kind) and widget.isVisible()]
 
-    qtbot.waitUntil(lambda: bool(found()), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(found()))
     return found()[0]
 
 
@@ -132,8 +131,8 @@ def test_kinds_stand_in_one_line_of_a_small_window_with_two_filters(qtbot, page:
     filters = (Filter(column="similarity", low=0.1), Filter(column="state", values=("kept",)))
     page.look_at(Look(kind="pair", filters=filters))
     page.window().resize(1280, 800)
-    qtbot.waitUntil(lambda: page.window().width() == 1280 and len(page.layout_of.filters.chips) == 2, timeout=30_000)
-    qtbot.waitUntil(lambda: len({tab.y() for tab in page.layout_of.tabs.values()}) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: page.window().width() == 1280 and len(page.layout_of.filters.chips) == 2)
+    qtbot.waitUntil(lambda: len({tab.y() for tab in page.layout_of.tabs.values()}) == 1)
 
 
 def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: LibraryPage) -> None:
@@ -141,7 +140,7 @@ def test_digits_choose_the_kind_and_counts_stand_on_the_tabs(qtbot, page: Librar
         press(page, key)
         wait_total(qtbot, page, kind, total)
         assert page.layout_of.tabs[kind].isChecked()
-    qtbot.waitUntil(lambda: "2" in page.layout_of.tabs["pair"].text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "2" in page.layout_of.tabs["pair"].text())
     press(page, "4")
     wait_total(qtbot, page, "anchor", 0)
     assert page.layout_of.lists.currentWidget() is page.layout_of.rest
@@ -155,7 +154,7 @@ def test_a_search_is_typed_and_taken_back(qtbot, page: LibraryPage) -> None:
     press(page, Qt.Key.Key_Return)
     wait_total(qtbot, page, "clip", 1)
     assert shown(page, "caption") == ["A red mug, take 1."]
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is page.list, timeout=30_000)
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is page.list)
     press(page, "/")
     press(page, "x")
     press(page, Qt.Key.Key_Return)
@@ -175,7 +174,7 @@ def test_an_expression_is_searched_for_and_a_wrong_one_is_told(qtbot, page: Libr
     page.layout_of.search.clear()
     press(page, "= similarty > 1")
     press(page, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "did you mean similarity" in page.layout_of.rest.words.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "did you mean similarity" in page.layout_of.rest.words.text())
 
 
 def test_a_range_is_filtered_by_keys(qtbot, page: LibraryPage) -> None:
@@ -209,9 +208,9 @@ def test_sorting_goes_by_keys_and_turns_round(qtbot, page: LibraryPage) -> None:
     show_all(qtbot, page)
     press(page, "s")
     choose_in_menu(qtbot, "similarity")
-    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.3, 0.6, 0.9], timeout=10_000)
+    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.3, 0.6, 0.9])
     press(page, Qt.Key.Key_S, SHIFT)
-    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.9, 0.6, 0.3], timeout=10_000)
+    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.9, 0.6, 0.3])
     assert page.layout_of.table.horizontalHeader().isSortIndicatorShown()
 
 
@@ -226,12 +225,12 @@ def test_a_saved_view_comes_back_after_a_restart(qtbot, service: Api, tmp_path: 
     press(page, Qt.Key.Key_Return)
     wait_total(qtbot, page, "pair", 2)
     press(page, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: isinstance(QApplication.focusWidget(), QLineEdit), timeout=30_000)
+    qtbot.waitUntil(lambda: isinstance(QApplication.focusWidget(), QLineEdit))
     field = QApplication.focusWidget()
     assert field is not None
     QTest.keyClicks(field, "unlike ones")
     QTest.keyClick(field, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "unlike ones" in page.views, timeout=30_000)
+    qtbot.waitUntil(lambda: "unlike ones" in page.views)
     first.close()
     second = opened_window(service, tmp_path)
     try:
@@ -259,13 +258,13 @@ def test_all_that_match_are_excluded_and_taken_in_again_by_keys(qtbot, page: Lib
     assert page.session.all_chosen
     assert "all 2 chosen" in page.layout_of.status.text()
     press(page, "d")
-    qtbot.waitUntil(lambda: workspace.status().counts["clips"] == 1, timeout=10_000)
-    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "state") == ["excluded", "excluded"], timeout=10_000)
+    qtbot.waitUntil(lambda: workspace.status().counts["clips"] == 1)
+    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "state") == ["excluded", "excluded"])
     event = workspace.journal_tail(limit=1)[0]
     assert (event["kind"], event["actor"], len(event["body"]["items"])) == ("items_excluded", "ann", 2)
     press(page, Qt.Key.Key_A, CTRL)
     press(page, "u")
-    qtbot.waitUntil(lambda: workspace.status().counts["clips"] == 3, timeout=10_000)
+    qtbot.waitUntil(lambda: workspace.status().counts["clips"] == 3)
 
 
 def test_an_excluded_item_leaves_the_list_and_one_key_brings_it_back(
@@ -273,7 +272,7 @@ def test_an_excluded_item_leaves_the_list_and_one_key_brings_it_back(
 ) -> None:
     press(page, "d")
     wait_total(qtbot, page, "clip", 2)
-    qtbot.waitUntil(lambda: "U takes it in again" in page.layout_of.status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "U takes it in again" in page.layout_of.status.text())
     press(page, "u")
     wait_total(qtbot, page, "clip", 3)
     assert workspace.status().counts["clips"] == 3
@@ -283,12 +282,12 @@ def test_rows_chosen_by_arrows_go_first_in_the_queue(qtbot, page: LibraryPage, w
     show_all(qtbot, page)
     press(page, "s")
     choose_in_menu(qtbot, "similarity")
-    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.3, 0.6, 0.9], timeout=10_000)
+    qtbot.waitUntil(lambda: page.session.is_known and shown(page, "similarity") == [0.3, 0.6, 0.9])
     page.list.set_current(1)
     wanted = page.session.row(1)
     assert wanted is not None
     press(page, "v")
-    qtbot.waitUntil(lambda: "first in the queue" in page.layout_of.status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "first in the queue" in page.layout_of.status.text())
     (trial,) = workspace.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=1)
     assert trial.item_id == wanted[0]
 
@@ -301,7 +300,7 @@ def test_what_has_no_pairs_is_told_in_the_banner(qtbot, page: LibraryPage, windo
     wait_total(qtbot, page, "pair", 1)
     press(page, Qt.Key.Key_A, CTRL)
     press(page, "v")
-    qtbot.waitUntil(lambda: "no pairs across clips" in window.banner_words.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "no pairs across clips" in window.banner_words.text())
 
 
 def test_chosen_items_are_exported_from_the_keyboard(qtbot, page: LibraryPage, tmp_path: Path) -> None:
@@ -309,20 +308,20 @@ def test_chosen_items_are_exported_from_the_keyboard(qtbot, page: LibraryPage, t
     press(page, Qt.Key.Key_E, CTRL)
     dialog = page.findChild(ExportDialog)
     assert dialog is not None
-    qtbot.waitUntil(lambda: dialog.format.count() >= 2, timeout=10_000)
+    qtbot.waitUntil(lambda: dialog.format.count() >= 2)
     dialog.format.setCurrentText("manifest")
     dialog.out.setText(str(tmp_path / "out"))
-    qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
+    qtbot.waitUntil(dialog.go.isEnabled)
     assert dialog.forecast.text().startswith("2 pairs from 1 video")
     assert dialog.purpose.accessibleName() == "For" and dialog.purpose.currentText() == "Training"
     dialog.purpose.setFocus()
     QTest.keyClick(dialog.purpose, Qt.Key.Key_Down)
     assert not dialog.go.isEnabled(), "what may go for this purpose is not known yet"
-    qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
+    qtbot.waitUntil(dialog.go.isEnabled)
     QTest.keyClick(dialog.out, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: (tmp_path / "out" / "MANIFEST.sha256").exists(), timeout=20_000)
+    qtbot.waitUntil(lambda: (tmp_path / "out" / "MANIFEST.sha256").exists())
     assert json.loads((tmp_path / "out" / "about.json").read_text())["about"]["purpose"] == "evaluation"
-    qtbot.waitUntil(lambda: "2 pairs exported" in page.layout_of.status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "2 pairs exported" in page.layout_of.status.text())
 
 
 def test_an_export_that_is_refused_stays_open_and_says_why(qtbot, page: LibraryPage, tmp_path: Path) -> None:
@@ -332,23 +331,23 @@ def test_an_export_that_is_refused_stays_open_and_says_why(qtbot, page: LibraryP
     press(page, Qt.Key.Key_E, CTRL)
     dialog = page.findChild(ExportDialog)
     assert dialog is not None
-    qtbot.waitUntil(lambda: dialog.format.count() >= 2, timeout=10_000)
+    qtbot.waitUntil(lambda: dialog.format.count() >= 2)
     dialog.out.setText(str(tmp_path / "full"))
     dialog.split.setText("train=3")
-    qtbot.waitUntil(lambda: "add up" in dialog.trouble.text() or "share" in dialog.trouble.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "add up" in dialog.trouble.text() or "share" in dialog.trouble.text())
     assert not dialog.go.isEnabled()
     dialog.split.clear()
-    qtbot.waitUntil(dialog.go.isEnabled, timeout=10_000)
+    qtbot.waitUntil(dialog.go.isEnabled)
     dialog.split.setText("train=.5,test=.5")
     assert not dialog.go.isEnabled(), "what this split comes to is not known yet"
     dialog.split.clear()
     dialog.out.setText(" ")
-    qtbot.waitUntil(lambda: "2 pairs" in dialog.forecast.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "2 pairs" in dialog.forecast.text())
     assert not dialog.go.isEnabled(), "no folder is named"
     dialog.out.setText(str(tmp_path / "full"))
     assert dialog.go.isEnabled()
     QTest.keyClick(dialog.out, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: dialog.trouble.isVisible() and dialog.go.isEnabled(), timeout=20_000)
+    qtbot.waitUntil(lambda: dialog.trouble.isVisible() and dialog.go.isEnabled())
     assert (tmp_path / "full" / "mine.txt").read_text() == "keep"
     dialog.reject()
 
@@ -363,19 +362,19 @@ def test_the_item_beside_the_list_follows_the_arrows_and_its_clip_steps(qtbot, p
         assert row is not None
         wanted = page.session.row(row)
         assert wanted is not None
-        qtbot.waitUntil(lambda w=wanted: detail.detail is not None and detail.detail.item_id == w[0], timeout=10_000)
+        qtbot.waitUntil(lambda w=wanted: detail.detail is not None and detail.detail.item_id == w[0])
         seen.add(wanted[0])
         press(page, Qt.Key.Key_Down)
     assert len(seen) == 3
-    qtbot.waitUntil(lambda: detail.pane.shown_index == 5, timeout=20_000)  # the frame on which it was cut out
+    qtbot.waitUntil(lambda: detail.pane.shown_index == 5)  # the frame on which it was cut out
     marks = detail.pane.marks_now()[1]
     assert [mark.label for mark in marks] == ["a red mug"]
     assert detail.title.text() == "a red mug"
     press(page, ".")
-    qtbot.waitUntil(lambda: detail.pane.shown_index == 6, timeout=10_000)
+    qtbot.waitUntil(lambda: detail.pane.shown_index == 6)
     assert detail.pane.marks_now()[1] == []
     press(page, ",")
-    qtbot.waitUntil(lambda: detail.pane.shown_index == 5, timeout=10_000)
+    qtbot.waitUntil(lambda: detail.pane.shown_index == 5)
     press(page, Qt.Key.Key_M, SHIFT)
     assert not detail.pane.layers["masks"]
     assert not detail.layers["masks"].isChecked()
@@ -399,7 +398,7 @@ def test_pictures_arrive_for_rows_in_sight(qtbot, page: LibraryPage) -> None:
     ids = [page.session.row(n) for n in range(3)]
     for row in ids:
         assert row is not None
-        qtbot.waitUntil(lambda row=row: page.thumbnails.get("clip", row[0]) is not None, timeout=30_000)
+        qtbot.waitUntil(lambda row=row: page.thumbnails.get("clip", row[0]) is not None)
 
 
 def test_the_library_says_when_the_service_is_away_and_comes_back(
@@ -423,7 +422,7 @@ def test_the_library_says_when_the_service_is_away_and_comes_back(
     try:
         page = window.page
         assert isinstance(page, LibraryPage)
-        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.rest.words.text(), timeout=10_000)
+        qtbot.waitUntil(lambda: "cannot be reached" in page.layout_of.rest.words.text())
         assert not window.banner.isVisible()
         away.away = False
         wait_total(qtbot, page, "clip", 3)  # by itself
@@ -442,7 +441,7 @@ def test_what_is_curated_meanwhile_appears_by_itself(
     workspace.ingest(paths=(str(tmp_path / "other.mp4"),))
     curated(cast(Api, workspace))
     wait_total(qtbot, page, "clip", 6)
-    qtbot.waitUntil(lambda: page.list.current() == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: page.list.current() == 2)
 
 
 def test_every_action_of_the_library_can_be_pressed(qtbot, page: LibraryPage) -> None:
@@ -461,14 +460,14 @@ def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: Libr
     wait_total(qtbot, page, "pair", 2)
     press(page, Qt.Key.Key_Delete, SHIFT)
     window = cast(Window, page.window())
-    qtbot.waitUntil(lambda: "no footage of their own" in window.banner_words.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "no footage of their own" in window.banner_words.text())
     press(page, "3")
     wait_total(qtbot, page, "subject", 3)
     (workspace.layout.root / "exports" / "mine").mkdir(parents=True)
     press(page, Qt.Key.Key_Delete, SHIFT)
     sheet = popup(qtbot, EraseDialog)
     assert isinstance(sheet, EraseDialog)
-    qtbot.waitUntil(lambda: sheet.found is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: sheet.found is not None)
     told = ("1 clip, 1 subject, 2 pairs", "mug.mp4", "2 subjects of other clips", "1 older copy may hold it: export 20")
 
     lines = sheet.forecast
@@ -476,17 +475,15 @@ def test_chosen_footage_is_erased_after_a_sheet_that_counts_it(qtbot, page: Libr
     def said() -> str:
         return "\n".join(one.text() for one in lines.findChildren(QLabel) if one.isVisible())
 
-    qtbot.waitUntil(
-        lambda: all(words in said() for words in told), timeout=30_000
-    )  # lines are shown a moment after they are known
+    qtbot.waitUntil(lambda: all(words in said() for words in told))  # lines are shown a moment after they are known
     assert sheet.backups.isHidden()
     QTest.keyClick(sheet, Qt.Key.Key_Return)  # nothing grave by Return
-    qtbot.waitUntil(lambda: not sheet.isVisible(), timeout=30_000)
+    qtbot.waitUntil(lambda: not sheet.isVisible())
     assert workspace.status().counts["subjects"] == 3
     press(page, Qt.Key.Key_Delete, SHIFT)
     sheet = popup(qtbot, EraseDialog)
     assert isinstance(sheet, EraseDialog)
-    qtbot.waitUntil(sheet.go.isEnabled, timeout=30_000)
+    qtbot.waitUntil(sheet.go.isEnabled)
     sheet.go.setFocus()
     QTest.keyClick(sheet.go, Qt.Key.Key_Space)
     wait_total(qtbot, page, "subject", 2)

@@ -53,7 +53,7 @@ def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample:
         library.list.set_current(number)
         pane = library.layout_of.detail.pane
         wanted = mark.frame - view.start_frame
-        qtbot.waitUntil(lambda: pane.shown_index == wanted and not pane.image.isNull(), timeout=60_000)
+        qtbot.waitUntil(lambda: pane.shown_index == wanted and not pane.image.isNull())
         with_mask = pane.grab().toImage()
         pane.set_layer("masks", False)
         without = pane.grab().toImage()

@@ -81,11 +81,11 @@ def test_words_of_any_length_leave_every_control_where_it_is(qtbot, tmp_path: Pa
         window.show()
         page = window.page
         assert isinstance(page, VerifyPage)
-        qtbot.waitUntil(lambda page=page: page.session.phase is Phase.JUDGING, timeout=15_000)
+        qtbot.waitUntil(lambda page=page: page.session.phase is Phase.JUDGING)
         settle(qtbot, window)
         # A phrase as long as one may be, in the head of the page
         page.about.setText(said[:500])
-        qtbot.waitUntil(lambda page=page: settled(page), timeout=30_000)
+        qtbot.waitUntil(lambda page=page: settled(page))
         picture = tmp_path / f"{spoken}_{name}.png"
         assert window.grab().save(str(picture))
         assert picture.stat().st_size > 10_000
@@ -111,7 +111,7 @@ def test_what_one_agrees_to_scrolls_and_its_buttons_stay_in_sight(qtbot) -> None
     gate.show()
     for words in LONG.values():
         gate.ask_consent("taste", words)
-        qtbot.waitUntil(lambda: gate.buttons["agree"].isVisible(), timeout=30_000)
+        qtbot.waitUntil(lambda: gate.buttons["agree"].isVisible())
         gate.layout().activate()  # type: ignore[union-attr]
         assert gate.size().width() == 1000
         for button in gate.buttons.values():
@@ -169,7 +169,7 @@ def test_letters_keep_away_from_the_bar_that_scrolls_them(qtbot, name: str) -> N
     words.resize(200, 20)
     words.setText(LONG[name])
     words.show()
-    qtbot.waitUntil(words.isVisible, timeout=30_000)
+    qtbot.waitUntil(words.isVisible)
     assert is_clear_of_its_bar(words)
     words.resize(140, words.height())
     assert is_clear_of_its_bar(words)

@@ -123,24 +123,20 @@ def test_odd_clips_and_words_are_verified(qtbot, tmp_path: Path) -> None:
             window.resize(1280, 800)
             seen: set[int] = set()
             for judged in range(len(ODD)):
-                qtbot.waitUntil(
-                    lambda n=judged: page.session.phase is Phase.JUDGING and page.session.judged == n, timeout=60_000
-                )
-                qtbot.waitUntil(lambda: len(page.deck.sides) == 2, timeout=60_000)
+                qtbot.waitUntil(lambda n=judged: page.session.phase is Phase.JUDGING and page.session.judged == n)
+                qtbot.waitUntil(lambda: len(page.deck.sides) == 2)
                 num_frames = page.deck.sides[0].reel.num_frames
                 seen.add(num_frames)
                 page.deck.seek(num_frames - 1)
                 last = num_frames - 1
-                qtbot.waitUntil(
-                    lambda last=last: all(side.pane.shown_index == last for side in page.deck.sides), timeout=60_000
-                )
+                qtbot.waitUntil(lambda last=last: all(side.pane.shown_index == last for side in page.deck.sides))
                 assert (window.width(), window.height()) == (1280, 800), "no word makes the window larger"
                 said = next(text for name, (_, text) in ODD.items() if FRAMES[name] == num_frames)
                 assert any(said in view.words.text() for view in page.form_view.views.values())
                 QTest.keyClicks(page, "2")
-            qtbot.waitUntil(lambda: page.session.judged == len(ODD), timeout=30_000)
+            qtbot.waitUntil(lambda: page.session.judged == len(ODD))
             assert seen == set(FRAMES.values())
-            qtbot.waitUntil(lambda: page.link.outbox.counts().sent == len(ODD), timeout=30_000)
+            qtbot.waitUntil(lambda: page.link.outbox.counts().sent == len(ODD))
 
 
 def test_odd_clips_and_words_are_compared(qtbot, tmp_path: Path) -> None:
@@ -174,13 +170,11 @@ def test_odd_clips_and_words_are_compared(qtbot, tmp_path: Path) -> None:
             assert isinstance(page, ComparePage)
             total = opened.studies()[0].trials
             for judged in range(total):
-                qtbot.waitUntil(
-                    lambda n=judged: page.session.phase is Phase.JUDGING and page.session.judged == n, timeout=60_000
-                )
+                qtbot.waitUntil(lambda n=judged: page.session.phase is Phase.JUDGING and page.session.judged == n)
                 qtbot.waitUntil(lambda: page.watched, timeout=120_000)
                 assert len(page.deck.sides) == 2, "both play"
                 assert (window.width(), window.height()) == (1280, 800), "no word makes the window larger"
                 assert all(button.isVisible() for button in page.form_view.buttons.values())
                 QTest.keyClick(page, Qt.Key.Key_Down)
-            qtbot.waitUntil(lambda: page.session.judged == total, timeout=60_000)
-            qtbot.waitUntil(lambda: opened.studies()[0].votes == total, timeout=30_000)
+            qtbot.waitUntil(lambda: page.session.judged == total)
+            qtbot.waitUntil(lambda: opened.studies()[0].votes == total)

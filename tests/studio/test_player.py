@@ -133,7 +133,7 @@ def two_sides(qtbot, tmp_path: Path) -> Iterator[tuple[Deck, Pane, Pane]]:
         pane.show()
     reels = [Reel(path=file.path, num_frames=file.num_frames, fps=file.fps) for file in files]
     deck.load(list(zip(panes, reels, strict=True)), play=False)
-    qtbot.waitUntil(lambda: panes[0].shown_index == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: panes[0].shown_index == 0)
     before = threading.active_count()
     yield deck, *panes
     deck.close()
@@ -151,10 +151,10 @@ def test_both_sides_show_the_same_frame_at_every_step_and_seek(qtbot, two_sides)
     deck, left, right = two_sides
     for target in (1, 2, 59, 30, 31, 12, 11, 0, 47):
         deck.seek(target)
-        qtbot.waitUntil(lambda target=target: deck.index == target and left.shown_index == target, timeout=10_000)
+        qtbot.waitUntil(lambda target=target: deck.index == target and left.shown_index == target)
         assert (seen(left), seen(right)) == (target, target)
     deck.step(-1)
-    qtbot.waitUntil(lambda: left.shown_index == 46, timeout=10_000)
+    qtbot.waitUntil(lambda: left.shown_index == 46)
     assert (seen(left), seen(right)) == (46, 46)
 
 
@@ -164,7 +164,7 @@ def test_both_sides_show_the_same_frame_while_playing(qtbot, two_sides) -> None:
     pairs: list[tuple[int, int]] = []
     deck.moved.connect(lambda _: pairs.append((read_barcode(left.frame), read_barcode(right.frame))))
     deck.toggle()
-    qtbot.waitUntil(lambda: deck.watched, timeout=20_000)
+    qtbot.waitUntil(lambda: deck.watched)
     deck.pause()
     assert len(pairs) > 20
     assert [a for a, _ in pairs] == [b for _, b in pairs]
@@ -192,7 +192,7 @@ def test_clips_of_different_rates_show_the_same_second(qtbot, tmp_path: Path) ->
     reels = [Reel(path=file.path, num_frames=file.num_frames, fps=file.fps) for file in (fast, slow)]
     deck.load(list(zip(panes, reels, strict=True)), play=False)
     deck.seek(30)
-    qtbot.waitUntil(lambda: panes[0].shown_index == 30, timeout=10_000)
+    qtbot.waitUntil(lambda: panes[0].shown_index == 30)
     assert panes[1].shown_index == 15
     deck.close()
 
@@ -206,7 +206,7 @@ def test_a_shorter_clip_rests_on_its_last_frame(qtbot, tmp_path: Path) -> None:
     reels = [Reel(path=file.path, num_frames=file.num_frames, fps=file.fps) for file in (short, long)]
     deck.load(list(zip(panes, reels, strict=True)), play=False)
     deck.seek(29)
-    qtbot.waitUntil(lambda: panes[1].shown_index == 29, timeout=10_000)
+    qtbot.waitUntil(lambda: panes[1].shown_index == 29)
     assert panes[0].shown_index == CHUNK
     deck.close()
 
@@ -216,7 +216,7 @@ def test_a_preview_with_fewer_frames_than_promised_says_so(qtbot, tmp_path: Path
     deck, pane = Deck(), Pane("A")
     qtbot.addWidget(pane)
     deck.load([(pane, Reel(path=file.path, num_frames=30, fps=24.0))], play=False)
-    qtbot.waitUntil(lambda: bool(deck.failures), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(deck.failures))
     (reason,) = deck.failures.values()
     assert "holds 20 frames, 30 were promised" in reason
     assert pane.sentence == reason

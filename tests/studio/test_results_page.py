@@ -49,7 +49,7 @@ def page(qtbot, project: Path, tmp_path: Path) -> Iterator[ResultsPage]:
     with served_window(opened, tmp_path, "results") as window:
         found = window.page
         assert isinstance(found, ResultsPage)
-        qtbot.waitUntil(lambda: found.board is not None and bool(found.studies), timeout=40_000)
+        qtbot.waitUntil(lambda: found.board is not None and bool(found.studies))
         yield found
     opened.close()
 
@@ -99,7 +99,7 @@ def test_every_view_shows_the_services_figures_by_its_digit(qtbot, page: Results
 def test_a_calibration_totals_the_leaderboard_and_is_named(qtbot, page: ResultsPage) -> None:
     box = page.layout_of.boxes["preset"]
     box.setCurrentIndex(box.findData("taste"))
-    qtbot.waitUntil(lambda: page.board is not None and "taste" in page.board.preset, timeout=20_000)
+    qtbot.waitUntil(lambda: page.board is not None and "taste" in page.board.preset)
     assert page.board is not None
     assert page.board.preset in page.layout_of.about.text()
 
@@ -130,7 +130,7 @@ def test_what_is_not_there_is_not_kept_and_a_drawn_sheet_is(qtbot, page: Results
     assert not list(folder.glob("frames.*")) + list(folder.glob("sheets.*"))
     page.layout_of.table.selectRow(0)
     press(page, Qt.Key.Key_G, CTRL)
-    qtbot.waitUntil(lambda: page.layout_of.picture_file is not None, timeout=40_000)
+    qtbot.waitUntil(lambda: page.layout_of.picture_file is not None)
     press(page, Qt.Key.Key_S, CTRL | SHIFT)
     drawn = page.layout_of.picture_file
     assert drawn is not None
@@ -226,10 +226,10 @@ def test_a_timeline_has_frames_across_and_values_up(qtbot, project: Path, tmp_pa
     with served_window(opened, tmp_path, "results") as window:
         page = window.page
         assert isinstance(page, ResultsPage)
-        qtbot.waitUntil(lambda: page.board is not None and bool(page.studies), timeout=40_000)
+        qtbot.waitUntil(lambda: page.board is not None and bool(page.studies))
         press(page, "6")
         chart = page.layout_of.chart
-        qtbot.waitUntil(lambda: bool(drawn(chart)), timeout=20_000)
+        qtbot.waitUntil(lambda: bool(drawn(chart)))
         assert drawn(chart) == [([0.0, 2.0, 4.0], [10.0, 30.0, 20.0])]
         assert (chart.getAxis("bottom").labelText, chart.getAxis("left").labelText) == ("Frame", "level")
     opened.close()
@@ -244,7 +244,7 @@ def test_chosen_cases_are_drawn_side_by_side(qtbot, page: ResultsPage, project: 
     press(page, "8")
     page.layout_of.table.selectRow(0)
     press(page, Qt.Key.Key_G, CTRL)
-    qtbot.waitUntil(lambda: "1 sheet" in page.layout_of.status.text(), timeout=40_000)
+    qtbot.waitUntil(lambda: "1 sheet" in page.layout_of.status.text())
     assert not page.layout_of.picture.pixmap().isNull()
 
 

@@ -83,7 +83,7 @@ def test_further_settings_are_folded_away_and_found_by_their_meaning(qtbot, form
     assert {"run.steps", "optimizer.learning_rate", "optimizer.betas"} <= set(form.rows)
     assert form.search.hasFocus()
     QTest.keyClicks(form.search, "updates")
-    qtbot.waitUntil(lambda: "optimizer.betas" not in form.rows, timeout=30_000)
+    qtbot.waitUntil(lambda: "optimizer.betas" not in form.rows)
     assert form.found.text() == "1 of 3"
     line(form, "run.steps").setText("20")
     assert "● 1" in form.more.text()
@@ -104,12 +104,12 @@ def test_a_form_that_comes_while_another_window_is_active_has_the_keyboard_after
     qtbot.addWidget(other)
     other.show()
     other.activateWindow()
-    qtbot.waitUntil(other.isActiveWindow, timeout=30_000)
+    qtbot.waitUntil(other.isActiveWindow)
     form.show_form(FormSession(form=FORM))
     form.focus_first()
     other.close()
     form.activateWindow()
-    qtbot.waitUntil(form.isActiveWindow, timeout=30_000)
+    qtbot.waitUntil(form.isActiveWindow)
     assert line(form, "data").hasFocus()
 
 
@@ -118,7 +118,7 @@ def test_a_hundred_settings_come_a_few_at_a_time(qtbot, form: SettingsForm) -> N
     form.show_form(FormSession(form=JobForm(kind="train", main=FORM.main, more=many)))
     form.more.click()
     assert len(form.rows) < 30, "the window is not held up"
-    qtbot.waitUntil(lambda: len(form.rows) == 106, timeout=30_000)
+    qtbot.waitUntil(lambda: len(form.rows) == 106)
     form.more.click()
     form.more.click()
     form.show_problems({"a.n99": "too much"})

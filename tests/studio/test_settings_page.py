@@ -34,7 +34,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 @pytest.fixture
 def window(qtbot, workspace: Workspace, tmp_path: Path) -> Iterator[Window]:
     with served_window(workspace, tmp_path, "settings") as shown:
-        qtbot.waitUntil(lambda: page_of(shown).session.sheet is not None, timeout=30_000)
+        qtbot.waitUntil(lambda: page_of(shown).session.sheet is not None)
         yield shown
     use_language("en")
     use_preferences(Preferences())
@@ -73,27 +73,27 @@ def test_a_setting_is_changed_tried_saved_and_taken_back(qtbot, window: Window, 
     type_into(window, field(page, "project", "workers"), "3")
     assert page.layout_of.chip.text() == "1 change not saved"
     assert page.layout_of.tabs["project"].text().startswith("●")
-    qtbot.waitUntil(lambda: "No work is touched" in page.layout_of.status.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "No work is touched" in page.layout_of.status.text())
     assert workspace.settings.workers == 0
     press(window, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: "1 setting saved" in page.layout_of.status.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "1 setting saved" in page.layout_of.status.text())
     assert read_settings(workspace.layout.settings).workers == 3
-    qtbot.waitUntil(lambda: "Set in" in page.layout_of.project.list.rows["workers"].state.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Set in" in page.layout_of.project.list.rows["workers"].state.text())
     press(window, Qt.Key.Key_R, CTRL, on=page.layout_of.project.list.rows["workers"].editor)
     assert page.session.resets == ("workers",)
     press(window, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: workspace.settings.workers == 0, timeout=20_000)
+    qtbot.waitUntil(lambda: workspace.settings.workers == 0)
 
 
 def test_a_wrong_value_is_said_beside_its_field_and_nothing_is_saved(qtbot, window: Window, workspace: Workspace) -> None:
     page = page_of(window)
     type_into(window, field(page, "project", "workers"), "-2")
     row = page.layout_of.project.list.rows["workers"]
-    qtbot.waitUntil(lambda: "give 0" in row.trouble.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "give 0" in row.trouble.text())
     assert not page.layout_of.save.isEnabled()
     assert page.layout_of.chip.property("tone") == "bad"
     press(window, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: "give 0" in page.layout_of.status.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "give 0" in page.layout_of.status.text())
     assert workspace.settings.workers == 0
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_saved_is_dropped_brought_back_and_remembered(qtbot, window:
     window.set_language("zh")
     again = page_of(window)
     assert again is not page
-    qtbot.waitUntil(lambda: again.session.sheet is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: again.session.sheet is not None)
     assert (again.session.section, again.session.draft) == ("stages", {"seed": "7"})
     assert again.layout_of.tabs["project"].text() == "● 项目"
 
@@ -121,7 +121,7 @@ def test_a_role_is_bound_and_its_weights_are_checked_before_anything_is_saved(
     page = page_of(window)
     press(window, Qt.Key.Key_2, CTRL)
     roles = page.layout_of.roles
-    qtbot.waitUntil(lambda: page.session.doctor is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.doctor is not None)
     QTest.keyClicks(roles.table, "Se")
     assert roles.head.text() == "Segmenter"
     box = roles.list.rows["roles.Segmenter"].editor
@@ -129,7 +129,7 @@ def test_a_role_is_bound_and_its_weights_are_checked_before_anything_is_saved(
         if page.session.value("roles.Segmenter") == "paper":
             break
         press(window, Qt.Key.Key_Down, on=box)
-    qtbot.waitUntil(lambda: "set models.Segmenter" in roles.next_step.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "set models.Segmenter" in roles.next_step.text())
     assert "missing" in roles.chip.text()
     assert "900 MB" in roles.facts["size"].text()
     assert roles.facts["asked_by"].text().startswith("segment subjects")
@@ -142,11 +142,11 @@ def test_a_role_is_bound_and_its_weights_are_checked_before_anything_is_saved(
     assert dialog.fileMode() is QFileDialog.FileMode.Directory
     dialog.fileSelected.emit(str(weights))
     dialog.close()
-    qtbot.waitUntil(lambda: "ready" in roles.chip.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "ready" in roles.chip.text())
     assert roles.facts["size"].text().startswith("12 kB")
     assert workspace.settings.roles == {}
     press(window, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: workspace.settings.models == {"Segmenter": str(weights)}, timeout=30_000)
+    qtbot.waitUntil(lambda: workspace.settings.models == {"Segmenter": str(weights)})
     press(window, Qt.Key.Key_D, CTRL | SHIFT)
     dialog = [each for each in roles.findChildren(QFileDialog) if each.isVisible()][-1]
     assert dialog.fileMode() is not QFileDialog.FileMode.Directory
@@ -166,10 +166,10 @@ def test_stages_are_found_and_set_and_gates_lead_to_thresholds(qtbot, window: Wi
     assert page.layout_of.focused() == "stages.split_shots.max_s", "from the search over the list to the first setting"
     type_into(window, field(page, "stages", "stages.split_shots.max_s"), "30")
     assert stages.stages.item(0).text().startswith("●")
-    qtbot.waitUntil(lambda: "1 stage works otherwise" in page.layout_of.status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "1 stage works otherwise" in page.layout_of.status.text())
     press(window, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: workspace.settings.stages == {"split_shots": {"max_s": 30}}, timeout=30_000)
-    qtbot.waitUntil(lambda: stages.stages.item(0).text().startswith("◆"), timeout=30_000)
+    qtbot.waitUntil(lambda: workspace.settings.stages == {"split_shots": {"max_s": 30}})
+    qtbot.waitUntil(lambda: stages.stages.item(0).text().startswith("◆"))
     press(window, Qt.Key.Key_G, CTRL)
     assert window.page is window.pages["thresholds"]
 
@@ -210,10 +210,10 @@ def test_hints_of_other_pages_show_the_keys_that_were_chosen(qtbot, window: Wind
     keys.give("Ctrl+Alt+S")
     page = page_of(window)
     assert shown_key("Ctrl+Alt+S") in page.layout_of.save.text()
-    qtbot.waitUntil(lambda: page.session.sheet is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: page.session.sheet is not None)
     type_into(window, field(page, "project", "seed"), "3")
     press(window, Qt.Key.Key_S, CTRL | Qt.KeyboardModifier.AltModifier)
-    qtbot.waitUntil(lambda: "1 setting saved" in page.layout_of.status.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "1 setting saved" in page.layout_of.status.text())
 
 
 def test_look_language_and_size_hold_at_once(qtbot, window: Window) -> None:
@@ -236,14 +236,14 @@ def test_what_is_made_again_is_cleared_and_memory_is_set(qtbot, window: Window, 
     page = page_of(window)
     press(window, Qt.Key.Key_6, CTRL)
     storage = page.layout_of.storage
-    qtbot.waitUntil(lambda: "previews" in storage.ticks, timeout=20_000)
+    qtbot.waitUntil(lambda: "previews" in storage.ticks)
     press(window, Qt.Key.Key_C, CTRL | SHIFT)
     assert "Nothing is marked" in page.layout_of.status.text()
     assert "journal" not in storage.ticks
     press(window, Qt.Key.Key_Space, on=storage.ticks["previews"])
     assert storage.clear.text() == "Clear 4 KiB"
     press(window, Qt.Key.Key_C, CTRL | SHIFT, on=storage.ticks["previews"])
-    qtbot.waitUntil(lambda: "1 file deleted, 4 KiB freed" in page.layout_of.status.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "1 file deleted, 4 KiB freed" in page.layout_of.status.text())
     assert not preview.exists()
     storage.frames.setFocus()
     storage.frames.setValue(2048)
@@ -258,7 +258,7 @@ def test_privacy_tells_what_is_kept_and_forgets_crashes(qtbot, window: Window) -
     page = page_of(window)
     press(window, Qt.Key.Key_7, CTRL)
     privacy = page.layout_of.privacy
-    qtbot.waitUntil(lambda: privacy.figures["away"].text() == "Nothing", timeout=20_000)
+    qtbot.waitUntil(lambda: privacy.figures["away"].text() == "Nothing")
     assert "0 verdicts" in privacy.figures["judges"].text()
     assert privacy.crashes.text() == "1 record"
     press(window, Qt.Key.Key_Delete, CTRL | SHIFT)

@@ -34,7 +34,7 @@ def deck(qtbot, tmp_path: Path) -> Iterator[Deck]:
         pane.show()
     reels = [Reel(path=file.path, num_frames=FRAMES, fps=file.fps) for file in files]
     deck.load(list(zip(panes, reels, strict=True)), play=False)
-    qtbot.waitUntil(lambda: shown(deck) == (0, 0), timeout=10_000)
+    qtbot.waitUntil(lambda: shown(deck) == (0, 0))
     yield deck
     deck.close()
 
@@ -45,13 +45,13 @@ def shown(deck: Deck) -> tuple[int | None, ...]:
 
 def go_to(qtbot, deck: Deck, index: int) -> None:
     deck.seek(index)
-    qtbot.waitUntil(lambda: deck.index == index and deck._asked is None, timeout=10_000)
+    qtbot.waitUntil(lambda: deck.index == index and deck._asked is None)
 
 
 def test_a_side_that_is_shifted_stands_so_many_frames_ahead_or_later(qtbot, deck: Deck) -> None:
     go_to(qtbot, deck, 7)
     deck.shift(deck.sides[1], 3)
-    qtbot.waitUntil(lambda: shown(deck) == (7, 10), timeout=10_000)
+    qtbot.waitUntil(lambda: shown(deck) == (7, 10))
     assert tuple(seen(side.pane) for side in deck.sides) == (7, 10)
     go_to(qtbot, deck, 19)
     assert shown(deck) == (19, 19), "a side that is ahead rests on its last frame"

@@ -42,10 +42,10 @@ def under_way(page: Page) -> list[str]:
 def test_a_page_says_what_is_under_way_until_the_service_answers(qtbot, tmp_path: Path, name: str) -> None:
     slow = Slow(Away())
     with window_over(slow, tmp_path, name) as window:
-        qtbot.waitUntil(lambda: bool(slow.held), timeout=20_000)
+        qtbot.waitUntil(lambda: bool(slow.held))
         assert under_way(window.page), "a blank page"
         slow.free()
-        qtbot.waitUntil(lambda: not under_way(window.page), timeout=20_000)
+        qtbot.waitUntil(lambda: not under_way(window.page))
 
 
 def gate_of(window: Window) -> ComparePage:
@@ -59,19 +59,19 @@ def test_a_gate_that_comes_while_another_window_is_active_has_the_keyboard_when_
     slow, other = Slow(world.api), QWidget()
     qtbot.addWidget(other)
     with window_over(slow, tmp_path, "compare") as window:
-        qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
+        qtbot.waitUntil(window.isActiveWindow)
         other.show()
         other.activateWindow()
-        qtbot.waitUntil(lambda: other.isActiveWindow() and not window.isActiveWindow(), timeout=20_000)
+        qtbot.waitUntil(lambda: other.isActiveWindow() and not window.isActiveWindow())
         gate = gate_of(window).gate
         slow.free()
-        qtbot.waitUntil(lambda: "taste" in gate.buttons, timeout=20_000)
+        qtbot.waitUntil(lambda: "taste" in gate.buttons)
         other.close()
         window.activateWindow()
-        qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
+        qtbot.waitUntil(window.isActiveWindow)
         assert window.focusWidget() is gate.buttons["taste"]
         QTest.keyClick(window.focusWidget(), Qt.Key.Key_Return)
-        qtbot.waitUntil(lambda: "agree" in gate.buttons, timeout=20_000)
+        qtbot.waitUntil(lambda: "agree" in gate.buttons)
         assert window.focusWidget() is gate.buttons["agree"]
 
 
@@ -81,14 +81,14 @@ def test_a_gate_that_comes_while_another_page_is_shown_takes_no_keyboard_from_it
     slow = Slow(world.api)
     with window_over(slow, tmp_path, "compare") as window:
         page = gate_of(window)
-        qtbot.waitUntil(lambda: "studies" in slow.held, timeout=20_000)
+        qtbot.waitUntil(lambda: "studies" in slow.held)
         window.open_page("verify")
-        qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus(), timeout=20_000)
+        qtbot.waitUntil(lambda: window.isActiveWindow() and window.page.hasFocus())
         slow.free()
-        qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=20_000)
+        qtbot.waitUntil(lambda: "taste" in page.gate.buttons)
         assert window.page.hasFocus()
         window.open_page("compare")
-        qtbot.waitUntil(lambda: "taste" in page.gate.buttons and page.gate.buttons["taste"].hasFocus(), timeout=20_000)
+        qtbot.waitUntil(lambda: "taste" in page.gate.buttons and page.gate.buttons["taste"].hasFocus())
 
 
 def test_an_answer_that_a_later_question_has_overtaken_is_shown_nowhere(qtbot, tmp_path: Path, world: World) -> None:
@@ -96,16 +96,16 @@ def test_an_answer_that_a_later_question_has_overtaken_is_shown_nowhere(qtbot, t
     slow = Slow(world.api, "studies")
     with window_over(slow, tmp_path, "compare") as window:
         page = gate_of(window)
-        qtbot.waitUntil(lambda: len(slow.held.get("studies", ())) == 1, timeout=20_000)
+        qtbot.waitUntil(lambda: len(slow.held.get("studies", ())) == 1)
         window.open_page("verify")
         window.open_page("compare")
-        qtbot.waitUntil(lambda: len(slow.held["studies"]) == 2, timeout=20_000)
+        qtbot.waitUntil(lambda: len(slow.held["studies"]) == 2)
         slow.held["studies"][1].set()
-        qtbot.waitUntil(lambda: "taste" in page.gate.buttons, timeout=20_000)
+        qtbot.waitUntil(lambda: "taste" in page.gate.buttons)
         QTest.keyClick(page.gate.buttons["taste"], Qt.Key.Key_Return)
-        qtbot.waitUntil(lambda: "agree" in page.gate.buttons, timeout=20_000)
+        qtbot.waitUntil(lambda: "agree" in page.gate.buttons)
         slow.held["studies"][0].set()
         said = list[bool]()
         window.link.ask(lambda: True, said.append, lambda _: None)
-        qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+        qtbot.waitUntil(lambda: bool(said))
         assert "agree" in page.gate.buttons

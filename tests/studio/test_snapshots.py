@@ -57,7 +57,7 @@ def test_verify_looks_as_it_was_kept(qtbot, opened, world: World, theme: str) ->
     window.set_theme(theme)
     page = window.page
     assert isinstance(page, JudgePage)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=20_000)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING)
     page.deck.seek(0)
     compare(qtbot, window, f"verify-{theme}")
 

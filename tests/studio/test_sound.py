@@ -121,8 +121,8 @@ class Playing:
     def load(self) -> None:
         self.deck.load(list(zip(self.panes, self.reels, strict=True)), play=False)
         self.sound.load()
-        self.qtbot.waitUntil(lambda: self.deck._asked is None and self.sound.has_sound, timeout=20_000)
-        self.qtbot.waitUntil(lambda: len(self.sound._sounds) == len({reel.path for reel in self.reels}), timeout=20_000)
+        self.qtbot.waitUntil(lambda: self.deck._asked is None and self.sound.has_sound)
+        self.qtbot.waitUntil(lambda: len(self.sound._sounds) == len({reel.path for reel in self.reels}))
 
     def pass_s(self, seconds: float) -> list[tuple[float, int]]:
         """Lets time go on; each frame that came to stand, and when."""
@@ -182,7 +182,7 @@ def test_nothing_is_heard_until_somebody_listens_and_then_one_side_at_a_time(pla
 def test_the_sound_goes_round_with_the_pictures_and_starts_where_one_seeks(playing: Playing) -> None:
     playing.sound.listen(True)
     playing.deck.seek(16)
-    playing.qtbot.waitUntil(lambda: playing.deck.index == 16, timeout=10_000)
+    playing.qtbot.waitUntil(lambda: playing.deck.index == 16)
     came = playing.play_s(0.9)
     assert [index for _, index in came][:7] == [17, 18, 19, 0, 1, 2, 3]
     assert playing.hears(0, came) == []
@@ -198,7 +198,7 @@ def test_the_sound_goes_round_with_the_pictures_and_starts_where_one_seeks(playi
 def test_a_side_that_is_shifted_is_heard_as_it_is_seen(playing: Playing) -> None:
     playing.sound.listen(True)
     playing.deck.shift(playing.deck.sides[0], 5)
-    playing.qtbot.waitUntil(lambda: playing.deck._asked is None, timeout=10_000)
+    playing.qtbot.waitUntil(lambda: playing.deck._asked is None)
     came = playing.play_s(0.6)
     assert playing.hears(0, [(at_s, index + 5) for at_s, index in came]) == []
 
@@ -228,7 +228,7 @@ def test_while_pictures_wait_for_the_decoder_the_sound_does(playing: Playing) ->
     assert playing.speaker.tone(held + 0.1) == SILENT
     playing.deck._wanted_at = None
     playing.deck._want()
-    playing.qtbot.waitUntil(lambda: playing.deck.cache.has(playing.reels[0].path, playing.deck.index + 1), timeout=10_000)
+    playing.qtbot.waitUntil(lambda: playing.deck.cache.has(playing.reels[0].path, playing.deck.index + 1))
     came = playing.pass_s(0.6)
     assert len(came) > 3
     assert playing.hears(0, came[1:]) == [], "in step again"

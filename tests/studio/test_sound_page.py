@@ -42,7 +42,7 @@ def page(qtbot, tmp_path: Path) -> Iterator[ComparePage]:
             write_video(path, [shade] * 12 * SECONDS, fps=12, preset="ultrafast", audio=(audio, SOUND_RATE))
     with closing(made_study(tmp_path, folder)) as opened, served_window(opened, tmp_path, "compare") as window:
         shown = agree(qtbot, window, practice="one for practice")
-        qtbot.waitUntil(lambda: shown.session.phase is Phase.JUDGING and shown.sound.has_sound, timeout=60_000)
+        qtbot.waitUntil(lambda: shown.session.phase is Phase.JUDGING and shown.sound.has_sound)
         yield shown
 
 
@@ -77,7 +77,7 @@ def test_one_side_is_heard_by_keys_and_it_is_the_one_that_is_seen(qtbot, page: C
     monkeypatch.setattr(sound_module, "open_output", lambda: speaker)
     for key, shift, side in ((Qt.Key.Key_V, False, 0), (Qt.Key.Key_V, True, 1), (Qt.Key.Key_V, True, 0)):
         QTest.keyClick(page, key, Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier)
-        qtbot.waitUntil(lambda: page.sound.heard is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: page.sound.heard is not None)
         heard = page.sound.heard
         assert heard is not None
         assert heard is page.deck.sides[side]
@@ -90,9 +90,7 @@ def test_one_side_is_heard_by_keys_and_it_is_the_one_that_is_seen(qtbot, page: C
         brightness = float(np.asarray(heard.pane.frame).mean())
         system = min(TONES_HZ, key=lambda name: abs(SHADES[name] - brightness))
         qtbot.wait(300)
-        qtbot.waitUntil(
-            lambda tone=TONES_HZ[system]: abs(speaker.tone(time.perf_counter() - begun - 0.08) - tone) < 100, timeout=10_000
-        )
+        qtbot.waitUntil(lambda tone=TONES_HZ[system]: abs(speaker.tone(time.perf_counter() - begun - 0.08) - tone) < 100)
     QTest.keyClick(page, Qt.Key.Key_V)
     assert page.sound.heard is None
     off = time.perf_counter() - begun

@@ -33,7 +33,7 @@ def page(qtbot, workspace: Workspace, tmp_path: Path) -> Iterator[ThresholdsPage
     with served_window(workspace, tmp_path, "thresholds") as window:
         found = window.page
         assert isinstance(found, ThresholdsPage)
-        qtbot.waitUntil(lambda: found.outcome is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: found.outcome is not None)
         yield found
 
 
@@ -50,7 +50,7 @@ def raise_to(qtbot, page: ThresholdsPage, value: float) -> None:
         if page.session.cuts[0].value >= value:
             break
         press(page, Qt.Key.Key_Right, SHIFT)
-    qtbot.waitUntil(lambda: page.session.tried is not None and not page._asking_plan, timeout=20_000)
+    qtbot.waitUntil(lambda: page.session.tried is not None and not page._asking_plan)
 
 
 def test_the_cut_moves_by_keys_and_counts_follow(qtbot, page: ThresholdsPage) -> None:
@@ -62,11 +62,11 @@ def test_the_cut_moves_by_keys_and_counts_follow(qtbot, page: ThresholdsPage) ->
     press(page, Qt.Key.Key_Left)
     assert not page.session.cuts[0].moved, "back on the grid is back where it was"
     raise_to(qtbot, page, 0.62)
-    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "1", timeout=10_000)
-    qtbot.waitUntil(lambda: "2 → 1" in page.layout_of.counts.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "1")
+    qtbot.waitUntil(lambda: "2 → 1" in page.layout_of.counts.text())
     assert [step.dropped - step.dropped_before for step in page.session.funnel() if step.here] == [1]
     press(page, Qt.Key.Key_Backspace)
-    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "2", timeout=10_000)
+    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "2")
     assert page.session.changes == ()
 
 
@@ -76,14 +76,14 @@ def test_the_cut_is_dragged_and_counts_follow(qtbot, page: ThresholdsPage) -> No
     line.sigDragged.emit(line)
     assert page.session.cuts[0].value == pytest.approx(0.7, abs=0.02), "on the grid that keys step on"
     assert page.session.cuts[0].moved
-    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "1", timeout=10_000)
+    qtbot.waitUntil(lambda: page.layout_of.kept.text() == "1")
 
 
 def test_items_stand_on_either_side_of_the_cut_with_their_pictures(qtbot, page: ThresholdsPage) -> None:
     outside, inside = page.layout_of.outside, page.layout_of.inside
     assert [outside.item(n).text() for n in range(outside.count())] == ["0.3"]
     assert [inside.item(n).text() for n in range(inside.count())] == ["0.6", "0.9"]
-    qtbot.waitUntil(lambda: bool(page.thumbnails.get("pair", inside.chosen()[0])), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(page.thumbnails.get("pair", inside.chosen()[0])))
 
 
 def test_precision_is_told_from_verdicts(qtbot, page: ThresholdsPage, workspace: Workspace) -> None:
@@ -91,7 +91,7 @@ def test_precision_is_told_from_verdicts(qtbot, page: ThresholdsPage, workspace:
     trials = workspace.next_trials(study_id=VERIFY_STUDY, rater="bob")
     workspace.submit_votes(votes=(vote_on(trials[0], "same"), vote_on(trials[1], "different")))
     page.run("refresh")
-    qtbot.waitUntil(lambda: page.layout_of.precision.text() == "0.500", timeout=10_000)
+    qtbot.waitUntil(lambda: page.layout_of.precision.text() == "0.500")
     assert "0.095 to 0.905" in page.layout_of.precision_words.text()  # Wilson of 1 in 2, by statsmodels
 
 
@@ -106,7 +106,7 @@ def test_a_selection_is_saved_taken_again_and_exported_with_what_stands_before(
     assert field is not None
     QTest.keyClicks(field, "strict")
     QTest.keyClick(field, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: bool(workspace.selections()), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(workspace.selections()))
     (kept,) = workspace.selections()
     assert kept.gates == {GATE: page.session.cuts[0].value}
     press(page, Qt.Key.Key_Backspace)
@@ -115,15 +115,13 @@ def test_a_selection_is_saved_taken_again_and_exported_with_what_stands_before(
     press(page, Qt.Key.Key_E, CTRL)
     export = page.findChild(ExportDialog)
     assert export is not None
-    qtbot.waitUntil(lambda: export.what.count() == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: export.what.count() == 2)
     export.what.setCurrentIndex(1)
     export.split.setText("train=.5,test=.5")
-    qtbot.waitUntil(
-        lambda: "No leak" in export.forecast.text() and export.forecast.text().startswith("1 pair"), timeout=10_000
-    )
+    qtbot.waitUntil(lambda: "No leak" in export.forecast.text() and export.forecast.text().startswith("1 pair"))
     assert "CC0-1.0 (1)" in export.forecast.text()
     export.go.click()
-    qtbot.waitUntil(lambda: "1 pair exported" in page.layout_of.status.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "1 pair exported" in page.layout_of.status.text())
     assert workspace.status().counts["pairs"] == 2, "the project's own gates stay"
 
 
@@ -134,13 +132,13 @@ def test_gates_are_given_to_the_project(qtbot, page: ThresholdsPage, workspace: 
     raise_to(qtbot, page, 0.62)
     wanted = page.session.cuts[0].value
     press(page, Qt.Key.Key_Return, CTRL)
-    qtbot.waitUntil(lambda: workspace.status().gates[-1].value == wanted, timeout=20_000)
-    qtbot.waitUntil(lambda: not page.session.changes and page.session.cuts[0].saved == wanted, timeout=20_000)
+    qtbot.waitUntil(lambda: workspace.status().gates[-1].value == wanted)
+    qtbot.waitUntil(lambda: not page.session.changes and page.session.cuts[0].saved == wanted)
 
 
 def test_the_rest_of_the_keys(qtbot, page: ThresholdsPage, workspace: Workspace) -> None:
     press(page, Qt.Key.Key_V)
-    qtbot.waitUntil(lambda: "first in the queue" in page.layout_of.status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "first in the queue" in page.layout_of.status.text())
     press(page, Qt.Key.Key_P)
     assert page.session.score is not None
     assert page.session.score.name != "similarity" or len(page.session.scores) == 1
@@ -149,7 +147,7 @@ def test_the_rest_of_the_keys(qtbot, page: ThresholdsPage, workspace: Workspace)
     press(page, Qt.Key.Key_Right, SHIFT)
     press(page, Qt.Key.Key_Left, SHIFT)
     press(page, Qt.Key.Key_B)
-    qtbot.waitUntil(lambda: "No selection" in page.layout_of.status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "No selection" in page.layout_of.status.text())
     assert page.session.changes == ()
 
 

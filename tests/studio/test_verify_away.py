@@ -37,7 +37,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def wait_for(qtbot, page: Page, judged: int) -> None:
     session = page.session
-    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == judged, timeout=40_000)
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == judged)
 
 
 def judge(qtbot, window: Window, judged: int) -> str:
@@ -45,7 +45,7 @@ def judge(qtbot, window: Window, judged: int) -> str:
     wait_for(qtbot, window.page, judged)
     item = window.page.session.current.trial.item_id
     QTest.keyClicks(window.page, "2")
-    qtbot.waitUntil(lambda: window.page.session.judged == judged + 1, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page.session.judged == judged + 1)
     return item
 
 
@@ -63,7 +63,7 @@ def test_the_vote_is_in_the_outbox_before_the_next_pair_is_shown_and_judging_goe
     with window_over(service, tmp_path, "verify") as window:
         page = window.page
         wait_for(qtbot, page, 0)
-        qtbot.waitUntil(lambda: len(page.loader.stills) == 3 and len(page.loader.clips) == 1 + HELD, timeout=40_000)
+        qtbot.waitUntil(lambda: len(page.loader.stills) == 3 and len(page.loader.clips) == 1 + HELD)
         service.stop()
         durable, show = list[int](), page.form_view.show_trial
 
@@ -75,14 +75,14 @@ def test_the_vote_is_in_the_outbox_before_the_next_pair_is_shown_and_judging_goe
         monkeypatch.setattr(page.form_view, "show_trial", watched)
         judged = [judge(qtbot, window, number) for number in range(3)]
         assert durable[:2] == [1, 2]
-        qtbot.waitUntil(lambda: window.rail.chip.text() == "Offline · 3 votes waiting", timeout=20_000)
-        qtbot.waitUntil(lambda: "cannot be opened" in page.rest.head.text(), timeout=20_000)
+        qtbot.waitUntil(lambda: window.rail.chip.text() == "Offline · 3 votes waiting")
+        qtbot.waitUntil(lambda: "cannot be opened" in page.rest.head.text())
         assert not window.banner.isVisible(), "the network's troubles are told by the chip alone"
         assert arrived(workspace) == []
         service.start()
         window.link._sync.wake()
         wait_for(qtbot, page, 3)
-        qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=40_000)
+        qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved")
         assert arrived(workspace) == judged
     service.stop()
 
@@ -102,7 +102,7 @@ def test_a_service_killed_under_an_open_window_is_started_again_and_judging_goes
     window.show()
     window.activateWindow()
     try:
-        qtbot.waitUntil(window.isActiveWindow, timeout=30_000)
+        qtbot.waitUntil(window.isActiveWindow)
         QTest.keyClick(window.page, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
         judged = [judge(qtbot, window, 0)]
         wait_for(qtbot, window.page, 1)
@@ -114,8 +114,8 @@ def test_a_service_killed_under_an_open_window_is_started_again_and_judging_goes
         (again,) = services(mine, before)
         assert again.pid != killed.pid
         judged.append(judge(qtbot, window, 2))
-        qtbot.waitUntil(lambda: window.link.outbox.counts().sent == 3, timeout=40_000)
-        qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=40_000)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().sent == 3)
+        qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved")
         votes = connect(project).votes(study_id=CASES_STUDY)
         assert sorted(vote.item_id for vote in votes) == sorted(judged)
     finally:

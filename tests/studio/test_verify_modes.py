@@ -66,7 +66,7 @@ def page(qtbot, service: Api, tmp_path: Path) -> Iterator[VerifyPage]:
 
 def wait_open(qtbot, page: VerifyPage, judged: int = 0) -> None:
     session = page.session
-    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == judged, timeout=15_000)
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == judged)
 
 
 def change_mode(qtbot, page: VerifyPage, key: Qt.Key) -> None:
@@ -76,18 +76,18 @@ def change_mode(qtbot, page: VerifyPage, key: Qt.Key) -> None:
 
 def open_editor(qtbot, page: VerifyPage) -> None:
     QTest.keyClick(page, Qt.Key.Key_E)
-    qtbot.waitUntil(lambda: page.editor.session is not None, timeout=15_000)
+    qtbot.waitUntil(lambda: page.editor.session is not None)
 
 
 def save(qtbot, page: VerifyPage) -> None:
     QTest.keyClick(page.editor.pane, Qt.Key.Key_S, CTRL)
-    qtbot.waitUntil(lambda: not page.is_editing and page.session.phase is Phase.JUDGING, timeout=15_000)
+    qtbot.waitUntil(lambda: not page.is_editing and page.session.phase is Phase.JUDGING)
 
 
 def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, service: Api) -> None:
     first = page.session
     QTest.keyClicks(page, "1")
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and "surroundings" in page.title.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and "surroundings" in page.title.text())
     QTest.keyClicks(page, "2")
     wait_open(qtbot, page, 1)
     change_mode(qtbot, page, Qt.Key.Key_2)
@@ -96,14 +96,12 @@ def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, se
     for key in "1112":
         question = page.title.text()
         QTest.keyClicks(page, key)
-        qtbot.waitUntil(
-            lambda said=question: page.session.phase is Phase.JUDGING and page.title.text() != said, timeout=30_000
-        )
+        qtbot.waitUntil(lambda said=question: page.session.phase is Phase.JUDGING and page.title.text() != said)
     assert page.session.judged == 1
     QTest.keyClicks(page, "z")
-    qtbot.waitUntil(lambda: page.session.judged == 0 and page.session.phase is Phase.JUDGING, timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.judged == 0 and page.session.phase is Phase.JUDGING)
     QTest.keyClicks(page, "3")
-    qtbot.waitUntil(lambda: page.session.judged == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: page.session.judged == 1)
     change_mode(qtbot, page, Qt.Key.Key_3)
     assert page.suggestion.text() in ("Machines say: Front", "Machines say: Back")
     QTest.keyClicks(page, "h")
@@ -115,7 +113,7 @@ def test_each_mode_has_its_queue_and_keeps_its_place(qtbot, page: VerifyPage, se
     QTest.keyClick(page, Qt.Key.Key_1, CTRL)
     assert page.session is first
     wait_open(qtbot, page, 1)
-    qtbot.waitUntil(lambda: service.votes(study_id=ANCHORS_STUDY) != (), timeout=30_000)
+    qtbot.waitUntil(lambda: service.votes(study_id=ANCHORS_STUDY) != ())
     answers = {vote.question: vote.choice for vote in service.votes(study_id=SUBJECTS_STUDY)}
     assert answers == {"complete": "yes", "specific": "yes", "phrase": "yes", "mask": "unsure"}
     assert [vote.choice for vote in service.votes(study_id=ANCHORS_STUDY)] == ["left"]
@@ -164,7 +162,7 @@ def test_a_mask_is_pointed_to_and_painted_by_keys(qtbot, page: VerifyPage, servi
     QTest.keyClick(pane, Qt.Key.Key_P, SHIFT)
     QTest.keyClick(pane, Qt.Key.Key_Left, ALT)
     QTest.keyClick(pane, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: session.mask is not given, timeout=20_000)
+    qtbot.waitUntil(lambda: session.mask is not given)
     assert session.mask is not None
     assert session.mask[24, 14]
     assert "embedded-grabcut" in page.editor.hint.text()
@@ -186,13 +184,13 @@ def test_words_are_corrected_in_the_editor_and_taken_back(qtbot, page: VerifyPag
     QTest.keyClicks(page.editor.phrase, "a cup 12")
     assert page.is_editing
     save(qtbot, page)
-    qtbot.waitUntil(lambda: "a cup 12" in page.about.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "a cup 12" in page.about.text())
     assert service.pair(pair_id=held.trial.item_id).phrase == "a cup 12"
     assert service.votes(study_id=VERIFY_STUDY) == ()
     open_editor(qtbot, page)
     assert "Phrase" in page.editor.by_people.text()
     QTest.keyClick(page.editor.pane, Qt.Key.Key_Backspace, CTRL)
-    qtbot.waitUntil(lambda: not page.is_editing, timeout=30_000)
+    qtbot.waitUntil(lambda: not page.is_editing)
     assert service.pair(pair_id=held.trial.item_id).phrase == "a red mug"
 
 
@@ -201,7 +199,7 @@ def test_what_is_left_stores_nothing_and_a_refused_value_stays_in_its_field(qtbo
     page.editor.category.setText("kupp")
     QTest.keyClick(page.editor.pane, Qt.Key.Key_S, CTRL)
     banner = cast(Window, page.window()).banner_words
-    qtbot.waitUntil(lambda: "kupp" in banner.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "kupp" in banner.text())
     assert page.is_editing
     assert page.editor.category.text() == "kupp"
     QTest.keyClick(page.editor.pane, Qt.Key.Key_Escape)
@@ -210,10 +208,10 @@ def test_what_is_left_stores_nothing_and_a_refused_value_stays_in_its_field(qtbo
 
 
 def test_mask_and_box_lie_over_the_clip_at_the_frame_of_the_picture(qtbot, page: VerifyPage) -> None:
-    qtbot.waitUntil(lambda: len(page.deck.sides) == 2, timeout=15_000)
+    qtbot.waitUntil(lambda: len(page.deck.sides) == 2)
     QTest.keyClicks(page, "m")
     pane = page.form_view.views["target"].movie
-    qtbot.waitUntil(lambda: pane.shown_index == 5 and not page.deck.clock.playing, timeout=30_000)
+    qtbot.waitUntil(lambda: pane.shown_index == 5 and not page.deck.clock.playing)
     _, (mark,) = pane.marks_now()
     assert (mark.frame, mark.box, mark.label) == (5, (8.0, 8.0, 40.0, 40.0), "a red mug")
     QTest.keyClicks(page, "m")
@@ -254,6 +252,6 @@ def test_a_correction_without_a_service_is_kept_here_and_arrives_when_it_is_back
             assert "Saved on this machine" in window.banner_words.text()
             assert [one.text for one in page.link.outbox.unsent(of=Correction)] == ["a cup 12"]
             assert workspace.pair(pair_id=held.trial.item_id).phrase == "a red mug"
-        qtbot.waitUntil(lambda: workspace.pair(pair_id=held.trial.item_id).phrase == "a cup 12", timeout=15_000)
-        qtbot.waitUntil(lambda: not page._waiting and page.session.phase is Phase.JUDGING, timeout=30_000)
+        qtbot.waitUntil(lambda: workspace.pair(pair_id=held.trial.item_id).phrase == "a cup 12")
+        qtbot.waitUntil(lambda: not page._waiting and page.session.phase is Phase.JUDGING)
         assert page.session.current is held

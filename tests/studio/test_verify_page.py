@@ -50,9 +50,7 @@ def window(qtbot, service: Service, tmp_path: Path, rater: str) -> Iterator[Wind
 def wait_for(qtbot, window: Window, judged: int) -> None:
     """Until pair `judged` + 1 can be judged."""
     session = window.page.session
-    qtbot.waitUntil(
-        lambda: session.phase is Phase.JUDGING and session.judged == judged and not session.current.answers, timeout=20_000
-    )
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == judged and not session.current.answers)
 
 
 def press(window: Window, key: str) -> None:
@@ -68,7 +66,7 @@ def shown_item(window: Window) -> str:
 def wait_loaded(qtbot, window: Window) -> None:
     """Until the pictures and clips of everything that is held are there."""
     page = window.page
-    qtbot.waitUntil(lambda: len(page.loader.stills) == 1 + READY and len(page.loader.clips) == 1 + HELD, timeout=30_000)
+    qtbot.waitUntil(lambda: len(page.loader.stills) == 1 + READY and len(page.loader.clips) == 1 + HELD)
 
 
 def said(service: Service, rater: str) -> list[Vote]:
@@ -87,11 +85,11 @@ def test_each_key_gives_the_verdict_it_says(
     press(window, key)
     expected = [("same", choice)]
     if choice == "same":
-        qtbot.waitUntil(lambda: "surroundings" in window.page.title.text(), timeout=30_000)
+        qtbot.waitUntil(lambda: "surroundings" in window.page.title.text())
         press(window, "2")
         expected.append(("context", "no"))
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == len(expected), timeout=30_000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == len(expected))
     votes = said(service, rater)
     assert [(vote.question, vote.choice) for vote in votes] == expected
     assert {(vote.item_id, vote.study_id, vote.rater_kind) for vote in votes} == {(item, VERIFY_STUDY, "person")}
@@ -114,13 +112,13 @@ def test_undo_brings_the_last_pair_back_and_withdraws_its_vote(qtbot, window: Wi
     wait_for(qtbot, window, 1)
     press(window, "z")
     session = window.page.session
-    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0, timeout=30_000)
+    qtbot.waitUntil(lambda: session.phase is Phase.JUDGING and session.judged == 0)
     assert shown_item(window) == item
     assert "Different" in window.page.hint.text()
-    qtbot.waitUntil(lambda: [vote.choice for vote in said(service, rater)] == ["different", None], timeout=30_000)
+    qtbot.waitUntil(lambda: [vote.choice for vote in said(service, rater)] == ["different", None])
     press(window, "4")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == 3, timeout=30_000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 3)
     stored = service.workspace.votes(study_id=VERIFY_STUDY, item_id=item)
     assert [(vote.choice, vote.rev) for vote in stored if vote.rater == rater] == [("unsure", 3)]
 
@@ -134,7 +132,7 @@ def test_reasons_are_ticked_by_key_and_go_with_the_verdict(qtbot, window: Window
     QTest.keyClick(window.page.form_view.comment, Qt.Key.Key_Return)
     press(window, "2")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 1)
     (vote,) = said(service, rater)
     assert (vote.reasons, vote.comment, vote.choice) == (("shape",), "worn 1z", "different")
     assert not window.page.form_view.reasons_open
@@ -146,12 +144,12 @@ def test_tab_goes_from_the_open_reasons_to_the_note_and_enter_comes_back(
     page = window.page
     press(window, "r")
     QTest.keyClick(page, Qt.Key.Key_Tab)
-    qtbot.waitUntil(page.form_view.comment.hasFocus, timeout=30_000)
+    qtbot.waitUntil(page.form_view.comment.hasFocus)
     QTest.keyClicks(page.form_view.comment, "3 arms")
     QTest.keyClick(page.form_view.comment, Qt.Key.Key_Return)
     press(window, "2")
     wait_for(qtbot, window, 1)
-    qtbot.waitUntil(lambda: len(said(service, rater)) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(said(service, rater)) == 1)
     assert [(vote.choice, vote.comment) for vote in said(service, rater)] == [("different", "3 arms")]
 
 
@@ -163,13 +161,13 @@ def test_the_next_two_pairs_are_decoded_and_the_clips_of_two_more_are_made_while
     held = [each.id for each in page.session.held]
     assert (set(page.loader.stills), set(page.loader.clips)) == (set(held[:3]), set(held))
     soon = [reel.path for trial_id in held[1:3] for reel in page.loader.clips[trial_id].reels.values()]
-    qtbot.waitUntil(lambda: all(page.deck.cache.has(path, 0) for path in soon), timeout=20_000)
+    qtbot.waitUntil(lambda: all(page.deck.cache.has(path, 0) for path in soon))
 
 
 def test_a_verdict_that_cannot_be_written_is_asked_for_again(qtbot, window: Window) -> None:
     window.link.outbox.close()
     press(window, "2")
-    qtbot.waitUntil(lambda: "not saved" in window.banner_words.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "not saved" in window.banner_words.text())
     assert window.page.session.judged == 0
     assert window.page.session.phase is Phase.JUDGING
 
@@ -177,14 +175,14 @@ def test_a_verdict_that_cannot_be_written_is_asked_for_again(qtbot, window: Wind
 def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, window: Window) -> None:
     page = window.page
     assert isinstance(page, VerifyPage)
-    qtbot.waitUntil(lambda: page.deck.clock.playing, timeout=20_000)
+    qtbot.waitUntil(lambda: page.deck.clock.playing)
     press(window, " ")
     assert not page.deck.clock.playing
     at = page.deck.index
     press(window, ".")
-    qtbot.waitUntil(lambda: page.deck.index == (at + 1) % 24, timeout=30_000)
+    qtbot.waitUntil(lambda: page.deck.index == (at + 1) % 24)
     press(window, ",")
-    qtbot.waitUntil(lambda: page.deck.index == at, timeout=30_000)
+    qtbot.waitUntil(lambda: page.deck.index == at)
     mains = [view.main for view in page.form_view.views.values()]
     press(window, "+")
     assert [pane.look.zoom for pane in mains] == [1.25, 1.25]
@@ -202,7 +200,7 @@ def test_playback_zoom_flicker_and_scores_obey_their_keys(qtbot, window: Window)
 def test_flicker_shows_the_sides_in_turn_and_wipe_both_at_once(qtbot, window: Window) -> None:
     page = window.page
     assert isinstance(page, VerifyPage)
-    qtbot.waitUntil(lambda: page.deck.clock.playing, timeout=20_000)
+    qtbot.waitUntil(lambda: page.deck.clock.playing)
     press(window, " ")
     view = page.form_view
     first, second = view._compared
@@ -218,7 +216,7 @@ def test_flicker_shows_the_sides_in_turn_and_wipe_both_at_once(qtbot, window: Wi
             seen.append(badge)
         return len(seen) == 4
 
-    qtbot.waitUntil(looked, timeout=20_000)
+    qtbot.waitUntil(looked)
     assert seen[:2] == seen[2:]
     assert set(seen) == set(sides)
     press(window, "w")
@@ -279,7 +277,7 @@ def test_pairs_leased_to_another_rater_are_not_offered(qtbot, tmp_path: Path) ->
         wait_for(qtbot, window, 0)
         assert shown_item(window) not in {trial.item_id for trial in leased}
         press(window, "2")
-        qtbot.waitUntil(lambda: window.page.rest.head.text() == "Nothing for you just now", timeout=30_000)
+        qtbot.waitUntil(lambda: window.page.rest.head.text() == "Nothing for you just now")
 
 
 def test_pairs_on_the_screen_for_long_stay_with_their_rater(qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,13 +287,13 @@ def test_pairs_on_the_screen_for_long_stay_with_their_rater(qtbot, tmp_path: Pat
         with served_window(workspace, tmp_path, "verify") as window:
             wait_for(qtbot, window, 0)
             page = window.page
-            qtbot.waitUntil(lambda: page._renew.isActive() and len(page.session.held) == 2, timeout=10_000)
+            qtbot.waitUntil(lambda: page._renew.isActive() and len(page.session.held) == 2)
             assert 2 * page._renew.interval() < 600_000, "one renewal may fail before the lease ends"
             page._renew.setInterval(50)
             for _ in range(3):
                 at_s[0] += 300.0
                 moved_at_s = page.session.clock()
-                qtbot.waitUntil(lambda: page.session.held[0].leased_at_s > moved_at_s, timeout=10_000)  # noqa: B023
+                qtbot.waitUntil(lambda: page.session.held[0].leased_at_s > moved_at_s)  # noqa: B023
             assert workspace.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5) == (), "900 s after both were leased"
             window.open_page("library")
             assert not page._renew.isActive(), "who looks at something else lets go in time"
@@ -308,7 +306,7 @@ def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, tmp_path: Pat
     workspace.plan = plan()
     with served_window(workspace, tmp_path, "verify") as window:
         page = window.page
-        qtbot.waitUntil(lambda: page.session.phase is Phase.EMPTY, timeout=20_000)
+        qtbot.waitUntil(lambda: page.session.phase is Phase.EMPTY)
         assert page.rest.head.text() == "No pairs to verify yet"
         assert "studio-backend curate" in page.rest.words.text()
         workspace.ingest(paths=(str(write_toy_video(tmp_path / "mug.mp4")),), licence="CC0-1.0")
@@ -317,9 +315,9 @@ def test_an_empty_queue_says_what_to_do_and_fills_by_itself(qtbot, tmp_path: Pat
         for judged in range(2):  # the third pair is held back by its gate
             wait_for(qtbot, window, judged)
             press(window, "2")
-        qtbot.waitUntil(lambda: page.rest.head.text() == "All pairs are judged", timeout=20_000)
+        qtbot.waitUntil(lambda: page.rest.head.text() == "All pairs are judged")
         press(window, "z")
-        qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING, timeout=30_000)
+        qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING)
     workspace.close()
 
 
@@ -335,10 +333,10 @@ def test_a_picture_and_a_clip_that_cannot_be_had_are_sentences_and_the_pair_can_
         assert shown_item(window) == trial.item_id
         views = window.page.form_view.views
         assert "does not exist" in views["reference"].still.sentence
-        qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence, timeout=20_000)
+        qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence)
         press(window, "4")
         wait_for(qtbot, window, 1)
-        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1, timeout=30_000)
+        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1)
 
 
 @pytest.mark.parametrize(
@@ -361,10 +359,10 @@ def test_a_damaged_picture_and_clip_are_sentences_and_the_pair_can_be_judged(
         assert shown_item(window) == trial.item_id
         views = window.page.form_view.views
         assert "the picture cannot be shown" in views["reference"].still.sentence
-        qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence, timeout=20_000)
+        qtbot.waitUntil(lambda: "mug.mp4" in views["target"].movie.sentence)
         press(window, "4")
         wait_for(qtbot, window, 1)
-        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1, timeout=30_000)
+        qtbot.waitUntil(lambda: len(workspace.votes(study_id=VERIFY_STUDY)) == 1)
 
 
 def test_votes_survive_a_window_that_never_reached_the_service(qtbot, tmp_path: Path) -> None:
@@ -383,13 +381,11 @@ def test_votes_survive_a_window_that_never_reached_the_service(qtbot, tmp_path: 
             assert [vote.item_id for vote in outbox.unsent()] == [item]
         service.start()
         with window_over(service, tmp_path, "verify") as again:
-            qtbot.waitUntil(
-                lambda: [vote.item_id for vote in workspace.votes(study_id=VERIFY_STUDY)] == [item], timeout=20_000
-            )
+            qtbot.waitUntil(lambda: [vote.item_id for vote in workspace.votes(study_id=VERIFY_STUDY)] == [item])
             wait_for(qtbot, again, 1)
             assert shown_item(again) != item
         service.stop()
 
 
 def wait_stills(qtbot, window: Window, count: int) -> None:
-    qtbot.waitUntil(lambda: len(window.page.loader.stills) >= count, timeout=30_000)
+    qtbot.waitUntil(lambda: len(window.page.loader.stills) >= count)

@@ -50,11 +50,11 @@ def answer_to(person: Participant, position: int, *, comment: str = "") -> Vote:
 
 def sheet_of(qtbot, window: Window) -> VotesSheet:
     window.rail.chip.click()
-    qtbot.waitUntil(lambda: window.findChild(VotesSheet) is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: window.findChild(VotesSheet) is not None)
     sheet = window.findChild(VotesSheet)
     assert sheet is not None
     sheet.activateWindow()  # offscreen no window manager does it
-    qtbot.waitUntil(sheet.rows.hasFocus, timeout=10_000)
+    qtbot.waitUntil(sheet.rows.hasFocus)
     return sheet
 
 
@@ -70,11 +70,11 @@ def test_refused_votes_are_told_with_their_reason_sent_again_or_dropped(
     with served_window(workspace, tmp_path, "library") as window:
         for vote in (withdrawn, long):
             window.link.write(vote)
-        qtbot.waitUntil(lambda: window.rail.chip.text() == "2 votes refused", timeout=30_000)
+        qtbot.waitUntil(lambda: window.rail.chip.text() == "2 votes refused")
         assert window.rail.chip.property("tone") == "bad"
         assert window.rail.chip.toolTip() == "What was refused, and why (Ctrl+Shift+V)"
         sheet = sheet_of(qtbot, window)
-        qtbot.waitUntil(lambda: sheet.rows.count() == 2, timeout=10_000)
+        qtbot.waitUntil(lambda: sheet.rows.count() == 2)
         first, second = (sheet.rows.item(row).text() for row in range(2))
         assert "better: tie" in first
         assert "this response is withdrawn; it takes no further answers" in first
@@ -87,10 +87,10 @@ def test_refused_votes_are_told_with_their_reason_sent_again_or_dropped(
         assert window.link.outbox.counts().attention == 2, "who thinks better of it loses nothing"
         QTest.keyClick(sheet.rows, Qt.Key.Key_Delete)
         sheet.findChildren(AskDialog)[-1].go.click()
-        qtbot.waitUntil(lambda: window.rail.chip.text() == "1 vote refused" and sheet.rows.count() == 1, timeout=30_000)
+        qtbot.waitUntil(lambda: window.rail.chip.text() == "1 vote refused" and sheet.rows.count() == 1)
         with qtbot.waitSignal(window.link.vote_refused, timeout=30_000):
             QTest.keyClick(sheet.rows, Qt.Key.Key_Return)
-        qtbot.waitUntil(lambda: window.link.outbox.counts().attention == 1, timeout=30_000)
+        qtbot.waitUntil(lambda: window.link.outbox.counts().attention == 1)
         assert [one.said for one in window.link.outbox.refused()] == [withdrawn], "refused once more"
         sheet.accept()
     assert not workspace.votes(study_id=person.study_id)
@@ -104,17 +104,17 @@ def test_a_refused_vote_that_is_right_now_is_taken_when_it_is_sent_again(
     with served_window(workspace, tmp_path, "library") as window:
         for position in range(4):
             window.link.write(answer_to(person, position))
-        qtbot.waitUntil(lambda: window.rail.chip.text().endswith("refused"), timeout=30_000)
-        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0, timeout=30_000)
+        qtbot.waitUntil(lambda: window.rail.chip.text().endswith("refused"))
+        qtbot.waitUntil(lambda: window.link.outbox.counts().pending == 0)
         sheet = sheet_of(qtbot, window)
         many = window.link.outbox.counts().attention
-        qtbot.waitUntil(lambda: sheet.rows.count() == many, timeout=10_000)
+        qtbot.waitUntil(lambda: sheet.rows.count() == many)
         assert many > 0
         assert all("was not given out yet" in sheet.rows.item(row).text() for row in range(many))
         api.study_trials(participant=person.id, start=0, limit=4)
         sheet.again.click()
-        qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved", timeout=30_000)
-        qtbot.waitUntil(lambda: not sheet.rows.isVisible(), timeout=10_000)
+        qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved")
+        qtbot.waitUntil(lambda: not sheet.rows.isVisible())
         assert sheet.told.text() == "Everything was sent, and the service has it."
         sheet.accept()
     assert [(vote.rater, vote.choice) for vote in workspace.votes(study_id=person.study_id)] == [(person.id, "tie")] * 4

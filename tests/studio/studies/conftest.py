@@ -10,7 +10,6 @@ from studio.pages.studies import StudiesPage
 from studio.window import Window
 from tests.backend.workspace.study_project import write_benchmark
 from tests.studio.served import served_window
-from tests.studio.studies.hands import WAIT_MS
 
 
 @pytest.fixture(scope="module")
@@ -35,5 +34,5 @@ def window(qtbot, workspace: Workspace, tmp_path: Path) -> Iterator[Window]:
 def page(qtbot, window: Window) -> StudiesPage:
     found = window.page
     assert isinstance(found, StudiesPage)
-    qtbot.waitUntil(lambda: found.options is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: found.options is not None)
     return found

@@ -8,7 +8,7 @@ from studio.ask_dialog import AskDialog
 from studio.pages.studies import StudiesPage
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-NONE, WAIT_MS = Qt.KeyboardModifier.NoModifier, 40_000
+NONE = Qt.KeyboardModifier.NoModifier
 
 
 def press(page: QWidget, key: Qt.Key | str, modifier: Qt.KeyboardModifier = NONE) -> None:
@@ -26,7 +26,7 @@ def press(page: QWidget, key: Qt.Key | str, modifier: Qt.KeyboardModifier = NONE
 
 
 def dialog_of(qtbot, page: StudiesPage) -> AskDialog:
-    qtbot.waitUntil(lambda: any(one.isVisible() for one in page.findChildren(AskDialog)), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: any(one.isVisible() for one in page.findChildren(AskDialog)))
     dialog = next(one for one in page.findChildren(AskDialog) if one.isVisible())
     dialog.activateWindow()
     QApplication.processEvents()
