@@ -28,6 +28,8 @@ from studio.widgets import label
 
 WIDTH_PX = 560
 ASK_MS = 350  # after the last letter of a split
+UNMET = {"where": "export.unmet", "not chosen": "export.not_chosen"}
+"""Names that an export's summary has for what a condition, or a choice, does not take."""
 
 
 class ExportDialog(QDialog):
@@ -255,4 +257,5 @@ def forecast_words(found: ExportForecast) -> str:
 
 
 def _left_out(reasons: Mapping[str, int]) -> str:
-    return text("export.left_out", reasons=", ".join(f"{reason} {number:,}" for reason, number in reasons.items()))
+    told = {text(UNMET[reason]) if reason in UNMET else translated(reason): number for reason, number in reasons.items()}
+    return text("export.left_out", reasons=", ".join(f"{reason} {number:,}" for reason, number in told.items()))

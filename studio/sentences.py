@@ -1,8 +1,8 @@
 """Sentences of the service in the window's language.
 
 The service says what failed, the value and what to do in English, as commands print it. resources/sentences.json has the
-sentences that people meet in Studio, with `{a}` for their values; they are known again by their pattern. One that the table
-lacks is shown as it came.
+sentences that people meet in Studio, with `{a}` for their values; they are known again by their pattern. A value may be a
+list of counted reasons, `3 judged different; 1 of no sample`. A sentence that the table lacks is shown as it came.
 """
 
 import json
@@ -13,6 +13,7 @@ from backend.domain import resource
 from studio.texts import language
 
 _VALUE = re.compile(r"\{([a-z])\}")
+_COUNTED = re.compile(r"(\d+) (.+)", re.DOTALL)
 
 
 def translated(sentence: str) -> str:
@@ -22,8 +23,16 @@ def translated(sentence: str) -> str:
         return sentence
     for pattern, words in _known(chosen):
         if found := pattern.fullmatch(sentence):
-            return words.format(**{name: translated(value) for name, value in found.groupdict().items()})
+            return words.format(**{name: _value(value) for name, value in found.groupdict().items()})
     return sentence
+
+
+def _value(value: str) -> str:
+    whole = translated(value)
+    counted = [_COUNTED.fullmatch(part) for part in value.split("; ")]
+    if whole != value or not all(counted):
+        return whole
+    return "；".join(f"{found[1]} {translated(found[2])}" for found in counted if found)
 
 
 @lru_cache

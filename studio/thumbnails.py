@@ -9,6 +9,8 @@ from backend.api import Api
 from backend.domain import StudioError
 from studio.link import Link
 from studio.preferences import MIB, preferences
+from studio.sentences import translated
+from studio.texts import text
 
 EDGE_PX = 224
 BATCH = 24
@@ -106,7 +108,7 @@ def _load(api: Api, kind: str, ids: tuple[str, ...]) -> dict[str, QImage | str]:
     found: dict[str, QImage | str] = {}
     for each in api.thumbnails(kind=kind, ids=ids):
         image = QImage() if each.path is None else _read(each.path)
-        found[each.item_id] = each.reason or "the picture cannot be read" if image.isNull() else image
+        found[each.item_id] = translated(each.reason) or text("library.picture_unreadable") if image.isNull() else image
     return found
 
 

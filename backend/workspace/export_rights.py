@@ -103,7 +103,8 @@ class Permitted:
         return None
 
     def _words(self, reason: str) -> str:
-        return f"{reason} for {self._purpose}" if reason != _WITHDRAWN else reason
+        told = {_OTHER: f"no consent for {self._purpose}", _UNKNOWN: f"consent not known for {self._purpose}"}
+        return told.get(reason, reason)
 
 
 def _refuse(unlicensed: Counter[str] | dict[str, int], unasked: Counter[str] | dict[str, int]) -> None:

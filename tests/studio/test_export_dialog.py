@@ -17,6 +17,7 @@ from backend.workspace import Workspace
 from studio.export_dialog import ExportDialog, forecast_words
 from studio.link import Link
 from studio.outbox import Outbox
+from studio.texts import use_language
 from tests.studio.served import toy_workspace
 
 pytestmark = pytest.mark.slow
@@ -37,6 +38,14 @@ def dialog_over(qtbot, workspace: Workspace, folder: Path) -> Iterator[ExportDia
         link.close()
 
 
+def in_chinese(found: ExportForecast) -> str:
+    use_language("zh")
+    try:
+        return forecast_words(found)
+    finally:
+        use_language("en")
+
+
 def test_videos_without_a_licence_are_told_and_cannot_be_exported(qtbot, tmp_path: Path) -> None:
     with toy_workspace(tmp_path, licence=None) as workspace, dialog_over(qtbot, workspace, tmp_path) as dialog:
         assert dialog.trouble.isVisible()
@@ -54,6 +63,8 @@ def test_another_purpose_is_foreseen_anew(qtbot, tmp_path: Path) -> None:
             assert dialog.forecast.text().startswith("0 pairs")
             assert "no consent for training 2" in dialog.forecast.text()
             assert not dialog.go.isEnabled(), "nothing is left"
+            assert dialog._foreseen is not None
+            assert "略去：未同意用于训练 2" in in_chinese(dialog._foreseen)
             QTest.keyClick(dialog.purpose, Qt.Key.Key_Down)
             assert dialog._foreseen is None, "what is foreseen is of training"
             qtbot.waitUntil(dialog.go.isEnabled)
@@ -68,3 +79,11 @@ def test_a_forecast_with_a_leak_is_shown_and_bars_the_export(qtbot, tmp_path: Pa
         assert dialog.forecast.text() == forecast_words(leaking)
         assert "✗ 1 source, copy, subject or identity lies in two parts" in dialog.forecast.text()
         assert not dialog.go.isEnabled()
+
+
+def test_what_a_choice_or_a_condition_leaves_out_is_told_in_either_language() -> None:
+    found = ExportForecast(
+        pairs=1, videos=1, left_out={"where": 3, "not chosen": 2, "judged unsure": 1}, groups=1, largest=1
+    )
+    assert "! left out: not meeting the condition 3, not chosen 2, judged unsure 1" in forecast_words(found)
+    assert "! 略去：不符合条件 3, 未选中 2, 判定为不确定 1" in in_chinese(found)
