@@ -33,6 +33,7 @@ from studio.widgets import Chip, clear, label
 
 WIDTH_PX, MIN_PX = 420, 340
 STATE_TONES = {"kept": "good", "held back": "warn", "excluded": "bad"}
+SIDES = ("target", "reference")
 LAYERS = ("boxes", "masks", "points")
 HIDDEN = ("state", "gate", "caption")
 """Told above the facts."""
@@ -232,8 +233,9 @@ class DetailPanel(QWidget):
         layout.addWidget(_section(text("library.facts"), rows))
         if detail.scores:
             layout.addWidget(_section(text("library.scores"), [_score_row(score) for score in detail.scores]))
-        if detail.origins:
-            layout.addWidget(_section(text("library.origin"), [_origin_row(each) for each in detail.origins], wide=True))
+        made = [_source_row(view) for view in detail.views if view.source] + [_origin_row(each) for each in detail.origins]
+        if made:
+            layout.addWidget(_section(text("library.origin"), made, wide=True))
 
     def _is_score(self, detail: ItemDetail, name: str) -> bool:
         return any(score.name == name for score in detail.scores)
@@ -262,6 +264,14 @@ def _score_row(score: ItemScore) -> tuple[str, str]:
         return column_title(score.name), value
     asked = ", ".join(bound_words(gate, score.name) for gate in score.gates)  # the score's name stands before it
     return column_title(score.name), f"{value}  {'✓' if score.passed else '✕'} {asked}"
+
+
+def _source_row(view: ItemView) -> tuple[str, str]:
+    """The file that one side is from, the frame of it that is shown, and under which licence."""
+    side = text(f"library.side_{view.slot}") if view.slot in SIDES else text("library.record_source")
+    at = "" if view.focus_s is None else text("library.at_frame", frame=view.focus_frame, time=f"{view.focus_s:,.2f} s")
+    licence = text("library.licence", licence=view.licence) if view.licence else text("library.no_licence")
+    return f"{side}: {view.source.rpartition('/')[2]}", "\n".join(part for part in (at, licence, view.source) if part)
 
 
 def _origin_row(origin: Origin) -> tuple[str, str]:

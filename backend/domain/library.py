@@ -109,6 +109,12 @@ class ItemView:
     caption: str = ""
     focus_frame: int | None = None
     """The source frame that shows the item best."""
+    focus_s: float | None = None
+    """Where that frame is in the video."""
+    source: str = ""
+    """Where the file lies that the clip, or the picture from outside, is from; empty for what was made here."""
+    licence: str = ""
+    """Of that file; empty where none is stated."""
     trails: tuple[Trail, ...] = ()
     marks: tuple[Marked, ...] = ()
 

@@ -20,7 +20,7 @@ MAX_MARKS = 2000
 """Masks of one view; a clip has a few dozen."""
 
 _CLIP = """
-SELECT c.id, c.start_frame, v.width, v.height, w.text FROM clip c JOIN video v ON v.id = c.video_id
+SELECT c.id, c.start_frame, v.width, v.height, v.fps, v.source_id, w.text FROM clip c JOIN video v ON v.id = c.video_id
 LEFT JOIN clip_caption w ON w.clip_id = c.id WHERE c.id = ? LIMIT 1
 """
 _FIRST_CLIP = "SELECT id FROM clip WHERE video_id = ? ORDER BY id IN (SELECT id FROM kept_clip) DESC, start_frame LIMIT 1"
@@ -41,6 +41,9 @@ _PICTURE = """
 SELECT coalesce(min(m.crop), min(a.artifact)), min(a.frame), min(a.subject_id) FROM appearance a
 LEFT JOIN mask m ON m.appearance_id = a.id WHERE a.id = ?
 """
+_SOURCE = "SELECT uri, licence FROM source_now WHERE id = ?"
+_LISTED = "SELECT min(source_id) FROM kept_appearance WHERE id = ?"
+"""The source that a picture from outside was listed as."""
 _BEST = """
 SELECT a.id FROM appearance a LEFT JOIN mask m ON m.appearance_id = a.id WHERE a.subject_id = ?
 ORDER BY m.crop NOTNULL DESC, a.confidence DESC, a.id LIMIT 1
@@ -115,8 +118,8 @@ def _view(
         focus_frame=frame,
     )
     if not shown:
-        return view
-    _, start, width, height, caption = shown[0]
+        return dataclasses.replace(view, **_source(now, now.query(_LISTED, [appearance])[0][0]))
+    _, start, width, height, fps, source_id, caption = shown[0]
     which, about = ("a.subject_id = ?", subject) if subject else ("s.clip_id = ?", clip_id)
     marks = tuple(
         Marked(
@@ -129,16 +132,24 @@ def _view(
         )
         for at, label, box, counts, high, wide in now.query(_MARKS.format(which=which), [about])
     )
+    focus = frame if frame is not None or not marks else marks[0].frame
     return dataclasses.replace(
         view,
+        **_source(now, source_id),
         start_frame=start,
         width=width,
         height=height,
         caption=caption or "",
-        focus_frame=frame if frame is not None or not marks else marks[0].frame,
+        focus_frame=focus,
+        focus_s=None if focus is None else focus / fps,
         trails=_trails(now, artifacts, clip_id),
         marks=marks,
     )
+
+
+def _source(now: Snapshot, source_id: str | None) -> dict[str, str]:
+    found = now.query(_SOURCE, [source_id])
+    return {"source": found[0][0], "licence": found[0][1] or ""} if found else {}
 
 
 def _trails(now: Snapshot, artifacts: Artifacts, clip_id: str | None) -> tuple[Trail, ...]:

@@ -13,6 +13,7 @@ from backend.sampleworld import render_world
 from backend.workspace import Workspace
 from studio.app import open_window
 from studio.pages.library import LibraryPage
+from tests.studio.test_library_detail import told
 from tests.studio.test_library_page import press, wait_total
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     opened.close()
 
 
-def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample: Workspace, tmp_path: Path) -> None:
+def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask_and_their_models(
+    qtbot, sample: Workspace, tmp_path: Path
+) -> None:
     page = sample.items(kind="subject", where="state = 'kept'")
     details = [sample.item(kind="subject", item_id=name) for name in page.ids]
     number, detail = next((n, each) for n, each in enumerate(details) if any(mark.counts for mark in each.views[0].marks))
@@ -54,6 +57,7 @@ def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample:
         pane = library.layout_of.detail.pane
         wanted = mark.frame - view.start_frame
         qtbot.waitUntil(lambda: pane.shown_index == wanted and not pane.image.isNull())
+        words = told(library.layout_of.detail)
         with_mask = pane.grab().toImage()
         pane.set_layer("masks", False)
         without = pane.grab().toImage()
@@ -61,6 +65,10 @@ def test_a_subject_of_the_sample_world_shows_its_box_and_its_mask(qtbot, sample:
         bare = pane.grab().toImage()
     finally:
         window.close()
+    models = sample.plan.model_ids
+    for record, role in (("Track", "Detector"), ("Mask", "Segmenter")):
+        place = next(n for n, line in enumerate(words) if line.startswith(f"{record}: "))
+        assert models[role] in words[place + 1].partition("\n")[0].split(", "), words[place : place + 2]
     where = pane._target()
     mask = decode(mark.counts.encode(), mark.height, mark.width)
     rows, columns = mask.nonzero()

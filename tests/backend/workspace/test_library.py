@@ -155,6 +155,8 @@ def test_a_pair_shows_both_sides(curated_api: Api) -> None:
     detail = curated_api.item(kind="pair", item_id=curated_api.items(kind="pair", order="-similarity").ids[0])
     assert [view.slot for view in detail.views] == ["target", "reference"]
     assert [view.start_frame for view in detail.views] == [0, 10]
+    assert [(view.focus_frame, view.focus_s) for view in detail.views] == [(5, 0.2), (15, 0.6)], "at 25 frames a second"
+    assert [(Path(view.source).name, view.licence) for view in detail.views] == [("mug.mp4", "CC0-1.0")] * 2
     assert all(view.picture_media for view in detail.views)
 
 
