@@ -62,6 +62,7 @@ class EmbeddingsPage(Page):
     def start(self) -> None:
         if self.session.found is None:
             self._refresh()
+        self.take_keyboard()
 
     def close_page(self) -> None:
         self._closed = True

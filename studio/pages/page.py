@@ -63,6 +63,12 @@ class Page(QWidget):
     def start(self) -> None:
         """The page is shown: now, and each time that one comes back to it."""
 
+    def take_keyboard(self) -> None:
+        """Keys go to this page, unless something on it has them already."""
+        focused = self.window().focusWidget()
+        if focused is not self and (focused is None or not self.isAncestorOf(focused)):
+            self.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def leave(self) -> None:
         """Another page is shown."""
 

@@ -61,6 +61,7 @@ class ResultsPage(Page):
 
     def start(self) -> None:
         self._refresh()
+        self.take_keyboard()
 
     def leave(self) -> None:
         self.player.deck.pause()

@@ -54,6 +54,7 @@ class ThresholdsPage(Page):
 
     def start(self) -> None:
         self._refresh()
+        self.take_keyboard()
 
     def leave(self) -> None:
         self._poll.stop()

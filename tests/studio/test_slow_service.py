@@ -48,6 +48,15 @@ def test_a_page_says_what_is_under_way_until_the_service_answers(qtbot, tmp_path
         qtbot.waitUntil(lambda: not under_way(window.page))
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_keys_go_to_the_page_that_a_window_opens_on(qtbot, tmp_path: Path, name: str) -> None:
+    with window_over(Slow(Away()), tmp_path, name) as window:
+        qtbot.waitUntil(window.isActiveWindow)
+        focused = window.focusWidget()
+        assert focused is not None
+        assert focused is window.page or window.page.isAncestorOf(focused), f"they go to {focused.accessibleName()}"
+
+
 def gate_of(window: Window) -> ComparePage:
     assert isinstance(window.page, ComparePage)
     return window.page
