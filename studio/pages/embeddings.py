@@ -2,12 +2,23 @@
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QListWidget, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from backend.domain import StudioError
 from backend.domain.figures import EmbeddingMap
 from studio.actions import ActionSet
-from studio.charts.map_plot import MapPlot, mark_of
+from studio.charts.map_plot import REST, MapPlot, mark_of
 from studio.flow import HintRow
 from studio.pages.page import Page, PageContext
 from studio.pages.thresholds_layout import NearStrip
@@ -18,6 +29,7 @@ from studio.thumbnails import ThumbnailStore
 from studio.widgets import Rest, label
 
 SPACES, METHODS, COLOURS = ("appearance", "face", "background", "text"), ("pca", "umap"), ("category", "identity")
+MARK_PX = 16
 LETTERS = {
     "o": "●",
     "s": "■",
@@ -70,6 +82,7 @@ class EmbeddingsPage(Page):
 
     def set_theme(self, theme: Theme) -> None:
         self.plot.set_theme(theme)
+        self._show_legend()
 
     def describe(self) -> str:
         return f"map of {self.boxes['space'].currentData()}, {len(self.session.chosen)} chosen"
@@ -160,12 +173,31 @@ class EmbeddingsPage(Page):
 
     def _draw(self) -> None:
         self.plot.show_map(self.session)
+        self._show_legend()
+        self._tell()
+
+    def _show_legend(self) -> None:
+        """Each group by the mark that its points have, in shape and colour."""
         self.legend.clear()
         for number, group in enumerate(self.session.groups()):
-            shape = "·" if group.is_rest else LETTERS[mark_of(number)[0]]
+            symbol, ink, _ = REST if group.is_rest else mark_of(number)
+            shape = "·" if group.is_rest else LETTERS[symbol]
             name = group.name or text("embeddings.others" if group.is_rest else "embeddings.no_category")
-            self.legend.addItem(f"{shape}  {name}  {len(group.places):,}")
-        self._tell()
+            words = f"{name}  {len(group.places):,}"
+            item = QListWidgetItem(self._mark(shape, self.plot.colour(ink)), words)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{shape}  {words}")
+            self.legend.addItem(item)
+
+    def _mark(self, shape: str, colour: QColor) -> QIcon:
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(round(MARK_PX * ratio), round(MARK_PX * ratio))
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.setPen(colour)
+        painter.drawText(QRectF(0, 0, MARK_PX, MARK_PX), Qt.AlignmentFlag.AlignCenter, shape)
+        painter.end()
+        return QIcon(picture)
 
     def _tell(self) -> None:
         """What is chosen, in words and pictures."""
