@@ -34,8 +34,15 @@ def toy_workspace(folder: Path, *more: Step, licence: str | None = "CC0-1.0") ->
 @contextmanager
 def long_queue(folder: Path) -> Iterator[Workspace]:
     """A project of two clips with 16 subjects each, and of their 496 pairs: enough for many raters, one after another."""
+    with planted_queue(folder, PlantQueue(clips=2)) as opened:
+        yield opened
+
+
+@contextmanager
+def planted_queue(folder: Path, queue: PlantQueue) -> Iterator[Workspace]:
+    """A project of the clips, subjects and pairs that are asked for."""
     opened = Workspace(folder / "queue", create=True)
-    plant(opened, PlantQueue(clips=2))
+    plant(opened, queue)
     yield opened
     opened.close()
 

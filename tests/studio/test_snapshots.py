@@ -3,12 +3,14 @@
 `SNAPSHOTS=write python -m pytest tests/studio/test_snapshots.py` keeps what is shown now; look at it before you commit it.
 """
 
+import itertools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,18 +18,31 @@ from PIL import Image
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
+from backend.api import Api
+from backend.domain import Trial
+from backend.domain.studies import MAIN
+from backend.engine.plan import Step
 from backend.workspace import Workspace
+from bench.studio_queue import PlantQueue
 from studio.charts.cut_plot import CutPlot
 from studio.pages import PAGES
+from studio.pages.compare import ComparePage
+from studio.pages.embeddings import EmbeddingsPage
 from studio.pages.judge import JudgePage
+from studio.pages.results import ResultsPage
+from studio.pages.studies import StudiesPage
 from studio.sessions.verify import Phase
 from studio.window import Window
-from tests.studio.served import Service, served_window, toy_workspace, window_over
+from tests.backend.workspace.study_project import create, finished, write_benchmark
+from tests.studio.served import Service, planted_queue, served_window, toy_workspace, window_over
 from tests.studio.settling import settle
-from tests.studio.world import World
+from tests.studio.studies.test_studies_page import ranked
+from tests.studio.test_compare_page import go_to
+from tests.studio.test_embeddings_page import PlantVectors
 
 pytestmark = pytest.mark.slow
 KEPT = Path(__file__).parent / "snapshots"
+THEMES = ("light", "dark")
 SIZE, SMALL = (1280, 800), (128, 80)
 MEAN, BLOCK = 6.0, 48.0
 """How far grey levels may be off on the whole, and in any block of 8 x 8 of the small picture (80 x 80 on the screen)."""
@@ -50,16 +65,28 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     opened.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_verify_looks_as_it_was_kept(qtbot, opened, world: World, theme: str) -> None:
-    window = opened(world)
-    window.resize(*SIZE)
-    window.set_theme(theme)
-    page = window.page
-    assert isinstance(page, JudgePage)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING)
-    page.deck.seek(0)
-    compare(qtbot, window, f"verify-{theme}")
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Six pairs whose similarities and pictures are drawn by a fixed seed: one is always the first."""
+    with planted_queue(tmp_path_factory.mktemp("snapshots"), PlantQueue(clips=2, subjects=2)) as workspace:
+        made = Service(workspace)
+        made.start()
+        yield made
+        made.stop()
+
+
+def test_verify_looks_as_it_was_kept(qtbot, queue: Service, tmp_path: Path) -> None:
+    with window_over(queue, tmp_path, "verify") as window:
+        window.resize(*SIZE)
+        page = window.page
+        assert isinstance(page, JudgePage)
+        qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and len(page.deck.sides) == 2)
+        for theme in THEMES:
+            window.set_theme(theme)
+            page.deck.seek(0)
+            compare(qtbot, window, f"verify-{theme}")
+        page.form_view.hide()
+        assert difference(seen_of(window), kept("verify-dark")), "a page that lost its main part passes"
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "verify"])
@@ -71,11 +98,27 @@ def test_an_empty_page_looks_as_it_was_kept(qtbot, empty: Workspace, tmp_path: P
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with toy_workspace(tmp_path_factory.mktemp("snapshots")) as workspace:
+    folder = tmp_path_factory.mktemp("snapshots")
+    with toy_workspace(folder, Step(PlantVectors())) as workspace:
+        create(cast(Api, workspace), write_benchmark(folder / "benchmark", cases=4, frames=2), trials=12)
+        for _ in range(3):
+            finished(cast(Api, workspace), "taste", divided(workspace))
         made = Service(workspace)
         made.start()
         yield made
         made.stop()
+
+
+def divided(workspace: Workspace) -> Callable[[Trial, str], str]:
+    """Somebody who knows what is shown, and of every third pair likes the worse: no system wins always."""
+    knows, seen = ranked(workspace), itertools.count(1)
+
+    def choose(trial: Trial, question: str) -> str:
+        said = knows(trial, question)
+        _, item, _ = workspace._shelf.trial(trial.item_id)
+        return said if item.role != MAIN or next(seen) % 3 else {"left": "right", "right": "left"}[said]
+
+    return choose
 
 
 @pytest.mark.parametrize("name", CONTENT)
@@ -90,11 +133,59 @@ def test_a_page_with_content_looks_as_it_was_kept_and_without_its_main_part_it_d
         assert difference(seen_of(window), kept(f"toy-{name}")), "a page that lost its main part passes"
 
 
+def mapped(qtbot, page: EmbeddingsPage) -> None:
+    qtbot.waitUntil(lambda: page.session.found is not None)
+
+
+def ranked_systems(qtbot, page: ResultsPage) -> None:
+    qtbot.waitUntil(lambda: bool(page.studies))
+    page.run("view_wins")
+    qtbot.waitUntil(lambda: bool(page.sheet.rows))
+
+
+def monitored(qtbot, page: StudiesPage) -> None:
+    qtbot.waitUntil(lambda: page.layout_of.monitor.figures["counting"].text() == "3")
+
+
+def in_a_trial(qtbot, page: ComparePage) -> None:
+    """The first trial of somebody new, watched to its end, at its first frame."""
+    for button in ("taste", "agree", "start"):
+        go_to(qtbot, page, button)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.JUDGING and page.watched)
+    page.deck.pause()
+    page.deck.seek(0)
+
+
+JUDGED: dict[str, tuple[Callable[..., None], Callable[[Any], list[QWidget]]]] = {
+    "embeddings": (mapped, lambda page: [page.plot, page.legend]),
+    "results": (ranked_systems, lambda page: [page.layout_of.stack]),
+    "studies": (monitored, lambda page: [page.layout_of.monitor]),
+    "compare": (in_a_trial, lambda page: [page.form_view]),
+}
+"""Pages of what people judged: how each comes to show it, and what it is there to show."""
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_a_page_of_what_people_judged_looks_as_it_was_kept_and_without_its_main_part_it_does_not(
+    qtbot, toy: Service, tmp_path: Path, name: str
+) -> None:
+    prepare, main_parts = JUDGED[name]
+    with window_over(toy, tmp_path, name) as window:
+        window.resize(*SIZE)
+        prepare(qtbot, window.page)
+        for theme in THEMES:
+            window.set_theme(theme)
+            compare(qtbot, window, f"toy-{name}-{theme}")
+        for part in main_parts(window.page):
+            part.hide()
+        assert difference(seen_of(window), kept(f"toy-{name}-dark")), "a page that lost its main part passes"
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="QT_SCALE_FACTOR is tried where CI runs")
-def test_verify_looks_the_same_where_a_pixel_has_four(tmp_path: Path) -> None:
+def test_verify_looks_the_same_where_a_pixel_has_four(queue: Service, tmp_path: Path) -> None:
     picture = tmp_path / "double.png"
     environment = {**os.environ, "QT_SCALE_FACTOR": "2", "QT_QPA_PLATFORM": "offscreen"}
-    command = [sys.executable, "-m", "tests.studio.verify_picture", str(picture)]
+    command = [sys.executable, "-m", "tests.studio.verify_picture", str(queue.workspace.layout.root), str(picture)]
     subprocess.run(command, env=environment, check=True, timeout=200, capture_output=True)
     double = QImage(str(picture))
     assert (double.width(), double.height()) == (2 * SIZE[0], 2 * SIZE[1])

@@ -1,24 +1,24 @@
-"""Saves what Verify shows: `python -m tests.studio.verify_picture OUT.png`, for scales that are set before Qt starts."""
+"""Saves what Verify shows: `python -m tests.studio.verify_picture PROJECT OUT.png`, for scales that are set before Qt starts."""
 
 import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from backend.client import connect
 from bench.qt import application, pause, wait
 from studio.app import open_window
 from studio.pages.judge import JudgePage
 from studio.sessions.verify import Phase
-from tests.studio.world import World
 
 
 def main() -> None:
-    """The first pair of a small world in a window of 1280 x 800, at its clip's first frame."""
+    """Ann's first pair of a project that is served, in a window of 1280 x 800, at its clip's first frame."""
     application()
+    project = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
-        world = World(folder=Path(name), num_pairs=6, num_frames=14, size=(320, 180))
         state = Path(name) / "state" / "p"
-        window = open_window(world.api, project=Path(name), rater="ann", theme="light", state=state, page="verify")
+        window = open_window(connect(project), project=project, rater="ann", theme="light", state=state, page="verify")
         with closing(window):
             window.resize(1280, 800)
             window.show()
@@ -28,7 +28,7 @@ def main() -> None:
             page.deck.seek(0)
             wait(lambda: all(view.movie.shown_index == 0 for view in page.form_view.views.values()))
             pause(0.5)
-            assert window.grab().save(sys.argv[1]), f"{sys.argv[1]} cannot be written"
+            assert window.grab().save(sys.argv[2]), f"{sys.argv[2]} cannot be written"
 
 
 if __name__ == "__main__":
