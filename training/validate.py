@@ -67,7 +67,7 @@ class Validation:
             folder.mkdir(parents=True, exist_ok=True)
             for sample, latents in zip(batch.samples, found, strict=True):
                 path = folder / f"{sample.example.clip_id}.mp4"
-                write_video(path, codec.decode(latents), fps=self.config.data.latents.clips.fps)
+                write_video(path, codec.decode(latents), fps=self.config.data.latents.clips.fps, bitexact=True)
 
     def _loss(self, model: S2VTransformer, batch: Batch, t: float) -> torch.Tensor:
         x, conditions = self.reader.read(batch)

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from backend.domain import ModelFailed, ProjectError, SettingsError, StoreError
+from backend.media.reader import VideoReader
 from tests.training.made_export import made_export
 from tests.training.made_run import trained
 from training.config import Optimizer
@@ -95,6 +96,19 @@ def test_stopped_and_resumed_is_bit_equal(export, whole, tmp_path):
     assert (resumed.state, resumed.step, resumed.resumed) == ("done", 6, True)
     assert losses(tmp_path / "run") == losses(whole)
     assert same_weights(tmp_path / "run", whole)
+
+
+def test_a_cosine_rate_goes_on_where_it_was_to_the_bit(export, whole, tmp_path):
+    settings = ("run.steps=6", "run.save_every=2", "optimizer.schedule=cosine", "optimizer.warmup_steps=2")
+    trained(export, tmp_path / "uncut", *settings)
+    assert trained(export, tmp_path / "run", *settings, stop_at=3).state == "stopped"
+    trained(export, tmp_path / "run", resume=True)
+    rates = [line["learning_rate"] for line in read_metrics(tmp_path / "run")]
+    falling = [0.5 * (1 + np.cos(np.pi * k / 4)) for k in range(4)]
+    np.testing.assert_allclose(rates, [2e-3 * share for share in (0.5, 1.0, *falling)], rtol=1e-12)
+    assert losses(tmp_path / "run") == losses(tmp_path / "uncut")
+    assert same_weights(tmp_path / "run", tmp_path / "uncut")
+    assert not same_weights(tmp_path / "run", whole), "a constant rate ends elsewhere"
 
 
 def test_sigterm_saves_and_stops(export, whole, tmp_path):
@@ -183,20 +197,23 @@ def test_recomputing_activations_changes_nothing(export, whole, tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_validation_is_the_same_twice_and_videos_are_written(export, tmp_path):
-    for name in ("one", "other"):
-        trained(
-            export,
-            tmp_path / name,
-            "run.steps=2",
-            "validation.every=2",
-            "validation.videos=1",
-            "validation.sampling_steps=2",
-        )
-    told = [read_metrics(tmp_path / name)[-1] for name in ("one", "other")]
-    assert told[0] == told[1]
-    assert {"validation/loss", "validation/loss_t0.1", "validation/loss_t0.9"} < set(told[0])
-    assert len(list((tmp_path / "one" / "samples" / "step-00000002").glob("clip_*.mp4"))) == 1
+def test_validation_of_a_seed_is_the_same_twice_to_the_bytes_of_its_videos(export, tmp_path):
+    settings = ("run.steps=2", "validation.every=2", "validation.videos=1", "validation.sampling_steps=2")
+    seeds = {"one": 0, "again": 0, "other": 1}
+    for name, seed in seeds.items():
+        trained(export, tmp_path / name, *settings, f"run.seed={seed}")
+    one, again, other = (read_metrics(tmp_path / name)[-1] for name in seeds)
+    assert one == again != other
+    assert {"validation/loss", "validation/loss_t0.1", "validation/loss_t0.9"} < set(one)
+    files = [list((tmp_path / name / "samples" / "step-00000002").iterdir()) for name in seeds]
+    assert [len(found) for found in files] == [1, 1, 1]
+    one, again, other = (found[0] for found in files)
+    assert one.name == again.name
+    assert one.read_bytes() == again.read_bytes() != other.read_bytes()
+    with VideoReader(one) as reader:
+        frames = reader.at(range(reader.num_frames))
+    assert frames.shape == (9, 32, 32, 3)
+    assert frames.std() > 1, "a picture, and no plain ground"
 
 
 def test_a_run_on_anchors_at_the_positions_of_their_kinds(tmp_path):
