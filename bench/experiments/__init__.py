@@ -7,5 +7,6 @@
 - `training`: a row's run, by the product's own trainer.
 - `generation`: videos of test cases, by the product's own samplers.
 - `measures`: what is measured of a video against the scene that was asked for.
+- `evaluating`: what the product's own evaluation says of the same videos, and `truths`: what it can tell at this size.
 - `document`: tables and plots, written into `docs/experiments.md`.
 """

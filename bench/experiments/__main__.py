@@ -1,7 +1,8 @@
 """`make experiments`: trains and tests what has no result yet, and writes tables and plots into docs/experiments.md.
 
 `python -m bench.experiments [A B ...]` does single experiments; `--seeds 0` a single seed. What is done is not done again, as long as
-neither configs nor worlds have changed; a killed command goes on.
+neither configs nor worlds have changed; a killed command goes on. What `evaluate` says is added to rows whose weights are there;
+`--again` trains those that have none. `--truths` tries `evaluate` itself on videos whose truth is known.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench.experiments.document import read_outcomes, write_document
+from bench.experiments.document import read_outcomes, read_readings, write_document, write_reading_table, write_readings
 from bench.experiments.lanes import work_off
 from bench.experiments.table import EXPERIMENTS, SCALES
 
@@ -24,18 +25,25 @@ def main() -> None:
     parser.add_argument("--device", choices=tuple(SCALES), default="cpu", help="cuda: larger models on a GPU")
     parser.add_argument("--workers", type=int, default=0, help="runs at a time; 0: one a core on the CPU, one on a GPU")
     parser.add_argument("--work", type=Path, default=WORK, help="where worlds and runs lie")
+    parser.add_argument("--again", action="store_true", help="also rows that have their results")
+    parser.add_argument("--truths", action="store_true", help="only: what `evaluate` can tell at this size")
     parser.add_argument("--document-only", action="store_true", help="write the tables of what is there")
     arguments = parser.parse_args()
     unknown = set(arguments.experiments) - set(EXPERIMENTS)
     if unknown:
         parser.error(f"no experiment is called {sorted(unknown)[0]!r}; there are {', '.join(EXPERIMENTS)}")
     scale = SCALES[arguments.device]
-    if not arguments.document_only:
+    if arguments.truths:
+        from bench.experiments.truths import readings
+
+        write_readings(readings(arguments.work))
+    elif not arguments.document_only:
         names = arguments.experiments or list(EXPERIMENTS)
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
         workers = arguments.workers or (len(os.sched_getaffinity(0)) if scale.name == "cpu" else 1)
-        work_off(scale, names, seeds, workers, arguments.work)
+        work_off(scale, names, seeds, workers, arguments.work, again=arguments.again)
     write_document(read_outcomes())
+    write_reading_table(read_readings())
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from bench.experiments.table import EXPERIMENTS, Experiment, Hypothesis
+from bench.experiments.table import EVALUATED, EXPERIMENTS, Experiment, Hypothesis
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "experiments.json"
+READINGS = ROOT / "bench" / "results" / "experiments_evaluate.json"
 DOCUMENT = ROOT / "docs" / "experiments.md"
 MARKS = ("<!-- results -->", "<!-- /results -->")
+READING_MARKS = ("<!-- readings -->", "<!-- /readings -->")
+SCORED = "_scored"
+"""After a metric's id in a row's values: how many of its cases have a value."""
 SEEDS = 3
 COLOURS = ("#0f7a6e", "#b3402f", "#3b5ba5", "#b98a1d", "#7a4b8f", "#6b675f")
 
@@ -36,10 +40,30 @@ class Outcome:
     loss: list[tuple[int, float]]
     seconds: float | None = None
     """Of its test, with its share of its arm's training where that was done for it; None: not kept then. Bases are not in it."""
+    evaluate_s: float | None = None
+    """Of `evaluate`; None: it was not asked."""
 
     @property
     def key(self) -> tuple[str, str, int, str]:
         return self.experiment, self.row, self.seed, self.config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How often a metric of `evaluate` is higher for one of two videos of a case whose truth is known."""
+
+    test: str
+    metric: str
+    above: str
+    below: str
+    auc: float | None
+    """Ties count one half; None where no case has both values. `low` and `high`: of 95 %, by resampling cases."""
+    low: float | None
+    high: float | None
+    cases: int
+    scored: int
+    """Cases of which both videos have a value."""
+    medians: tuple[float, float] | None
 
 
 def read_outcomes() -> list[Outcome]:
@@ -58,6 +82,31 @@ def write_outcomes(fresh: Iterable[Outcome]) -> None:
     RESULTS.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
+def read_readings() -> list[Reading]:
+    """All that are kept."""
+    if not READINGS.exists():
+        return []
+    kept = json.loads(READINGS.read_text())
+    return [Reading(**{**each, "medians": each["medians"] and tuple(each["medians"])}) for each in kept]
+
+
+def write_readings(readings: Iterable[Reading]) -> None:
+    """In place of those before."""
+    READINGS.write_text("[\n" + ",\n".join(json.dumps(asdict(each)) for each in readings) + "\n]\n")
+
+
+def write_reading_table(readings: Sequence[Reading], document: Path = DOCUMENT) -> None:
+    """Puts a line a reading between the document's marks."""
+    lines = ["| test | metric | above | below | AUC | of 95 % | cases | medians |", "|---|---|---|---|--:|--:|--:|--:|"]
+    for each in readings:
+        found = "none" if each.auc is None else f"{each.auc:.2f}"
+        spread = "" if each.low is None or each.high is None else f"{each.low:.2f} to {each.high:.2f}"
+        medians = "" if each.medians is None else " and ".join(f"{median:.2f}" for median in each.medians)
+        told = f"| {each.test} | `{each.metric}` | {each.above} | {each.below} | {found} | {spread} |"
+        lines.append(f"{told} {each.scored} of {each.cases} | {medians} |")
+    _write_between(READING_MARKS, lines, document)
+
+
 def write_document(outcomes: Sequence[Outcome], document: Path = DOCUMENT) -> None:
     """Puts tables and verdicts of all outcomes between the document's marks, and plots into `plots` beside it."""
     parts: list[str] = []
@@ -67,10 +116,7 @@ def write_document(outcomes: Sequence[Outcome], document: Path = DOCUMENT) -> No
         for name, experiment in EXPERIMENTS.items():
             found = [outcome for outcome in ours if outcome.experiment == name]
             parts += _section(name, experiment, found, document.parent / "plots" / f"experiments-{scale}-{name}.svg")
-    text = document.read_text()
-    before, _, rest = text.partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    document.write_text("\n".join([before + MARKS[0], *parts, MARKS[1] + after]))
+    _write_between(MARKS, parts, document)
 
 
 def verdict(hypothesis: Hypothesis, outcomes: Sequence[Outcome]) -> str:
@@ -93,13 +139,21 @@ def verdict(hypothesis: Hypothesis, outcomes: Sequence[Outcome]) -> str:
     return f"**{word}**: {fmean(gaps):+.2f} ({agreeing} of {len(gaps)} seeds alike{few})"
 
 
+def _write_between(marks: tuple[str, str], lines: Sequence[str], document: Path) -> None:
+    before, _, rest = document.read_text().partition(marks[0])
+    after = rest.partition(marks[1])[2]
+    document.write_text("\n".join([before + marks[0], *lines, marks[1] + after]))
+
+
 def _time(outcomes: Sequence[Outcome]) -> list[str]:
     """What the rows took that kept it; nothing where none did."""
     kept = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
     if not kept:
         return []
     of = "" if len(kept) == len(outcomes) else f" of {len(outcomes)}, of which the others did not keep it"
-    return [f"{sum(kept):.0f} s of one worker in {len(kept)} rows and seeds{of}; without the bases.", ""]
+    asked = [outcome.evaluate_s for outcome in outcomes if outcome.evaluate_s is not None]
+    beside = f" `evaluate` took {sum(asked):.0f} s of {len(asked)} of them." if asked else ""
+    return [f"{sum(kept):.0f} s of one worker in {len(kept)} rows and seeds{of}; without the bases.{beside}", ""]
 
 
 def _section(name: str, experiment: Experiment, outcomes: Sequence[Outcome], plot: Path) -> list[str]:
@@ -107,15 +161,18 @@ def _section(name: str, experiment: Experiment, outcomes: Sequence[Outcome], plo
     if not outcomes:
         return [*lines, "Not run.", ""]
     measures = [m for m in experiment.measures if any(m in outcome.values for outcome in outcomes)]
-    lines += ["| row | seeds | cases | " + " | ".join(m.replace("_", " ") for m in measures) + " |"]
-    lines += ["|---|--:|--:|" + "--:|" * len(measures)]
+    metrics = tuple(dict.fromkeys(metric for row in experiment.rows.values() for metric in EVALUATED[row.test]))
+    named = [*(m.replace("_", " ") for m in measures), *(f"`{metric}`" for metric in metrics)]
+    lines += ["| row | seeds | cases | " + " | ".join(named) + " |"]
+    lines += ["|---|--:|--:|" + "--:|" * len(named)]
     for row in experiment.rows:
         ours = [outcome for outcome in outcomes if outcome.row == row]
         if not ours:
-            lines.append(f"| {row} | not run | | " + " | ".join("" for _ in measures) + " |")
+            lines.append(f"| {row} | not run | | " + " | ".join("" for _ in named) + " |")
             continue
         seeds = ", ".join(str(outcome.seed) for outcome in sorted(ours, key=lambda o: o.seed))
         cells = [_cell([o.values[m] for o in ours if m in o.values]) for m in measures]
+        cells += [_evaluated_cell(metric, ours) for metric in metrics]
         lines.append(f"| {row} | {seeds} | {ours[0].values['cases']:.0f} | " + " | ".join(cells) + " |")
     lines += ["", "| expected | at least | found |", "|---|--:|---|"]
     for each in experiment.hypotheses:
@@ -131,6 +188,17 @@ def _cell(values: Sequence[float]) -> str:
         return ""
     spread = f" ({min(values):.2f}-{max(values):.2f})" if len(values) > 1 else ""
     return f"{fmean(values):.2f}{spread}"
+
+
+def _evaluated_cell(metric: str, outcomes: Sequence[Outcome]) -> str:
+    """The same of those seeds that `evaluate` was asked of; which these are and how many cases have a value, where not all."""
+    asked = sorted((o for o in outcomes if f"{metric}{SCORED}" in o.values), key=lambda o: o.seed)
+    if not asked:
+        return "not measured"
+    scored, cases = (int(sum(o.values[name] for o in asked)) for name in (f"{metric}{SCORED}", "cases"))
+    of = "" if scored == cases else f", {scored} of {cases} cases"
+    seeds = "" if len(asked) == len(outcomes) else f", seed {', '.join(str(o.seed) for o in asked)}"
+    return f"{_cell([o.values[metric] for o in asked if metric in o.values]) or 'none'}{of}{seeds}"
 
 
 def _plot(path: Path, experiment: Experiment, outcomes: Sequence[Outcome], measures: Sequence[str]) -> None:

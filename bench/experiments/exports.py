@@ -58,16 +58,23 @@ class Exported:
 
 def exported(world: World, folder: Path) -> Exported:
     """The world's exports below `folder`, made where they are not there yet."""
-    root = folder / f"{world.name}-{VERSION}"
-    for name, takes in (("train", world.train), ("test", world.test)):
-        if not (root / name / "truth.json").exists():
-            truth = _Writer(root / name, world).write(takes)
-            (root / name / "truth.json").write_bytes(TRUTH.dump_json(truth))
-    return Exported(
-        root / "train" / "export",
-        root / "test" / "export",
-        TRUTH.validate_json((root / "test" / "truth.json").read_bytes()),
-    )
+    train = _part(world, "train", folder)
+    test, truth = held_out(world, folder)
+    return Exported(train / "export", test, truth)
+
+
+def held_out(world: World, folder: Path) -> tuple[Path, Truth]:
+    """The world's second export and its truth alone."""
+    part = _part(world, "test", folder)
+    return part / "export", TRUTH.validate_json((part / "truth.json").read_bytes())
+
+
+def _part(world: World, name: str, folder: Path) -> Path:
+    part = folder / f"{world.name}-{VERSION}" / name
+    if not (part / "truth.json").exists():
+        truth = _Writer(part, world).write(world.train if name == "train" else world.test)
+        (part / "truth.json").write_bytes(TRUTH.dump_json(truth))
+    return part
 
 
 TRUTH = TypeAdapter(Truth)

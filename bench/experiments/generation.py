@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -38,65 +38,28 @@ Chosen = Callable[[Example], Sequence[str]]
 """Ids of the anchors that an example is to be given."""
 
 
+class Filmer(Protocol):
+    """Makes videos uint8 (F, 64, 64, 3) of tested clips: a model, or what is true (`bench.experiments.truths`)."""
+
+    def videos(self, chosen: Chosen | None = None) -> Iterator[tuple[Drawn, np.ndarray]]:
+        """A clip for each example: with references as its mode gives them, or with the anchors that `chosen` names."""
+        ...
+
+    def long_videos(self, chosen: Chosen) -> Iterator[tuple[Drawn, np.ndarray]]:
+        """Four chunks for each."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generator:
-    """What a run exported, on the clips of a tested export. `videos` and `long_videos` give clips' ids with uint8 (F, 64, 64, 3)."""
+class AskedClips:
+    """Examples of a tested export, encoded as those that a config learns from."""
 
     config: TrainConfig
-    model: S2VTransformer
     reader: TensorReader
     examples: tuple[Example, ...]
     codec: LatentCodec
-    device: torch.device
-    steps: int
 
-    @torch.no_grad()
-    def videos(self, chosen: Chosen | None = None) -> Iterator[tuple[Drawn, np.ndarray]]:
-        """A clip for each example: with references as its mode gives them, or with the anchors that `chosen` names."""
-        for batch in self._batches(chosen):
-            x, conditions = self.reader.read(batch)
-            guided = self._guided(moved(conditions, self.device, torch.float32))
-            noise = torch.cat([_noise(sample.example, "clip", (1, *x.shape[1:])) for sample in batch.samples])
-            found = clip_latents(guided, noise.to(self.device), self._sampler).cpu().numpy()
-            for sample, latents in zip(batch.samples, found, strict=True):
-                yield sample, self.codec.decode(latents)
-
-    @torch.no_grad()
-    def long_videos(self, chosen: Chosen) -> Iterator[tuple[Drawn, np.ndarray]]:
-        """Four chunks, each beginning with the last two latents of the one before; anchors are the same for all."""
-        for batch in self._batches(chosen):
-            x, conditions = self.reader.read(batch)
-            frames = x.shape[2]
-            samples = batch.samples
-
-            def noise(chunk: Chunk, samples=samples, x=x) -> torch.Tensor:
-                size = (1, x.shape[1], chunk.stop - chunk.start, *x.shape[3:])
-                return torch.cat([_noise(sample.example, chunk.index, size) for sample in samples]).to(self.device)
-
-            found = generate_long(
-                lambda given, *_: self._guided(given),
-                moved(conditions, self.device, torch.float32),
-                noise,
-                num_latents=frames + (NUM_CHUNKS - 1) * (frames - PREFIX),
-                plan=LongVideo(chunk_latents=frames, prefix=PREFIX),
-                sampler=self._sampler,
-            )
-            for sample, latents in zip(batch.samples, found.cpu().numpy(), strict=True):
-                yield sample, self.codec.decode(latents)
-
-    @property
-    def _sampler(self) -> Sampler:
-        return Sampler(method="euler", steps=self.steps, shift=SHIFT)
-
-    def _guided(self, conditions: Conditions) -> GuidedModel:
-        return GuidedModel(
-            model=self.model,
-            arrangement=arrangement_of(self.config),
-            conditions=conditions,
-            chain=GuidanceChain(),
-        )
-
-    def _batches(self, chosen: Chosen | None) -> Iterator[Batch]:
+    def batches(self, chosen: Chosen | None = None) -> Iterator[Batch]:
         """Examples of equal shapes together."""
         if chosen is None:
             order = BatchOrder(examples=self.examples, tokens=10**9, max_samples=AT_ONCE)
@@ -116,22 +79,84 @@ class Generator:
         return Drawn(example, tuple(sorted(shown, key=lambda each: (each.segment.role, each.segment.category))))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """What a run exported, on tested clips."""
+
+    clips: AskedClips
+    model: S2VTransformer
+    device: torch.device
+    steps: int
+
+    @torch.no_grad()
+    def videos(self, chosen: Chosen | None = None) -> Iterator[tuple[Drawn, np.ndarray]]:
+        for batch in self.clips.batches(chosen):
+            x, conditions = self.clips.reader.read(batch)
+            guided = self._guided(moved(conditions, self.device, torch.float32))
+            noise = torch.cat([_noise(sample.example, "clip", (1, *x.shape[1:])) for sample in batch.samples])
+            found = clip_latents(guided, noise.to(self.device), self._sampler).cpu().numpy()
+            for sample, latents in zip(batch.samples, found, strict=True):
+                yield sample, self.clips.codec.decode(latents)
+
+    @torch.no_grad()
+    def long_videos(self, chosen: Chosen) -> Iterator[tuple[Drawn, np.ndarray]]:
+        """Each chunk begins with the last two latents of the one before; anchors are the same for all."""
+        for batch in self.clips.batches(chosen):
+            x, conditions = self.clips.reader.read(batch)
+            frames = x.shape[2]
+            samples = batch.samples
+
+            def noise(chunk: Chunk, samples=samples, x=x) -> torch.Tensor:
+                size = (1, x.shape[1], chunk.stop - chunk.start, *x.shape[3:])
+                return torch.cat([_noise(sample.example, chunk.index, size) for sample in samples]).to(self.device)
+
+            found = generate_long(
+                lambda given, *_: self._guided(given),
+                moved(conditions, self.device, torch.float32),
+                noise,
+                num_latents=frames + (NUM_CHUNKS - 1) * (frames - PREFIX),
+                plan=LongVideo(chunk_latents=frames, prefix=PREFIX),
+                sampler=self._sampler,
+            )
+            for sample, latents in zip(batch.samples, found.cpu().numpy(), strict=True):
+                yield sample, self.clips.codec.decode(latents)
+
+    @property
+    def _sampler(self) -> Sampler:
+        return Sampler(method="euler", steps=self.steps, shift=SHIFT)
+
+    def _guided(self, conditions: Conditions) -> GuidedModel:
+        return GuidedModel(
+            model=self.model,
+            arrangement=arrangement_of(self.clips.config),
+            conditions=conditions,
+            chain=GuidanceChain(),
+        )
+
+
 def opened(run: Path, export: Path, *, mode: str, steps: int) -> Generator:
     """A run on a tested export, whose latents are encoded as those it learned from were."""
     config = from_json((run / EXPORT / "training.json").read_text("utf-8"))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Generator(
+        clips=asked_clips(config, export, mode=mode),
+        model=load_transformer(run / EXPORT, shape_of(config), device=str(device)),
+        device=device,
+        steps=steps,
+    )
+
+
+def asked_clips(config: TrainConfig, export: Path, *, mode: str) -> AskedClips:
+    """The examples that a mode gives of a tested export."""
     ticket = JobTicket(lambda stage, done, total: None, threading.Event())
     encoded = encode(ticket, export=export, settings=config.data.latents)
     assert not encoded.failed, encoded.remarks
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     settings = worker_settings(cache_folder(export, config.data.latents), config.data.latents)
-    return Generator(
+    return AskedClips(
         config=config,
-        model=load_transformer(run / EXPORT, shape_of(config), device=str(device)),
         reader=TensorReader(encoded, text_tokens=config.model.text_tokens),
         examples=tuple(examples_of(encoded, (mode,))),
         codec=cast(LatentCodec, WorkContext(settings).role("LatentCodec")),
-        device=device,
-        steps=steps,
     )
 
 

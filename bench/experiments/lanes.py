@@ -7,19 +7,19 @@ import os
 import subprocess
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.domain import SettingsError, digest
 from bench.experiments import exports
-from bench.experiments.document import Outcome, read_outcomes, write_outcomes
-from bench.experiments.table import ARMS, BASE, COMMON, EXPERIMENTS, SCALES, Row, Scale, changed
+from bench.experiments.document import SCORED, Outcome, read_outcomes, write_outcomes
+from bench.experiments.table import ARMS, BASE, COMMON, EVALUATED, EXPERIMENTS, SCALES, Row, Scale, changed
 from bench.media import say
 
 if TYPE_CHECKING:
-    from bench.experiments.training import Trained
+    from bench.experiments.training import Places, Trained
 
 Task = tuple[str, int]
 """An arm (none: the base) and a seed."""
@@ -41,21 +41,37 @@ def config_of(row: Row, scale: Scale) -> str:
     return digest(tuple(map(repr, about)))[:12]
 
 
-def work_off(scale: Scale, names: list[str], seeds: list[int], workers: int, work: Path) -> None:
-    """Trains and tests the arms that lack a row of these experiments, bases first; results are kept as they come."""
-    done = {outcome.key for outcome in read_outcomes()}
+def lacks(row: Row, outcome: Outcome | None, *, trained: bool) -> bool:
+    """Whether a row is to be worked on: it has no result, or its weights are there and `evaluate` was not asked for all."""
+    if outcome is None:
+        return True
+    return trained and any(f"{metric}{SCORED}" not in outcome.values for metric in EVALUATED[row.test])
+
+
+def work_off(scale: Scale, names: list[str], seeds: list[int], workers: int, work: Path, *, again: bool = False) -> None:
+    """Trains and tests the arms that lack a row of these experiments, bases first; results are kept as they come.
+
+    `again`: also rows that have their results.
+    """
+    from bench.experiments import training
+
+    done = {outcome.key: outcome for outcome in read_outcomes()}
+    kept = {(arm, seed): training.is_kept(arm, scale, seed=seed, places=_places(work)) for arm in ARMS for seed in seeds}
     tasks = [
         (arm, seed)
         for seed in seeds
         for arm in ARMS
-        if any((name, row, seed, config_of(each, scale)) not in done for name, row, each in rows_of(arm, names))
+        if any(
+            again or lacks(each, done.get((name, row, seed, config_of(each, scale))), trained=kept[arm, seed])
+            for name, row, each in rows_of(arm, names)
+        )
     ]
     if not tasks:
         say("every row that was asked for has its results")
         return
     context = get_context("spawn")
     lanes = [ProcessPoolExecutor(1, mp_context=context, initializer=_alone, initargs=(scale.name,)) for _ in range(workers)]
-    bases = [("", seed) for seed in dict.fromkeys(seed for _, seed in tasks)]
+    bases = [("", seed) for seed in dict.fromkeys(seed for arm, seed in tasks if not kept[arm, seed])]
     for wanted in (bases, tasks):
         waiting, running = list(wanted), dict[Future, tuple[int, Task]]()
         free = list(range(workers))
@@ -67,6 +83,10 @@ def work_off(scale: Scale, names: list[str], seeds: list[int], workers: int, wor
                 lane, (arm, seed) = running.pop(future)
                 free.append(lane)
                 outcomes, seconds = future.result()
+                if kept.get((arm, seed)):  # what training took is known from before
+                    outcomes = [
+                        replace(each, seconds=done[each.key].seconds) if each.key in done else each for each in outcomes
+                    ]
                 write_outcomes(outcomes)
                 say(f"{scale.name}, seed {seed}, {arm or 'base'}: {seconds:.0f} s")
     for lane in lanes:
@@ -92,21 +112,40 @@ def _task(task: Task, scale_name: str, names: list[str], work: str, lane: int) -
     from bench.experiments import training
 
     scale, started, (arm, seed) = SCALES[scale_name], time.perf_counter(), task
-    places = training.Places(runs=Path(work) / "runs", worlds=Path(work) / f"worlds-{lane}")
+    places = _places(Path(work), lane)
     if not arm:
         training.base_run(scale, seed=seed, places=places)
         return [], time.perf_counter() - started
     trained = training.trained(arm, scale, seed=seed, places=places)
     rows = rows_of(arm, names)
     share = (time.perf_counter() - started) / len(rows)  # rows of one arm are tests of one run
-    found = [_outcome(each, trained, scale, seed=seed, share_s=share) for each in rows]
+    found = [
+        _outcome(
+            each, trained, scale, seed=seed, share_s=share, work=Path(work), project=Path(work) / f"evaluations-{lane}"
+        )
+        for each in rows
+    ]
     return found, time.perf_counter() - started
 
 
-def _outcome(of: tuple[str, str, Row], trained: "Trained", scale: Scale, *, seed: int, share_s: float) -> Outcome:
-    from bench.experiments import tests, training
+def _outcome(
+    of: tuple[str, str, Row], trained: "Trained", scale: Scale, *, seed: int, share_s: float, work: Path, project: Path
+) -> Outcome:
+    from bench.experiments import evaluating, tests, training
 
     (experiment, name, row), started = of, time.perf_counter()
+    answers = tests.answers(row, trained, scale)
+    values, tested_s = tests.measured(answers), time.perf_counter() - started
+    scores = evaluating.evaluated(
+        answers,
+        row,
+        EVALUATED[row.test],
+        export=trained.exported.test,
+        truth=trained.exported.truth,
+        system=f"{experiment}, {name}, seed {seed}",
+        folder=work / "answers" / f"{scale.name}-{experiment}-{name}-seed{seed}",
+        project=project,
+    )
     return Outcome(
         experiment=experiment,
         row=name,
@@ -115,10 +154,17 @@ def _outcome(of: tuple[str, str, Row], trained: "Trained", scale: Scale, *, seed
         steps=scale.steps,
         config=config_of(row, scale),
         commit=_commit(),
-        values=tests.measured(row, trained, scale),
+        values={**values, **evaluating.means_of(scores)},
         loss=training.loss_curve(trained.run),
-        seconds=round(share_s + time.perf_counter() - started, 1),
+        seconds=round(share_s + tested_s, 1),
+        evaluate_s=round(time.perf_counter() - started - tested_s, 1),
     )
+
+
+def _places(work: Path, lane: int = 0) -> "Places":
+    from bench.experiments import training
+
+    return training.Places(runs=work / "runs", worlds=work / f"worlds-{lane}")
 
 
 def _commit() -> str:

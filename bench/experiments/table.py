@@ -169,6 +169,19 @@ ARMS: Mapping[str, Arm] = {
 CHANGED: Mapping[str, int] = {"turns_concat": 2}
 """Arms whose training has changed though their settings have not. 2: anchors stand one after another, not all at one place."""
 
+_RETURNING = ("copy_paste_index", "embedded_decoupling", "embedded_prompt_background")
+EVALUATED: Mapping[str, tuple[str, ...]] = {
+    "leak": (*_RETURNING, "embedded_quality"),
+    "kinds": (*_RETURNING, "embedded_quality"),
+    "two": ("embedded_quality", "temporal_flickering"),
+    "sides": ("embedded_decoupling", "embedded_quality", "temporal_flickering"),
+    "choice": ("embedded_decoupling", "embedded_quality", "temporal_flickering"),
+    "chunks": ("embedded_quality", "temporal_flickering"),
+}
+"""By test, the metrics that `evaluate` is asked for: those that say something at this size (docs/adr/0011)."""
+WHOLE_PICTURES = ("leak", "kinds")
+"""Tests whose references are whole pictures."""
+
 LEAK = ("background_leak", "background_followed", "position_copied", "identity_error", "identity_error_anywhere")
 KINDS = ("identity_error_people", "identity_error_animals", "identity_error_products")
 
@@ -202,6 +215,18 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             Hypothesis(
                 says="cross-pairs cost no identity where it was asked for",
                 measure="identity_error", of="in-pair", than="cross-pair", least=-0.05,
+            ),
+            Hypothesis(
+                says="`evaluate` sees that in-pairs bring back more of the reference",
+                measure="copy_paste_index", of="in-pair", than="cross-pair", least=0.08,
+            ),
+            Hypothesis(
+                says="that cross-pairs leave the reference's background",
+                measure="embedded_decoupling", of="cross-pair", than="in-pair", least=0.3,
+            ),
+            Hypothesis(
+                says="and that they show the background that was asked for",
+                measure="embedded_prompt_background", of="cross-pair", than="in-pair", least=0.28,
             ),
         ),
     ),

@@ -42,19 +42,24 @@ def trained(
     name: str, scale: Scale, *, seed: int, places: Places, worlds: Mapping[str, Callable[[], World]] = WORLDS
 ) -> Trained:
     """The run of an arm from the seed's base. What is done is not done again."""
-    base, arm = base_run(scale, seed=seed, places=places, worlds=worlds), ARMS[name]
-    found = exported(worlds[arm.world](), places.worlds)
-    settings = settings_of(arm, scale, base=str(base), seed=seed)
-    run = _folder(places, scale, "-".join((f"seed{seed}", name, *map(str, changed(name)))), settings)
-    _train(run, found.train, settings, scale.steps)
+    found = exported(worlds[ARMS[name].world](), places.worlds)
+    run, settings = _arm_run(name, scale, seed, places)
+    if not is_kept(name, scale, seed=seed, places=places):
+        base_run(scale, seed=seed, places=places, worlds=worlds)
+        _train(run, found.train, settings, scale.steps)
     return Trained(run, found)
+
+
+def is_kept(name: str, scale: Scale, *, seed: int, places: Places) -> bool:
+    """Whether the weights of an arm are there."""
+    return (_arm_run(name, scale, seed, places)[0] / EXPORT).exists()
 
 
 def base_run(scale: Scale, *, seed: int, places: Places, worlds: Mapping[str, Callable[[], World]] = WORLDS) -> Path:
     """What all arms of a seed start from."""
-    settings = settings_of(BASE, scale, base="", seed=seed)
-    run = _folder(places, scale, f"seed{seed}-base", settings)
-    _train(run, exported(worlds[BASE.world](), places.worlds).train, settings, scale.base_steps)
+    run, settings = _base_run(scale, seed, places)
+    if not (run / EXPORT).exists():
+        _train(run, exported(worlds[BASE.world](), places.worlds).train, settings, scale.base_steps)
     return run
 
 
@@ -66,15 +71,24 @@ def loss_curve(run: Path) -> list[tuple[int, float]]:
     return [(part[-1][0], round(sum(loss for _, loss in part) / len(part), 5)) for part in parts]
 
 
+def _arm_run(name: str, scale: Scale, seed: int, places: Places) -> tuple[Path, tuple[str, ...]]:
+    """The folder of an arm's run, and its settings."""
+    settings = settings_of(ARMS[name], scale, base=str(_base_run(scale, seed, places)[0]), seed=seed)
+    return _folder(places, scale, "-".join((f"seed{seed}", name, *map(str, changed(name)))), settings), settings
+
+
+def _base_run(scale: Scale, seed: int, places: Places) -> tuple[Path, tuple[str, ...]]:
+    settings = settings_of(BASE, scale, base="", seed=seed)
+    return _folder(places, scale, f"seed{seed}-base", settings), settings
+
+
 def _folder(places: Places, scale: Scale, name: str, settings: tuple[str, ...]) -> Path:
     """Named by what decides the run, so that another config never goes on from it."""
     return places.runs / f"{scale.name}-{name}-{digest((*settings, repr(scale), str(exports.VERSION)))[:8]}"
 
 
 def _train(run: Path, data: Path, settings: tuple[str, ...], steps: int) -> None:
-    """What is done is not done again; what was cut off begins anew."""
-    if (run / EXPORT).exists():
-        return
+    """What was cut off begins anew."""
     shutil.rmtree(run, ignore_errors=True)
     os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # what `train` goes by
     ticket = JobTicket(lambda stage, done, total: None, threading.Event())

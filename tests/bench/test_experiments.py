@@ -9,12 +9,12 @@ import pytest
 
 from backend.sampleworld.places import PLACES
 from backend.settings import parse_assignment
-from bench.experiments import lanes, training
+from bench.experiments import evaluating, lanes, training
 from bench.experiments import tests as row_tests
 from bench.experiments.document import Outcome, verdict, write_document
 from bench.experiments.measures import Ruler, means
 from bench.experiments.scenes import CLIP_SIDE, FRAMES, Figure, Scene, Studio, identity_of, side_of
-from bench.experiments.table import ARMS, BASE, EXPERIMENTS, SCALES, Hypothesis, settings_of
+from bench.experiments.table import ARMS, BASE, EVALUATED, EXPERIMENTS, SCALES, Hypothesis, settings_of
 from bench.experiments.tests import TESTS
 from bench.experiments.worlds import TEST_FROM, WORLDS
 from training.config import with_settings
@@ -122,7 +122,8 @@ def test_every_row_has_an_arm_a_world_and_a_test_and_every_hypothesis_its_rows()
             assert row.test in TESTS
         for hypothesis in experiment.hypotheses:
             assert {hypothesis.of, hypothesis.than} <= set(experiment.rows)
-            assert hypothesis.measure in experiment.measures
+            for row in (experiment.rows[hypothesis.of], experiment.rows[hypothesis.than]):
+                assert hypothesis.measure in (*experiment.measures, *EVALUATED[row.test])
     assert {arm.world for arm in (*ARMS.values(), BASE)} <= set(WORLDS)
     assert {row.arm for experiment in EXPERIMENTS.values() for row in experiment.rows.values()} == set(ARMS)
     assert all(len(place[0].split()) <= 5 for place in PLACES.values())
@@ -184,7 +185,7 @@ def test_the_time_of_rows_is_summed_where_it_was_kept(tmp_path: Path) -> None:
 
 
 def test_a_task_keeps_what_each_row_took(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Ten seconds of training are shared by the rows of the arm, and each test adds its own three."""
+    """Ten seconds of training are shared by the rows of the arm, each test adds its own three; `evaluate` is told apart."""
     clock = [0.0]
 
     def passes(seconds: float, value: object):
@@ -198,9 +199,14 @@ def test_a_task_keeps_what_each_row_took(monkeypatch: pytest.MonkeyPatch, tmp_pa
     rows = lanes.rows_of(arm, list(EXPERIMENTS))
     assert len(rows) > 1
     monkeypatch.setattr(lanes.time, "perf_counter", lambda: clock[0])
-    monkeypatch.setattr(training, "trained", passes(10.0, SimpleNamespace(run=tmp_path)))
+    exported = SimpleNamespace(test=tmp_path, truth=None)
+    monkeypatch.setattr(training, "trained", passes(10.0, SimpleNamespace(run=tmp_path, exported=exported)))
     monkeypatch.setattr(training, "loss_curve", passes(0.0, []))
-    monkeypatch.setattr(row_tests, "measured", passes(3.0, {"cases": 1.0}))
+    monkeypatch.setattr(row_tests, "answers", passes(2.0, []))
+    monkeypatch.setattr(row_tests, "measured", passes(1.0, {"cases": 2.0}))
+    monkeypatch.setattr(evaluating, "evaluated", passes(5.0, {"sharp": {"one": 0.25, "two": 0.75}, "found": {}}))
     found, seconds = lanes._task((arm, 0), "cpu", list(EXPERIMENTS), str(tmp_path), 0)
     assert [each.seconds for each in found] == [pytest.approx(10 / len(rows) + 3, abs=0.06)] * len(rows)
-    assert seconds == pytest.approx(10 + 3 * len(rows))
+    assert [each.evaluate_s for each in found] == [5.0] * len(rows)
+    assert seconds == pytest.approx(10 + (3 + 5) * len(rows))
+    assert found[0].values == {"cases": 2.0, "sharp": 0.5, "sharp_scored": 2.0, "found_scored": 0.0}

@@ -8,7 +8,7 @@ import torch
 
 from bench.experiments.scenes import PEOPLE
 from bench.experiments.table import EXPERIMENTS, SCALES
-from bench.experiments.tests import measured
+from bench.experiments.tests import answers, measured
 from bench.experiments.training import Places, trained
 from bench.experiments.worlds import singles
 
@@ -26,5 +26,5 @@ def test_in_pairs_leak_the_background_and_cross_pairs_do_not(tmp_path: Path) -> 
     leaks = {}
     for name in ("in-pair", "cross-pair"):
         run = trained(rows[name].arm, scale, seed=0, places=places, worlds=worlds)
-        leaks[name] = measured(rows[name], run, scale)["background_leak"]
+        leaks[name] = measured(answers(rows[name], run, scale))["background_leak"]
     assert leaks["in-pair"] - leaks["cross-pair"] >= GAP, leaks

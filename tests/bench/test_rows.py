@@ -7,7 +7,7 @@ import torch
 
 from bench.experiments.scenes import PEOPLE
 from bench.experiments.table import EXPERIMENTS, SCALES
-from bench.experiments.tests import measured
+from bench.experiments.tests import answers, measured
 from bench.experiments.training import Places, trained
 from bench.experiments.worlds import World, pairs, singles, turns
 
@@ -52,7 +52,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 def test_a_row_gives_every_measure_of_its_experiment(places: Places, experiment: str, name: str, cases: int) -> None:
     row = EXPERIMENTS[experiment].rows[name]
     run = trained(row.arm, SCALE, seed=0, places=places, worlds=WORLDS)
-    found = measured(row, run, SCALE)
+    found = measured(answers(row, run, SCALE))
     assert found["cases"] == cases
     assert set(EXPERIMENTS[experiment].measures) <= set(found)
     assert all(0 <= found[name] <= 1 for name in found if name.endswith(("leak", "followed", "copied", "swapped")))
