@@ -33,12 +33,13 @@ def main() -> None:
     if unknown:
         parser.error(f"no experiment is called {sorted(unknown)[0]!r}; there are {', '.join(EXPERIMENTS)}")
     scale = SCALES[arguments.device]
+    names = arguments.experiments or list(EXPERIMENTS)
     if arguments.truths:
-        from bench.experiments.truths import readings
+        from bench.experiments.truths import readings, tests_of
 
-        write_readings(readings(arguments.work))
+        for test in tests_of(names):
+            write_readings(readings(test, arguments.work))
     elif not arguments.document_only:
-        names = arguments.experiments or list(EXPERIMENTS)
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
         workers = arguments.workers or (len(os.sched_getaffinity(0)) if scale.name == "cpu" else 1)
         work_off(scale, names, seeds, workers, arguments.work, again=arguments.again)

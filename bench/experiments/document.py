@@ -82,17 +82,21 @@ def write_outcomes(fresh: Iterable[Outcome]) -> None:
     RESULTS.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
-def read_readings() -> list[Reading]:
+def read_readings(*, file: Path = READINGS) -> list[Reading]:
     """All that are kept."""
-    if not READINGS.exists():
+    if not file.exists():
         return []
-    kept = json.loads(READINGS.read_text())
+    kept = json.loads(file.read_text())
     return [Reading(**{**each, "medians": each["medians"] and tuple(each["medians"])}) for each in kept]
 
 
-def write_readings(readings: Iterable[Reading]) -> None:
-    """In place of those before."""
-    READINGS.write_text("[\n" + ",\n".join(json.dumps(asdict(each)) for each in readings) + "\n]\n")
+def write_readings(fresh: Iterable[Reading], *, file: Path = READINGS) -> None:
+    """Adds readings; those before of the same tests are replaced."""
+    fresh = list(fresh)
+    tests = {each.test for each in fresh}
+    kept = [*(each for each in read_readings(file=file) if each.test not in tests), *fresh]
+    kept.sort(key=lambda each: list(EVALUATED).index(each.test))
+    file.write_text("[\n" + ",\n".join(json.dumps(asdict(each)) for each in kept) + "\n]\n")
 
 
 def write_reading_table(readings: Sequence[Reading], document: Path = DOCUMENT) -> None:

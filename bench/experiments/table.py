@@ -173,7 +173,7 @@ _RETURNING = ("copy_paste_index", "embedded_decoupling", "embedded_prompt_backgr
 EVALUATED: Mapping[str, tuple[str, ...]] = {
     "leak": (*_RETURNING, "embedded_quality"),
     "kinds": (*_RETURNING, "embedded_quality"),
-    "two": ("embedded_quality", "temporal_flickering"),
+    "two": ("embedded_quality",),
     "sides": ("embedded_decoupling", "embedded_quality", "temporal_flickering"),
     "choice": ("embedded_decoupling", "embedded_quality", "temporal_flickering"),
     "chunks": ("embedded_quality", "temporal_flickering"),

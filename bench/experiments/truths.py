@@ -58,7 +58,7 @@ _PLACED = (*_MOVING, Claim("embedded_decoupling", "elsewhere", "as asked"))
 CLAIMS: Mapping[str, tuple[Claim, ...]] = {
     "leak": _WHOLE,
     "kinds": _WHOLE,
-    "two": _MOVING,
+    "two": _ALL,
     "sides": _PLACED,
     "choice": _PLACED,
     "chunks": _MOVING,
@@ -136,19 +136,23 @@ FILMED: Mapping[str, Film] = {
 }
 
 
-def readings(work: Path, tests: Sequence[str] = tuple(CLAIMS)) -> Iterator[Reading]:
-    """Every claim of these tests. One thread; worlds and films lie in `work`."""
+def tests_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The tests of these experiments' rows."""
+    return tuple(dict.fromkeys(row.test for name in names for row in EXPERIMENTS[name].rows.values()))
+
+
+def readings(test: str, work: Path) -> Iterator[Reading]:
+    """Every claim of a test. One thread; worlds and films lie in `work`."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     cv2.setNumThreads(1)
-    for test in tests:
-        claims, scores, num_cases = CLAIMS[test], dict[str, Scores](), 0
-        for name in FILMED:
-            metrics = tuple(dict.fromkeys(claim.metric for claim in claims if name in (claim.above, claim.below)))
-            if metrics:
-                scores[name], num_cases = scores_of(ROWS[test], name, metrics, work)
-        for claim in claims:
-            above, below = (scores[name][claim.metric] for name in (claim.above, claim.below))
-            yield read(test, claim, above, below, num_cases=num_cases)
+    claims, scores, num_cases = CLAIMS[test], dict[str, Scores](), 0
+    for name in FILMED:
+        metrics = tuple(dict.fromkeys(claim.metric for claim in claims if name in (claim.above, claim.below)))
+        if metrics:
+            scores[name], num_cases = scores_of(ROWS[test], name, metrics, work)
+    for claim in claims:
+        above, below = (scores[name][claim.metric] for name in (claim.above, claim.below))
+        yield read(test, claim, above, below, num_cases=num_cases)
 
 
 def scores_of(row: Row, name: str, metrics: Sequence[str], work: Path) -> tuple[Scores, int]:

@@ -11,7 +11,7 @@ from backend.domain import ProjectError
 from backend.media.images import encode_png, read_rgba
 from backend.media.reader import VideoReader
 from backend.settings import parse_assignment
-from bench.experiments.document import Outcome, write_document, write_reading_table
+from bench.experiments.document import Outcome, read_readings, write_document, write_reading_table, write_readings
 from bench.experiments.evaluating import evaluated, write_answers
 from bench.experiments.exports import Truth, held_out
 from bench.experiments.generation import asked_clips
@@ -185,6 +185,16 @@ def test_a_reading_counts_cases_that_both_videos_have_a_value_of(tmp_path: Path)
     assert "| leak | `embedded_identity` | as asked | strangers | 0.50 | 0.00 to 1.00 | 3 of 5 | 0.50 and 0.40 |" in text
     assert "| two | `embedded_identity` | as asked | strangers | none |  | 0 of 5 |  |" in text
     assert (text[:2], text[-2:], "stale" in text) == ("a\n", "b\n", False)
+
+
+def test_readings_of_a_test_take_the_place_of_its_earlier_ones(tmp_path: Path) -> None:
+    file = tmp_path / "readings.json"
+    leak, two = (read(test, IDENTITY, {"a": 1.0}, {"a": 0.0}, num_cases=1) for test in ("leak", "two"))
+    write_readings([two], file=file)
+    write_readings([leak, replace(leak, metric="copy_paste_index")], file=file)
+    later = replace(leak, cases=2)
+    write_readings([later], file=file)
+    assert read_readings(file=file) == [later, two]
 
 
 def test_every_test_of_a_row_names_metrics_that_exist_and_were_tried_at_this_size() -> None:
