@@ -247,6 +247,8 @@ def forecast_words(found: ExportForecast) -> str:
         lines.append(text("export.leaks", count=found.leaks) if found.leaks else text("export.no_leaks"))
     if found.left_out:
         lines.append(f"! {_left_out(found.left_out)}")
+    if not found.pairs:
+        return "\n".join([*lines, *([] if found.left_out else [text("export.nothing")])])
     lines.append(text("export.groups", count=found.groups, largest=counted("pair", found.largest)))
     stated = [f"{name} ({number:,})" for name, number in found.licences.items() if name]
     if stated:

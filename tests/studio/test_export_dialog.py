@@ -87,3 +87,15 @@ def test_what_a_choice_or_a_condition_leaves_out_is_told_in_either_language() ->
     )
     assert "! left out: not meeting the condition 3, not chosen 2, judged unsure 1" in forecast_words(found)
     assert "! 略去：不符合条件 3, 未选中 2, 判定为不确定 1" in in_chinese(found)
+
+
+def test_an_export_of_no_pair_says_why_it_cannot_be_asked_for(qtbot, tmp_path: Path) -> None:
+    """The pair of .3 is held back by the gate at .5."""
+    with toy_workspace(tmp_path) as workspace:
+        chosen = Selection(kind="pair", ids=workspace.items(kind="pair", where="state = 'held back'").ids)
+        found = workspace.forecast_export(selection=chosen)
+    assert forecast_words(found).splitlines() == [
+        "0 pairs from 0 videos",
+        "✗ Nothing to export: of what was asked for, the gates and people's verdicts keep no pair.",
+    ]
+    assert in_chinese(found).splitlines()[1].startswith("✗ 没有可导出的内容")
