@@ -35,10 +35,12 @@ class MapSession:
     radius: float = 1.0
 
     def know(self, found: EmbeddingMap) -> None:
-        """Another map: nothing is chosen, the circle is in its middle."""
+        """Another map: nothing is chosen, the circle is around the point nearest to its middle."""
         self.found, self.chosen = found, set()
         if found.x:
-            self.centre = (float(np.median(found.x)), float(np.median(found.y)))
+            away = np.hypot(np.array(found.x) - np.median(found.x), np.array(found.y) - np.median(found.y))
+            nearest = int(away.argmin())
+            self.centre = (found.x[nearest], found.y[nearest])
             self.radius = RADIUS * max(np.ptp(found.x), np.ptp(found.y)) or 1.0
 
     def groups(self) -> tuple[Group, ...]:

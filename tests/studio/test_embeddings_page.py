@@ -100,6 +100,11 @@ def test_shapes_go_by_category_or_by_who_pairs_hold_for_one(qtbot, page: Embeddi
     assert legend(page) == ["●  #1  3"], ".9 and .6 join all three"
 
 
+def test_the_circle_begins_around_a_point(page: EmbeddingsPage) -> None:
+    press(page, Qt.Key.Key_Space)
+    assert page.status.text().startswith("1 subject chosen (1 point)")
+
+
 def test_a_lasso_chooses_what_it_encloses(page: EmbeddingsPage) -> None:
     found = page.session.found
     assert found is not None
