@@ -87,6 +87,7 @@ class CorrectionEditor(QWidget):
         self._sides_row = QWidget()
         QHBoxLayout(self._sides_row).setContentsMargins(0, 0, 0, 0)
         self.caption = QPlainTextEdit()
+        self.caption.setObjectName("written")
         self.caption.setAccessibleName(text("correct.caption"))
         self.caption.setTabChangesFocus(True)
         self.phrase, self.category = QLineEdit(), QLineEdit()

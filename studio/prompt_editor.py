@@ -40,6 +40,7 @@ class PromptEditor(QWidget):
         self.outgoing.waits.connect(self._on_waits)
         self.outgoing.refused.connect(self._on_refused)
         self.field = QPlainTextEdit()
+        self.field.setObjectName("written")
         self.field.setAccessibleName(text("verify.prompt"))
         self.field.setTabChangesFocus(True)
         self.field.setMaximumWidth(WIDTH_PX)
