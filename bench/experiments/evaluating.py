@@ -9,6 +9,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,13 @@ def evaluated(
     Raises ProjectError where the evaluation breaks off or a video fails: a figure of the others would be one of other cases.
     """
     write_answers(found, row, export=export, truth=truth, folder=folder)
-    workspace = Workspace(project, create=True, settings=ProjectSettings(profile="embedded", engine="inline"))
+    settings = ProjectSettings(profile="embedded", engine="inline")
     try:
-        return _scores(workspace, folder, metrics=tuple(metrics), system=system)
-    finally:
-        workspace.close()
+        with closing(Workspace(project, create=True, settings=settings)) as workspace:
+            return _scores(workspace, folder, metrics=tuple(metrics), system=system)
+    except ProjectError:
+        shutil.rmtree(project, ignore_errors=True)  # it would remember what failed
+        raise
 
 
 def write_answers(found: Sequence[Answer], row: Row, *, export: Path, truth: Truth, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.domain import ProjectError
+from backend.domain import MediaError, ProjectError
 from backend.media.images import encode_png, read_rgba
 from backend.media.reader import VideoReader
 from backend.settings import parse_assignment
@@ -21,6 +21,7 @@ from bench.experiments.table import ARMS, EVALUATED, EXPERIMENTS, SCALES, settin
 from bench.experiments.tests import Answer, filmed
 from bench.experiments.truths import CLAIMS, FILMED, ROWS, Camera, Claim, read
 from bench.experiments.worlds import Take, singles
+from metrics import planner
 from metrics.evaluation import known
 from training.config import with_settings
 from training.data.batches import Drawn, Shown
@@ -105,6 +106,35 @@ def test_what_could_not_be_measured_leaves_no_mean_of_the_rest(truth: Truth, exp
             folder=tmp_path / "row",
             project=tmp_path / "project",
         )
+
+
+def test_what_failed_is_tried_again_the_next_time(
+    truth: Truth, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project is kept: a reader that died once must not leave a row without figures for good."""
+
+    def asked() -> dict[str, float]:
+        found = evaluated(
+            GREY,
+            ROWS["two"],
+            ("temporal_flickering",),
+            export=export,
+            truth=truth,
+            system="grey",
+            folder=tmp_path / "row",
+            project=tmp_path / "project",
+        )
+        return found["temporal_flickering"]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(planner, "GuardedReader", dies)
+        with pytest.raises(ProjectError, match=r"is not whole: clip_a, temporal_flickering: failed: .*the reader died"):
+            asked()
+    assert asked() == pytest.approx({"clip_a": 1.0, "clip_b": 1.0})
+
+
+def dies(*_: object, **__: object) -> None:
+    raise MediaError("the reader died", kind="damaged")
 
 
 @pytest.mark.thorough  # twenty seconds where others work too
