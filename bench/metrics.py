@@ -31,7 +31,7 @@ from metrics.spec import Entry
 from metrics.store import FeatureStore
 
 NUM_FRAMES, SIZE, FPS = 81, (1280, 720), 24
-REPEATS = 3
+REPEATS = 5
 
 
 def run() -> list[dict[str, Any]]:
@@ -107,17 +107,18 @@ def _measured(works: Sequence[str], clip: Path) -> dict[str, dict[str, list[floa
 
 
 def _row(name: str, found: dict, unit: str, ours: str, peer: str, peer_name: str, target: float) -> dict[str, Any]:
-    own, other = (statistics.median(found[who][unit]) for who in (ours, peer))
-    values = found[ours][unit]
+    own, other = (found[who][unit] for who in (ours, peer))
+    ratios = [mine / its for mine, its in zip(own, other, strict=True)]
     return {
         "name": name,
-        "ours": own,
+        "ours": statistics.median(own),
         "unit": {"cpu_ms": "CPU ms", "peak_mib": "MiB over imports"}[unit],
-        "peer": other,
+        "peer": statistics.median(other),
         "peer_name": peer_name,
-        "ratio": own / other,
+        "ratio": statistics.median(ratios),
         "target": f"ratio <= {target:g}",
-        "spread": f"{min(values):.0f}-{max(values):.0f}",
+        "spread": f"{min(ratios):.3g}-{max(ratios):.3g}",
+        "n": len(ratios),
     }
 
 
