@@ -27,13 +27,15 @@ class TrialLoader(QObject):
     def keep(self, held: Iterable[Held], *, later: Iterable[Held] = (), also: Iterable[Held] = ()) -> None:
         """Loads what is missing for the held trials, in their order, and has the clips of those after them made.
 
-        What is there is kept, for `also` too.
+        What is there is kept, for `also` too; clips whose files were cleared away are asked for anew.
         """
         wanted, then = list(held), list(later)
         kept = {each.id for each in (*wanted, *then, *also)}
         for store in (self.stills, self.clips):
             for trial_id in set(store) - kept:
                 del store[trial_id]
+        for trial_id in [trial_id for trial_id, clips in self.clips.items() if not clips.are_there]:
+            del self.clips[trial_id]
         for each in wanted:
             self._ask("stills", each, self.stills, load_stills, self.stills_ready)
         for each in (*wanted, *then):

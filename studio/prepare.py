@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QImageReader
@@ -53,6 +54,11 @@ class Clips:
 
     reels: dict[str, Reel]
     missing: dict[str, str]
+
+    @property
+    def are_there(self) -> bool:
+        """False once one was cleared away, by a person or to keep the cache small."""
+        return all(Path(reel.path).exists() for reel in self.reels.values())
 
 
 def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted, forms: Mapping[str, Form]) -> Batch:

@@ -51,15 +51,18 @@ class Deck(QObject):
         self._failed.connect(self._on_failed)
 
     def load(self, sides: Sequence[tuple[Pane, Reel]], *, play: bool) -> None:
-        """Puts reels into panes at frame 0 and plays as soon as the first frames are there."""
-        for pane, reel in sides:
-            if reel.path in self.failures:
-                pane.show_sentence(self.failures[reel.path])
-        playable = [side for side in sides if side[1].path not in self.failures]
-        fps = playable[0][1].fps if playable else 24.0
+        """Puts reels into panes at frame 0 and plays as soon as the first frames are there.
+
+        What failed before is tried again: a preview is made anew at the same place.
+        """
+        for _, reel in sides:
+            if self.failures.pop(reel.path, None) is not None:
+                self._decoder.try_again(reel.path)
+                self._wanted_at = None
+        fps = sides[0][1].fps if sides else 24.0
         self._sides = [
             PlayedSide(pane=pane, reel=reel, frames_per_frame=1.0 if self.align == "index" else reel.fps / fps)
-            for pane, reel in playable
+            for pane, reel in sides
         ]
         self.clock.load(max((side.length for side in self._sides), default=0), fps)
         self.stretch_from = None

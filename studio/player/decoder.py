@@ -67,6 +67,11 @@ class Decoder:
             for worker in self._workers:
                 worker.start()
 
+    def try_again(self, path: str) -> None:
+        """Opens a clip that failed once more, when it is wanted next."""
+        with self._changed:
+            self._broken.discard(path)
+
     def close(self) -> None:
         """Ends the threads and waits for them."""
         with self._changed:
@@ -83,7 +88,10 @@ class Decoder:
                 try:
                     self._decode(readers, reel, number)
                 except MediaError as error:
-                    self._broken.add(reel.path)
+                    if (reader := readers.pop(reel.path, None)) is not None:
+                        reader.close()
+                    with self._changed:
+                        self._broken.add(reel.path)
                     self.failed(reel.path, str(error))
                 finally:
                     with self._changed:

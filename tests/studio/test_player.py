@@ -223,6 +223,24 @@ def test_a_preview_with_fewer_frames_than_promised_says_so(qtbot, tmp_path: Path
     deck.close()
 
 
+def test_a_preview_that_failed_is_tried_again_once_its_trial_is_shown_again(qtbot, tmp_path: Path) -> None:
+    file = World(folder=tmp_path, num_frames=20, size=(160, 90)).make("clip_0_target")
+    made, away = Path(file.path), tmp_path / "cleared away"
+    deck, pane = Deck(), Pane("A")
+    qtbot.addWidget(pane)
+    side = (pane, Reel(path=file.path, num_frames=20, fps=24.0))
+    made.rename(away)
+    deck.load([side], play=False)
+    qtbot.waitUntil(lambda: "no such file" in pane.sentence)
+    deck.load([side], play=False)
+    qtbot.waitUntil(lambda: "no such file" in pane.sentence and file.path in deck.failures)
+    away.rename(made)
+    deck.load([side], play=False)
+    qtbot.waitUntil(lambda: pane.shown_index == 0)
+    assert deck.failures == {} and pane.sentence == ""
+    deck.close()
+
+
 def test_zoom_keeps_the_middle_and_ends_at_the_whole_picture(qtbot) -> None:
     pane = Pane("A")
     qtbot.addWidget(pane)

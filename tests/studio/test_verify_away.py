@@ -21,7 +21,7 @@ from studio.pages.page import Page
 from studio.sessions.verify import Phase
 from studio.window import Window
 from tests.metrics.made_cases import case, written
-from tests.studio.served import Service, window_over
+from tests.studio.served import Service, planted_queue, served_window, window_over
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +85,25 @@ def test_the_vote_is_in_the_outbox_before_the_next_pair_is_shown_and_judging_goe
         qtbot.waitUntil(lambda: window.rail.chip.text() == "Saved")
         assert arrived(workspace) == judged
     service.stop()
+
+
+def test_previews_that_are_cleared_while_pairs_are_held_are_made_again(qtbot, tmp_path: Path) -> None:
+    with (
+        planted_queue(tmp_path, PlantQueue(clips=4, subjects=1)) as workspace,
+        served_window(workspace, tmp_path, "verify") as window,
+    ):
+        page = window.page
+        wait_for(qtbot, page, 0)
+        qtbot.waitUntil(lambda: len(page.loader.clips) == 1 + HELD)
+        (following, *_) = page.session.upcoming
+        previews = [Path(reel.path) for reel in page.loader.clips[following.id].reels.values()]
+        assert len(previews) == 2 and all(preview.exists() for preview in previews)
+        window.link.api.clear_storage(kinds=("previews",))
+        judge(qtbot, window, 0)
+        wait_for(qtbot, page, 1)
+        assert page.session.current is following
+        qtbot.waitUntil(lambda: all(preview.exists() for preview in previews))
+        qtbot.waitUntil(lambda: all(view.movie.frame is not None for view in page.form_view.views.values()))
 
 
 @pytest.mark.server
