@@ -17,7 +17,6 @@ from metrics.spec import Entry, Feature, Measured, Metric
 from metrics.store import FeatureStore
 
 UNAVAILABLE = "unavailable"
-FAILED = "failed: "
 WITHOUT_ROW = (UNAVAILABLE, "over budget")  # states in which an item is tried again whenever it is asked for
 JUDGE = "Judge"
 NEEDS = {
@@ -32,9 +31,8 @@ NEEDS = {
 class Measure:
     """One metric on generated videos: a score each, NULL with its reason where there is none.
 
-    A reason begins with its state: `not applicable`, `no detection`, `too short` (the video). What is `unavailable` (a model
-    is missing), `over budget` or `failed` is no score but failed work, which is tried again: the first two whenever the
-    metric is asked for, the last with `--retry-failed`.
+    A reason begins with its state: `not applicable`, `no detection`, `too short` (the video), `unavailable` (a model is
+    missing), `over budget` or `failed`.
     `beside` are features of other metrics that are computed along when the video is decoded.
     """
 
@@ -82,8 +80,6 @@ class Measure:
             value = Absent(f"failed: {self.metric.id} is {value}; a model gave a number that is none")
         if isinstance(value, Absent) and value.reason.startswith(WITHOUT_ROW):
             return Failed(item.id, UNAVAILABLE, value.reason)
-        if isinstance(value, Absent) and value.reason.startswith(FAILED):
-            return Failed(item.id, "measuring", value.reason.removeprefix(FAILED))
         arrays = {**measured.per_frame, **measured.evidence}
         models = {role: context.model_id(role) for role in self.roles}
         score = Score(
@@ -96,7 +92,8 @@ class Measure:
             coverage=measured.coverage,
             evidence=context.artifacts.put(_packed(arrays), "npz") if arrays else None,
         )
-        return Ok(item.id, [score])
+        failed = score.reason if score.reason and score.reason.startswith("failed") else None
+        return Ok(item.id, [score], (failed,) if failed else ())
 
     def _value(self, entry: Entry, planner: Planner) -> Measured:
         for need in self.metric.needs:

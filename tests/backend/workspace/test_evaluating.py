@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.api import Api, EvaluationJob, EvaluationRow
-from backend.domain import ImportRefused, MediaError, SettingsError
+from backend.domain import ImportRefused, SettingsError
 from backend.media.writer import write_video
 from backend.workspace import Workspace
 from metrics import evaluation, planner
@@ -139,28 +139,6 @@ def test_unreadable_video_fails_alone(api: Api, cases: Path, videos: Path) -> No
     assert {states["singleobj_1", name] for name in METRICS} == {"failed"}
     assert {states["singleobj_2", name] for name in METRICS} == {"scored"}
     assert all(row.reason and row.reason.startswith("failed: ") for row in rows if row.state == "failed")
-
-
-def test_what_failed_is_measured_again_where_that_is_asked(
-    workspace: Workspace, cases: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Dying(planner.GuardedReader):
-        def __init__(self, path: str, *rest: Any, **options: Any) -> None:
-            if path.endswith("singleobj_1.mp4"):
-                raise MediaError(f"{path}: the reading process died", kind="crash")
-            super().__init__(path, *rest, **options)
-
-    api = cast(Api, workspace)
-    with monkeypatch.context() as patched:
-        patched.setattr(planner, "GuardedReader", Dying)
-        _, rows = measured(api, cases, videos)
-    states = Counter((row.case_id, row.state) for row in rows)
-    assert states == {("singleobj_1", "failed"): 2, ("singleobj_2", "scored"): 2}
-    assert {row.reason.count("failed: ") for row in rows if row.reason} == {1}
-    assert measured(api, cases, videos)[1] == rows
-    _, again = measured(api, cases, videos, retry_failed=True)
-    assert len(again) == 4 and {row.state for row in again} == {"scored"}
-    assert [row for row in again if row.case_id == "singleobj_2"] == [row for row in rows if row.case_id == "singleobj_2"]
 
 
 def test_one_frame_is_too_short(api: Api, cases: Path, videos: Path) -> None:
