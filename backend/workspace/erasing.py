@@ -33,6 +33,7 @@ from backend.store.catalog import Catalog
 from backend.store.erasing_events import Erased, Erasure, Mark
 from backend.store.journal import Journal
 from backend.store.journal_schema import sealing_events
+from backend.store.leases import end_leases
 from backend.store.redaction import remove
 from backend.workspace.erasing_files import delete_backups, exports_of, find_files, leftovers
 from backend.workspace.erasing_rows import Going, cases_of_pictures, delete_going, find_going, named_artifacts, with_copies
@@ -154,6 +155,7 @@ class ErasingOperations:
         going = find_going(self.catalog, **roots, events=erasure.events)
         naming = Naming(going.ids, going.uris)
         said = remove(self.journal, erasure.events)
+        end_leases(self.journal)
         find_files(
             self.layout, self.artifacts, going, naming, named=named_artifacts(self.catalog), with_cases=bool(erasure.cases)
         ).remove()
