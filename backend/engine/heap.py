@@ -11,8 +11,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def keep_heap() -> None:
-    """For processes that work on pictures: without it each call that needs some 20 MB has its pages made and cleared anew,
-    which is a tenth of the time of an optical flow at 720p (`python -m bench metrics`). Nothing where there is no glibc.
+    """For processes that work on pictures: without it each call that needs some 20 MB has its pages made and cleared anew.
+
+    Does nothing where there is no glibc.
     """
     if not sys.platform.startswith("linux"):
         return
