@@ -9,6 +9,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
 from backend.models.wan_vae import WanVae
+from tests.backend.models.made_vae import made_vae
 from tests.training.made_cases import cases_in
 from tests.training.made_export import made_export
 from tests.training.made_run import trained
@@ -20,13 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("vae")
-    model = AutoencoderKLWan(
-        base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    )
-    model.save_pretrained(folder)
-    return folder
+    return made_vae(tmp_path_factory.mktemp("vae"))
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,13 @@ from backend.domain import ModelUnavailable
 from backend.models.pixel_codec import PixelCodec
 from backend.models.places import ModelPlace
 from backend.models.wan_vae import WanVae
+from tests.backend.models.made_vae import made_vae
 
 
 @pytest.fixture(scope="module")
 def vae_folder(tmp_path_factory):
-    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("vae")
-    model = AutoencoderKLWan(
-        base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    )
-    model.save_pretrained(folder)
-    return folder
+    return made_vae(tmp_path_factory.mktemp("vae"))
 
 
 def noise(*shape):
