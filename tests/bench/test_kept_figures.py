@@ -93,21 +93,19 @@ def test_metrics_reach_what_is_claimed_of_them() -> None:
 
 SPEED = {
     "evaluation_speed": {"13 metrics, CPU", "13 metrics, wall", "13 metrics, memory", "two workers, wall"},
-    "metrics": {"motion amplitude, CPU", "motion amplitude, memory"},
+    "metrics": {"motion amplitude, CPU", "motion amplitude, memory", "its Farneback calls, CPU"},
 }
 """Rows of what evaluation costs, by the ends of their names."""
-ABOVE_TARGET = {"motion amplitude, CPU"}
-"""Told in docs/speed.md; one that reaches its target is taken out here and there."""
+WITHOUT_TARGET = ("two workers, wall", "its Farneback calls, CPU")
 
 
 @pytest.mark.parametrize("name", SPEED)
 def test_evaluation_costs_no_more_than_is_wanted_of_it(name: str) -> None:
     rows = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
     assert {end for end in SPEED[name] if any(row["name"].endswith(end) for row in rows)} == SPEED[name]
-    wanted = {row["name"]: float(row["target"].removeprefix("ratio <= ")) for row in rows if "target" in row}
-    assert len(wanted) == len(rows) - sum("two workers" in row["name"] for row in rows)
-    dearer = {row["name"] for row in rows if row["ratio"] > wanted.get(row["name"], 1.0)}
-    assert dearer == ABOVE_TARGET & {row["name"] for row in rows}
+    wanted = {row["name"]: float(row["target"].removeprefix("ratio <= ")) for row in rows if row.get("target")}
+    assert {row["name"] for row in rows} - set(wanted) == {r["name"] for r in rows if r["name"].endswith(WITHOUT_TARGET)}
+    assert [row["name"] for row in rows if row["ratio"] > wanted.get(row["name"], 1.1)] == []
 
 
 def test_the_document_states_the_areas_last_measured() -> None:
