@@ -95,7 +95,7 @@ def _cold_next(root: Path) -> list[dict]:
         there = [_first_frames(page) for _ in range(NUM_COLD)]
         made = []
         for _ in range(NUM_COLD):
-            wait(lambda: len(page.loader.clips) == len(page.session.held) > 1)
+            wait(lambda: len(page.session.held) > 1 and _all_found(page))
             api.clear_storage(kinds=("previews",))
             made.append(_first_frames(page))
     return [
@@ -108,7 +108,7 @@ def _cold_next(root: Path) -> list[dict]:
 
 
 def _first_frames(page: JudgePage) -> float:
-    wait(lambda: page.session.phase is Phase.JUDGING and len(page.loader.clips) == len(page.session.held))
+    wait(lambda: page.session.phase is Phase.JUDGING and _all_found(page))
     last = page.session.current
     page.session.upcoming.clear()
     for held in (page.loader.stills, page.loader.clips, page.deck.cache):
@@ -120,6 +120,10 @@ def _first_frames(page: JudgePage) -> float:
     for movie in movies:
         movie.repaint()
     return time.perf_counter() - started
+
+
+def _all_found(page: JudgePage) -> bool:
+    return all(held.id in page.loader.clips for held in page.session.held)
 
 
 def _judge_page(window: Window) -> JudgePage:

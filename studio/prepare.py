@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -31,21 +31,22 @@ LARGEST_STILL_PX = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """An answer of the queue, with the forms and (in the verify study) the pair rows that its trials need."""
+    """An answer of the queue, with the forms that its trials need."""
 
     trials: tuple[Trial, ...]
     forms: dict[str, Form]
-    state: QueueState
-    pairs: dict[str, PairRow] = field(default_factory=dict)
-    """By trial id."""
+    state: QueueState | None
+    """None where somebody waits for the trials: those after them bring it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stills:
-    """Pictures of one trial by slot; `missing` says in a sentence why one cannot be shown."""
+    """Pictures of one trial by slot, and its pair's row; `missing` says in a sentence why one cannot be shown."""
 
     images: dict[str, QImage]
     missing: dict[str, str]
+    pair: PairRow | None = None
+    """In the verify study."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +62,13 @@ class Clips:
         return all(Path(reel.path).exists() for reel in self.reels.values())
 
 
-def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted, forms: Mapping[str, Form]) -> Batch:
+def fetch_batch(api: Api, study_id: str, rater: str, *, wanted: Wanted, forms: Mapping[str, Form], waited: bool) -> Batch:
     """Leases the next trials and gathers what goes with them, but for `forms` that are known. Raises StudioError."""
     trials = api.next_trials(study_id=study_id, rater=rater, limit=wanted.limit, skip=wanted.skip)
     needed = sorted({trial.form for trial in trials})
     forms = {name: forms[name] if name in forms else form_in_language(api, name) for name in needed}
-    pairs = {}
-    if study_id == VERIFY_STUDY:
-        pairs = {trial.id: api.pair(pair_id=trial.item_id) for trial in trials}
-    return Batch(trials=trials, forms=forms, state=api.queue_state(study_id=study_id, rater=rater), pairs=pairs)
+    state = None if waited and trials else api.queue_state(study_id=study_id, rater=rater)
+    return Batch(trials=trials, forms=forms, state=state)
 
 
 def form_in_language(api: Api, name: str) -> Form:
@@ -96,7 +95,7 @@ def clip_of(panel: Panel, stimulus: Stimulus) -> str | None:
 
 
 def load_stills(api: Api, trial: Trial, form: Form) -> Stills:
-    """The pictures of a trial's image panels. Raises ServiceError; other failures become sentences."""
+    """The pictures of a trial's image panels, and its pair. Raises ServiceError; other failures become sentences."""
     images: dict[str, QImage] = {}
     missing: dict[str, str] = {}
     panels = {panel.slot: panel for panel in form.panels}
@@ -110,7 +109,7 @@ def load_stills(api: Api, trial: Trial, form: Form) -> Stills:
             raise
         except StudioError as error:
             missing[stimulus.slot] = str(error)
-    return Stills(images=images, missing=missing)
+    return Stills(images=images, missing=missing, pair=_pair_of(api, trial))
 
 
 def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
@@ -127,6 +126,18 @@ def find_clips(api: Api, trial: Trial, form: Form) -> Clips:
         else:
             missing[slot] = text("judge.no_clip_but", mime=found.mime)
     return Clips(reels=reels, missing=missing)
+
+
+def _pair_of(api: Api, trial: Trial) -> PairRow | None:
+    """None where the trial is of no pair, or of one that is gone since it was leased. Raises ServiceError."""
+    if trial.study_id != VERIFY_STUDY:
+        return None
+    try:
+        return api.pair(pair_id=trial.item_id)
+    except ServiceError:
+        raise
+    except StudioError:
+        return None
 
 
 def read_still(path: str) -> QImage:

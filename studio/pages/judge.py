@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
@@ -63,7 +64,6 @@ class JudgePage(Page):
         self.sides = SideTools(self.deck, lambda: self.form_view.views, context.notify)
         self.actions_ = ActionSet(self.context_name, self, self.handlers())
         self.loader = TrialLoader(self.link)
-        self._pairs: dict[str, PairRow] = {}
         self._forms: dict[str, Form] = {}
         self._shown: Held | None = None
         self._awaited: tuple[str, int] | None = None
@@ -236,7 +236,7 @@ class JudgePage(Page):
         self.link.votes_sent.connect(self.on_sent)
         self.link.votes_dropped.connect(self.on_dropped)
         self.link.revived.connect(self._look_again)
-        self.loader.stills_ready.connect(self._show_current)
+        self.loader.stills_ready.connect(self._advance)
         self.loader.clips_ready.connect(self._on_clips)
         self.loader.failed.connect(self._on_load_failed)
         self.deck.moved.connect(self.form_view.refresh_flicker)
@@ -309,22 +309,22 @@ class JudgePage(Page):
         self._look_ahead_soon.start()
 
     def _look_ahead(self) -> None:
+        self.load_held()
         session = self.session
-        wanted = session.wanted()
+        # Nothing more while somebody waits for the pictures at hand.
+        wanted = None if session.phase is Phase.OPENING else session.wanted()
         if wanted is not None:
+            waited = not session.held and session.counted
             if not session.held:
-                wanted = replace(wanted, limit=1)  # somebody waits for it: those after it are asked for when it is here
+                wanted = replace(wanted, limit=1)  # those after it are asked for when it is shown
             study, rater, forms = session.study_id, session.rater, dict(self._forms)
             self.link.ask(
-                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted, forms=forms),
+                lambda: fetch_batch(self.link.api, study, rater, wanted=wanted, forms=forms, waited=waited),
                 lambda batch: self._on_batch(session, batch),
                 lambda error: self._on_unreachable(session, error),
             )
-        self.load_held()
         if session.held and not self._renew.isActive() and self.isVisible():
             self._renew.start()
-        known = {each.id for each in (*session.recent, *session.held)}
-        self._pairs = {trial_id: pair for trial_id, pair in self._pairs.items() if trial_id in known}
         self._prefetch_clips()
 
     def _renew_leases(self) -> None:
@@ -341,25 +341,24 @@ class JudgePage(Page):
             if session is self.session:
                 self._advance()
 
-        def not_renewed(error: StudioError) -> None:
-            log.info(
-                "leases of %d items in %s are not renewed: %s", len(items), study, error
-            )  # asked again at the next turn
-
         self._renew.start()
-        self.link.ask(lambda: self.link.api.renew_leases(study_id=study, rater=rater, items=items), renewed, not_renewed)
+        work = partial(self.link.api.renew_leases, study_id=study, rater=rater, items=items)
+        # What fails is asked again at the next turn.
+        self.link.ask(work, renewed, lambda error: log.info("%d leases of %s not renewed: %s", len(items), study, error))
 
     def load_held(self) -> None:
-        """Loads what the trials at hand need, and forgets those that are over."""
-        session = self.session
-        soon = len(session.held) - len(session.upcoming) + READY
-        self.loader.keep(session.held[:soon], later=session.held[soon:], also=session.recent[:1])
+        """Loads what the trials at hand need, first of all what somebody waits for, and forgets those that are over."""
+        session, held = self.session, self.session.held
+        soon = 1 if session.phase is Phase.OPENING else len(held) - len(session.upcoming) + READY
+        later = () if session.phase is Phase.OPENING else held[soon:]
+        self.loader.keep(held[:soon], later=later, also=(*held, *session.recent[:1]))
 
     def _on_batch(self, session: VerifySession, batch: Batch) -> None:
         self._forms.update(batch.forms)
-        session.arrived(batch.trials, batch.forms, batch.state)
+        if batch.state is not None:
+            session.count(batch.state)
+        session.arrived(batch.trials, batch.forms)
         if session is self.session:
-            self._pairs.update(batch.pairs)
             self._advance()
 
     def _on_unreachable(self, session: VerifySession, error: StudioError) -> None:
@@ -406,7 +405,7 @@ class JudgePage(Page):
         self.form_view.show_trial(held.form, held.trial, stills)
         self._shown = held
         self._play(held)
-        self.show_extras(held, self._pairs.get(held.id))
+        self.show_extras(held, stills.pair)
         recalled = self.session.taken_back
         said = self._choice_label(held, recalled) if recalled else ""
         self.hint.setText(text("judge.you_said", choice=said) if said else "")

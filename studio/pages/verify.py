@@ -240,7 +240,8 @@ class VerifyPage(JudgePage):
         if not self.is_editing:  # what comes in meanwhile is shown when the editor is left
             super()._show_current()
             if self._shown is not None:
-                self._show_suggestion(self._shown, self._pairs.get(self._shown.id))
+                stills = self.loader.stills.get(self._shown.id)
+                self._show_suggestion(self._shown, stills.pair if stills else None)
 
     def _choose(self, choice: str) -> None:
         if not self.is_editing:
@@ -396,7 +397,8 @@ class VerifyPage(JudgePage):
             return
 
         def known(row: PairRow) -> None:
-            self._pairs[held.id] = row
+            if (stills := self.loader.stills.get(held.id)) is not None:
+                self.loader.stills[held.id] = replace(stills, pair=row)
             if self._shown is held and not self.is_editing:
                 self.show_extras(held, row)
 

@@ -56,7 +56,7 @@ class Decoder:
     _workers: list[threading.Thread] = field(default_factory=list)
 
     def want(self, wants: Sequence[Want]) -> None:
-        """Replaces everything wanted; chunks already being decoded are finished."""
+        """Replaces everything wanted; of chunks being decoded, those of other clips end with the frame at hand."""
         with self._changed:
             self._wants = tuple(wants)
             self._changed.notify_all()
@@ -125,10 +125,12 @@ class Decoder:
                 kind="truncated",
             )
         start, stop = number * CHUNK, min((number + 1) * CHUNK, reel.num_frames)
-        for first, frames in reader.stream(start, stop, size=self._size(reader), chunk=CHUNK):
-            for offset, frame in enumerate(frames):
-                self.cache.put(reel.path, first + offset, frame)
-        self.ready(reel.path)
+        # One by one: the first frame of a chunk is shown while the others are decoded, and those end with the wish for them.
+        for index, (frame,) in reader.stream(start, stop, size=self._size(reader), chunk=1):
+            self.cache.put(reel.path, index, frame)
+            self.ready(reel.path)
+            if all(want.reel.path != reel.path for want in self._wants):
+                return
 
     def _size(self, reader: VideoReader) -> tuple[int, int]:
         scale = min(1.0, self.max_edge_px / max(reader.width, reader.height))

@@ -84,6 +84,8 @@ class VerifySession:
     """The answer that undo withdrew from the open question, for the page to recall it."""
     total: int = 0
     judged: int = 0
+    counted: bool = False
+    """Whether the service said once how far the queue is; from then on what is judged is counted here."""
     gold_seen: int = 0
     gold_right: int = 0
     """Of items whose answer others agree on."""
@@ -97,7 +99,6 @@ class VerifySession:
     _history: list[tuple[Held, Vote]] = field(default_factory=list)
     _pending: Callable[[], None] | None = None
     _before_saving: Phase = Phase.WAITING
-    _counted: bool = False
     _looked_ms: float = 0.0
     _looked: dict[str, int] = field(default_factory=dict)
     _looking_since_s: float | None = None
@@ -122,11 +123,10 @@ class VerifySession:
         self._asking = True
         return Wanted(limit=missing, skip=tuple(dict.fromkeys((*held, *sorted(self._unsynced_items())))))
 
-    def arrived(self, trials: Iterable[Trial], forms: dict[str, Form], state: QueueState) -> None:
+    def arrived(self, trials: Iterable[Trial], forms: dict[str, Form]) -> None:
         """Takes leased trials; none means that nothing is left for now (`ask_again` resumes)."""
         self._asking = False
         self.trouble = ""
-        self._count(state)
         if self._outdated:
             self._outdated = False
             return
@@ -138,6 +138,14 @@ class VerifySession:
         at_s = self.clock()
         self.upcoming.extend(Held(trial=t, form=forms[t.form], leased_at_s=at_s) for t in fresh)
         self._open_if_idle()
+
+    def count(self, state: QueueState) -> None:
+        """How far the queue is, as the service says."""
+        self.total = state.total
+        self.gold_seen, self.gold_right = state.gold_seen, state.gold_right
+        if not self.counted:
+            self.counted = True
+            self.judged = state.judged + len({vote.item_id for vote in self._unsynced.values()})
 
     def renewed(self, items: Iterable[str], *, asked_at_s: float) -> None:
         """These are leased anew since that was asked; what else was held then may be another's, and does not come up."""
@@ -374,10 +382,3 @@ class VerifySession:
 
     def _unsynced_items(self) -> set[str]:
         return {vote.item_id for vote in self._unsynced.values()} | set(self._aside.values())
-
-    def _count(self, state: QueueState) -> None:
-        self.total = state.total
-        self.gold_seen, self.gold_right = state.gold_seen, state.gold_right
-        if not self._counted:
-            self._counted = True
-            self.judged = state.judged + len({vote.item_id for vote in self._unsynced.values()})

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 from studio.player.cache import FrameCache
 from studio.player.clock import TransportClock
 from studio.player.deck import Deck
-from studio.player.decoder import CHUNK, Reel, Want, next_chunk
+from studio.player.decoder import CHUNK, Decoder, Reel, Want, next_chunk
 from studio.player.pane import BEHIND_CUT_OUT, Look, Pane
 from studio.prepare import read_still
 from tests.studio.world import World, read_barcode
@@ -119,6 +119,23 @@ def test_a_clip_that_cannot_be_read_does_not_hold_up_the_others() -> None:
     task = next_chunk(wants, FrameCache(), set(), {"broken"})
     assert task is not None
     assert task[0].path == "good"
+
+
+def test_a_frame_is_told_as_it_comes_and_the_rest_of_its_chunk_ends_with_the_wish(tmp_path: Path) -> None:
+    made = World(folder=tmp_path, num_frames=2 * CHUNK).make("clip_900_target")
+    cache, told, over = FrameCache(), list[int](), threading.Event()
+
+    def ready(path: str) -> None:
+        told.append(sum(cache.has(path, index) for index in range(made.num_frames)))
+        if len(told) == 3:
+            decoder.want([])
+            over.set()
+
+    decoder = Decoder(cache=cache, ready=ready, failed=lambda path, why: over.set(), threads=1)
+    decoder.want([Want(reel=Reel(path=made.path, num_frames=made.num_frames, fps=made.fps))])
+    assert over.wait(30)
+    decoder.close()  # waits for the chunk at hand
+    assert told == [1, 2, 3]
 
 
 @pytest.fixture

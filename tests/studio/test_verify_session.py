@@ -48,7 +48,8 @@ def state(total: int = 10, judged: int = 0) -> QueueState:
 def opened(*trials: Trial, clock: Clock | None = None) -> VerifySession:
     session = new_session(clock)
     session.wanted()
-    session.arrived(trials, FORMS, state())
+    session.count(state())
+    session.arrived(trials, FORMS)
     session.shown()
     return session
 
@@ -70,7 +71,8 @@ def test_what_is_held_is_skipped_and_asked_for_once() -> None:
 def test_no_verdict_is_taken_before_the_pictures_are_shown() -> None:
     session = new_session()
     session.wanted()
-    session.arrived((trial(1),), FORMS, state())
+    session.count(state())
+    session.arrived((trial(1),), FORMS)
     assert session.phase is Phase.OPENING
     assert session.answer("same") is None
 
@@ -122,7 +124,8 @@ def test_undo_works_when_the_queue_is_empty() -> None:
     session.answer("same")
     session.saved()
     session.wanted()
-    session.arrived((), FORMS, state(judged=1))
+    session.count(state(judged=1))
+    session.arrived((), FORMS)
     assert session.phase is Phase.EMPTY
     assert session.undo() is not None
     session.saved()
@@ -135,7 +138,8 @@ def test_a_trial_that_arrives_while_undo_is_saved_waits_its_turn() -> None:
     session.saved()
     session.wanted()
     session.undo()
-    session.arrived((trial(2),), FORMS, state())
+    session.count(state())
+    session.arrived((trial(2),), FORMS)
     assert session.phase is Phase.SAVING
     session.saved()
     assert session.current is not None
@@ -169,7 +173,8 @@ def test_a_form_ends_with_an_answer_where_no_question_is_left_open(name: str) ->
     for said in orders:
         session = new_session()
         session.wanted()
-        session.arrived((trial(1, form),), {form.name: form}, state())
+        session.count(state())
+        session.arrived((trial(1, form),), {form.name: form})
         session.shown()
         held, wishes = session.current, dict(zip((q.name for q in form.questions), said, strict=True))
         assert held is not None
@@ -238,7 +243,8 @@ def test_votes_left_by_an_earlier_run_are_not_offered_again_unless_withdrawn() -
     wanted = session.wanted()
     assert wanted is not None
     assert wanted.skip == ("pair_1",)
-    session.arrived((), FORMS, state(judged=3))
+    session.count(state(judged=3))
+    session.arrived((), FORMS)
     assert session.judged == 4
     session.synced([(vote.id, vote.rev)])
     session.ask_again()
@@ -261,7 +267,8 @@ def test_the_item_of_a_refused_vote_that_was_dropped_comes_again() -> None:
     wanted = session.wanted()
     assert wanted is not None
     assert "pair_1" not in wanted.skip
-    session.arrived((trial(1),), FORMS, state())
+    session.count(state())
+    session.arrived((trial(1),), FORMS)
     assert [held.trial.item_id for held in session.held] == ["pair_2", "pair_1"]
 
 
@@ -271,7 +278,8 @@ def test_an_empty_queue_is_asked_again_after_a_drop() -> None:
     assert vote is not None
     session.saved()
     session.wanted()
-    session.arrived((), FORMS, state())
+    session.count(state())
+    session.arrived((), FORMS)
     assert session.phase is Phase.EMPTY
     assert session.wanted() is None
     session.dropped([(vote.id, vote.rev)])
@@ -358,7 +366,8 @@ class Sessions(RuleBasedStateMachine):
         fresh = [trial(self.next_number + n) for n in range(count)]
         self.next_number += count
         self.asked = None
-        self.session.arrived(fresh, FORMS, state(total=1000))
+        self.session.count(state(total=1000))
+        self.session.arrived(fresh, FORMS)
 
     @precondition(lambda self: self.asked is not None)
     @rule()
