@@ -15,6 +15,8 @@ class Item:
 
     id: str
     records: Mapping[type, tuple[Any, ...]] = field(default_factory=dict)
+    again: bool = False
+    """Whether it failed before and somebody wants it tried again: what led to the failure is to be made anew."""
 
     def one(self, kind: type[R]) -> R:
         """The single record of a kind. Raises AssertionError when there is none or more than one."""

@@ -228,9 +228,12 @@ class Ray:
         return outcome
 
     def _finished(self, batch: Batch) -> Outcome | None:
-        """What was made of a batch for an owner that was killed; not what failed then, which deserves another try."""
+        """What was made of a batch for an owner that was killed; not what failed then, which deserves another try.
+
+        A fragment of what is tried again may be that of the first try.
+        """
         name = fragment_of(batch)
-        if name not in self._left:
+        if name not in self._left or any(item.again for item in batch.items):
             return None
         self._left.discard(name)
         outcome = self._read(name)

@@ -4,7 +4,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -15,7 +15,7 @@ from backend.domain import Clip, Failed, Filtered, Item, Ok, Source, SurveyingSt
 from backend.engine.chain import Feed, Follower, chain_from
 from backend.engine.crews import Crew
 from backend.engine.plan import Plan, Step
-from backend.engine.tables import LISTED, Pending, PlanTables
+from backend.engine.tables import LISTED, WITHOUT_VALUE, Pending, PlanTables
 from backend.engine.work import Batch, Outcome
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog, Work
@@ -162,7 +162,8 @@ def _batches(step: Step, pending: Sequence[Pending], load: Callable[[Sequence[st
     size = CLIPS_TOGETHER if step.stage.over is Clip else BATCH_ITEMS
     for start in range(0, len(pending), LOAD_ITEMS):
         part = pending[start : start + LOAD_ITEMS]
-        items = load([found.item_id for found in part])
+        loaded = zip(part, load([found.item_id for found in part]), strict=True)
+        items = [replace(item, again=True) if found.again else item for found, item in loaded]
         position = 0
         while position < len(part):
             stop = position + 1
@@ -186,5 +187,6 @@ def _describe(note: Ok | Filtered | Failed) -> tuple[str, str | None, str | None
 
 
 def _attempts(catalog: Catalog, stage: str) -> dict[str, int]:
-    rows = catalog.query("SELECT work_key, max(attempt) FROM work WHERE stage = ? AND state = 'failed' GROUP BY 1", [stage])
-    return dict(rows)
+    """By work key, the number of the last attempt of those that can be tried again."""
+    which = f"w.stage = ? AND (w.state = 'failed' OR {WITHOUT_VALUE})"
+    return dict(catalog.query(f"SELECT w.work_key, max(w.attempt) FROM work w WHERE {which} GROUP BY 1", [stage]))

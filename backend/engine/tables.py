@@ -34,10 +34,24 @@ from backend.domain import (
     Video,
 )
 from backend.engine.plan import TOP, Gate, Plan, Step
-from backend.store.schema import KINDS, from_arrow
+from backend.store.schema import KINDS, WORK_NOW, from_arrow
 
 LISTED: tuple[type, ...] = (Sidecar,)
 """What no stage makes and every stage below a source may gather: ingest lists it beside the source."""
+
+WITHOUT_VALUE = "w.state = 'warned' AND starts_with(w.message, 'failed: ')"
+"""SQL of work `w` that ended, with a score that says it failed: the score is kept for what was found beside it."""
+
+REPLACED_SCORES = f"""
+SELECT place FROM (
+    SELECT r.rowid AS place, r.work_key, row_number() OVER (PARTITION BY r.work_key, r.target, r.name ORDER BY r.rowid DESC) AS age
+    FROM score r WHERE r.work_key IN (SELECT work_key FROM superseded))
+WHERE age > 1 OR work_key IN (SELECT w.work_key FROM ({WORK_NOW}) w WHERE w.state = 'failed')
+"""
+"""SQL of the places (rowid) of scores whose work was tried again since: what the last attempt gave holds, if it gave anything."""
+
+SCORE_NOW = f"SELECT s.* FROM score s ANTI JOIN ({REPLACED_SCORES}) o ON o.place = s.rowid"
+"""Score rows that a later attempt has not replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +65,15 @@ class GateCount:
 
 
 class Pending(NamedTuple):
-    """An item without finished work. Items of one `group` (a clip, or a video's clips) are worked on together."""
+    """An item without finished work. Items of one `group` (a clip, or a video's clips) are worked on together.
+
+    `again` is of what was tried before, and is asked to be tried again.
+    """
 
     item_id: str
     work_key: str
     group: str
+    again: bool
 
 
 def ancestors(record: type) -> list[type]:
@@ -152,20 +170,28 @@ class PlanTables:
         """Items without finished work, ordered by group and id.
 
         What failed is finished, unless `retry_failed` or its work key is in `retry`; what was unavailable, as a judge without
-        budget, never is. The run of `run_id` tries neither a second time.
+        budget, never is. The run of `run_id` tries neither a second time. A stage that makes scores only has failed also
+        where its score says so: a new score takes the place of that one, which rows of other kinds cannot.
         """
         stage = step.stage
         columns = _columns(stage.over)
         group = next((f"k.{name}" for name in ("clip_id", "video_id") if name in columns), "k.id")
-        again = "true" if retry_failed else "kind = 'unavailable' OR work_key IN (SELECT unnest(?::VARCHAR[]))"
+        failed = f"(w.state = 'failed' OR {WITHOUT_VALUE})" if stage.makes == (Score,) else "w.state = 'failed'"
+        asked = "true" if retry_failed else "w.work_key IN (SELECT unnest(?::VARCHAR[]))"
         rows = self._connection.execute(
-            f"""SELECT i.item_id, i.work_key, {group} FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
+            f"""SELECT i.item_id, i.work_key, {group}, i.work_key IN (SELECT work_key FROM work WHERE stage = ?)
+            FROM item_{stage.name} i JOIN kept_{stage.over.KIND} k ON k.id = i.item_id
             WHERE i.work_key NOT IN (
-                SELECT work_key FROM work WHERE stage = ? AND (state <> 'failed' OR NOT ({again}) OR run_id = ?))
+                SELECT w.work_key FROM ({WORK_NOW}) w WHERE w.stage = ? AND (
+                    NOT {failed} OR NOT (w.kind IS NOT DISTINCT FROM 'unavailable' OR {asked}) OR w.run_id = ?))
             ORDER BY 3, 1""",
-            [stage.name, *([] if retry_failed else [list(retry)]), run_id],
+            [stage.name, stage.name, *([] if retry_failed else [list(retry)]), run_id],
         ).fetchall()
-        return [Pending(*row) for row in rows]
+        wanted = frozenset(retry)
+        return [
+            Pending(item_id, key, grouped, tried and (retry_failed or key in wanted))
+            for item_id, key, grouped, tried in rows
+        ]
 
     def finished(self, stage_name: str, work_keys: Sequence[str]) -> set[str]:
         """Those of the work keys that need no work."""
@@ -231,10 +257,16 @@ class PlanTables:
         ]
 
     def live_scores(self) -> str:
-        """SQL of the score rows that the current plan's work made, so far."""
-        if not self._scoring:
-            return "SELECT * FROM score WHERE false"
-        return " UNION ALL ".join(f"SELECT r.* FROM score r WHERE {self._made_by(stage)}" for stage in self._scoring)
+        """SQL of the score rows that the current plan's work made, so far, without those of attempts before the last."""
+        return f"SELECT r.* EXCLUDE (place) FROM ({self._scores()}) r ANTI JOIN ({REPLACED_SCORES}) o ON o.place = r.place"
+
+    def earlier_scores(self) -> str:
+        """SQL of the score rows that a later attempt at their work took the place of, with `place`, by which they can be ordered."""
+        return f"SELECT r.* FROM ({self._scores()}) r SEMI JOIN ({REPLACED_SCORES}) o ON o.place = r.place"
+
+    def _scores(self) -> str:
+        made = [f"SELECT r.*, r.rowid AS place FROM score r WHERE {self._made_by(stage)}" for stage in self._scoring]
+        return " UNION ALL ".join(made) or "SELECT r.*, r.rowid AS place FROM score r WHERE false"
 
     def _score_digest(self) -> str:
         keys = ",".join(self._plan.stage_key(stage) for stage in self._scoring)
@@ -295,7 +327,7 @@ class PlanTables:
         that the stage does not apply to is unmeasured: its records stay unless a gate drops those.
         """
         run = self._connection.execute
-        source = f"({_of_categories(record)}) r" if any(gate.by_category for gate in gates) else "score r"
+        source = f"({_of_categories(record)}) r" if any(gate.by_category for gate in gates) else f"({SCORE_NOW}) r"
         scored = f"""FROM {source} SEMI JOIN kept_{record.KIND} k ON k.id = r.target
             WHERE {self._made_by(stage)} AND r.name IN ({", ".join(f"'{g.score}'" for g in gates)})"""
         ranked = f"""FROM (SELECT r.*, row_number() OVER (PARTITION BY r.name ORDER BY r.value DESC NULLS LAST, r.target) AS place
@@ -321,9 +353,9 @@ class PlanTables:
             states = ", ".join(f"'{state}'" for state in passing_states(gates))
             run(
                 f"""INSERT INTO dropped SELECT k.id, '{gates[0].name}', NULL FROM kept_{record.KIND} k ANTI JOIN (
-                    SELECT r.target FROM score r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s
+                    SELECT r.target FROM ({SCORE_NOW}) r WHERE {self._made_by(stage)} AND r.name = '{gates[0].score}') s
                     ON s.target = k.id
-                WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN work w USING (work_key)
+                WHERE k.{item_id} NOT IN (SELECT i.item_id FROM item_{stage.name} i JOIN ({WORK_NOW}) w USING (work_key)
                     WHERE w.stage = '{stage.name}' AND w.state IN ({states}))"""
             )
         run(f"INSERT INTO gated SELECT '{record.KIND}', id, gate, cut FROM dropped")
@@ -404,7 +436,7 @@ def _cut(gate: Gate) -> str:
 def _of_categories(record: type) -> str:
     """SQL of scores with the category of the subject that their target is about."""
     subject = "id" if record is Subject else "subject_id"
-    return f"""SELECT s.*, c.category FROM score s LEFT JOIN (
+    return f"""SELECT s.*, c.category FROM ({SCORE_NOW}) s LEFT JOIN (
         SELECT k.id, any_value(u.category) AS category FROM kept_{record.KIND} k JOIN kept_subject ks ON ks.id = k.{subject}
         JOIN subject u ON u.id = ks.id AND u.work_key = ks.work_key GROUP BY 1) c ON c.id = s.target"""
 

@@ -218,6 +218,9 @@ FROM source s LEFT JOIN ({RIGHTS_NOW}) r ON r.source_id = s.id
 """
 """Sources with the licence and attribution that hold now."""
 
+WORK_NOW = "SELECT w.* FROM work w ANTI JOIN superseded s ON s.work_key = w.work_key AND s.attempt = w.attempt"
+"""Work rows that a later attempt has not replaced."""
+
 
 @cache
 def record_schema(record: type) -> pa.Schema:

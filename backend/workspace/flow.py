@@ -10,8 +10,8 @@ from backend.domain.jobs import QuarantinePage, QuarantineRow, StageFlow
 from backend.engine.plan import Plan, Step
 from backend.engine.tables import ancestors
 from backend.settings import nearest
+from backend.store.schema import WORK_NOW
 from backend.workspace.snapshot import Snapshot
-from backend.workspace.status import NOW
 
 _STATES = ("ok", "warned", "filtered", "failed")
 
@@ -24,7 +24,7 @@ def stage_flow(now: Snapshot, plan: Plan) -> tuple[StageFlow, ...]:
     entering = dict(now.query(f"SELECT stage, count(*) FROM ({items}) GROUP BY 1"))
     worked: dict[str, dict[str, tuple[int, float]]] = {}
     for stage, state, count, seconds in now.query(
-        f"SELECT stage, w.state, count(*), sum(w.seconds) FROM ({items}) JOIN ({NOW}) w USING (stage, work_key) GROUP BY 1, 2"
+        f"SELECT stage, w.state, count(*), sum(w.seconds) FROM ({items}) JOIN ({WORK_NOW}) w USING (stage, work_key) GROUP BY 1, 2"
     ):
         worked.setdefault(stage, {})[state] = (count, seconds)
     made = {
@@ -86,7 +86,7 @@ def require_stuck(now: Snapshot, plan: Plan, work_keys: Sequence[str]) -> None:
 
 def make_stuck(now: Snapshot, plan: Plan) -> None:
     """Makes the temporary table `stuck`: what stages failed on and nobody has tried again with success."""
-    now.query(f"CREATE OR REPLACE TEMP TABLE failing AS SELECT w.* FROM ({NOW}) w WHERE w.state = 'failed'")
+    now.query(f"CREATE OR REPLACE TEMP TABLE failing AS SELECT w.* FROM ({WORK_NOW}) w WHERE w.state = 'failed'")
     with_failures = {name for (name,) in now.query("SELECT DISTINCT stage FROM failing")}
     parts = [_stuck_at(place, step) for place, step in enumerate(plan.steps) if step.stage.name in with_failures]
     nothing = "SELECT 0 AS place, '' AS over, NULL AS clip_id, NULL AS uri, f.* FROM failing f WHERE false"

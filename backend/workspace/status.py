@@ -8,10 +8,9 @@ from backend.domain import Source
 from backend.domain.score_words import gate_title
 from backend.engine.plan import Gate, Plan
 from backend.engine.tables import GateCount
+from backend.store.schema import WORK_NOW
 from backend.workspace.snapshot import Snapshot
 
-NOW = "SELECT w.* FROM work w ANTI JOIN superseded s ON s.work_key = w.work_key AND s.attempt = w.attempt"
-"""Work rows that a later attempt has not replaced."""
 MAX_FAILURES = 1000
 MAX_REMARKS = 20  # of a stage, the most frequent
 
@@ -43,7 +42,7 @@ def source_states(now: Snapshot, plan: Plan) -> tuple[dict[str, int], list[Failu
     rows = []
     for source_id, work_key, state, kind, message in now.query(
         f"""SELECT i.item_id, i.work_key, w.state, w.kind, w.message FROM item_{probe.name} i
-        LEFT JOIN ({NOW}) w ON w.work_key = i.work_key ORDER BY 1"""
+        LEFT JOIN ({WORK_NOW}) w ON w.work_key = i.work_key ORDER BY 1"""
     ):
         video = videos.get(work_key)
         stage = probe.name
@@ -92,7 +91,7 @@ def _video_trouble(now: Snapshot, plan: Plan) -> dict[str, tuple[str, str, str, 
     for step in plan.steps:
         if step.stage.over.KIND == "video":
             for video, state, kind, message in now.query(
-                f"""SELECT i.item_id, w.state, w.kind, w.message FROM item_{step.stage.name} i JOIN ({NOW}) w USING (work_key)
+                f"""SELECT i.item_id, w.state, w.kind, w.message FROM item_{step.stage.name} i JOIN ({WORK_NOW}) w USING (work_key)
                 WHERE w.state IN ('failed', 'filtered')"""
             ):
                 trouble.setdefault(video, (step.stage.name, state, kind or "", message or ""))
@@ -106,7 +105,7 @@ def _item_failures(now: Snapshot, plan: Plan) -> list[FailureRow]:
         over = stage.over
         source = "k.id" if over is Source else "k.source_id"
         for item_id, kind, message, uri in now.query(
-            f"""SELECT i.item_id, w.kind, w.message, s.uri FROM item_{stage.name} i JOIN ({NOW}) w USING (work_key)
+            f"""SELECT i.item_id, w.kind, w.message, s.uri FROM item_{stage.name} i JOIN ({WORK_NOW}) w USING (work_key)
             LEFT JOIN kept_{over.KIND} k ON k.id = i.item_id LEFT JOIN source s ON s.id = {source}
             WHERE w.state = 'failed' ORDER BY 1 LIMIT {MAX_FAILURES}"""
         ):
@@ -143,7 +142,7 @@ def _stage_row(now: Snapshot, stage) -> StageRow:
         state: (count, seconds)
         for state, count, seconds in now.query(
             f"""SELECT coalesce(w.state, 'pending'), count(*), coalesce(sum(w.seconds), 0) FROM item_{stage.name} i
-            LEFT JOIN ({NOW}) w USING (work_key) GROUP BY 1"""
+            LEFT JOIN ({WORK_NOW}) w USING (work_key) GROUP BY 1"""
         )
     }
     counts = {state: states.get(state, (0, 0.0))[0] for state in ("pending", "ok", "warned", "filtered", "failed")}
@@ -155,7 +154,7 @@ def _remarks(now: Snapshot, row: StageRow) -> list[RemarkRow]:
     if not row.filtered + row.warned:
         return []
     found = now.query(
-        f"""SELECT w.state, min(w.message), count(*) FROM item_{row.stage} i JOIN ({NOW}) w USING (work_key)
+        f"""SELECT w.state, min(w.message), count(*) FROM item_{row.stage} i JOIN ({WORK_NOW}) w USING (work_key)
         WHERE w.state IN ('filtered', 'warned') AND w.message <> ''
         GROUP BY w.state, regexp_replace(w.message, '[0-9]+([.][0-9]+)?', '#', 'g') ORDER BY 3 DESC, 1, 2 LIMIT {MAX_REMARKS}"""
     )

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from backend.domain import Clip, Context, Failed, Filtered, Item, Ok, Region, Resources, Result, Score, Source, Video
@@ -182,6 +182,40 @@ class Trouble:
                 case "hang":
                     time.sleep(60)
         return Ok(item.id, (Score(target=item.id, name="fine", value=1.0, producer="toy"),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moody:
+    """Over clips: a score, which says at the clip that starts at 50 that it failed. What comes of another try is `then`:
+    value, no value, fail or unavailable."""
+
+    name: ClassVar[str] = "moody"
+    version: ClassVar[int] = 1
+    over: ClassVar[type] = Clip
+    gathers: ClassVar[tuple[type, ...]] = ()
+    makes: ClassVar[tuple[type, ...]] = (Score,)
+    roles: ClassVar[tuple[str, ...]] = ()
+    resources: ClassVar[Resources] = Resources()
+    then: str = "value"
+
+    def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
+        return [self._one(item) for item in items]
+
+    def _one(self, item: Item) -> Result:
+        score = Score(target=item.id, name="mood", value=1.0, producer="toy")
+        match self.then if item.again else "no value" if item.one(Clip).start_frame == 50 else "value":
+            case "value":
+                return Ok(item.id, (score,))
+            case "no value":
+                return Ok(item.id, (replace(score, value=None, reason="failed: planted"),), ("failed: planted",))
+        return Failed(item.id, self.then, "planted failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoodyWithRegions(Moody):
+    """The same, as a stage that makes more than scores."""
+
+    makes: ClassVar[tuple[type, ...]] = (Region, Score)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
