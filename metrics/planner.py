@@ -31,14 +31,19 @@ T = TypeVar("T")
 
 @dataclass(slots=True, kw_only=True)
 class Planner:
-    """Computes features of entries. `model_id` names what is bound to a role, without loading it."""
+    """Computes features of entries. `model_id` names what is bound to a role, without loading it.
+
+    `anew` takes none from the store: each is computed, and kept in the place of what was there.
+    """
 
     store: FeatureStore
     roles: Roles
     model_id: Callable[[str], str]
+    anew: bool = False
     decodes: int = 0
     """How many times a video was decoded so far."""
     _memory: dict[str, Found | Exception] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
     _keys: dict[Feature, str] = field(default_factory=dict)
     _entry: Entry | None = None
 
@@ -65,6 +70,10 @@ class Planner:
             left = [feature for feature in left if feature not in done]
         return [self._found(feature, entry) for feature in wanted]
 
+    def took(self, entry: Entry, wanted: Sequence[Feature]) -> bool:
+        """Whether one of the wanted features of the entry, or of those that they need, came from the store."""
+        return any(self.key(feature, entry) in self._taken for feature in _closure(wanted))
+
     def key(self, feature: Feature, entry: Entry) -> str:
         """Names a feature of an entry by all that decides its value."""
         inputs = {name: self.key(needed, entry) for name, needed in feature.inputs.items()}
@@ -73,8 +82,9 @@ class Planner:
 
     def _kept(self, feature: Feature, entry: Entry) -> Found | Exception | None:
         key = self._key(feature, entry)
-        if key not in self._memory and (found := self.store.get(key)) is not None:
+        if key not in self._memory and not self.anew and (found := self.store.get(key)) is not None:
             self._memory[key] = found
+            self._taken.add(key)
         return self._memory.get(key)
 
     def _key(self, feature: Feature, entry: Entry) -> str:

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -16,7 +16,7 @@ from metrics.planner import Planner
 from metrics.spec import Entry, Feature, Measured, Metric
 from metrics.store import FeatureStore
 
-UNAVAILABLE = "unavailable"
+FAILED, UNAVAILABLE = "failed: ", "unavailable"
 WITHOUT_ROW = (UNAVAILABLE, "over budget")  # states in which an item is tried again whenever it is asked for
 JUDGE = "Judge"
 NEEDS = {
@@ -32,7 +32,8 @@ class Measure:
     """One metric on generated videos: a score each, NULL with its reason where there is none.
 
     A reason begins with its state: `not applicable`, `no detection`, `too short` (the video), `unavailable` (a model is
-    missing), `over budget` or `failed`.
+    missing), `over budget` or `failed`. An item that failed and is to be tried again is measured with what is kept of its
+    features, which others may have made since; if it fails all the same, with nothing that was kept.
     `beside` are features of other metrics that are computed along when the video is decoded.
     """
 
@@ -60,24 +61,15 @@ class Measure:
         return tuple(sorted(roles_of(self.metric)))
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
-        store = FeatureStore(self.store)
+        return [self._measure(item, context) for item in items]
 
-        def role(name: str) -> object:
-            found = context.role(name)
-            if name != JUDGE:
-                return found
-            judge = cast(Judge, found)
-            return KeptAnswers(judge if self.purse is None else self.purse.judge(judge), context.answers)
-
-        planner = Planner(store=store, roles=role, model_id=context.model_id)
-        return [self._measure(item, context, planner) for item in items]
-
-    def _measure(self, item: Item, context: Context, planner: Planner) -> Result:
+    def _measure(self, item: Item, context: Context) -> Result:
         entry = Entry(item.one(Case), item.one(Generation))
-        measured = self._value(entry, planner)
+        planner = self._planner(context, again=item.again)
+        measured = self._value(entry, planner, self.beside)
+        if item.again and _failed(measured) and planner.took(entry, list(self.metric.features.values())):
+            measured = self._value(entry, self._planner(context, again=True, anew=True))
         value = measured.value
-        if not isinstance(value, Absent) and not math.isfinite(value):
-            value = Absent(f"failed: {self.metric.id} is {value}; a model gave a number that is none")
         if isinstance(value, Absent) and value.reason.startswith(WITHOUT_ROW):
             return Failed(item.id, UNAVAILABLE, value.reason)
         arrays = {**measured.per_frame, **measured.evidence}
@@ -92,19 +84,32 @@ class Measure:
             coverage=measured.coverage,
             evidence=context.artifacts.put(_packed(arrays), "npz") if arrays else None,
         )
-        failed = score.reason if score.reason and score.reason.startswith("failed") else None
-        return Ok(item.id, [score], (failed,) if failed else ())
+        return Ok(item.id, [score], (score.reason,) if score.reason and _failed(measured) else ())
 
-    def _value(self, entry: Entry, planner: Planner) -> Measured:
+    def _planner(self, context: Context, *, again: bool, anew: bool = False) -> Planner:
+        def role(name: str) -> object:
+            found = context.role(name)
+            if name != JUDGE:
+                return found
+            judge = cast(Judge, found)
+            return KeptAnswers(judge if self.purse is None else self.purse.judge(judge), context.answers, again=again)
+
+        return Planner(store=FeatureStore(self.store), roles=role, model_id=context.model_id, anew=anew)
+
+    def _value(self, entry: Entry, planner: Planner, beside: tuple[Feature, ...] = ()) -> Measured:
         for need in self.metric.needs:
             if not NEEDS[need](entry.case):
                 return _nothing(f"not applicable: case {entry.case.name} has no {need.replace('_', ' ')}")
         wanted = dict(self.metric.features)
-        found = dict(zip(wanted, planner.features(entry, list(wanted.values()), self.beside), strict=True))
+        found = dict(zip(wanted, planner.features(entry, list(wanted.values()), beside), strict=True))
         for given in found.values():
             if isinstance(given, Absent):
                 return _nothing(given.reason)
-        return self.metric.combine(entry, {name: given for name, given in found.items() if isinstance(given, dict)})
+        measured = self.metric.combine(entry, {name: given for name, given in found.items() if isinstance(given, dict)})
+        if not isinstance(measured.value, Absent) and not math.isfinite(measured.value):
+            fault = Absent(f"{FAILED}{self.metric.id} is {measured.value}; a model gave a number that is none")
+            return replace(measured, value=fault)
+        return measured
 
 
 def roles_of(metric: Metric) -> set[str]:
@@ -114,6 +119,10 @@ def roles_of(metric: Metric) -> set[str]:
         return set(feature.roles).union(*(of(needed) for needed in feature.inputs.values()))
 
     return set().union(*(of(feature) for feature in metric.features.values()))
+
+
+def _failed(measured: Measured) -> bool:
+    return isinstance(measured.value, Absent) and measured.value.reason.startswith(FAILED)
 
 
 def _nothing(reason: str) -> Measured:

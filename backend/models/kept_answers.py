@@ -48,12 +48,13 @@ class KeptAnswers:
     """A judge whose answers are kept in `answers` as they come, and not asked for again.
 
     A question is the same with the same model, sampling, words, range, pictures and repeat. What was no answer (a refusal,
-    a timeout) is not kept, and a damaged file is asked for again.
+    a timeout) is not kept, and a damaged file is asked for again. With `again`, so is an answer that gives no grade; what is
+    said then takes its place.
     """
 
-    def __init__(self, judge: Judge, answers: AnswerStore) -> None:
+    def __init__(self, judge: Judge, answers: AnswerStore, *, again: bool = False) -> None:
         self.model_id, self.sampling = judge.model_id, judge.sampling
-        self._judge, self._answers = judge, answers
+        self._judge, self._answers, self._again = judge, answers, again
 
     def ask(
         self, inquiries: Sequence[Inquiry], answered: Callable[[Inquiry, Verdict], None] | None = None
@@ -67,7 +68,7 @@ class KeptAnswers:
 
     def _kept(self, inquiry: Inquiry) -> Verdict | None:
         told = self._answers.get(self._key(inquiry))
-        if told is None:
+        if told is None or (self._again and told.get("score") is None):
             return None
         try:
             return Verdict(told["score"], told["raw"], told["reason"], num_calls=0)
