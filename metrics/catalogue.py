@@ -29,6 +29,10 @@ The run goes on over every video, and its exit code says what it came to:
 | `unavailable` | a model is not bound, or its weights are missing | 1 |
 | `failed` | the video or a reference cannot be read, a model gave no number, a judge no score; also a video that belongs to no case, and two videos of one case and seed | 1 |
 | `over budget` | `--max-cost` is spent: a stop; the same call with a higher one goes on | 75 |
+
+What ended is not measured again, but for `unavailable` and `over budget`, which every call tries. `--retry-failed` tries what ended as `failed`
+once more, and asks judges anew where they gave no grade. What comes of it takes the old row's place; what was found beside that one, as a
+judge's answers, stays: `--json` names it as `earlier_evidence`.
 """
 
 

@@ -55,6 +55,8 @@ class EvaluationRow:
     """Whether it was measured elsewhere and read from files."""
     embedded: tuple[str, ...] = ()
     """Roles that the embedded profile filled when it was measured: a classical score, whatever else stood behind it."""
+    earlier_evidence: tuple[str, ...] = ()
+    """Artifacts, as `evidence`, of tries that failed before this one, the first of them first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,13 +195,16 @@ def rows(
     found = now.query(
         f"""WITH measured AS (SELECT {fields} FROM live_score{failed}), elsewhere AS (
             SELECT {fields} FROM score WHERE stage_key = '{IMPORTED}' AND (len(?) = 0 OR name IN (SELECT unnest(?::VARCHAR[])))
-            QUALIFY row_number() OVER (PARTITION BY target, name ORDER BY rowid DESC) = 1)
+            QUALIFY row_number() OVER (PARTITION BY target, name ORDER BY rowid DESC) = 1), earlier AS (
+            SELECT target, name, list(evidence ORDER BY place) AS told FROM ({now.tables.earlier_scores()})
+            WHERE evidence NOTNULL GROUP BY ALL)
         SELECT c.name, c.benchmark, c.category, g.system, g.seed, s.name, s.value, s.reason, s.num_units, s.coverage,
-            g.id, s.evidence, s.imported
+            g.id, s.evidence, s.imported, coalesce(e.told, [])
         FROM (SELECT *, false AS imported FROM measured UNION ALL
             SELECT *, true FROM elsewhere ANTI JOIN measured USING (target, name)) s
         JOIN generation g ON g.id = s.target JOIN kept_generation kg ON kg.id = g.id AND kg.work_key = g.work_key
         JOIN bench_case c ON c.id = g.case_id JOIN kept_bench_case kc ON kc.id = c.id AND kc.work_key = c.work_key
+        LEFT JOIN earlier e ON e.target = s.target AND e.name = s.name AND NOT s.imported
         WHERE (len(?) = 0 OR g.system IN (SELECT unnest(?::VARCHAR[])))
             AND CASE ? WHEN '' THEN NOT starts_with(c.benchmark, '{REAL_SETS}') ELSE c.benchmark = ? END
         ORDER BY g.system, c.name, g.seed, s.name""",
@@ -244,6 +247,7 @@ def _row(
     generation: str,
     evidence: str | None,
     imported: bool,
+    earlier: Sequence[str],
     *,
     embedded: Mapping[str, tuple[str, ...]],
 ) -> EvaluationRow:
@@ -263,4 +267,5 @@ def _row(
         evidence=evidence,
         imported=imported,
         embedded=() if imported else embedded.get(metric, ()),
+        earlier_evidence=tuple(one for one in dict.fromkeys(earlier) if one != evidence),
     )

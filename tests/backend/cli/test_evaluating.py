@@ -1,6 +1,8 @@
 """`evaluate`: every bad input ends in a row with a reason, the rest is measured, and the exit code says so."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +16,29 @@ from PIL import Image
 
 from backend.cli.app import main
 from backend.cli.evaluating import exit_code
+from backend.domain import MediaError
 from backend.media.writer import write_video
 from backend.models import endpoint_calls
+from backend.store.catalog import Catalog
+from metrics import planner
 from tests.metrics.checkpoints_faces import scene, write_pack
 from tests.metrics.checkpoints_language import Endpoint, endpoint
 
 GOOD, BAD = "singlehuman_1", "singlehuman_2"
 BOTH = "motion_amplitude,frame_repetition"
+KILLED = """
+import os
+from backend.cli.app import main
+from backend.store.catalog import Catalog
+from backend.store.commit_marks import CommitMarks
+whole_commit = Catalog.commit
+def commit(self, *rows, **more):
+    CommitMarks.add = lambda *_: os.kill(os.getpid(), 9)
+    whole_commit(self, *rows, **more)
+Catalog.commit = commit
+main()
+"""
+"""The command, which dies when the first results are written and not yet committed."""
 Rows = dict[tuple[str, str], dict[str, Any]]
 Evaluate = Callable[..., tuple[int, dict[str, Any], str]]
 
@@ -219,6 +237,153 @@ def test_spent_budget_is_a_stop_of_its_own(evaluate: Evaluate, judge: tuple[Endp
     assert evaluate("natural_compat", *limited, 30)[0] == 75 and len(stub.requests) == 3
     code, told, _ = evaluate("natural_compat", *limited, 1000)
     assert (code, {row["value"] for row in told["rows"]}, len(stub.requests)) == (0, {4.0}, 6)
+
+
+def test_judge_that_answered_in_prose_is_asked_again_where_that_is_wanted(
+    evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench
+) -> None:
+    stub, bound = judge
+    stub.says("It looks rather natural to me.")
+    (bench.videos / f"{GOOD}.mp4").unlink()
+    first = evaluate("natural_compat,motion_amplitude", *bound)[1]
+    asked = len(stub.requests)
+    assert evaluate("natural_compat,motion_amplitude", *bound)[1]["rows"] == first["rows"] and len(stub.requests) == asked
+    stub.says("4")
+    code, told, _ = evaluate("natural_compat,motion_amplitude", *bound, "--retry-failed")
+    assert (code, len(told["rows"]), len(stub.requests)) == (0, 2, asked + 3), "three runs of one question, once each"
+    before, now = rows_of(first)[BAD, "natural_compat"], rows_of(told)[BAD, "natural_compat"]
+    assert (now["value"], now["state"], now["reason"]) == (4.0, "scored", None)
+    assert rows_of(told)[BAD, "motion_amplitude"] == rows_of(first)[BAD, "motion_amplitude"]
+    assert now["earlier_evidence"] == [before["evidence"]]
+    assert said(bench, before["evidence"]) == {"It looks rather natural to me."} and said(bench, now["evidence"]) == {"4"}
+    again = evaluate("natural_compat,motion_amplitude", *bound, "--retry-failed")[1]
+    assert again["rows"] == told["rows"] and len(stub.requests) == asked + 3
+    assert worked(bench) == [
+        ("measure_motion_amplitude", 0, "ok"),
+        ("measure_natural_compat", 0, "warned"),
+        ("measure_natural_compat", 1, "ok"),
+    ]
+
+
+def test_judge_that_answers_in_prose_again_leaves_one_row_and_both_answers(
+    evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench
+) -> None:
+    stub, bound = judge
+    (bench.videos / f"{GOOD}.mp4").unlink()
+    rows = []
+    for words in ("Natural.", "Quite natural.", "Very natural."):
+        stub.says(words)
+        code, told, _ = evaluate("natural_compat", *bound, "--retry-failed")
+        assert code == 1 and ends_in(told, "failed", "failed: ", metric="natural_compat")
+        rows += told["rows"]
+    assert len(rows) == 3
+    assert rows[2]["earlier_evidence"] == [row["evidence"] for row in rows[:2]]
+    assert [said(bench, row["evidence"]) for row in rows] == [{"Natural."}, {"Quite natural."}, {"Very natural."}]
+
+
+def test_budget_that_is_spent_on_another_try_is_a_stop(
+    evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench
+) -> None:
+    """8 pictures and a text cost 9; the prose was had without a limit."""
+    stub, bound = judge
+    stub.says("It looks rather natural to me.")
+    (bench.videos / f"{GOOD}.mp4").unlink()
+    (first,) = evaluate("natural_compat", *bound)[1]["rows"]
+    stub.says("4")
+    limited = [*bound, "--retry-failed", "--prices", bench.root / "prices.toml", "--max-cost"]
+    code, told, _ = evaluate("natural_compat", *limited, 10)
+    assert code == 75 and [row["state"] for row in told["rows"]] == ["over_budget"]
+    assert told["rows"][0]["earlier_evidence"] == [first["evidence"]]
+    code, told, _ = evaluate("natural_compat", *limited, 1000)
+    assert code == 0 and [row["value"] for row in told["rows"]] == [4.0]
+
+
+def test_decoder_that_died_once_is_tried_again_and_counts_once(
+    evaluate: Evaluate, bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Dying(planner.GuardedReader):
+        def __init__(self, path: str, *rest: Any, **options: Any) -> None:
+            if path.endswith(f"{BAD}.mp4"):
+                raise MediaError(f"{path}: the reading process died", kind="crash")
+            super().__init__(path, *rest, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(planner, "GuardedReader", Dying)
+        code, first, _ = evaluate()
+    assert code == 1 and ends_in(first, "failed", "the reading process died")
+    assert evaluate()[1]["rows"] == first["rows"]
+    code, told, _ = evaluate(BOTH, "--retry-failed")
+    assert code == 0 and sorted((row["case_id"], row["metric"]) for row in told["rows"]) == sorted(rows_of(first))
+    assert {row["state"] for row in told["rows"]} == {"scored"}
+    assert [rows_of(told)[GOOD, name] for name in BOTH.split(",")] == [
+        rows_of(first)[GOOD, name] for name in BOTH.split(",")
+    ]
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["studio-backend", "leaderboard", "--project", str(bench.root / "project"), "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    standings = json.loads(capsys.readouterr().out)["standings"]
+    whole = {one["metric"]: one["num_cases"] for one in standings if one["metric"] in BOTH.split(",") and not one["kind"]}
+    assert whole == dict.fromkeys(BOTH.split(","), 2)
+
+
+def test_what_is_no_failure_is_not_tried_again(evaluate: Evaluate, bench: Bench) -> None:
+    bench.film(BAD, 1)
+    bench.film(GOOD, 8, step=0)
+    first = evaluate()[1]
+    assert {row["state"] for row in first["rows"]} == {"scored", "not_applicable", "too_short"}
+    before = worked(bench)
+    assert evaluate(BOTH, "--retry-failed")[1]["rows"] == first["rows"] and worked(bench) == before
+
+
+@pytest.mark.slow
+def test_kill_before_another_try_is_committed_leaves_the_row_before(
+    evaluate: Evaluate, judge: tuple[Endpoint, list[str]], bench: Bench
+) -> None:
+    """The new row and what takes the old one out of force are one transaction."""
+    stub, bound = judge
+    stub.says("It looks rather natural to me.")
+    (bench.videos / f"{GOOD}.mp4").unlink()
+    first = evaluate("natural_compat", *bound)[1]["rows"]
+    stub.says("4")
+    words = [
+        "--cases",
+        bench.cases,
+        "--videos",
+        bench.videos,
+        "--system",
+        "ours",
+        "--metrics",
+        "natural_compat",
+        "--retry-failed",
+    ]
+    words += ["--project", bench.root / "project", "--engine", "inline", "--json", *bound]
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, "evaluate", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        capture_output=True,
+        timeout=120,
+    )
+    assert ended.returncode == -9, ended.stderr
+    asked = len(stub.requests)
+    assert evaluate("natural_compat", *bound)[1]["rows"] == first and len(stub.requests) == asked
+    code, told, _ = evaluate("natural_compat", *bound, "--retry-failed")
+    assert code == 0 and [row["value"] for row in told["rows"]] == [4.0]
+    assert len(stub.requests) == asked, "the grades that were paid for are kept"
+
+
+def said(bench: Bench, artifact: str) -> set[str]:
+    """What a judge answered, by the evidence of a score."""
+    with np.load(bench.root / "project" / "artifacts" / artifact[:2] / artifact) as evidence:
+        return set(evidence["raw"].flat)
+
+
+def worked(bench: Bench) -> list[tuple]:
+    """Stage, attempt and state of all work."""
+    catalog = Catalog(bench.root / "project" / "catalog.duckdb")
+    found = catalog.query("SELECT stage, attempt, state FROM work ORDER BY ALL")
+    catalog.close()
+    return found
 
 
 @pytest.mark.parametrize(
