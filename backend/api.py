@@ -285,7 +285,10 @@ class Api(StudyApi, LibraryApi, FigureApi, CorrectionApi, JobApi, SettingsApi, P
     def form(self, *, name: str) -> Form: ...
 
     def next_trials(self, *, study_id: str, rater: str, limit: int = 3, skip: tuple[str, ...] = ()) -> tuple[Trial, ...]:
-        """Trials that this rater has not judged, leased to them for ten minutes; `skip` names item ids already held."""
+        """Trials that this rater has not answered to the end, leased to them for ten minutes; `skip` names item ids already held.
+
+        What they left half answered comes first, with its `answers`: only what these leave open is asked.
+        """
         ...
 
     def renew_leases(self, *, study_id: str, rater: str, items: tuple[str, ...]) -> tuple[str, ...]:

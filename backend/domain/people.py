@@ -1,6 +1,7 @@
 """What people say: forms, trials, votes and the state of a pair after them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,6 +47,16 @@ class Form:
     title: str
     panels: tuple[Panel, ...]
     questions: tuple[Question, ...]
+
+    def open_question(self, answers: Mapping[str, str | None]) -> Question | None:
+        """The first question without an answer, of those that the answers before it call for; None where none is left."""
+        before = None
+        for question in self.questions:
+            choice = answers.get(question.name)
+            if choice is None and (not question.after or before in question.after):
+                return question
+            before = choice
+        return None
 
     def ends_with(self, question: str, choice: str | None) -> bool:
         """Whether nothing is left to ask after this answer, of questions asked in their order; None takes one back."""
@@ -108,27 +119,6 @@ class Stimulus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One item put before a person: stimuli in shown order. `item_id` is the pair, case or anchor that is judged."""
-
-    KIND: ClassVar[str] = "trial"
-    study_id: str
-    item_id: str
-    form: str
-    stimuli: tuple[Stimulus, ...]
-    scores: tuple[tuple[str, float | None], ...] = ()
-    gold: str | None = None
-    suggested: tuple[tuple[str, str], ...] = ()
-    """By question what machines answer; shown or hidden as the rater likes."""
-    failed: tuple[str, ...] = ()
-    """Names of those `scores` that are not as machines want them."""
-
-    @property
-    def id(self) -> str:
-        return content_id("trial", self.study_id, self.item_id, tuple(s.slot for s in self.stimuli))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
     """One answer to one question. A correction is the same `id` with a higher `rev`; an undo has `choice` None."""
 
@@ -149,6 +139,29 @@ class Vote:
     visible_ms: int = 0
     made_at: str = ""
     """ISO 8601 UTC, by the rater's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One item put before a person: stimuli in shown order. `item_id` is the pair, case or anchor that is judged."""
+
+    KIND: ClassVar[str] = "trial"
+    study_id: str
+    item_id: str
+    form: str
+    stimuli: tuple[Stimulus, ...]
+    scores: tuple[tuple[str, float | None], ...] = ()
+    gold: str | None = None
+    suggested: tuple[tuple[str, str], ...] = ()
+    """By question what machines answer; shown or hidden as the rater likes."""
+    failed: tuple[str, ...] = ()
+    """Names of those `scores` that are not as machines want them."""
+    answers: tuple[Vote, ...] = ()
+    """What the rater who gets the trial answered of it before and did not take back: where that leaves a question open."""
+
+    @property
+    def id(self) -> str:
+        return content_id("trial", self.study_id, self.item_id, tuple(s.slot for s in self.stimuli))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

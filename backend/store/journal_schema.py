@@ -204,8 +204,9 @@ def vote_of(event: StoredEvent) -> Vote:
 
 
 def trial_event(trial: Trial, *, rater: str) -> Event:
-    """A trial as an event of kind `trial_shown`, keyed by the trial's id: kept from its first showing."""
-    return Event(kind="trial_shown", id=trial.id, actor=rater, body={**asdict(trial), "id": trial.id}, redactable=True)
+    """A trial as an event of kind `trial_shown`, keyed by the trial's id: kept from its first showing. Answers are events of their own."""
+    body = {name: value for name, value in asdict(trial).items() if name != "answers"}
+    return Event(kind="trial_shown", id=trial.id, actor=rater, body={**body, "id": trial.id}, redactable=True)
 
 
 def rights_event(source_ids: Sequence[str], *, licence: str | None, attribution: str | None) -> Event:

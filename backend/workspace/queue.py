@@ -8,9 +8,9 @@ from backend.stages.audit import audit_sample
 from backend.store.journal import Journal
 from backend.store.journal_schema import EventRefused
 from backend.store.leases import Leases
-from backend.store.schema import VOTE_SCHEMA
 from backend.studies.forms import IDENTITY_FORM, IDENTITY_QUESTION, SUBJECT_FORM, load_form
 from backend.workspace.anchor_queue import AnchorQueue
+from backend.workspace.answered import half_answered, standing_votes, with_answers
 from backend.workspace.gold import gold_score, mixed
 from backend.workspace.pairs import NOT_REFUSED, pair_rows
 from backend.workspace.projection import storable
@@ -20,9 +20,12 @@ from backend.workspace.subject_queue import SubjectQueue
 _FORMS = {VERIFY_STUDY: IDENTITY_FORM, SUBJECTS_STUDY: SUBJECT_FORM}
 """Forms of the standing studies that ask several questions; a subject without a phrase is asked fewer, the last one too."""
 
+_OFFERED = f"kind <> 'in_pair' AND {NOT_REFUSED}"
+
 
 class VerifyQueue:
-    """Pairs that people asked for, latest first; then in audit order: strata of similarity by turns, within a stratum by chance; then the rest, best first."""
+    """Pairs that the rater left half answered; then those that people asked for, latest first; then in audit order: strata of
+    similarity by turns, within a stratum by chance; then the rest, best first."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -35,13 +38,14 @@ class VerifyQueue:
     def next_trials(
         self, now: Snapshot, *, study_id: str, rater: str, limit: int, skip: Sequence[str]
     ) -> tuple[Trial, ...]:
-        """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
+        """Trials that this rater has not answered to the end, leased to them; a trial is journalled when first given out."""
         if study_id in self._others:
             return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
-        order = mixed(now, self._order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
+        half, rest = self._left(now, rater)
+        order = mixed(now, rest, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         held = set(skip)
-        wanted = [pair_id for pair_id in order if pair_id not in held]
+        wanted = [pair_id for pair_id in (*half, *order) if pair_id not in held]
         taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
         trials = tuple(
             Trial(
@@ -55,7 +59,7 @@ class VerifyQueue:
         )
         if trials:
             self._journal.show_trials(trials, rater=rater)
-        return trials
+        return with_answers(now, trials, rater=rater, half=half)
 
     def renew(self, items: Sequence[str], *, study_id: str, rater: str) -> tuple[str, ...]:
         """Those of the items that the rater holds, leased anew."""
@@ -67,8 +71,8 @@ class VerifyQueue:
         if study_id in self._others:
             return self._others[study_id].state(now, rater=rater)
         _require_verify(study_id)
-        total = now.query(f"SELECT count(*) FROM pair_shown WHERE kind <> 'in_pair' AND {NOT_REFUSED}")[0][0]
-        left = len(self._order(now, rater))
+        total = now.query(f"SELECT count(*) FROM pair_shown WHERE {_OFFERED}")[0][0]
+        left = sum(map(len, self._left(now, rater)))
         seen, right = gold_score(now, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right)
 
@@ -87,24 +91,19 @@ class VerifyQueue:
         return receipts
 
     def votes(self, now: Snapshot, *, study_id: str, item_id: str | None) -> tuple[Vote, ...]:
-        names = [name for name in VOTE_SCHEMA.names if name not in ("seq", "received_at")]
-        about = "" if item_id is None else "AND item_id = ?"
-        rows = now.query(
-            f"""SELECT {", ".join(names)} FROM (SELECT * FROM vote WHERE study_id = ? {about}
-            QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL ORDER BY seq""",
-            [study_id, *([] if item_id is None else [item_id])],
-        )
-        found = [dict(zip(names, row, strict=True)) for row in rows]
-        return tuple(
-            Vote(**{**row, "reasons": tuple(row["reasons"] or ()), "shown_order": tuple(row["shown_order"] or ())})
-            for row in found
-        )
+        return standing_votes(now, study_id=study_id, items=None if item_id is None else [item_id])
 
-    def _order(self, now: Snapshot, rater: str) -> list[str]:
+    def _left(self, now: Snapshot, rater: str) -> tuple[list[str], list[str]]:
+        """What the rater left half answered, and what they have not begun."""
+        form = load_form(IDENTITY_FORM)
+        begun = half_answered(now, study_id=VERIFY_STUDY, rater=rater, form_of=lambda _: form)
+        shown = now.query(
+            f"SELECT pair_id FROM pair_shown WHERE {_OFFERED} AND list_contains(?::VARCHAR[], pair_id)", [list(begun)]
+        )
         rows = now.query(
             f"""SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
                 SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = ? GROUP BY 1) a ON a.item_id = pair_id
-            WHERE kind <> 'in_pair' AND {NOT_REFUSED} AND pair_id NOT IN (
+            WHERE {_OFFERED} AND pair_id NOT IN (
                 SELECT item_id FROM (SELECT * FROM vote WHERE study_id = ? AND rater = ?
                 QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL)
             ORDER BY a.seq DESC NULLS LAST, similarity DESC NULLS LAST, pair_id""",
@@ -112,7 +111,8 @@ class VerifyQueue:
         )
         asked = [name for name, *_, seq in rows if seq is not None]
         drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in rows if draw is not None})
-        return list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
+        half = sorted((name for (name,) in shown), key=begun.index)
+        return half, list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
 
 
 def _is_last(vote: Vote) -> bool:

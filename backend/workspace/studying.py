@@ -269,9 +269,11 @@ class StudyOperations:
         return self._shelf.has(study_id)
 
     def study_queue(self: _Opened, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
-        """A participant's next trials as other queues give them."""
+        """A participant's next trials as other queues give them, with what they answered of one that they left half answered."""
         found = self._answering.trials(rater, start=None, limit=limit, skip=skip)
-        return tuple(one.trial for one in found.trials)
+        return tuple(
+            replace(one.trial, answers=tuple(vote for vote in one.votes if vote.choice is not None)) for one in found.trials
+        )
 
     def study_state(self: _Opened, *, study_id: str, rater: str) -> QueueState:
         found = self._answering.trials(rater, start=None, limit=0)

@@ -7,6 +7,7 @@ from backend.domain import SUBJECTS_STUDY, Stimulus, Trial
 from backend.store.journal import Journal
 from backend.store.leases import Leases
 from backend.studies.forms import SUBJECT_FORM, UNNAMED_SUBJECT_FORM, load_form
+from backend.workspace.answered import half_answered, with_answers
 from backend.workspace.gold import gold_score, mixed
 from backend.workspace.snapshot import Snapshot
 
@@ -51,9 +52,9 @@ _JUDGE = f"""
 SELECT b.subject_id, l.name, l.value FROM ({BEST_APPEARANCE}) b JOIN live_score l ON l.target = b.appearance_id
 WHERE b.subject_id IN (SELECT unnest(?::VARCHAR[])) AND starts_with(l.name, '{JUDGED_BY}') AND l.value NOTNULL ORDER BY ALL
 """
-_JUDGED = f"""
-SELECT item_id, count(DISTINCT question) FROM (SELECT * FROM vote WHERE study_id = '{SUBJECTS_STUDY}' AND rater = ?
-QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL GROUP BY 1
+_BEGUN = f"""
+SELECT DISTINCT item_id FROM (SELECT * FROM vote WHERE study_id = '{SUBJECTS_STUDY}' AND rater = ?
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL
 """
 
 
@@ -63,7 +64,8 @@ def create_subject_views(now: Snapshot) -> None:
 
 
 class SubjectQueue:
-    """Subjects with a cut-out, those that people asked for first; the others by id: a hash, so that no video comes first."""
+    """Subjects with a cut-out: those that the rater left half answered, then those that people asked for; the others by id,
+    a hash, so that no video comes first."""
 
     def __init__(self, journal: Journal, leases: Leases) -> None:
         self._journal, self._leases = journal, leases
@@ -71,8 +73,9 @@ class SubjectQueue:
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials with a question that this rater has not answered, leased to them; journalled when first given out."""
         skipped = set(skip)
-        order = mixed(now, self._left(now, rater), study_id=SUBJECTS_STUDY, rater=rater)
-        wanted = [name for name in order if name not in skipped]
+        half, rest = self._left(now, rater)
+        order = mixed(now, rest, study_id=SUBJECTS_STUDY, rater=rater)
+        wanted = [name for name in (*half, *order) if name not in skipped]
         taken = self._leases.acquire(SUBJECTS_STUDY, wanted, rater=rater, limit=limit)
         shown = {
             name: (crop, clip, phrase)
@@ -89,19 +92,24 @@ class SubjectQueue:
         trials = tuple(_trial(name, *shown[name], said.get(name, ())) for name in taken if name in shown)
         if trials:
             self._journal.show_trials(trials, rater=rater)
-        return trials
+        return with_answers(now, trials, rater=rater, half=half)
 
     def state(self, now: Snapshot, *, rater: str) -> QueueState:
-        total, left = len(now.query(_ORDER)), len(self._left(now, rater))
+        total, left = len(now.query(_ORDER)), sum(map(len, self._left(now, rater)))
         seen, right = gold_score(now, study_id=SUBJECTS_STUDY, rater=rater)
         return QueueState(
             study_id=SUBJECTS_STUDY, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right
         )
 
-    def _left(self, now: Snapshot, rater: str) -> list[str]:
-        answered = dict(now.query(_JUDGED, [rater]))
-        asked = {named: len(load_form(_form_name(named)).questions) for named in (True, False)}
-        return [name for name, is_named in now.query(_ORDER) if answered.get(name, 0) < asked[is_named]]
+    def _left(self, now: Snapshot, rater: str) -> tuple[list[str], list[str]]:
+        """What the rater left half answered, and what they have not begun."""
+        is_named = dict(now.query(_ORDER))
+        forms = {named: load_form(_form_name(named)) for named in (True, False)}
+        half = half_answered(
+            now, study_id=SUBJECTS_STUDY, rater=rater, form_of=lambda name: forms[is_named.get(name, False)]
+        )
+        begun = {name for (name,) in now.query(_BEGUN, [rater])}
+        return [name for name in half if name in is_named], [name for name in is_named if name not in begun]
 
 
 def _trial(subject_id: str, crop: str, clip_id: str, phrase: str | None, suggested: Sequence[tuple[str, str]]) -> Trial:

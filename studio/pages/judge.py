@@ -273,6 +273,8 @@ class JudgePage(Page):
             return
         self._awaited = None
         self.session.saved()
+        if self._shown is not None and self._shown is self.session.current:
+            self._recall(self._shown)
         self._advance()
 
     def _on_not_saved(self, vote: Vote, reason: str) -> None:
@@ -406,10 +408,15 @@ class JudgePage(Page):
         self._shown = held
         self._play(held)
         self.show_extras(held, stills.pair)
-        recalled = self.session.taken_back
-        said = self._choice_label(held, recalled) if recalled else ""
-        self.hint.setText(text("judge.you_said", choice=said) if said else "")
+        self._recall(held)
         self.session.shown()
+
+    def _recall(self, held: Held) -> None:
+        """Tells the answer that was taken back; else those that were given before the trial came."""
+        taken_back = self.session.taken_back
+        earlier = [vote for vote in held.earlier if held.answers.get(vote.question) is vote]
+        said = " · ".join(self._choice_label(held, vote) for vote in ([taken_back] if taken_back else earlier))
+        self.hint.setText(text("judge.you_said", choice=said) if said else "")
 
     def _play(self, held: Held) -> None:
         clips = self.loader.clips.get(held.id)

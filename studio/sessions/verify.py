@@ -42,6 +42,9 @@ class Held:
     form: Form
     leased_at_s: float
     answers: dict[str, Vote] = field(default_factory=dict)
+    earlier: tuple[Vote, ...] = ()
+    """Answers that were given before the trial came."""
+    was_open: bool = False
     id: str = ""
     """The trial's id, derived once."""
 
@@ -51,14 +54,7 @@ class Held:
     @property
     def open_question(self) -> Question | None:
         """The first question without an answer, of those that the answers before them call for."""
-        before = None
-        for question in self.form.questions:
-            vote = self.answers.get(question.name)
-            choice = vote.choice if vote is not None else None
-            if choice is None and (not question.after or before in question.after):
-                return question
-            before = choice
-        return None
+        return self.form.open_question({name: vote.choice for name, vote in self.answers.items()})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,6 +90,8 @@ class VerifySession:
     """Whether the answer that is awaited may name items as they no longer are."""
     _spent: bool = False
     _unsynced: dict[str, Vote] = field(default_factory=dict)
+    _left: dict[str, Vote] = field(default_factory=dict)
+    """Votes that an earlier run left in the outbox on the item that it was last at: it may be half answered."""
     _aside: dict[tuple[str, int], str] = field(default_factory=dict)
     """Items that are others as soon as the service has a correction, by its id and revision."""
     _history: list[tuple[Held, Vote]] = field(default_factory=list)
@@ -104,14 +102,14 @@ class VerifySession:
     _looking_since_s: float | None = None
 
     def restore(self, unsent: Iterable[Vote]) -> None:
-        """Tells of votes that an earlier run left in the outbox, so that their items are not offered again."""
-        for vote in unsent:
-            if vote.study_id != self.study_id or vote.rater != self.rater:
-                continue
+        """Tells of votes that an earlier run left in the outbox, so that what they answer is not asked again."""
+        mine = [vote for vote in unsent if vote.study_id == self.study_id and vote.rater == self.rater]
+        for vote in mine:
             if vote.choice is None:
                 self._unsynced.pop(vote.id, None)
             else:
                 self._unsynced[vote.id] = vote
+        self._left = {vote.id: vote for vote in mine if vote.item_id == mine[-1].item_id}
 
     def wanted(self) -> Wanted | None:
         """What to fetch now, or None; call after every change. The answer is `arrived` or `unreachable`."""
@@ -130,13 +128,14 @@ class VerifySession:
         if self._outdated:
             self._outdated = False
             return
-        held = {h.trial.item_id for h in self.upcoming} | self._unsynced_items()
-        if self.current:
-            held.add(self.current.trial.item_id)
-        fresh = [trial for trial in trials if trial.item_id not in held]
-        self._spent = not fresh
-        at_s = self.clock()
-        self.upcoming.extend(Held(trial=t, form=forms[t.form], leased_at_s=at_s) for t in fresh)
+        known = {held.trial.item_id for held in self.held} | self._unsynced_items()
+        found = [self._hold(trial, forms[trial.form]) for trial in trials if trial.item_id not in known]
+        fresh = [held for held in found if held.open_question is not None]
+        counted = {vote.item_id for vote in self._left.values() if vote.id in self._unsynced}
+        self.judged = max(0, self.judged - sum(held.trial.item_id in counted for held in fresh))
+        self._left = {}
+        self._spent = not found
+        self.upcoming.extend(fresh)
         self._open_if_idle()
 
     def count(self, state: QueueState) -> None:
@@ -314,6 +313,14 @@ class VerifySession:
         """Number of the current trial for people, from 1."""
         return min(self.judged + 1, max(self.total, 1))
 
+    def _hold(self, trial: Trial, form: Form) -> Held:
+        """A trial that came, with what was answered of it before: as the service knows, and as the outbox does."""
+        waiting = [vote for vote in self._left.values() if vote.item_id == trial.item_id]
+        answers = {vote.question: vote for vote in (*trial.answers, *waiting)}
+        said = (answers.get(question.name) for question in form.questions)
+        earlier = tuple(vote for vote in said if vote is not None and vote.choice is not None)
+        return Held(trial=trial, form=form, leased_at_s=self.clock(), answers=answers, earlier=earlier)
+
     def _give_out(self, act: Callable[[], None]) -> None:
         self._before_saving = self.phase
         self.phase = Phase.SAVING
@@ -365,6 +372,9 @@ class VerifySession:
         self.phase = Phase.EMPTY if self._spent else Phase.WAITING
 
     def _open(self, held: Held) -> None:
+        if not held.was_open:
+            held.was_open = True
+            self._history = [*self._history, *((held, vote) for vote in held.earlier)][-self.max_undo :]
         self.current = held
         self.phase = Phase.OPENING
         self._looked_ms, self._looking_since_s = 0.0, None
@@ -381,4 +391,5 @@ class VerifySession:
         self.upcoming = deque(h for h in self.upcoming if at_s - h.leased_at_s < self.lease_s or h.answers)
 
     def _unsynced_items(self) -> set[str]:
-        return {vote.item_id for vote in self._unsynced.values()} | set(self._aside.values())
+        left = {vote.item_id for vote in self._left.values()}
+        return {vote.item_id for vote in self._unsynced.values()} - left | set(self._aside.values())

@@ -131,7 +131,7 @@ def test_queue_gives_each_pair_once_and_never_to_two(curated_api: Api) -> None:
     other = curated_api.next_trials(study_id=VERIFY_STUDY, rater="bob", limit=5)
     assert len(first) == len(other) == 1
     assert first[0].item_id != other[0].item_id
-    curated_api.submit_votes(votes=(vote_on(first[0], "same"),))
+    curated_api.submit_votes(votes=(vote_on(first[0], "different"),))
     assert curated_api.next_trials(study_id=VERIFY_STUDY, rater="ann", limit=5) == ()
     state = curated_api.queue_state(study_id=VERIFY_STUDY, rater="ann")
     assert (state.total, state.judged, state.left) == (2, 1, 1)
