@@ -77,16 +77,28 @@ class VerifyQueue:
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right)
 
     def submit(self, votes: Sequence[Vote]) -> tuple[Receipt, ...]:
-        """Stores votes durably, then gives items back of which the last question that an answer calls for is answered."""
+        """Stores votes durably, then gives items back of which the last question that an answer calls for is answered.
+
+        The item of an answer that is taken back is leased to its rater again; where another rater has it by then it stays
+        with them too, both judge it, and both words count. Votes that are sent again change no lease.
+        """
         for vote in votes:
             if not storable(vote.rev, vote.visible_ms, vote.strength):
                 raise EventRefused(f"vote {vote.id[:80]}: a number is out of range; rev and visible_ms are small counts")
+        known = self._journal.head().seq
         receipts = self._journal.append_votes(votes, redactable=True)
-        judged: dict[tuple[str, str], list[str]] = {}
-        for vote in votes:
-            if _is_last(vote):
-                judged.setdefault((vote.study_id, vote.rater), []).append(vote.item_id)
-        for (study_id, rater), items in judged.items():
+        is_judged: dict[tuple[str, str, str], bool] = {}
+        for vote, receipt in zip(votes, receipts, strict=True):
+            is_new = receipt.applied and receipt.seq > known
+            if is_new and (vote.choice is None or _is_last(vote)):
+                is_judged[vote.study_id, vote.rater, vote.item_id] = vote.choice is not None
+        done: dict[tuple[str, str], list[str]] = {}
+        for (study_id, rater, item_id), judged in is_judged.items():
+            if judged:
+                done.setdefault((study_id, rater), []).append(item_id)
+            else:
+                self._leases.acquire(study_id, [item_id], rater=rater, limit=1)
+        for (study_id, rater), items in done.items():
             self._leases.release(study_id, items, rater=rater)
         return receipts
 
