@@ -18,7 +18,7 @@ def doctor_of(settings: ProjectSettings) -> Doctor:
     for role in MODELS:
         name = settings.roles.get(role, settings.profile)
         if role not in bound:
-            names = " or ".join(MODELS[role])
+            names = " | ".join(MODELS[role])
             reason = f"not bound by profile {settings.profile}; roles.{role} = {names} in project.toml binds it"
             rows[role] = RoleRow(
                 role=role,

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from backend.domain.doctor import RoleRow
 from studio.item_model import stage_words
 from studio.pages.settings_rows import Group, SettingRows, Shown, Told, in_order
+from studio.sentences import translated
 from studio.sessions.settings import SettingsSession, size_words, state_of
 from studio.texts import text
 from studio.widgets import Chip, label
@@ -159,7 +160,7 @@ class RolesSection(QWidget):
             for place, said in enumerate(cells):
                 item = QTableWidgetItem(said)
                 item.setData(Qt.ItemDataRole.UserRole, row.role)
-                item.setToolTip("\n".join(part for part in (row.role, row.reason) if part))
+                item.setToolTip("\n".join(part for part in (row.role, translated(row.reason)) if part))
                 self.table.setItem(number, place, item)
             if row.role == self._role:
                 self.table.setCurrentCell(number, 0)
@@ -203,7 +204,7 @@ class RolesSection(QWidget):
         self.head.setText(row.role)
         self.chip.setText(self._state(row))
         self.chip.set_tone(MARKS[state_of(row)][1] if looked else "quiet")
-        said = row.reason or text(f"settings.next_{state_of(row)}")
+        said = translated(row.reason) or text(f"settings.next_{state_of(row)}")
         self.next_step.setText(said if looked else text("settings.next_checking"))
         self.facts["licence"].setText(row.licence or "–")
         self.facts["asked_by"].setText(", ".join(map(stage_words, row.asked_by)) or text("settings.asked_by_none"))

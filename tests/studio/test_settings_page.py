@@ -153,6 +153,24 @@ def test_a_role_is_bound_and_its_weights_are_checked_before_anything_is_saved(
     dialog.close()
 
 
+def test_a_chinese_window_says_in_chinese_why_a_role_is_not_ready(qtbot, window: Window) -> None:
+    window.set_language("zh")
+    page = page_of(window)
+    press(window, Qt.Key.Key_2, CTRL)
+    qtbot.waitUntil(lambda: page.session.doctor is not None)
+    roles = page.layout_of.roles
+    QTest.keyClicks(roles.table, "Se")
+    while page.session.value("roles.Segmenter") != "paper":
+        press(window, Qt.Key.Key_Down, on=roles.list.rows["roles.Segmenter"].editor)
+    qtbot.waitUntil(lambda: "没有权重" in roles.next_step.text())
+    assert roles.next_step.text().startswith(
+        '角色 Segmenter 没有权重；请在 project.toml 中设置 models.Segmenter，例如 "hub:'
+    )
+    cell = roles.table.item(roles.table.currentRow(), 0)
+    assert cell is not None
+    assert cell.toolTip() == f"Segmenter\n{roles.next_step.text()}"
+
+
 def test_stages_are_found_and_set_and_gates_lead_to_thresholds(qtbot, window: Window, workspace: Workspace) -> None:
     page = page_of(window)
     press(window, Qt.Key.Key_F, CTRL)
