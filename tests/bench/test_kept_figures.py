@@ -108,6 +108,43 @@ def test_evaluation_costs_no_more_than_is_wanted_of_it(name: str) -> None:
     assert [row["name"] for row in rows if row["ratio"] > wanted.get(row["name"], 1.1)] == []
 
 
+ON_SCREEN: dict[str, dict[str, float | None]] = {
+    "studio": {
+        "start to usable queue of 100,128 pairs, service running": 1.5,
+        "start to usable queue, the service too": 4.0,
+        "memory of an open window without pictures and clips": 250,
+        "key to vote on disk to next pair painted, p95": 50,
+        "cold next: key to first frame of both clips": 300,
+        "cold next whose previews are made then": None,
+        "frame step of both sides, cached, painted, p95": 16,
+        "wrong frame after a step": 0,
+        "frames skipped in 10 s of 2 x 720p at 24 fps": 0,
+        "ticks with different frames on the sides": 0,
+        "QMediaPlayer: frame step of one side, p95": None,
+        "QMediaPlayer: wrong frame after a step": None,
+    },
+    "library": {
+        "filter by category, median": 200,
+        "filter by category, range and state, median": 200,
+        "search of three words": 200,
+        "scrolling the table: longest turn of the event loop": 100,
+        "scrolling the grid: longest turn of the event loop": 100,
+    },
+}
+"""Rows of what paints, by the beginnings of their names, and what is wanted of them."""
+
+
+@pytest.mark.parametrize("part", ON_SCREEN)
+def test_what_paints_is_measured_offscreen_and_under_xvfb(part: str) -> None:
+    rows = json.loads((RESULTS / f"{part}.json").read_text())["rows"]
+    found = {start: [row for row in rows if row["name"].startswith(start)] for start in ON_SCREEN[part]}
+    assert {start: [row["target"] for row in some] for start, some in found.items()} == {
+        start: [target] for start, target in ON_SCREEN[part].items()
+    }
+    assert {row["platform"] for row in rows} == {"offscreen"}
+    assert all(isinstance(row[value], (int, float)) for row in rows for value in ("value", "value_xcb"))
+
+
 def test_the_document_states_the_areas_last_measured() -> None:
     lines = (RESULTS.parents[1] / "docs" / "accuracy.md").read_text().partition("## Generated videos")[2].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
