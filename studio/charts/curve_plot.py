@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 
 from studio.charts.chart import SYMBOLS, Chart
-from studio.charts.figures import INKS, STYLES
+from studio.charts.figures import INKS, stroke
 from studio.sessions.training_runs import FEW, Curve
 from studio.theme import Theme
 
@@ -100,7 +100,7 @@ class CurvePlot(Chart):
             raw, smooth = self._drawable(curve.values), self._drawable(curve.smooth)
             if curve.values != curve.smooth:
                 self.plot(curve.steps, raw, pen=pg.mkPen(faint, width=1), connect="finite")
-            pen = pg.mkPen(colour, width=2, style=STYLES[n % len(STYLES)])
+            pen = stroke(colour, n)
             mark = {"symbol": SYMBOLS[n % len(SYMBOLS)], "symbolSize": 7, "symbolBrush": colour, "symbolPen": None}
             marks = mark if len(raw) <= FEW else {}
             self.plot(curve.steps, smooth, pen=pen, name=html.escape(curve.name), connect="finite", **marks)

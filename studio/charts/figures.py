@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QPen
 
 from studio.charts.chart import SYMBOLS, Chart
 from studio.theme import Theme, contrast
 
 INKS = ("accent", "bad", "warn", "good", "quiet", "text")
-STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
+DASHES = ((), (4, 2), (1, 2), (4, 2, 1, 2), (9, 3), (2, 5), (9, 2, 1, 2, 1, 2), (14, 4))
+"""Strokes of lines, as dashes and gaps in widths of the line: those too long for marks differ by more than their colour too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class ResultChart(Chart):
         def draw() -> None:
             self._name_axes(x, y)
             for n, (name, (across, up)) in enumerate(lines.items()):
-                pen = pg.mkPen(self._ink(n), width=2, style=STYLES[n % len(STYLES)])
+                pen = stroke(self._ink(n), n)
                 marks = self._mark(n, size=7) if len(across) <= 40 else {}
                 self.plot(list(across), list(up), pen=pen, name=html.escape(name), connect="finite", **marks)
             self._span([v for a, _ in lines.values() for v in a], [v for _, u in lines.values() for v in u])
@@ -183,6 +184,14 @@ class ResultChart(Chart):
     def _readable(self, paper: QColor) -> QColor:
         inks = [self.colour("text"), self.colour("on_accent")]
         return max(inks, key=lambda ink: contrast(ink.name(), paper.name()))
+
+
+def stroke(ink: QColor, number: int) -> QPen:
+    """The pen of a line by its place."""
+    pen = pg.mkPen(ink, width=2)
+    if dashes := DASHES[number % len(DASHES)]:
+        pen.setDashPattern(dashes)
+    return pen
 
 
 def _between(low: QColor, high: QColor, share: float) -> QColor:

@@ -76,6 +76,17 @@ def test_a_line_goes_across_by_its_first_values(chart: ResultChart) -> None:
     assert (chart._cursor.value(), chart._cursor.angle) == (5.0, 90)
 
 
+@pytest.mark.parametrize("num_points", [10, 81])
+def test_eight_lines_differ_without_their_colours(chart: ResultChart, num_points: int) -> None:
+    steps = list(range(num_points))
+    chart.show_lines({f"system {n}": (steps, [float(n)] * num_points) for n in range(8)}, x="Frame", y="Value")
+    lines = chart.listDataItems()
+    pens = [line.opts["pen"] for line in lines]
+    strokes = {(pen.style(), tuple(pen.dashPattern()), line.opts["symbol"]) for pen, line in zip(pens, lines, strict=True)}
+    assert len(strokes) == len(lines) == 8
+    assert len({pen.color().name() for pen in pens}) < 8, "there are fewer inks than lines"
+
+
 def test_a_cell_stands_in_the_row_and_the_column_of_its_names(chart: ResultChart) -> None:
     chart.show_matrix(["quality", "motion"], ["alpha", "kappa", "raw"], [[0.1, 0.2, None], [0.4, 0.5, 1.0]])
     rows = {name: place for place, name in ticks(chart, "left").items()}
