@@ -29,6 +29,7 @@ Told = list[tuple[str, str | None]]
 STANDING_PX = (640, 720)
 FILM_PX = (1280, 720)
 SYNC_SEEDS = (0, 1000)
+UNSURE_ACCURACY, NAMED_SHARE = 0.8, 0.7
 LIKELIEST, NO_DEAD_ZONE = ClassicalViewpoint(least_chance=0.0), Windows(dead_zone_deg=0.0)
 
 
@@ -104,15 +105,18 @@ def test_sides_of_drawn_people_are_told(drawn: list[tuple[SubjectFrame, np.ndarr
 
 @pytest.mark.thorough
 def test_sides_of_people_in_films_are_told() -> None:
-    """As they walk, are covered and cut by the picture's edge: three worlds that nothing was fitted on."""
+    """As they walk, are covered and cut by the picture's edge: three worlds that nothing was fitted on.
+
+    What is named is right where nine in ten are wanted; were a side named at every glance, it would miss that.
+    """
     everybody: Told = []
     named: Told = []
     for seed in (1000, 1001, 1002):
         for filmed, rows in filmed_people(seed):
             everybody += sides_of(rows, filmed, estimator=LIKELIEST, names=NO_DEAD_ZONE)
             named += [(wanted, said) for wanted, said in sides_of(rows, filmed) if said is not None]
-    assert len(everybody) >= 100 and right(everybody) >= VIEW_ACCURACY, Counter(everybody)
-    assert right(named) >= VIEW_ACCURACY, Counter(named)
+    assert len(everybody) >= 100 and right(everybody) >= UNSURE_ACCURACY, Counter(everybody)
+    assert len(named) >= NAMED_SHARE * len(everybody) and right(named) >= VIEW_ACCURACY, Counter(named)
 
 
 class Filmed(ArrayReader):
