@@ -3,6 +3,7 @@
 import io
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from backend.domain import SettingsError
 from backend.media.writer import write_video
 from backend.report.comparison import BOX_COLOURS, FRAME_WIDTH, ShownBox, ShownCase, ShownVideo, sheet_png, sheet_svg
 from backend.store.artifacts import Artifacts
-from backend.workspace.comparing import read_frames, read_moving
+from backend.workspace.comparing import _examples, read_frames, read_moving
 from backend.workspace.score_evidence import arrays_of, boxes_of, rests_on, timeline
 from tests.backend.workspace.test_evaluating import measured
 
@@ -125,6 +126,21 @@ def row_of(artifacts: Artifacts, arrays: dict[str, np.ndarray], coverage: float 
         generation_id="g",
         evidence=artifacts.put(data.getvalue(), "npz"),
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen"),
+    [((0.5, 0.1, 0.9, 0.3, 0.7), (0.1, 0.5, 0.9)), ((4.0, -2.0, 1.0), (-2.0, 1.0, 4.0)), ((0.4,), (0.4, 0.4, 0.4))],
+)
+def test_examples_are_the_lowest_the_middle_and_the_highest(
+    tmp_path: Path, values: tuple[float, ...], chosen: tuple[float, ...]
+) -> None:
+    row = row_of(Artifacts(tmp_path), {})
+    rows = [replace(row, value=value, case_id=f"case of {value}", generation_id=f"{value}") for value in values]
+    found = [(one.where, one.value, one.case) for one in _examples(rows, {}, {})]
+    assert found == [
+        (where, value, f"case of {value}") for where, value in zip(("low", "middle", "high"), chosen, strict=True)
+    ]
 
 
 def test_a_box_a_row_is_found_on_its_frame() -> None:
