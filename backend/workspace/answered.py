@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from heapq import nlargest
 
 from backend.domain import Form, Question, Trial, Vote
 from backend.store.schema import VOTE_SCHEMA
@@ -11,40 +12,43 @@ LATEST = 5
 """So many items that a rater answered last are asked about to the end, though the project may not know the question yet."""
 _ANSWERED = """
 WITH newest AS (
-    SELECT * FROM vote WHERE study_id = $study AND rater = $rater
+    SELECT item_id, question, choice, seq FROM vote WHERE study_id = $study AND rater = $rater
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1
-), said AS (
-    SELECT item_id, question, arg_max(choice, seq) AS choice, max(seq) AS seq FROM newest WHERE choice NOTNULL GROUP BY 1, 2
-), items AS (
-    SELECT item_id, list(question ORDER BY question) AS questions, list(choice ORDER BY question) AS choices, max(seq) AS seq
-    FROM said GROUP BY 1
-), ranked AS (SELECT *, row_number() OVER (ORDER BY seq DESC) AS place FROM items)
-SELECT questions, choices, list(item_id ORDER BY place), list(seq ORDER BY place), list(place ORDER BY place)
-FROM ranked GROUP BY 1, 2
+), items AS (SELECT item_id, {choices}, max(seq) AS seq FROM newest WHERE choice NOTNULL GROUP BY 1)
+SELECT list(item_id), list(seq), {names} FROM items GROUP BY ALL
 """
 _SINCE = "SELECT question, min(seq) FROM vote WHERE study_id = ? AND rater_kind = 'person' GROUP BY 1"
 
 
-def half_answered(now: Snapshot, *, study_id: str, rater: str, form_of: Callable[[str], Form]) -> tuple[str, ...]:
+def half_answered(
+    now: Snapshot, *, study_id: str, rater: str, questions: Sequence[str], form_of: Callable[[str], Form]
+) -> tuple[str, ...]:
     """Items of which the rater answered something, and `form_of` the item still asks something; the latest first.
 
-    A question that was added to a form later is not asked again of everything that was judged before it: an item counts
-    only where somebody had answered the open question in this project before the rater's last answer about the item,
-    or where it is one of the `LATEST` that the rater answered.
+    `questions` names what forms of the study ask. A question that was added to a form later is not asked again of
+    everything that was judged before it: an item counts only where somebody had answered the open question in this
+    project before the rater's last answer about the item, or where it is one of the `LATEST` that the rater answered.
     """
     since: dict[str, int] = dict(now.query(_SINCE, [study_id]))
+    names = [f"choice_{number}" for number in range(len(questions))]
+    choices = [f"arg_max(choice, seq) FILTER (question = ${name}) AS {name}" for name in names]
+    rows = now.query(
+        _ANSWERED.format(choices=", ".join(choices), names=", ".join(names)),
+        {"study": study_id, "rater": rater, **dict(zip(names, questions, strict=True))},
+    )
+    latest = nlargest(LATEST, (seq for _, seqs, *_ in rows for seq in seqs))
     found: list[tuple[int, str]] = []
-    for questions, choices, items, seqs, places in now.query(_ANSWERED, {"study": study_id, "rater": rater}):
-        answers = dict(zip(questions, choices, strict=True))
+    for items, seqs, *said in rows:
+        answers = dict(zip(questions, said, strict=True))
         opens: dict[str, Question | None] = {}
-        for item, seq, place in zip(items, seqs, places, strict=True):
+        for item, seq in zip(items, seqs, strict=True):
             form = form_of(item)
             if form.name not in opens:
                 opens[form.name] = form.open_question(answers)
             question = opens[form.name]
-            if question is not None and (place <= LATEST or seq > since.get(question.name, seq)):
-                found.append((place, item))
-    return tuple(item for _, item in sorted(found))
+            if question is not None and (seq >= latest[-1] or seq > since.get(question.name, seq)):
+                found.append((seq, item))
+    return tuple(item for _, item in sorted(found, reverse=True))
 
 
 def with_answers(now: Snapshot, trials: tuple[Trial, ...], *, rater: str, half: Collection[str]) -> tuple[Trial, ...]:

@@ -108,10 +108,10 @@ class VerifyQueue:
     def _left(self, now: Snapshot, rater: str) -> tuple[list[str], list[str]]:
         """What the rater left half answered, and what they have not begun."""
         form = load_form(IDENTITY_FORM)
-        begun = half_answered(now, study_id=VERIFY_STUDY, rater=rater, form_of=lambda _: form)
-        shown = now.query(
-            f"SELECT pair_id FROM pair_shown WHERE {_OFFERED} AND list_contains(?::VARCHAR[], pair_id)", [list(begun)]
-        )
+        questions = [question.name for question in form.questions]
+        begun = half_answered(now, study_id=VERIFY_STUDY, rater=rater, questions=questions, form_of=lambda _: form)
+        sql = f"SELECT pair_id FROM pair_shown WHERE {_OFFERED} AND list_contains(?::VARCHAR[], pair_id)"
+        shown = now.query(sql, [list(begun)]) if begun else []
         rows = now.query(
             f"""SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
                 SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = ? GROUP BY 1) a ON a.item_id = pair_id

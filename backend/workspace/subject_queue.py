@@ -106,7 +106,11 @@ class SubjectQueue:
         is_named = dict(now.query(_ORDER))
         forms = {named: load_form(_form_name(named)) for named in (True, False)}
         half = half_answered(
-            now, study_id=SUBJECTS_STUDY, rater=rater, form_of=lambda name: forms[is_named.get(name, False)]
+            now,
+            study_id=SUBJECTS_STUDY,
+            rater=rater,
+            questions=[question.name for question in forms[True].questions],
+            form_of=lambda name: forms[is_named.get(name, False)],
         )
         begun = {name for (name,) in now.query(_BEGUN, [rater])}
         return [name for name in half if name in is_named], [name for name in is_named if name not in begun]
