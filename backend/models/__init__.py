@@ -20,7 +20,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.wav2vec2:Wav2Vec2",
     },
     "AuthenticityScorer": {"paper": "backend.models.authenticity:ImageAuthenticity"},
-    "BackgroundEmbedder": {"embedded": "backend.models.classical_embedder:ClassicalBackground"},
+    "BackgroundEmbedder": {
+        "embedded": "backend.models.classical_embedder:ClassicalBackground",
+        "paper": "backend.models.background_encoders:DinoV2Background",
+    },
     "Captioner": {
         "embedded": "backend.models.classical_captions:TemplateCaptioner",
         "paper": "backend.models.captioner_vlm:VlmCaptioner",
@@ -45,7 +48,10 @@ MODELS: dict[str, dict[str, str]] = {
         "paper": "backend.models.expressions_onnx:EmotiEffOnnx",
     },
     "FaceAnalyzer": {"embedded": "backend.models.classical_faces:ClassicalFaceAnalyzer"},
-    "FaceEmbedder": {"embedded": "backend.models.classical_embedder_face:ClassicalFace"},
+    "FaceEmbedder": {
+        "embedded": "backend.models.classical_embedder_face:ClassicalFace",
+        "paper": "backend.models.arc_face:ArcFaceOfSubject",
+    },
     "FaceRecognizer": {"paper": "backend.models.insight_faces:InsightFaces"},
     "FaceWatcher": {
         "embedded": "backend.models.classical_face_watcher:ClassicalFaceWatcher",

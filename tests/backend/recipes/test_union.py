@@ -1,9 +1,11 @@
-"""What `full` is made of."""
+"""What `full` is made of, and who serves it."""
 
 import pytest
 
+from backend.engine.context import load
 from backend.models import MODELS
 from backend.recipes.table import RECIPES
+from backend.stages import STAGES
 
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
@@ -14,3 +16,10 @@ def test_full_has_every_stage_of_the_other_recipes_once(profile: str) -> None:
     for name, others in stages.items():
         assert set(others) <= set(whole), f"stages of {name} that full lacks: {set(others) - set(whole)}"
     assert len(whole) == len(set(whole))
+
+
+def test_profile_paper_serves_every_role_that_a_stage_asks() -> None:
+    """A stage whose role nobody serves fails all its items: no vectors of faces would mean no vectors and no pairs."""
+    asked = {role for path in STAGES.values() for role in load(path).roles}  # type: ignore[attr-defined]
+    assert len(asked) > 20
+    assert {role for role in asked if "paper" not in MODELS[role]} == set()
