@@ -9,12 +9,42 @@ import pytest
 
 from backend.api import Api
 from backend.client import RemoteApi, ServicePlace
-from backend.domain import ProjectError, StudioError
+from backend.domain import ProjectError, StudioError, Trial
 from backend.domain.studies import PageEvent, StudySummary
 from backend.media.reader import VideoReader
 from backend.service import serving
 from backend.workspace import Workspace
 from tests.backend.workspace.study_project import SYSTEMS, answer, brighter, create, finished, newcomer, vote_on
+
+
+def test_a_trial_left_between_its_aspects_comes_first_with_what_was_answered(api: Api, benchmark: Path) -> None:
+    study = create(api, benchmark, name="aspects", form="opens2v")
+    person = newcomer(api, "aspects")
+
+    def following() -> Trial:
+        return api.next_trials(study_id=study.study_id, rater=person.id, limit=1)[0]
+
+    first = following()
+    form = api.form(name=first.form)
+    votes = [
+        replace(
+            vote_on(person, first, question.choices[0].value, id=f"{first.item_id}-{question.name}"), question=question.name
+        )
+        for question in form.questions
+    ]
+    assert len(votes) == 6
+    api.submit_votes(votes=tuple(votes[:2]))
+    again = following()
+    assert again.item_id == first.item_id
+    told = [(vote.id, vote.rev, vote.question, vote.choice) for vote in again.answers]
+    assert told == [(vote.id, vote.rev, vote.question, vote.choice) for vote in votes[:2]]
+    assert not [name for name in SYSTEMS if name in json.dumps(asdict(again))]
+    question = form.open_question({vote.question: vote.choice for vote in again.answers})
+    assert question is not None and question.name == votes[2].question
+    api.submit_votes(votes=(replace(votes[1], rev=votes[1].rev + 1, choice=None),))
+    assert [vote.id for vote in following().answers] == [votes[0].id], "what was taken back is asked again"
+    api.submit_votes(votes=(replace(votes[1], rev=votes[1].rev + 2), *votes[2:]))
+    assert following().item_id != first.item_id
 
 
 def test_trials_name_no_system_and_go_on_where_they_were(api: Api, study: StudySummary) -> None:
