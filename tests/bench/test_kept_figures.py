@@ -145,6 +145,32 @@ def test_what_paints_is_measured_offscreen_and_under_xvfb(part: str) -> None:
     assert all(isinstance(row[value], (int, float)) for row in rows for value in ("value", "value_xcb"))
 
 
+RETRIEVAL_AT_LEAST = {
+    "in-group pairs, M/s": 5.0,
+    "both find the same number of candidates": 1,
+    "bank: recall of the exact band": 0.995,
+    "bank: queries, /s": 5000.0,
+    "bank: batches of 10,000 queries that end well": 1,
+}
+RETRIEVAL_AT_MOST = {
+    "bank: index build, s": 10.0,
+    "bank: hits outside the exact band": 0,
+    "model calls for one appearance": 1,
+}
+"""Of 200,000 clustered vectors of 512 numbers, on two cores."""
+
+
+def test_banks_are_as_fast_and_as_complete_as_wanted() -> None:
+    rows = {row["name"]: row for row in json.loads((RESULTS / "retrieval.json").read_text())["rows"]}
+    assert {name: row["target"] for name, row in rows.items() if row["target"] is not None} == (
+        RETRIEVAL_AT_LEAST | RETRIEVAL_AT_MOST
+    )
+    assert [name for name, goal in RETRIEVAL_AT_LEAST.items() if not rows[name]["value"] >= goal] == []
+    assert [name for name, goal in RETRIEVAL_AT_MOST.items() if not rows[name]["value"] <= goal] == []
+    assert rows["bank: queries, /s"]["n"] == 10_000 and "200000 x 512" in rows["bank: recall of the exact band"]["note"]
+    assert rows["pairs a second of processor time, embedding included"]["ratio"] > 1, "the upstream way stands beside it"
+
+
 def test_the_document_states_the_areas_last_measured() -> None:
     lines = (RESULTS.parents[1] / "docs" / "accuracy.md").read_text().partition("## Generated videos")[2].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
