@@ -15,6 +15,7 @@ from backend.models.prompts import prompt
 
 SIDE_STEP = 16  # latents are 8 times smaller and packed two by two
 LICENCE = "FLUX.1 [dev] Non-Commercial License"
+OTHER_VIEW = prompt("other_view")
 
 
 class _Flux:
@@ -112,7 +113,7 @@ class FluxFill(_Flux):
 class FluxKontext(_FluxDrawing):
     """ReferenceSynthesizer by FLUX.1 Kontext: the subject, asked for in another pose on a white ground."""
 
-    model_id: str = "flux_kontext"
+    model_id: str = f"flux_kontext-{OTHER_VIEW.digest}"
     suggested: ClassVar[str] = "black-forest-labs/FLUX.1-Kontext-dev"
     published_gb: ClassVar[float] = 33.7  # as FluxFill
     licence: ClassVar[str] = LICENCE
@@ -139,7 +140,7 @@ class FluxKontext(_FluxDrawing):
         width, height = fitted(picture.width, picture.height, self._max_area)
         asked = {
             "image": picture,
-            "prompt": prompt("other_view").filled(phrase=phrase or "subject"),
+            "prompt": OTHER_VIEW.filled(phrase=phrase or "subject"),
             "width": width,
             "height": height,
             "max_area": width * height,  # it scales every picture to this

@@ -23,12 +23,13 @@ MOST_BYTES = 64 << 20  # of one answer: a PNG of 1536 x 1024 in base64 has 3 MB
 DRAWING = Limits(attempt_s=180.0, at_once=1)
 """A picture takes up to a minute."""
 WHO = "picture model"
+PROMPT = prompt("isolate")
 
 
 class GptFrames:
     """One call of `images.edit` a picture, size `auto`."""
 
-    model_id: str = "gpt_frames"
+    model_id: str = f"gpt_frames-{PROMPT.digest}"
     suggested: ClassVar[str] = ""
     published_gb: ClassVar[float] = 0.0
     licence: ClassVar[str] = "the endpoint's terms"
@@ -42,7 +43,7 @@ class GptFrames:
     def make(self, cut_out: np.ndarray, *, phrase: str, num: int, seed: int) -> list[np.ndarray | Absent]:
         """See `ReferenceSynthesizer.make`; the endpoint takes no seed, so that equal seeds give other pictures."""
         data = encode_png(on_white(cut_out))
-        words = prompt("isolate").filled(phrase=phrase or "subject")
+        words = PROMPT.filled(phrase=phrase or "subject")
 
         def send(client: "openai.AsyncOpenAI", number: int) -> Any:
             image = ("subject.png", BytesIO(data), "image/png")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.models.flux import FluxKontext
+from backend.models.gpt_frames import GptFrames
 from backend.models.prompts import Prompt, level_questions, level_words, prompt
 
 JUDGED = ("naturalness", "copy_paste", "subject_likeness")
@@ -43,3 +45,9 @@ def test_levels_are_five_and_each_task_leads_in() -> None:
 def test_every_prompt_is_used_by_its_name() -> None:
     folder = Path(__file__).parents[3] / "resources" / "prompts"
     assert {"naturalness", "copy_paste", "subject_likeness", "reward", "levels"} <= {p.stem for p in folder.glob("*.toml")}
+
+
+@pytest.mark.parametrize(("name", "maker"), [("isolate", GptFrames), ("other_view", FluxKontext)])
+def test_made_pictures_are_kept_under_the_words_that_asked_for_them(name: str, maker: type) -> None:
+    """Other words are another model: neither a stage's key nor a kept answer takes the one for the other."""
+    assert maker.model_id.endswith(f"-{prompt(name).digest}")  # type: ignore[attr-defined]
