@@ -17,6 +17,7 @@ from backend.domain import (
     Item,
     MediaError,
     Ok,
+    Region,
     Resources,
     Result,
     Sidecar,
@@ -33,7 +34,8 @@ UNAVAILABLE = "unavailable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionClips:
-    """Captions of one clip: every one that a sidecar gives for it, else one by the Captioner.
+    """Captions of one clip: every one that a sidecar gives for it, else one by the Captioner, who sees the picture inside its
+    borders, or what was cropped free of overlays.
 
     What the Captioner writes is a caption only when it describes: nothing, a refusal, another script, a flood of words and
     the model's own marks each end in a state of that name. A caption that breaks off is cut to its last whole sentence.
@@ -44,9 +46,9 @@ class CaptionClips:
     """
 
     name: ClassVar[str] = "caption_clips"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     over: ClassVar[type] = Clip
-    gathers: ClassVar[tuple[type, ...]] = (Sidecar,)
+    gathers: ClassVar[tuple[type, ...]] = (Sidecar, Region)
     makes: ClassVar[tuple[type, ...]] = (Caption,)
     roles: ClassVar[tuple[str, ...]] = ("Captioner",)
     resources: ClassVar[Resources] = Resources(ram_gib=0.5)

@@ -1,7 +1,7 @@
 """Models that answer nonsense, checkpoints that cannot be used, films and captions that no model can help: `status` names each."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,16 +45,23 @@ class Project:
     catalog: Catalog
     folder: Path
 
-    def status(self, roles: Mapping[str, str], models: Mapping[str, str] | None = None, *, to: str = STEPS[-1]) -> Status:
-        """After a run of STEPS as far as `to` with these implementations in place of the embedded ones."""
+    def status(
+        self,
+        roles: Mapping[str, str],
+        models: Mapping[str, str] | None = None,
+        *,
+        to: str = STEPS[-1],
+        steps: Sequence[str] = STEPS,
+    ) -> Status:
+        """After a run of the steps as far as `to` with these implementations in place of the embedded ones."""
         paths = {role: found["embedded"] for role, found in MODELS.items() if "embedded" in found}
         paths |= {"Detector": f"{PLANTED}Sound"} | dict(roles)
         (self.folder / "artifacts").mkdir(exist_ok=True)
         settings = WorkerSettings(artifacts=self.folder / "artifacts", roles=paths, models=models or {}, device="cpu")
-        wanted = STEPS[: STEPS.index(to) + 1]
-        steps = RECIPES["phantom"](dict.fromkeys(paths, "embedded"))
+        wanted = steps[: steps.index(to) + 1]
+        recipe = RECIPES["phantom"](dict.fromkeys(paths, "embedded"))
         plan = Plan(
-            steps=tuple(step for step in steps if step.stage.name in wanted),
+            steps=tuple(step for step in recipe if step.stage.name in wanted),
             model_ids={role: model_id_of(role, load(path), settings.models) for role, path in paths.items()},
         )
         plan = plan.with_gates({g.name: 1e9 if "<" in g.comparison else -1e9 for g in plan.gates()})
