@@ -43,6 +43,8 @@ def with_gold(order: Sequence[str], gold: Collection[str], *, place: int) -> lis
 
     It looks like any other, and nothing says what is known of it.
     """
+    if not gold:
+        return list(order)
     known = deque(name for name in order if name in gold)
     rest = deque(name for name in order if name not in gold)
     found: list[str] = []

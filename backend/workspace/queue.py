@@ -21,6 +21,13 @@ _FORMS = {VERIFY_STUDY: IDENTITY_FORM, SUBJECTS_STUDY: SUBJECT_FORM}
 """Forms of the standing studies that ask several questions; a subject without a phrase is asked fewer, the last one too."""
 
 _OFFERED = f"kind <> 'in_pair' AND {NOT_REFUSED}"
+_FRESH = f"""
+FROM pair_shown LEFT JOIN (SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = $study GROUP BY 1) a ON a.item_id = pair_id
+WHERE {_OFFERED} AND pair_id NOT IN (
+    SELECT item_id FROM (SELECT * FROM vote WHERE study_id = $study AND rater = $rater
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL)
+"""
+"""Pairs that a rater has not begun, with when people asked for them."""
 
 
 class VerifyQueue:
@@ -42,8 +49,8 @@ class VerifyQueue:
         if study_id in self._others:
             return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
-        half, rest = self._left(now, rater)
-        order = mixed(now, rest, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
+        half = self._half(now, rater)
+        order = mixed(now, self._order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         held = set(skip)
         wanted = [pair_id for pair_id in (*half, *order) if pair_id not in held]
         taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
@@ -72,7 +79,8 @@ class VerifyQueue:
             return self._others[study_id].state(now, rater=rater)
         _require_verify(study_id)
         total = now.query(f"SELECT count(*) FROM pair_shown WHERE {_OFFERED}")[0][0]
-        left = sum(map(len, self._left(now, rater)))
+        fresh = now.query(f"SELECT count(*) {_FRESH}", {"study": VERIFY_STUDY, "rater": rater})[0][0]
+        left = fresh + len(self._half(now, rater))
         seen, right = gold_score(now, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right)
 
@@ -105,26 +113,25 @@ class VerifyQueue:
     def votes(self, now: Snapshot, *, study_id: str, item_id: str | None) -> tuple[Vote, ...]:
         return standing_votes(now, study_id=study_id, items=None if item_id is None else [item_id])
 
-    def _left(self, now: Snapshot, rater: str) -> tuple[list[str], list[str]]:
-        """What the rater left half answered, and what they have not begun."""
+    def _half(self, now: Snapshot, rater: str) -> list[str]:
+        """What the rater left half answered, the latest first."""
         form = load_form(IDENTITY_FORM)
         questions = [question.name for question in form.questions]
         begun = half_answered(now, study_id=VERIFY_STUDY, rater=rater, questions=questions, form_of=lambda _: form)
         sql = f"SELECT pair_id FROM pair_shown WHERE {_OFFERED} AND list_contains(?::VARCHAR[], pair_id)"
         shown = now.query(sql, [list(begun)]) if begun else []
+        return sorted((name for (name,) in shown), key=begun.index)
+
+    def _order(self, now: Snapshot, rater: str) -> list[str]:
+        """What the rater has not begun."""
         rows = now.query(
-            f"""SELECT pair_id, audit_stratum, audit_draw, a.seq FROM pair_shown LEFT JOIN (
-                SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = ? GROUP BY 1) a ON a.item_id = pair_id
-            WHERE {_OFFERED} AND pair_id NOT IN (
-                SELECT item_id FROM (SELECT * FROM vote WHERE study_id = ? AND rater = ?
-                QUALIFY row_number() OVER (PARTITION BY id ORDER BY rev DESC, seq DESC) = 1) WHERE choice NOTNULL)
+            f"""SELECT pair_id, audit_stratum, audit_draw, a.seq {_FRESH}
             ORDER BY a.seq DESC NULLS LAST, similarity DESC NULLS LAST, pair_id""",
-            [VERIFY_STUDY, VERIFY_STUDY, rater],
+            {"study": VERIFY_STUDY, "rater": rater},
         )
         asked = [name for name, *_, seq in rows if seq is not None]
         drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in rows if draw is not None})
-        half = sorted((name for (name,) in shown), key=begun.index)
-        return half, list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
+        return list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
 
 
 def _is_last(vote: Vote) -> bool:
