@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from backend.api import QueueState
 from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
-from backend.stages.audit import audit_sample
+from backend.stages.audit import PER_STRATUM, audit_sample
 from backend.store.journal import Journal
 from backend.store.journal_schema import EventRefused
 from backend.store.leases import Leases
@@ -49,8 +49,8 @@ class VerifyQueue:
         if study_id in self._others:
             return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
-        half = self._half(now, rater)
-        order = mixed(now, self._order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
+        half = half_judged(now, rater)
+        order = mixed(now, judging_order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         held = set(skip)
         wanted = [pair_id for pair_id in (*half, *order) if pair_id not in held]
         taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
@@ -80,7 +80,7 @@ class VerifyQueue:
         _require_verify(study_id)
         total = now.query(f"SELECT count(*) FROM pair_shown WHERE {_OFFERED}")[0][0]
         fresh = now.query(f"SELECT count(*) {_FRESH}", {"study": VERIFY_STUDY, "rater": rater})[0][0]
-        left = fresh + len(self._half(now, rater))
+        left = fresh + len(half_judged(now, rater))
         seen, right = gold_score(now, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
         return QueueState(study_id=study_id, total=total, judged=total - left, left=left, gold_seen=seen, gold_right=right)
 
@@ -113,25 +113,32 @@ class VerifyQueue:
     def votes(self, now: Snapshot, *, study_id: str, item_id: str | None) -> tuple[Vote, ...]:
         return standing_votes(now, study_id=study_id, items=None if item_id is None else [item_id])
 
-    def _half(self, now: Snapshot, rater: str) -> list[str]:
-        """What the rater left half answered, the latest first."""
-        form = load_form(IDENTITY_FORM)
-        questions = [question.name for question in form.questions]
-        begun = half_answered(now, study_id=VERIFY_STUDY, rater=rater, questions=questions, form_of=lambda _: form)
-        sql = f"SELECT pair_id FROM pair_shown WHERE {_OFFERED} AND list_contains(?::VARCHAR[], pair_id)"
-        shown = now.query(sql, [list(begun)]) if begun else []
-        return sorted((name for (name,) in shown), key=begun.index)
 
-    def _order(self, now: Snapshot, rater: str) -> list[str]:
-        """What the rater has not begun."""
-        rows = now.query(
-            f"""SELECT pair_id, audit_stratum, audit_draw, a.seq {_FRESH}
-            ORDER BY a.seq DESC NULLS LAST, similarity DESC NULLS LAST, pair_id""",
-            {"study": VERIFY_STUDY, "rater": rater},
-        )
-        asked = [name for name, *_, seq in rows if seq is not None]
-        drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in rows if draw is not None})
-        return list(dict.fromkeys([*asked, *drawn, *(row[0] for row in rows)]))
+def half_judged(now: Snapshot, rater: str) -> list[str]:
+    """What the rater left half answered, the latest first."""
+    form = load_form(IDENTITY_FORM)
+    questions = [question.name for question in form.questions]
+    begun = half_answered(now, study_id=VERIFY_STUDY, rater=rater, questions=questions, form_of=lambda _: form)
+    sql = f"SELECT pair_id FROM pair_shown WHERE {_OFFERED} AND list_contains(?::VARCHAR[], pair_id)"
+    shown = now.query(sql, [list(begun)]) if begun else []
+    return sorted((name for (name,) in shown), key=begun.index)
+
+
+def judging_order(now: Snapshot, rater: str) -> list[str]:
+    """What the rater has not begun."""
+    given = {"study": VERIFY_STUDY, "rater": rater}
+    best = "similarity DESC NULLS LAST, pair_id"
+    first = now.query(
+        f"""SELECT pair_id, audit_stratum, audit_draw, a.seq {_FRESH} AND (a.seq NOTNULL OR audit_draw NOTNULL)
+        QUALIFY a.seq NOTNULL OR row_number() OVER (
+            PARTITION BY audit_stratum ORDER BY audit_draw, pair_id) <= {PER_STRATUM}
+        ORDER BY a.seq DESC NULLS LAST, {best}""",
+        given,
+    )
+    asked = [name for name, *_, seq in first if seq is not None]
+    drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in first if draw is not None})
+    rest = [name for (name,) in now.query(f"SELECT pair_id {_FRESH} ORDER BY {best}", given)]
+    return list(dict.fromkeys([*asked, *drawn, *rest])) if first else rest
 
 
 def _is_last(vote: Vote) -> bool:
