@@ -172,8 +172,8 @@ class ComparePage(JudgePage):
         super()._show_trial(held, stills)
 
     def _offer_end(self, found: StudyPass) -> None:
-        if self.session.phase is not Phase.EMPTY:
-            return
+        if self.session.phase is not Phase.EMPTY or self.gate.is_end or self._is_done:
+            return  # asked twice, offered once: the slider may be half way
         if found.left:
             self._retry.start(RETRY_MS)  # the last answers are still on their way
             return

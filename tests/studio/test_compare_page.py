@@ -1,5 +1,6 @@
 """A study answered in the Compare page, over a real project: choose, agree, judge by keys, end."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from backend.api import Api
-from backend.domain.studies import MAIN
+from backend.domain.studies import MAIN, Participant, StudyPass
 from backend.media.writer import write_video
 from backend.workspace import Workspace
 from studio.app import open_window
@@ -162,6 +163,40 @@ def test_a_study_is_answered_by_keys_and_handed_in(qtbot, tmp_path: Path, worksp
     }
     main = {item.id for item in workspace.study(name="taste").items if item.role == MAIN}
     assert main <= {vote.item_id for vote in votes}
+
+
+@pytest.mark.slow
+def test_the_end_that_was_asked_for_twice_leaves_a_slider_that_was_moved(
+    qtbot, tmp_path: Path, workspace: Workspace
+) -> None:
+    total = workspace.studies()[0].trials
+    window = shown(qtbot, tmp_path, workspace, run="one")
+    page = agree(qtbot, window)
+    read, asked, gates = page._state_of, [], (threading.Event(), threading.Event())
+
+    def late(person: Participant) -> StudyPass:
+        found = read(person)
+        if not found.left:
+            asked.append(person)
+            gates[len(asked) > 1].wait(30)
+        return found
+
+    page._state_of = late
+    for k in range(total):
+        judge(qtbot, page, k, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: len(asked) > 0)
+    page._show_current()  # as when votes arrive before the first answer is there
+    gates[0].set()
+    qtbot.waitUntil(lambda: "end" in page.gate.buttons)
+    closing = page.gate.closing
+    slide(page)
+    target = closing.target
+    gates[1].set()
+    qtbot.waitUntil(lambda: len(asked) > 1)
+    qtbot.wait(300)
+    stood = closing.target, closing.slider.value()
+    window.close()
+    assert stood == (target, target)
 
 
 def test_without_a_study_the_page_says_how_to_make_one(qtbot, tmp_path: Path) -> None:
