@@ -33,7 +33,7 @@ READY = "ready"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantQueue:
-    """Every clip, subject and pair of the video at once: so many clips of so many frames and pixels, so many subjects in each."""
+    """Every clip, subject and pair of the video at once, each pair with its place in the audit: so many clips of so many frames and pixels, so many subjects in each."""
 
     name: ClassVar[str] = "plant_queue"
     version: ClassVar[int] = 1
@@ -99,7 +99,14 @@ def _rows(video: Item, context: Context, queue: PlantQueue) -> Iterator[Record]:
             kind="cross_frame",
         )
         yield pair
-        yield Score(target=pair.id, name="similarity", value=float(draw.random()), producer="planted")
+        similarity = float(draw.random())
+        placed = {
+            "similarity": similarity,
+            "audit_stratum": float(int(similarity * 10)),
+            "audit_draw": float(draw.random()),
+        }
+        for name, value in placed.items():
+            yield Score(target=pair.id, name=name, value=value, producer="planted")
 
 
 def _video(path: Path, queue: PlantQueue) -> Path:
