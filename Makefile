@@ -14,10 +14,10 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 	if [ $$code -eq 1 ]; then echo "Some inputs could not be used: they are listed above, the rest is done."; \
 	elif [ $$code -ne 0 ]; then exit $$code; fi  # 3: nothing was curated
 
-test: check  ## everything: checks, fast tests, slow tests side by side, then browser and server tests one by one, types of tests beside them
+test: check  ## everything: checks, fast tests, slow tests, then browser and server tests, types of tests beside them
 	tests/part.sh -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15
 	@.venv/bin/pyright tests & types=$$!; \
-	tests/part.sh -m "browser or server" --durations=15; code=$$?; wait $$types && exit $$code
+	tests/part.sh -n 2 --dist loadfile -m "browser or server" --durations=15 $$(grep -rlE 'mark\.(browser|server)' tests --include='test_*.py'); code=$$?; wait $$types && exit $$code
 
 check:  ## ruff, pyright, import contracts, fast tests
 	@sh packaging/setup.sh dev

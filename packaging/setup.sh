@@ -42,7 +42,8 @@ stamp=".venv/.ready-$extra-$(cat pyproject.toml constraints.txt | cksum | cut -d
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 echo "installing Python packages ($extra); the first time takes a minute or two"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-.venv/bin/python -m pip install -q -c constraints.txt hatchling editables
-.venv/bin/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[$extra]"
+# Nothing is compiled in advance: most of what is installed is never imported.
+.venv/bin/python -m pip install -q --no-compile -c constraints.txt hatchling editables
+.venv/bin/python -m pip install -q --no-compile -c constraints.txt --no-build-isolation -e ".[$extra]"
 rm -f .venv/.ready-"$extra"-*
 touch "$stamp"
