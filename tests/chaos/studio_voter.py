@@ -1,15 +1,11 @@
-"""Studio that judges by itself until it is killed: `python -m tests.chaos.studio_voter PROJECT STATE RATER judge|judge-hastily|flush CLIPS`.
+"""Studio that judges by itself until it is killed; as a command one that sends what waits: `python -m tests.chaos.studio_voter PROJECT STATE RATER flush CLIPS`."""
 
-`judge` presses a verdict whenever a pair is open, and writes a line when the screen has moved on; `flush` opens the window,
-judges nothing, and ends when nothing waits in the outbox. The service is a child of this process, started when there is none.
-"""
-
-import os
 import subprocess
 import sys
 import time
 from contextlib import closing
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
@@ -30,9 +26,12 @@ LOOK_MS = 10
 _services: list[subprocess.Popen[str]] = []  # kept: a service ends when its pipe is closed
 
 
-def main() -> None:
-    """Runs until killed, or until the outbox is empty."""
-    project, state, rater, mode, clips = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5])
+def vote(project: Path, state: Path, rater: str, mode: str, clips: int, says: Connection | None = None) -> None:
+    """Opens the window until killed, or, to `flush`, until nothing waits in the outbox.
+
+    `judge` presses a verdict whenever a pair is open, and says how many the screen has moved on from; `judge-hastily` is a
+    mutant. The service is a child of this process, started when there is none.
+    """
     if mode == "judge-hastily":
         VoteSync._write_all = write_all_hastily
     app = application()
@@ -41,24 +40,25 @@ def main() -> None:
         open_window(reach(), project=project, rater=rater, state=state / "p", page="verify", revive=reach)
     ) as window:
         window.show()
-        voter, timer = Voter(window), QTimer(interval=LOOK_MS)
-        timer.timeout.connect(voter.look if mode.startswith("judge") else partial(end_when_sent, window))
+        timer, voter = QTimer(interval=LOOK_MS), Voter(window, says)  # a signal alone would not keep the voter
+        timer.timeout.connect(partial(end_when_sent, window) if mode == "flush" else voter.look)
         timer.start()
         app.exec()
 
 
 class Voter:
-    """Says on stdout how many verdicts the screen has moved on from."""
+    """Says how many verdicts the screen has moved on from."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, says: Connection | None) -> None:
         assert isinstance(window.page, JudgePage)
-        self.page, self.told = window.page, 0
+        self.page, self.says, self.told = window.page, says, 0
 
     def look(self) -> None:
         """Tells what was judged since, and judges the open pair."""
         while self.told < self.page.session.judged:
             self.told += 1
-            os.write(1, f"{self.told}\n".encode())
+            assert self.says is not None, "somebody hears of what is judged"
+            self.says.send(self.told)
         if self.page.session.phase is Phase.JUDGING:
             QTest.keyClick(self.page, Qt.Key.Key_2)
 
@@ -88,4 +88,5 @@ def reached(project: Path, clips: int) -> Api:
 
 
 if __name__ == "__main__":
-    main()
+    project, state, rater, mode, clips = sys.argv[1:]
+    vote(Path(project), Path(state), rater, mode, int(clips))
