@@ -44,6 +44,7 @@ class DatasetStatistics:
     anchor_checks: tuple["AnchorCheck", ...] = ()
     anchor_accuracy: tuple["AnchorAccuracy", ...] = ()
     anchor_balance: tuple["AnchorBalance", ...] = ()
+    judge_agreement: tuple["JudgeAgreement", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,28 @@ class Ablation:
 
     path: str
     rows: tuple[AblationRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeAgreement:
+    """Pairs of which people and a judge told whether a criterion holds, by what they told; a disputed pair is told by nobody."""
+
+    criterion: str
+    """face, clothing, markings, colour, packaging, text, scene or pose; identity and context are what they come to."""
+    both_yes: int
+    both_no: int
+    only_people: int
+    """People say that it holds, the judge denies it."""
+    only_judge: int
+    unsure: int
+    """Where the judge would not say; not counted in what follows."""
+    agreement: float | None
+    """Share of those on which both say the same; None of none."""
+    agreement_low: float | None
+    """Wilson's interval at 95 %."""
+    agreement_high: float | None
+    kappa: float | None
+    """Cohen's, agreement beyond chance; None where it is not defined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backend.domain.statistics import AblationRow, DatasetStatistics
+from backend.domain.statistics import AblationRow, DatasetStatistics, JudgeAgreement
 from backend.report.case_set import word_cloud
 from backend.report.page import Bar, Bars, Block, Figure, Plot, Report, Section, Table
 from backend.report.plots import histogram
@@ -36,6 +36,8 @@ def statistics_sections(found: DatasetStatistics) -> list[Section]:
         blocks.append(Figure(tuple(plots)))
     blocks += [_bars(name, counts) for name, counts in found.counts.items()]
     blocks += _anchor_tables(found)
+    if found.judge_agreement:
+        blocks.append(_judge_table(found.judge_agreement))
     if found.words:
         cloud = word_cloud(found.words, label="Words of captions")
         blocks.append(Figure((Plot(svg=cloud, title="Words of captions", remark="larger: said more often"),)))
@@ -130,6 +132,36 @@ def _anchor_tables(found: DatasetStatistics) -> list[Block]:
         note = "How often anchors are to be drawn so that labels come in Gloria's shares (tables 5 and 6), at most twice as often."
         blocks.append(Table(note=note, head=head, rows=balance, numeric=frozenset(range(2, 7))))
     return blocks
+
+
+def _judge_table(rows: Sequence[JudgeAgreement]) -> Table:
+    head = (
+        "Criterion",
+        "Both yes",
+        "Both no",
+        "Only people",
+        "Only the judge",
+        "Judge unsure",
+        "Agreement",
+        "Interval",
+        "Kappa",
+    )
+    return Table(
+        note="The judge beside people, on pairs that both told of. People who find two different deny the criteria that they "
+        "tick; clothing, scene and pose can only be denied by them.",
+        head=head,
+        rows=tuple(
+            (
+                row.criterion.capitalize(),
+                *(f"{count:,}" for count in (row.both_yes, row.both_no, row.only_people, row.only_judge, row.unsure)),
+                _share(row.agreement),
+                "–" if row.agreement_low is None else f"{row.agreement_low:.2f} to {row.agreement_high:.2f}",
+                _share(row.kappa),
+            )
+            for row in rows
+        ),
+        numeric=frozenset(range(1, len(head))),
+    )
 
 
 def _number(value: float | None) -> str:

@@ -12,6 +12,7 @@ from backend.domain.statistics import DatasetRow, DatasetStatistics, Spread
 from backend.engine.plan import Gate, Plan
 from backend.models.taxonomy import load_taxonomy
 from backend.workspace.anchor_statistics import anchor_accuracy, anchor_balance, anchor_checks
+from backend.workspace.judge_statistics import judge_agreement
 from backend.workspace.snapshot import Snapshot
 
 KEPT_VALUES = 2000  # of a spread: more makes no histogram finer
@@ -135,6 +136,7 @@ def dataset_statistics(now: Snapshot, plan: Plan, *, name: str) -> DatasetStatis
         anchor_checks=anchor_checks(now),
         anchor_accuracy=anchor_accuracy(now),
         anchor_balance=anchor_balance(now),
+        judge_agreement=judge_agreement(now),
     )
 
 
