@@ -265,7 +265,12 @@ class PlanTables:
         return f"SELECT r.* FROM ({self._scores()}) r SEMI JOIN ({REPLACED_SCORES}) o ON o.place = r.place"
 
     def _scores(self) -> str:
-        made = [f"SELECT r.*, r.rowid AS place FROM score r WHERE {self._made_by(stage)}" for stage in self._scoring]
+        """Scores have no parent that is kept or not: what each stage takes now decides."""
+        made = [
+            f"""SELECT r.*, r.rowid AS place FROM score r WHERE r.stage_key = '{self._plan.stage_key(stage)}'
+            AND r.work_key IN (SELECT work_key FROM item_{stage.name})"""
+            for stage in self._scoring
+        ]
         return " UNION ALL ".join(made) or "SELECT r.*, r.rowid AS place FROM score r WHERE false"
 
     def _score_digest(self) -> str:

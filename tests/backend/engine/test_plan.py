@@ -9,7 +9,7 @@ from backend.engine.run import PlanRun, RunSummary
 from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
-from tests.backend.engine.toy_stages import CountClips, MakeVideo, SplitEvenly, Trouble
+from tests.backend.engine.toy_stages import CountClips, MakeVideo, MarkClips, SplitEvenly, Trouble
 
 
 def position(comparison: str, value: float, unmeasured: str = "keep") -> Gate:
@@ -58,6 +58,18 @@ def test_gate_hides_rows_at_once(
         assert now.counts()["clips"] == kept
         (count,) = now.gate_counts()
         assert (count.entering, count.dropped, count.unmeasured) == (8, dropped, unmeasured)
+
+
+def test_scores_of_what_a_gate_holds_back_before_their_stage_are_none_of_the_plan_s(
+    catalog: Catalog, worker_settings: WorkerSettings
+) -> None:
+    def marked(*gates: Gate) -> Plan:
+        return Plan(steps=(Step(MakeVideo()), Step(SplitEvenly(), gates), Step(MarkClips())))
+
+    run(catalog, marked(), worker_settings)
+    with Snapshot(catalog).of(marked(position(">=", 1))) as now:
+        values = now.query("SELECT value FROM live_score WHERE name = 'num_marks' ORDER BY ALL")
+        assert [value for (value,) in values] == [1, 1, 2, 2, 3, 3], "not those of the two first clips, which had none"
 
 
 def test_changed_group_is_worked_on_again(catalog: Catalog, worker_settings: WorkerSettings) -> None:
