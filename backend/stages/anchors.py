@@ -37,8 +37,8 @@ CROP_QUALITY = 92  # as masks' crops: backend.stages.masks
 class SelectAnchors:
     """Anchors for each subject of each clip, from the clip itself and, where pairs link it, from other clips.
 
-    Global ones are random appearances of the subject; the choice is drawn from `context.rng`, so that equal seeds give
-    equal anchors. A viewpoint's (expression's) is the frame of highest confidence and largest crop on which that side
+    Global ones are random frames of the subject, never a picture that was made of it; the choice is drawn from
+    `context.rng`, so that equal seeds give equal anchors. A viewpoint's (expression's) is the frame of highest confidence and largest crop on which that side
     (label) was found; its appearance is made here, with the body's (head's) crop as its artifact. Linked subjects are
     the components of the pairs that the gates accept now. Scores of a viewpoint or expression anchor: `confidence`
     and `crop_px` (the crop's shorter side); of an expression also `expression_confidence`, `expression_labels` (how many
@@ -46,7 +46,7 @@ class SelectAnchors:
     """
 
     name: ClassVar[str] = "select_anchors"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Track, Subject, Appearance, Pair, Score)
     makes: ClassVar[tuple[type, ...]] = (Appearance, Anchor, Score)
@@ -69,7 +69,7 @@ class SelectAnchors:
             return Filtered(item.id, "the video shows no subject")
         frames: dict[str, list[Appearance]] = defaultdict(list)
         for appearance in item.all(Appearance):
-            if appearance.subject_id is not None:
+            if appearance.subject_id is not None and appearance.frame is not None:
                 frames[appearance.subject_id].append(appearance)
         linked = _linked(subjects, item.all(Pair))
         shown = candidates_of(item, context.artifacts, face_inside=self.face_inside)

@@ -56,6 +56,17 @@ def test_no_anchor_is_drawn_twice(drawn):
     assert len(made) == len({anchor.id for anchor in made}) == 8 + 4
 
 
+def test_a_picture_made_of_a_subject_is_no_anchor(drawn):
+    subject = drawn.records[Subject][0]
+    made = Appearance(
+        subject_id=subject.id, frame=None, box=(0, 0, 9, 9), confidence=1.0, origin="generated", artifact="m.webp"
+    )
+    (result,) = SelectAnchors(inside=5)([drawn.item(made)], drawn.context)
+    assert isinstance(result, Ok)
+    rows = [row for row in result.rows if isinstance(row, Anchor)]
+    assert {row.id for row in rows} == {row.id for row in anchors(drawn, inside=5)}
+
+
 def test_the_draw_follows_the_seed(drawn):
     again = [a.id for a in anchors(drawn)]
     assert again == [a.id for a in anchors(drawn)]
