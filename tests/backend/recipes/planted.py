@@ -1,7 +1,7 @@
 """Roles that answer from a sample world's truth: they prove what a recipe does with right answers, and with planted errors.
 
 A planted role is loaded like one with weights: its place is the world's folder. What sees only pixels (segmenter,
-embedders, judge) knows a frame again by its bytes, which the detector noted when it saw the footage.
+embedders, judge) knows a frame of the world again by its bytes, in whatever process it works.
 """
 
 import hashlib
@@ -18,14 +18,20 @@ from backend.domain.roles_people import Facing, SeenFace
 from backend.domain.roles_words import SafetyFinding
 from backend.geometry import boxes
 from backend.media.images import decode_image
+from backend.media.reader import VideoReader
 from backend.models.places import ModelPlace
 from backend.sampleworld import SubjectTruth, Truth, VideoTruth, read_truth
 
 DIM = 64
 OWN = 0.9
 """Share of an identity in its vectors: two views of one have a cosine of .81, of two identities 0."""
+VIEWS_FROM = 24
+"""The first axis that is no identity's; the last is that of pictures which show none of them."""
 THUMB_PX = 8
-VISIBLE = 0.5
+VISIBLE = 0.1
+"""Share of the whole silhouette: of somebody in close-up more lies outside of the picture."""
+SMALL_PX = 640
+"""Longer side at which stages look through clips."""
 
 
 class Place(NamedTuple):
@@ -35,13 +41,22 @@ class Place(NamedTuple):
     frame: int
 
 
-SEEN: dict[bytes, Place] = {}
-"""Frames by the digest of their pixels."""
-
-
 @lru_cache
 def truth_of(world: Path) -> Truth:
     return read_truth(world)
+
+
+@lru_cache
+def places(world: Path) -> dict[bytes, Place]:
+    """Every frame of the world by the digest of its pixels, in its own size and as it is looked through."""
+    found = {}
+    for video in truth_of(world).videos:
+        factor = SMALL_PX / max(video.width, video.height)
+        sizes = [None] if factor >= 1 else [None, (round(video.width * factor), round(video.height * factor))]
+        with VideoReader(world / video.file) as reader:
+            for frame, _, picture in reader.at_sizes(dict.fromkeys(range(video.num_frames), sizes)):
+                found[digest(picture)] = Place(video, frame)
+    return found
 
 
 @lru_cache
@@ -79,15 +94,15 @@ class Planted:
 
 
 def present(video: VideoTruth, frame: int) -> list[tuple[SubjectTruth, Box]]:
-    """Who stands on a frame of a shot, more than half visible."""
+    """Who stands on a frame of a shot and can be seen."""
     shot = video.shot_at(frame)
     rows = [(subject, subject.at(frame)) for subject in shot.subjects] if shot else []
     return [(subject, row.box) for subject, row in rows if row and row.box and row.visible >= VISIBLE]
 
 
-def who(frame: np.ndarray, box: Box) -> str | None:
-    """The identity whose box lies best on a box of a frame that was seen before."""
-    place = SEEN.get(digest(frame))
+def who(world: Path, frame: np.ndarray, box: Box) -> str | None:
+    """The identity whose box lies best on a box of a frame of the world."""
+    place = places(world).get(digest(frame))
     if place is None:
         return None
     found = [(boxes.iou(box, other), subject.identity) for subject, other in present(place.video, place.frame)]
@@ -100,9 +115,6 @@ class PlantedDetector(Planted):
 
     def detect(self, footage: Footage, frames: Sequence[int], phrases: Sequence[str]) -> list[Detection]:
         video = self.video(footage)
-        pictures = footage.reader.at(sorted(set(frames)))
-        for frame, picture in zip(sorted(set(frames)), pictures, strict=True):
-            SEEN[digest(picture)] = Place(video, frame)
         names = self.identities()
         found = []
         for frame in sorted(set(frames)):
@@ -119,10 +131,10 @@ class PlantedSegmenter(Planted):
     """The true mask kept nearest to the frame, of the subject whose box it is."""
 
     def segment(self, frame: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
-        place = SEEN[digest(frame)]
+        place = places(self.world)[digest(frame)]
         masks = []
         for box in boxes:
-            name = who(frame, box)
+            name = who(self.world, frame, box)
             shot = place.video.shot_at(place.frame)
             assert shot is not None
             subject = next(s for s in shot.subjects if s.identity == name)
@@ -206,15 +218,27 @@ class PlantedAppearance(Planted):
     space = "appearance"
 
     def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
-        name = who(frame, box)
+        name = who(self.world, frame, box)
         if name is None:
             return Absent("nobody known")
         vector = np.zeros(DIM, np.float32)
         vector[self.identities().index(name)] = OWN
-        rng = np.random.default_rng(int.from_bytes(digest(frame)[:4], "big") + int(box[0]))
-        axis = 24 + int(rng.integers(DIM - 24))
-        vector[axis] = np.sqrt(1 - OWN**2)
+        vector[self.axis(frame)] = np.sqrt(1 - OWN**2)
         return vector
+
+    def axis(self, frame: np.ndarray) -> int:
+        """That of a view's own share: another one for each view of a video."""
+        place = places(self.world)[digest(frame)]
+        shot = place.video.shot_at(place.frame)
+        assert shot is not None
+        return VIEWS_FROM + (3 * place.video.shots.index(shot) + self.view(frame)) % (DIM - 1 - VIEWS_FROM)
+
+    def view(self, frame: np.ndarray) -> int:
+        """In which third of its shot a frame lies."""
+        place = places(self.world)[digest(frame)]
+        shot = place.video.shot_at(place.frame)
+        assert shot is not None
+        return 3 * (place.frame - shot.start_frame) // (shot.stop_frame - shot.start_frame)
 
 
 class ConfusedAppearance(PlantedAppearance):
@@ -235,7 +259,7 @@ class PlantedBackground(PlantedAppearance):
     space = "background"
 
     def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
-        place = SEEN.get(digest(frame))
+        place = places(self.world).get(digest(frame))
         shot = place.video.shot_at(place.frame) if place else None
         if place is None or shot is None:
             return Absent("not a frame of the world")
