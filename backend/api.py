@@ -6,7 +6,7 @@ made of str, int, float, bool, None, tuples and the dataclasses of `backend.doma
 Operations raise StudioError; over HTTP the text and `kind` survive.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from backend.api_corrections import CorrectionApi
@@ -26,6 +26,7 @@ from backend.domain.model_work import ModelEvent, ModelWorkerRow, PointPrompt, S
 from backend.domain.privacy import TRAINING
 from backend.domain.ranking import Leaderboard, SetDistance
 from backend.domain.statistics import Ablation, DatasetStatistics
+from backend.domain.status_rows import FailureRow, GateRow, RemarkRow, StageRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,62 +38,6 @@ class About:
     profile: str
     recipe: str
     api_version: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureRow:
-    """One item that failed, was skipped or was filtered as not applicable."""
-
-    stage: str
-    item_id: str
-    name: str
-    """The file's name or the record's id, for people."""
-    state: str
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageRow:
-    """How far one stage of the current plan is. Seconds are work time summed over workers."""
-
-    stage: str
-    over: str
-    pending: int
-    ok: int
-    warned: int
-    filtered: int
-    failed: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemarkRow:
-    """Why a stage passed items over (`filtered`), or what it says of items that it did (`warned`).
-
-    Reasons that differ in their numbers alone are counted together; `reason` is that of one of the items.
-    """
-
-    stage: str
-    over: str
-    state: str
-    reason: str
-    num_items: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRow:
-    """What one gate of the recipe holds back now: `score comparison value` over `entering` records; `by_category` holds instead."""
-
-    record: str
-    score: str
-    comparison: str
-    value: float
-    source: str
-    entering: int
-    dropped: int
-    unmeasured: int
-    by_category: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,7 @@ def show_status(status: Status) -> None:
             name = f"{gate.record}.{gate.score} {gate.comparison} {gate.value:g}{f' ({own})' if own else ''}"
             table.add_row(name, f"{gate.entering:,}", f"{gate.dropped:,}", f"{gate.unmeasured:,}", gate.source)
         console.print(table)
+    show_borrowed_bounds(status)
     say("\nSources: " + (", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none"))
     show_models(status.models)
     show_failures(status)
@@ -110,6 +111,15 @@ def _size(row: RoleRow) -> str:
     if row.num_bytes:
         return f"{row.num_bytes:,} B"
     return f"about {row.published_bytes / 1e9:.2g} GB" if row.published_bytes else "–"
+
+
+def show_borrowed_bounds(status: Status) -> None:
+    """Gates whose value is not of the model that measures, and what it is instead."""
+    borrowed = [gate for gate in status.gates if not gate.is_own]
+    if borrowed:
+        say("\nNo bound of their own: judge pairs, then `calibrate thresholds --score NAME --apply`, or set them")
+    for gate in borrowed:
+        say(f"  {gate.record}.{gate.score} {gate.comparison} {gate.value:g}: {gate.source}")
 
 
 def show_models(workers: Sequence[ModelWorkerRow]) -> None:

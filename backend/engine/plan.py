@@ -38,6 +38,8 @@ class Gate:
     """Other values for records about subjects of these categories."""
     fitted_to: tuple[str, ...] = ()
     """The producers whose scores those values were fitted to; on other scales they say nothing."""
+    is_own: bool = True
+    """Whether the value was fitted to, or published for, the model that measures; `source` says what it is otherwise."""
 
     def __post_init__(self) -> None:
         if self.comparison not in (*COMPARISONS, TOP):
@@ -118,7 +120,7 @@ class Plan:
         if unknown:
             raise KeyError(sorted(unknown)[0])
         steps = tuple(
-            Step(step.stage, tuple(dataclasses.replace(g, value=values.get(g.name, g.value)) for g in step.gates))
+            Step(step.stage, tuple(_moved(gate, values[gate.name]) if gate.name in values else gate for gate in step.gates))
             for step in self.steps
         )
         return dataclasses.replace(self, steps=steps)
@@ -140,6 +142,11 @@ class Plan:
 
         steps = tuple(Step(step.stage, tuple(map(told, step.gates))) for step in self.steps)
         return dataclasses.replace(self, steps=steps)
+
+
+def _moved(gate: Gate, value: float) -> Gate:
+    """The gate at a value that somebody chose for what measures here."""
+    return dataclasses.replace(gate, value=value, is_own=True)
 
 
 def settings_of(stage: Stage) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backend.api import GateRow, StageRow, Status
+from backend.api import Status
 from backend.domain.score_words import failure_title, gate_title, score_title, stage_title
+from backend.domain.status_rows import GateRow, StageRow
 from backend.report.page import (
     Bar,
     Bars,

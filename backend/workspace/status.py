@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from backend.api import FailureRow, GateRow, RemarkRow, StageRow, Status
+from backend.api import Status
 from backend.domain import Source
 from backend.domain.score_words import gate_title
+from backend.domain.status_rows import FailureRow, GateRow, RemarkRow, StageRow
 from backend.engine.plan import Gate, Plan
 from backend.engine.tables import GateCount
 from backend.store.schema import WORK_NOW
@@ -132,6 +133,7 @@ def _gate_rows(counts: Iterable[GateCount]) -> list[GateRow]:
             dropped=sum(count.dropped for count in found),
             unmeasured=sum(count.unmeasured for count in found),
             by_category=dict(gate.by_category),
+            is_own=gate.is_own,
         )
         for gate, found in together.items()
     ]

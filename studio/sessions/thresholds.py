@@ -7,10 +7,11 @@ saved; a score that no gate looks at has a free cut, which can be looked at and 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from backend.api import GateChange, GateRow, Status
+from backend.api import GateChange, Status
 from backend.domain.figures import Cut, NamedSelection, StoredScore
 from backend.domain.library import KINDS, Selection
 from backend.domain.score_words import SIGNS
+from backend.domain.status_rows import GateRow
 
 FIRST = ("pair", "similarity")
 """What is looked at first where it is."""

@@ -12,7 +12,8 @@ import pytest
 from markupsafe import Markup
 from PIL import Image
 
-from backend.api import FailureRow, GateRow, StageRow, Status
+from backend.api import Status
+from backend.domain.status_rows import FailureRow, GateRow, StageRow
 from backend.report import (
     AnchorCard,
     CurationData,
