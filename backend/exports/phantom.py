@@ -101,7 +101,8 @@ def _add(rows: dict[str, dict[str, Any]], pair: ExportPair) -> None:
     place = _place(target, phrase)
     if place not in entry["obj_from_tgt_video"]:
         entry["obj_from_tgt_video"].append(place)
-    score = next((one.value for one in pair.scores if one.name == "similarity" and one.value is not None), None)
+    measured = {one.name: one.value for one in pair.scores if one.value is not None}
+    score = measured.get("similarity", measured.get("face_cosine"))  # of faces where these decide
     reference = {**_place(pair.reference, phrase), "score": score, "pair_id": pair.pair_id, "kind": pair.kind}
     reference |= {"verdict": pair.verdict, "licence": pair.licence, "file": None}
     if pair.reference.crop:

@@ -53,7 +53,9 @@ EXPORT_COLUMNS: dict[str, Column] = {
     "category": Column("text", "taxonomy id of the target"),
     "phrase": Column("text", "noun phrase of the target"),
     "is_living": Column("bool", "whether the target lives"),
-    "similarity": Column("number", "cosine of the two appearance embeddings"),
+    "similarity": Column(
+        "number", "likeness of the two sides: of their faces where these decide, else of their appearance"
+    ),
     "diversity": Column("number", "how unlike the two backgrounds are"),
     "target_video_id": Column("text", "id of the target's video"),
     "reference_video_id": Column("text", "id of the reference's video"),

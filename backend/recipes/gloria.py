@@ -23,7 +23,7 @@ def gloria(bound: Bound) -> tuple[Step, ...]:
         step("measure_sync", *gate_on_scale(bound, "SyncScorer", "clip.sync_shift", "<=", IN_SYNC)),
         step("segment_subjects"),
         step("embed_appearances"),
-        *pairing(),
+        *pairing(bound),
         *anchored(),
         step("assemble_samples"),
         step("audit_pairs"),

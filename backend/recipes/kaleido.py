@@ -40,9 +40,9 @@ def kaleido(bound: Bound) -> tuple[Step, ...]:
         step("check_frontal", *gate_on_scale(bound, "FaceWatcher", "appearance.frontal_face", ">=", FRONTAL)),
         plates(),
         step("embed_appearances"),
-        *pairing(upper=True),
+        *pairing(bound, upper=True),
         step("score_references"),
-        *made_references(0.5, num=2),
+        *made_references(bound, num=2),
         step("assemble_samples"),
         step("audit_pairs"),
     )

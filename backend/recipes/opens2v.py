@@ -1,7 +1,19 @@
 """`opens2v`: OpenS2V-5M (OpenS2V-Nexus, section 4 and data_process): people, subject crops, plates, clusters, GPT frames."""
 
 from backend.engine.plan import Step
-from backend.recipes.steps import Bound, footage, gate, gate_on_scale, movement, pairing, plates, step, subjects, words
+from backend.recipes.steps import (
+    Bound,
+    footage,
+    gate,
+    gate_on_scale,
+    movement,
+    pairing,
+    plates,
+    step,
+    still_alike,
+    subjects,
+    words,
+)
 
 LOOKS = {
     "paper": (4.75, "OpenS2V-Nexus, step0_merge_json.py"),
@@ -54,23 +66,22 @@ def opens2v(bound: Bound) -> tuple[Step, ...]:
         step("score_references"),
         plates(),
         step("embed_appearances"),
-        *pairing(upper=True, cosine=(0.6, "OpenS2V-Nexus, step6-2_get_cross-frame.py; the similarity of images")),
+        *pairing(bound, upper=True, cosine=(0.6, "OpenS2V-Nexus, step6-2_get_cross-frame.py; the similarity of images")),
         step("match_phrases", *gate_on_scale(bound, "PhraseEmbedder", "pair.phrase_cosine", ">=", CALLED)),
-        *made_references(0.5, num=1),
+        *made_references(bound, num=1),
         step("assemble_samples"),
         step("audit_pairs"),
     )
 
 
-def made_references(least: float, *, num: int, top: int = 10_000) -> tuple[Step, ...]:
+def made_references(bound: Bound, *, num: int, top: int = 10_000) -> tuple[Step, ...]:
     """S30 and S31: pictures made of the best cut-outs, kept where they still show the same one.
 
     With an endpoint that is paid for, `gates.anchor.worth.top` times its price times `num` is what they may cost.
     """
-    kept = gate("pair.made_similarity", ">=", least, "the bound of two frames of one subject; made pictures are no truer")
     return (
         step(
             "choose_references", gate("anchor.worth", "top", top, "OpenS2V-Nexus, section 4.2: the 10 k best by mean score")
         ),
-        step("make_references", kept, num=num),
+        step("make_references", *still_alike(bound), num=num),
     )

@@ -1,6 +1,7 @@
 """Steps that several recipes share: stages with settings, and the gates on what they measure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from backend.engine.context import load
@@ -12,8 +13,19 @@ Bound = Mapping[str, str]
 """Name of the implementation of each bound role: gates on a model's own scale need to know whose scale it is."""
 
 BOUNDS = Bounds()
-SIMILARITY = "even chance; worlds 2000 to 2004: .89 right at recall .67"
-CUT_OUTS = "a link's bad cut-outs lie under it"
+SIMILARITY = {"embedded": (BOUNDS.similarity, "even chance; worlds 2000 to 2004: .89 right at recall .67")}
+CUT_OUTS = {"embedded": (BOUNDS.appearance_cosine, "a link's bad cut-outs lie under it")}
+COPIES = {"embedded": (0.98, "from here on two cut-outs are one picture: planted copies lie above")}
+ONE_FACE = {
+    "paper": (0.28, "InsightFace, web-demos/src_recognition: from here on w600k_r50 says that two faces are of one person")
+}
+SAME_FACE = {
+    "paper": (0.95, "Phantom-Data, section 4.2.2, bounds it above and publishes no value; chosen (research, section 3.3)")
+}
+MADE = {"embedded": (0.5, "the bound of two frames of one subject; made pictures are no truer")}
+OTHER_PLACES = {"embedded": (BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319")}
+TAKES = {"embedded": (BOUNDS.near_duplicate, "copies of one take lie above")}
+NOTHING_HELD = "nothing is held back"
 LOGOS = "Phantom-Data, section 4.2.3: one logo on both sides; on worlds 5 and 1001 all of 22 pairs are right"
 PRIOR = "12 inliers at a ratio of .3 for rigid things; the living within one long video only"
 
@@ -35,6 +47,26 @@ def gate_on_scale(
     """The gate whose value stands on the scale of what is bound to the role, if there is one: `{implementation: (value, source)}`."""
     found = values.get(bound.get(role, ""))
     return [] if found is None else [gate(name, comparison, *found)]
+
+
+def gate_of_model(
+    bound: Bound,
+    role: str,
+    name: str,
+    comparison: str,
+    values: Mapping[str, tuple[float, str]],
+    *,
+    otherwise: tuple[float, str],
+) -> list[Gate]:
+    """`gate_on_scale`; on any other implementation's scale a gate at another value, which says that it is not its own.
+
+    A gate that holds nothing back is worth having: people see it, move it, and `calibrate thresholds` fits it.
+    """
+    if bound.get(role) in values:
+        return gate_on_scale(bound, role, name, comparison, values)
+    value, what = otherwise
+    source = f"no value is known for {role} = {bound.get(role, 'nothing')}; {what}"
+    return [replace(gate(name, comparison, value, source), is_own=False)]
 
 
 def footage(*, clean_crop: bool = True) -> tuple[Step, ...]:
@@ -100,34 +132,28 @@ def subjects() -> Step:
 
 
 def pairing(
-    *, upper: bool = False, logos: bool = False, cosine: tuple[float, str] = (BOUNDS.appearance_cosine, CUT_OUTS)
+    bound: Bound, *, upper: bool = False, logos: bool = False, cosine: tuple[float, str] | None = None
 ) -> tuple[Step, ...]:
     """S25, S26, S28: candidates of one long video, their evidence, their surroundings.
 
     With an `upper` bound on likeness, and with `logos` that agree where both sides show one (after `find_logos`).
-    `cosine` is the lower bound on the likeness of the two frames, and its source.
+    `cosine` is a paper's own lower bound on the likeness of the two frames, and its source.
     """
-    same = gate("pair.appearance_cosine", "<", 0.98, "from here on two cut-outs are one picture: planted copies lie above")
     return (
         step(
             "pair_subjects",
-            gate("pair.similarity", ">=", BOUNDS.similarity, SIMILARITY),
-            gate("pair.appearance_cosine", ">=", *cosine),
+            *_one_identity(bound, cosine),
             gate("pair.redundancy", "<", BOUNDS.redundancy, "a worthier link shows at least half of the same two"),
             gate("pair.rival_margin", ">=", BOUNDS.rival_margin, "of two side by side only the liker is the one"),
             gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
-            *([same] if upper else []),
+            *(_other_pictures(bound) if upper else []),
         ),
         *([step("match_logos", gate("pair.logo_match", ">=", 1.0, LOGOS))] if logos else []),
-        step(
-            "diverse_contexts",
-            gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
-            gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
-        ),
+        step("diverse_contexts", *_other_contexts(bound)),
     )
 
 
-def across() -> tuple[Step, ...]:
+def across(bound: Bound) -> tuple[Step, ...]:
     """S24 to S28 across sources: things by their logo or pattern, and pictures of image banks."""
     return (
         step(
@@ -140,14 +166,65 @@ def across() -> tuple[Step, ...]:
         step(
             "pair_across",
             gate("pair.bank_margin", ">=", 0.0, "over what chance gives in a bank of this size (research, section 3.2)"),
-            gate("pair.similarity", ">=", BOUNDS.similarity, SIMILARITY),
-            gate("pair.appearance_cosine", ">=", BOUNDS.appearance_cosine, CUT_OUTS),
+            *_one_identity(bound, None),
             gate("pair.prior", ">=", BOUNDS.prior, PRIOR),
-            gate("pair.context_diversity", ">=", BOUNDS.context_diversity, "Kaleido, table 1: .247 and .319"),
-            gate("pair.near_duplicate", "<", BOUNDS.near_duplicate, "copies of one take lie above"),
+            *_other_contexts(bound),
         ),
         step("match_logos_across", gate("pair.logo_match", ">=", 1.0, LOGOS)),
     )
+
+
+def still_alike(bound: Bound) -> list[Gate]:
+    """Whether a made picture shows the one that it was made of: by appearance, since it is to keep the clothes, and by face."""
+    return [
+        *_of_appearance(bound, "pair.made_similarity", ">=", MADE, otherwise=(-1.0, NOTHING_HELD)),
+        *_of_faces(bound, "pair.made_face_cosine", ">=", ONE_FACE, otherwise=(-1.0, NOTHING_HELD)),
+    ]
+
+
+def _one_identity(bound: Bound, cosine: tuple[float, str] | None = None) -> list[Gate]:
+    """Lower bounds of the appearance, where it decides, and of faces, where these do (Phantom-Data, section 4.2.2)."""
+    frames, otherwise = CUT_OUTS, (-1.0, NOTHING_HELD)
+    if cosine is not None:
+        frames, otherwise = {"embedded": cosine}, (cosine[0], f"the paper's stands, which is of GME ({cosine[1]})")
+    return [
+        *_of_appearance(bound, "pair.similarity", ">=", SIMILARITY, otherwise=(0.0, NOTHING_HELD)),
+        *_of_appearance(bound, "pair.appearance_cosine", ">=", frames, otherwise=otherwise),
+        *_of_faces(bound, "pair.face_cosine", ">=", ONE_FACE, otherwise=(-1.0, NOTHING_HELD)),
+    ]
+
+
+def _other_pictures(bound: Bound) -> list[Gate]:
+    """Upper bounds: what is too alike is a copy, and teaches copying."""
+    equal = (0.999, "equal pictures alone are held back")
+    return [
+        *_of_appearance(bound, "pair.appearance_cosine", "<", COPIES, otherwise=equal),
+        *_of_faces(bound, "pair.frame_face_cosine", "<", SAME_FACE, otherwise=equal),
+    ]
+
+
+def _other_contexts(bound: Bound) -> list[Gate]:
+    kaleidos = (BOUNDS.context_diversity, "Kaleido's stands, which is of CLIP's features (table 1: .247 and .319)")
+    role, takes = "BackgroundEmbedder", (BOUNDS.near_duplicate, "the classical one's stands, beside the frames' hashes")
+    return [
+        *gate_of_model(bound, role, "pair.context_diversity", ">=", OTHER_PLACES, otherwise=kaleidos),
+        *gate_of_model(bound, role, "pair.near_duplicate", "<", TAKES, otherwise=takes),
+    ]
+
+
+def _of_appearance(
+    bound: Bound, name: str, comparison: str, values: Mapping[str, tuple[float, str]], *, otherwise: tuple[float, str]
+) -> list[Gate]:
+    return gate_of_model(bound, "AppearanceEmbedder", name, comparison, values, otherwise=otherwise)
+
+
+def _of_faces(
+    bound: Bound, name: str, comparison: str, values: Mapping[str, tuple[float, str]], *, otherwise: tuple[float, str]
+) -> list[Gate]:
+    """None for the classical faces, which tell nobody apart: they are part of what `similarity` fuses."""
+    if bound.get("FaceEmbedder", "embedded") == "embedded":
+        return []
+    return gate_of_model(bound, "FaceEmbedder", name, comparison, values, otherwise=otherwise)
 
 
 def verification() -> tuple[Step, ...]:

@@ -22,7 +22,8 @@ from backend.service.strict_json import strict_json
 VERSION = "subject-studio"
 MOST_TASKS = 1000
 QUESTION = "same"
-SIMILARITY = "similarity"
+SURE_BY = ("similarity", "face_cosine")
+"""What a suggestion is sure by: appearance, or faces where these decide."""
 
 
 USER = "subject-studio"
@@ -111,4 +112,5 @@ def _prediction(api: Api, known: Mapping[str, PushedTrial], task: Any) -> dict[s
     choice = "same" if pair.accepted else "different"
     value = {"choices": [choice]}
     result = {"from_name": QUESTION, "to_name": field_of(trial.shown[0]), "type": "choices", "value": value}
-    return {"result": [result], "score": pair.scores.get(SIMILARITY) or 0.0, "model_version": VERSION}
+    measured = [score for name in SURE_BY if (score := pair.scores.get(name)) is not None]
+    return {"result": [result], "score": measured[0] if measured else 0.0, "model_version": VERSION}

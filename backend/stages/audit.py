@@ -11,12 +11,14 @@ from backend.domain import Context, Filtered, Item, Ok, Pair, Resources, Result,
 class AuditPairs:
     """The band of similarity in which a pair lies (`audit_stratum`, 0 the lowest) and its random place (`audit_draw`).
 
+    Of pairs that faces decide, the cosine of the faces is the similarity.
+
     The audit takes the pairs of smallest `audit_draw` of each stratum (`audit_sample`): every pair of a band has the
     same chance, whatever order pairs arrive in, and a pair once drawn stays drawn until smaller draws push it out.
     """
 
     name: ClassVar[str] = "audit_pairs"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Pair
     gathers: ClassVar[tuple[type, ...]] = (Score,)
     makes: ClassVar[tuple[type, ...]] = (Score,)
@@ -32,6 +34,8 @@ class AuditPairs:
         pair = item.one(Pair)
         known = {score.name: score.value for score in item.all(Score) if score.target == pair.id}
         similarity = known.get("similarity")
+        if similarity is None and (face := known.get("face_cosine")) is not None:  # the faces decide
+            similarity = max(0.0, face)
         if pair.kind == "in_pair" or similarity is None:
             return Filtered(item.id, "an in-pair needs no audit" if pair.kind == "in_pair" else "no similarity")
         stratum = min(self.num_strata - 1, int(similarity * self.num_strata))

@@ -59,6 +59,7 @@ class Views:
         self.frame_areas: list[float | None] = table.column("frame_area").to_pylist()
         self.crops: list[str | None] = table.column("crop").to_pylist()
         self.models: list[str | None] = table.column("model").to_pylist()
+        self.face_models: list[str | None] = table.column("face_model").to_pylist()
         self._vectors = {space: vectors_of(table, space) for space in SPACES}
         self._has = {space: table.column(space).is_valid().to_numpy() for space in SPACES}
 

@@ -29,7 +29,15 @@ from backend.measures import diversity
 from backend.stages import crop_keypoints
 from backend.stages.bank_lookup import Banks, Found, Views, open_banks
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import cosine, evidence_scores, identity_evidence, rigid_support
+from backend.stages.face_identity import APPEARANCE_DECIDES, Faces, may_be_person
+from backend.stages.retrieval_evidence import (
+    Evidence,
+    cosine,
+    evidence_scores,
+    identity_evidence,
+    pair_scores,
+    rigid_support,
+)
 from backend.store.artifacts import Artifacts
 
 
@@ -45,7 +53,7 @@ class PairAcross:
     """
 
     name: ClassVar[str] = "pair_across"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (BankPart,)
     surveys: ClassVar[tuple[type, ...]] = (BankPart,)
@@ -130,20 +138,23 @@ class _LinkRows:
     def __call__(self) -> Iterator[Record]:
         hits = [hit for link in self._links for hit in self._chosen(link)]
         chosen = [(self._add(self._position, hit.own_row), self._add(hit.part, hit.row)) for hit in hits]
-        evidence = self._evidence(chosen)
+        faces = self._faces()
+        evidence = self._evidence(chosen, faces)
         for k, hit in enumerate(hits):
             pair = self._pair(hit)
-            values = {name: float(column[k]) for name, column in evidence.items()}
+            values = {name: float(column[k]) for name, column in evidence.values.items()}
+            why_absent = _WHY_ABSENT | evidence.why_absent[k]
             if hit.bank == "face":  # at least one side has a face alone
-                values |= dict.fromkeys(("similarity", "appearance_cosine", "subject_cosine"), np.nan)
+                values |= {name: np.nan for name in _OF_BODY if name in values}
+                why_absent |= dict.fromkeys(_OF_BODY, "one side shows a face alone")
             values["prior"] = self._prior(hit, values)
             values |= self._context_scores(hit) | {"bank_margin": hit.margin}
             model = self._banks.views(self._position).models[hit.own_row] or "no-appearance"
-            producer = f"{self._stage.name}/{self._stage.version}"
+            stage = f"{self._stage.name}/{self._stage.version}"
             yield pair
-            yield from evidence_scores(pair.id, values, f"{producer}:{model}", why_absent=_WHY_ABSENT)
+            yield from pair_scores(pair.id, values, stage=stage, model=model, face_model=faces.model, why_absent=why_absent)
             yield from evidence_scores(
-                pair.id, {"bank_cosine": hit.cosine}, f"{producer}:{model}:{hit.bank}", why_absent=_WHY_ABSENT
+                pair.id, {"bank_cosine": hit.cosine}, f"{stage}:{model}:{hit.bank}", why_absent=why_absent
             )
 
     def _chosen(self, link: Sequence[Found]) -> list[Found]:
@@ -170,7 +181,7 @@ class _LinkRows:
                 self._subjects.append(self._named[name])
         return self._number[part, row]
 
-    def _evidence(self, chosen: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+    def _evidence(self, chosen: Sequence[tuple[int, int]], faces: Faces) -> Evidence:
         views = [(self._banks.views(part), row) for part, row in self._places]
         bodies = [v.vector(row, "appearance") for v, row in views]
         length = next((body.size for body in bodies if body is not None), 1)
@@ -180,8 +191,17 @@ class _LinkRows:
             model=next((v.models[row] or "" for v, row in views if v.models[row]), ""),
             vectors=np.stack([np.zeros(length, np.float32) if body is None else body for body in bodies]),
             subjects=self._subjects,
-            faces=[v.vector(row, "face") for v, row in views],
+            faces=faces,
             points=points,
+        )
+
+    def _faces(self) -> Faces:
+        """Of all views added."""
+        views = [(self._banks.views(part), row) for part, row in self._places]
+        return Faces(
+            [v.vector(row, "face") for v, row in views],
+            next((name for v, row in views if (name := v.face_models[row])), ""),
+            [may_be_person(v.categories[row], v.is_living[row]) for v, row in views],
         )
 
     def _pair(self, hit: Found) -> Pair:
@@ -224,10 +244,9 @@ class _LinkRows:
 
 
 _WHY_ABSENT: dict[str, str] = {
-    "face_cosine": "no frontal face on both sides",
+    "face_cosine": f"not both sides show a face; {APPEARANCE_DECIDES}",
     "background_cosine": "a subject fills its frame",
     "context_diversity": "a subject fills its frame",
-    "similarity": "one side shows a face alone",
-    "appearance_cosine": "one side shows a face alone",
-    "subject_cosine": "one side shows a face alone",
 }
+_OF_BODY = ("similarity", "appearance_cosine", "subject_cosine", "clothing_cosine")
+"""What there is nothing to say of where one side shows a face alone."""

@@ -51,10 +51,11 @@ PART_SCHEMA = pa.schema(
         ("frame_area", pa.float64()),
         ("crop", pa.string()),
         ("model", pa.string()),
+        ("face_model", pa.string()),
         *((space, VECTOR) for space in SPACES),
     ]
 )
-"""One row a view; `model` made its appearance vector. NULL where there is nothing."""
+"""One row a view; `model` made its appearance vector, `face_model` its face's. NULL where there is nothing."""
 LEAST_CATEGORY = 200
 """Rows of one category from which the dimension that chance works in is measured for it alone."""
 
@@ -64,7 +65,7 @@ class BuildBanks:
     """A BankPart for each source with an embedded appearance: up to `views_per_subject` views, spread over its frames."""
 
     name: ClassVar[str] = "build_banks"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     over: ClassVar[type] = Source
     gathers: ClassVar[tuple[type, ...]] = (Video, Clip, Subject, Appearance, Mask, Embedding)
     makes: ClassVar[tuple[type, ...]] = (BankPart,)
@@ -189,6 +190,7 @@ def _view(
         "frame_area": area,
         "crop": mask.crop if mask else None,
         "model": vectors["appearance"].model if "appearance" in vectors else None,
+        "face_model": vectors["face"].model if "face" in vectors else None,
         **{space: vectors[space].vector if space in vectors else None for space in SPACES},
     }
 

@@ -32,7 +32,16 @@ from backend.measures import diversity
 from backend.measures.retrieval import in_group
 from backend.stages import crop_keypoints
 from backend.stages.embedding import FRAME_HASH_SPACE
-from backend.stages.retrieval_evidence import SubjectLikeness, cosine, evidence_scores, identity_evidence, rigid_support
+from backend.stages.face_identity import APPEARANCE_DECIDES, NOBODY, FaceLikeness, Faces, may_be_person
+from backend.stages.retrieval_evidence import (
+    Evidence,
+    SubjectLikeness,
+    cosine,
+    evidence_scores,
+    identity_evidence,
+    pair_scores,
+    rigid_support,
+)
 from backend.stages.retrieval_redundancy import SubjectOverlap, redundancies, worth_of
 
 APART = 0.3
@@ -50,10 +59,13 @@ class PairSubjects:
     `keypoint_ratio` of their best match, `prior`; `rival_margin`: how much liker the two are than either is to whoever
     stands beside the other (a clip shows nobody twice, so that of two look-alikes side by side only the liker can be the
     one); and `redundancy`: how far a worthier link shows the same two (see `redundancies`).
+
+    Where faces that tell people are there on both sides, they decide, of rivals too (see `identity_evidence`): two of
+    one face are candidates whatever they wear.
     """
 
     name: ClassVar[str] = "pair_subjects"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     over: ClassVar[type] = Video
     gathers: ClassVar[tuple[type, ...]] = (Clip, Subject, Appearance, Mask, Embedding)
     makes: ClassVar[tuple[type, ...]] = (Pair, Score)
@@ -62,10 +74,14 @@ class PairSubjects:
 
     store_floor: float = 0.2
     """Cosine under which a candidate is not stored."""
+    face_floor: float = 0.2
+    """Cosine of two faces from which they are candidates in any clothes: under it InsightFace's own demonstration
+    (web-demos/src_recognition) calls them two people."""
     pairs_per_link: int = 2
     """Pairs of frames kept for two subjects: the likest first, then those in the most different surroundings."""
     links_per_subject: int = 8
-    """Other subjects kept for one subject, the likest first (Phantom-Data sends few candidates to its judge)."""
+    """Other subjects kept for one subject, the likest first (Phantom-Data sends few candidates to its judge): so many of
+    those whose faces are compared, and of the others."""
     rigid_inliers: float = 12.0
     """Inliers at which the prior of a non-living subject is met (curation table, S26)."""
     rigid_ratio: float = 0.3
@@ -82,33 +98,46 @@ class PairSubjects:
         if not chosen:
             return Ok(item.id)
         rows: list[Record] = []
-        evidence = bank.evidence(chosen) | {"rival_margin": bank.rival_margins(chosen)}
-        evidence["redundancy"] = bank.redundancies(chosen, evidence["similarity"])
+        evidence = bank.evidence(chosen)
+        columns = evidence.values | {"rival_margin": bank.rival_margins(chosen, evidence.by_faces)}
+        columns["redundancy"] = bank.redundancies(chosen, evidence.by_appearance)
         for k, (i, j) in enumerate(chosen):
             pair = bank.pair(i, j)
             rows.append(pair)
-            values = {name: float(column[k]) for name, column in evidence.items()}
+            values = {name: float(column[k]) for name, column in columns.items()}
             values["prior"] = self._prior(bank.views[i], bank.views[j], values)
             rows.extend(
-                evidence_scores(pair.id, values, f"{self.name}/{self.version}:{bank.model}", why_absent=_WHY_ABSENT)
+                pair_scores(
+                    pair.id,
+                    values,
+                    stage=f"{self.name}/{self.version}",
+                    model=bank.model,
+                    face_model=bank.faces.model,
+                    why_absent=_WHY_ABSENT | evidence.why_absent[k],
+                )
             )
         return Ok(item.id, rows)
 
     def _cross(self, bank: "_Bank") -> list[tuple[int, int]]:
         """Rows `(i, j)` of the chosen frames of each link between subjects of different clips."""
-        found = in_group(bank.vectors, np.zeros(len(bank.views), np.int64), lo=self.store_floor)
-        across = bank.clips[found.first] != bank.clips[found.second]
         links: dict[tuple[int, int], list[tuple[int, int, float]]] = defaultdict(list)
-        for i, j, like in zip(found.first[across].tolist(), found.second[across].tolist(), found.cosine[across].tolist()):
+        for i, j, like in bank.candidates(self.store_floor, self.face_floor):
             links[bank.subjects[i], bank.subjects[j]].append((i, j, like))
-        best = {link: max(like for _, _, like in rows) for link, rows in links.items()}
+        best = {link: bank.face_likeness(*link) for link in links}
+        faced = {link for link, like in best.items() if not np.isnan(like)}
+        for link, rows in links.items():
+            if link in faced:
+                links[link] = [(i, j, bank.face_likeness.of_rows(i, j)) for i, j, _ in rows]
+            else:
+                best[link] = max(like for _, _, like in rows)
         kept: list[tuple[int, int]] = []
-        used: dict[int, int] = defaultdict(int)
+        used: dict[tuple[int, bool], int] = defaultdict(int)
         for a, b in sorted(links, key=lambda link: (-best[link], link)):
-            if used[a] >= self.links_per_subject and used[b] >= self.links_per_subject:
+            by_face = (a, b) in faced
+            if used[a, by_face] >= self.links_per_subject and used[b, by_face] >= self.links_per_subject:
                 continue
-            used[a] += 1
-            used[b] += 1
+            used[a, by_face] += 1
+            used[b, by_face] += 1
             kept.extend(_frames_of_link(bank, links[a, b], self.pairs_per_link))
         return sorted(kept)
 
@@ -198,8 +227,28 @@ class _Bank:
         self.backgrounds = [spaces["background"][name].vector if name in spaces["background"] else None for name in ids]
         self.subjects = np.unique([view.subject.id for view in self.views], return_inverse=True)[1].tolist()
         self.clips = np.unique([view.clip.id for view in self.views], return_inverse=True)[1]
-        self._faces = [spaces["face"][name].vector if name in spaces["face"] else None for name in ids]
+        faces = [spaces["face"].get(name) for name in ids]
+        self.faces = Faces(
+            [None if face is None else face.vector for face in faces],
+            next((face.model for face in faces if face is not None), ""),
+            [may_be_person(view.subject.category, view.subject.is_living) for view in self.views],
+        )
+        self.face_likeness = FaceLikeness(self.faces if self.faces.tell_people else NOBODY, self.subjects)
+        """Of people's faces; NaN where the model tells none apart."""
         self._artifacts = context.artifacts
+
+    def candidates(self, floor: float, face_floor: float) -> list[tuple[int, int, float]]:
+        """Rows of different clips whose bodies or faces are as like as the floors ask, with the bodies' cosine."""
+        found = in_group(self.vectors, np.zeros(len(self.views), np.int64), lo=floor)
+        rows = dict(zip(zip(found.first.tolist(), found.second.tolist()), found.cosine.tolist()))
+        faces = {row: self.faces.of(row) for row in range(len(self.views))} if self.faces.tell_people else {}
+        seen = np.array([row for row, face in faces.items() if face is not None], np.int64)
+        if len(seen):
+            stacked = np.stack([face for face in faces.values() if face is not None])
+            alike = in_group(stacked, np.zeros(len(seen), np.int64), lo=face_floor)
+            for i, j in zip(seen[alike.first].tolist(), seen[alike.second].tolist()):
+                rows.setdefault((i, j), float(self.vectors[i] @ self.vectors[j]))
+        return [(i, j, like) for (i, j), like in sorted(rows.items()) if self.clips[i] != self.clips[j]]
 
     def pair(self, i: int, j: int) -> Pair:
         target, reference = self.views[i], self.views[j]
@@ -211,8 +260,8 @@ class _Bank:
             kind="in_pair" if target.clip.id == reference.clip.id else "cross_frame",
         )
 
-    def evidence(self, chosen: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
-        """Each score's values over the chosen pairs, NaN where it does not exist."""
+    def evidence(self, chosen: Sequence[tuple[int, int]]) -> Evidence:
+        """What speaks for one identity of each chosen pair."""
         needed = {self.subjects[row] for pair in chosen for row in pair}
         points = {
             row: crop_keypoints.of_crop(self._artifacts, view.mask.crop if view.mask else None)
@@ -220,22 +269,27 @@ class _Bank:
             if subject in needed
         }
         return identity_evidence(
-            chosen, model=self.model, vectors=self.vectors, subjects=self.subjects, faces=self._faces, points=points
+            chosen, model=self.model, vectors=self.vectors, subjects=self.subjects, faces=self.faces, points=points
         )
 
-    def rival_margins(self, chosen: Sequence[tuple[int, int]]) -> np.ndarray:
-        """For each cross-clip pair its subject cosine less the best of its rivals, NaN without a rival."""
-        likeness = SubjectLikeness(self.vectors, self.subjects)
+    def rival_margins(self, chosen: Sequence[tuple[int, int]], by_faces: np.ndarray) -> np.ndarray:
+        """For each cross-clip pair its subject cosine less the best of its rivals, NaN without a rival.
+
+        Where faces decide, it is of faces, and who shows none is no rival.
+        """
+        bodies = SubjectLikeness(self.vectors, self.subjects)
         beside = self._beside()
         margins = []
-        for i, j in chosen:
+        for (i, j), by_face in zip(chosen, by_faces.tolist(), strict=True):
             a, b = self.subjects[i], self.subjects[j]
+            likeness = self.face_likeness if by_face else bodies
             rivals = [likeness(a, other) for other in beside[b]] + [likeness(b, other) for other in beside[a]]
+            rivals = [like for like in rivals if not np.isnan(like)]
             margins.append(likeness(a, b) - max(rivals) if rivals and self.clips[i] != self.clips[j] else np.nan)
         return np.array(margins)
 
     def redundancies(self, chosen: Sequence[tuple[int, int]], similarity: np.ndarray) -> np.ndarray:
-        """For each pair how far a worthier link shows the same two subjects."""
+        """For each pair how far a worthier link shows the same two subjects; by one `similarity` for all."""
         views: dict[int, list[_View]] = defaultdict(list)
         for subject, view in zip(self.subjects, self.views):
             views[subject].append(view)
@@ -308,14 +362,17 @@ class _Scenes:
 
 
 def _frames_of_link(bank: _Bank, rows: list[tuple[int, int, float]], num: int) -> list[tuple[int, int]]:
-    """The likest two frames first, then those in the most different surroundings: the link is judged as a whole."""
+    """The likest two frames first, then those in the most different surroundings: the link is judged as a whole.
+
+    NaN is unlike everything.
+    """
 
     def surroundings(row: tuple[int, int, float]) -> float:
         background = cosine(bank.backgrounds[row[0]], bank.backgrounds[row[1]])
         return 1.0 if np.isnan(background) else background
 
-    first = min(rows, key=lambda row: (-row[2], row[0], row[1]))
-    rest = sorted((row for row in rows if row != first), key=lambda row: (surroundings(row), row[0], row[1]))
+    first = min(rows, key=lambda row: (2.0 if np.isnan(row[2]) else -row[2], row[0], row[1]))
+    rest = sorted((row for row in rows if row is not first), key=lambda row: (surroundings(row), row[0], row[1]))
     return [(i, j) for i, j, _ in [first, *rest[: num - 1]]]
 
 
@@ -342,9 +399,9 @@ def _vectors_by_space(item: Item) -> dict[str, dict[str, Embedding]]:
 
 
 _WHY_ABSENT: dict[str, str] = {
-    "face_cosine": "no frontal face on both sides",
+    "face_cosine": f"not both sides show a face; {APPEARANCE_DECIDES}",
     "background_cosine": "a subject fills its frame",
     "context_diversity": "a subject fills its frame, or both frames are of one clip",
     "near_duplicate": "both frames are of one clip",
-    "rival_margin": "nobody stands beside either subject",
+    "rival_margin": "nobody stands beside either subject that it could be compared with",
 }

@@ -9,6 +9,26 @@ import numpy as np
 from backend.domain import Box, Embedder, Score
 from backend.measures import diversity, keypoints
 from backend.models.classical_embedder import ClassicalAppearance, appearance_parts, same_subject
+from backend.models.classical_embedder_face import ClassicalFace
+from backend.stages.face_identity import DECIDED, FaceLikeness, Faces
+
+OF_FACES = ("face_cosine", "frame_face_cosine")
+NO_FACES = "no-face"
+"""In place of a model's id where nobody shows a face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for one identity of chosen pairs, in their order."""
+
+    values: dict[str, np.ndarray]
+    """Scores by name, NaN where one does not exist."""
+    by_appearance: np.ndarray
+    """float64 `(N,)`: the similarity by appearance, also of pairs that faces decide."""
+    by_faces: np.ndarray
+    """bool `(N,)`: the pairs that faces decide."""
+    why_absent: Sequence[dict[str, str]]
+    """For each pair why a score of a name does not exist, where that depends on the pair."""
 
 
 def identity_evidence(
@@ -17,17 +37,22 @@ def identity_evidence(
     model: str,
     vectors: np.ndarray,
     subjects: Sequence[int],
-    faces: Sequence[np.ndarray | None],
+    faces: Faces,
     points: Mapping[int, keypoints.Keypoints],
-) -> dict[str, np.ndarray]:
-    """Values by name over the chosen pairs of rows; NaN where a value does not exist.
+) -> Evidence:
+    """What speaks for one identity of the chosen pairs of rows.
 
-    `vectors` float32 `(N, D)` are of `model`, `subjects` gives each row's subject, `faces` its face vector, `points` the
+    `vectors` float32 `(N, D)` are of `model`, `subjects` gives each row's subject, `points` the
     keypoints of every row of a chosen subject. `appearance_cosine` is of the two rows; everything else is of the two
     subjects, over all their rows: one bad cut-out, or one turned head, does not decide. Vectors of the classical model
-    are taken apart and fused (`same_subject`); of any other model the subjects' cosine is the similarity.
+    are taken apart and fused (`same_subject`), with faces of the model that the fusion was fitted to and no other; of any
+    other model the subjects' cosine is the similarity.
+
+    Where faces that tell people are there on both sides, they decide: `face_cosine` of the likest faces,
+    `frame_face_cosine` of the two rows' own (not of one subject's), and what the appearance says is `clothing_cosine`;
+    `similarity` and `appearance_cosine` do not exist.
     """
-    likeness = SubjectLikeness(vectors, subjects)
+    likeness, face_likeness = SubjectLikeness(vectors, subjects), FaceLikeness(faces, subjects)
     links = {(subjects[i], subjects[j]) for i, j in chosen}
     rows = {subject: [k for k in points if subjects[k] == subject] for link in links for subject in link}
     matches = {link: _best_match(points, rows[link[0]], rows[link[1]]) for link in links}
@@ -35,9 +60,7 @@ def identity_evidence(
     for a, b in links:
         values = {
             "subject_cosine": likeness(a, b),
-            "face_cosine": max(
-                (cosine(faces[i], faces[j]) for i in rows[a] for j in rows[b] if i != j), key=_nan_last, default=np.nan
-            ),
+            "face_cosine": face_likeness(a, b),
             "keypoint_inliers": float(matches[a, b].inliers),
             "keypoint_ratio": matches[a, b].ratio,
         }
@@ -49,8 +72,53 @@ def identity_evidence(
     found = {name: np.array([values[name] for values in columns]) for name in (columns[0] if columns else ())}
     found["appearance_cosine"] = np.array([vectors[i] @ vectors[j] for i, j in chosen])
     if model == ClassicalAppearance.model_id:
-        return found | {"similarity": same_subject(found)}
-    return found | {"similarity": np.clip(found["subject_cosine"], 0.0, 1.0)}
+        fitted = found if faces.model == ClassicalFace.model_id else {k: v for k, v in found.items() if k != "face_cosine"}
+        by_appearance = same_subject(fitted)
+    else:
+        by_appearance = np.clip(found["subject_cosine"], 0.0, 1.0)
+    found["similarity"] = by_appearance
+    everything = Evidence(found, by_appearance, np.zeros(len(chosen), bool), [{}] * len(chosen))
+    return _where_faces_decide(everything, chosen, subjects, rows, face_likeness) if faces.tell_people else everything
+
+
+def _where_faces_decide(
+    evidence: Evidence,
+    chosen: Sequence[tuple[int, int]],
+    subjects: Sequence[int],
+    rows: Mapping[int, Sequence[int]],
+    likeness: FaceLikeness,
+) -> Evidence:
+    """The evidence where faces decide on the pairs that have `face_cosine`; `rows` are each subject's."""
+    found = dict(evidence.values)
+    decided = np.isfinite(found["face_cosine"])
+    frames = [np.nan if subjects[i] == subjects[j] else likeness.of_rows(i, j) for i, j in chosen]
+    found["frame_face_cosine"] = np.array(frames)
+    found["clothing_cosine"] = np.where(decided, found["appearance_cosine"], np.nan)
+    found |= {name: np.where(decided, np.nan, found[name]) for name in ("similarity", "appearance_cosine")}
+    why: list[dict[str, str]] = []
+    for (i, j), by_faces in zip(chosen, decided.tolist(), strict=True):
+        a, b = subjects[i], subjects[j]
+        if by_faces:
+            missing = "both frames are of one clip" if a == b else "one of the two frames shows no face that can be used"
+            why.append({"similarity": DECIDED, "appearance_cosine": DECIDED, "frame_face_cosine": missing})
+        else:
+            reason = likeness.why_none(rows[a], rows[b])
+            why.append({"face_cosine": reason, "frame_face_cosine": reason, "clothing_cosine": reason})
+    return Evidence(found, evidence.by_appearance, decided, why)
+
+
+def pair_scores(
+    target: str, values: Mapping[str, float], *, stage: str, model: str, face_model: str, why_absent: Mapping[str, str]
+) -> list[Score]:
+    """A score for each value, in their order: of faces by the model of faces, of all else by that of appearances.
+
+    Scales of two models are never mixed under one producer.
+    """
+    scores = []
+    for name, value in values.items():
+        producer = f"{stage}:{face_model or NO_FACES if name in OF_FACES else model}"
+        scores += evidence_scores(target, {name: value}, producer, why_absent=why_absent)
+    return scores
 
 
 def rigid_support(values: Mapping[str, float], *, inliers: float, ratio: float) -> float:
@@ -166,11 +234,15 @@ def judge_pair(a: Sequence[View], b: Sequence[View], embedders: Sequence[Embedde
         model=next(e.model_id for e in embedders if e.space == "appearance"),
         vectors=bank,
         subjects=[side * 1000 + view.subject for side, view in views],
-        faces=found.get("face", [None] * len(views)),
+        faces=Faces(
+            found.get("face", [None] * len(views)),
+            next((e.model_id for e in embedders if e.space == "face"), ""),
+            [True] * len(views),
+        ),
         points={k: _crop_points(views[k][1]) for k in rows},
     )
-    best = int(np.argmax(evidence["similarity"]))
-    similarity = float(evidence["similarity"][best])
+    best = int(np.argmax(evidence.by_appearance))
+    similarity = float(evidence.by_appearance[best])
     hashes = [diversity.hash_vector(diversity.frame_hash(view.frame)) for _, view in views]
     backgrounds = found["background"]
     copies, contexts = [], []
@@ -198,7 +270,3 @@ def _best_match(points: Mapping[int, keypoints.Keypoints], a: Sequence[int], b: 
     """The match with the most inliers between different rows of two subjects."""
     matches = [keypoints.match(points[i], points[j]) for i in a for j in b if i != j]
     return max(matches, key=lambda match: match.inliers, default=keypoints.Match(0, 0))
-
-
-def _nan_last(value: float) -> float:
-    return -np.inf if np.isnan(value) else value

@@ -11,7 +11,10 @@ from backend.engine.plan import TOP, Gate, Plan
 from backend.measures.intervals import wilson
 from backend.workspace.snapshot import Snapshot
 
-LOWER = ("similarity", "appearance_cosine", "bank_margin", "made_similarity", "rival_margin", "phrase_cosine")
+LOWER = (
+    "similarity", "appearance_cosine", "face_cosine", "bank_margin", "made_similarity", "made_face_cosine", "rival_margin",
+    "phrase_cosine",
+)  # fmt: skip
 UPPER = ("near_duplicate", "context_diversity")
 PRIOR = ("prior", "logo_match")
 TIME_GAPS_S = (10.0, 60.0, 600.0)

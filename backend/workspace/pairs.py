@@ -54,7 +54,8 @@ _SOURCES = f"CREATE OR REPLACE TEMP VIEW source_now AS {SOURCE_NOW}"
 _SHOWN = """
 CREATE OR REPLACE TEMP TABLE pair_shown AS
 WITH wide AS (
-    SELECT l.target AS pair_id, max(l.value) FILTER (l.name = 'similarity') AS similarity,
+    SELECT l.target AS pair_id,
+        coalesce(max(l.value) FILTER (l.name = 'similarity'), max(l.value) FILTER (l.name = 'face_cosine')) AS similarity,
         max(l.value) FILTER (l.name = 'context_diversity') AS diversity,
         max(l.value) FILTER (l.name = 'audit_stratum') AS audit_stratum,
         max(l.value) FILTER (l.name = 'audit_draw') AS audit_draw
@@ -76,7 +77,7 @@ LEFT JOIN kept_video rk ON rk.id = r.video_id LEFT JOIN video rv ON rv.id = rk.i
 JOIN source_now ts ON ts.id = tv.source_id JOIN source_now rs ON rs.id = coalesce(rv.source_id, r.source_id)
 LEFT JOIN clip_caption c ON c.clip_id = k.clip_id LEFT JOIN wide w ON w.pair_id = p.id
 """
-"""Pairs that the gates accept, with what people sort and filter by."""
+"""Pairs that the gates accept, with what people sort and filter by. Similarity is of the faces where these decide."""
 
 LIVE = ("status", "verdict", "num_votes", "other_context")
 """Columns that change with every vote."""

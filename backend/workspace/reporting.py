@@ -39,7 +39,7 @@ MAX_PAIRS = 60
 MAX_ANCHORS = 12  # of each side, each expression, and each other kind
 MAX_HELD_BACK = 24  # enough to see whether a gate is in its place
 SHOWN_SCORES = ("similarity", "context_diversity", "near_duplicate")
-"""What a pair's card shows, and after it the score that holds the pair back."""
+"""What a pair's card shows, and after it the score that holds the pair back; first its faces where these decide."""
 
 _PAIRS = """
 SELECT p.id, p.target_appearance_id, p.reference_appearance_id, p.kind,
@@ -237,15 +237,16 @@ def _cards(
     for gate in dict.fromkeys(plan.gates()):
         if gate.record == "pair":
             gates.setdefault(gate.score, []).append(gate)
+    shown = [name for name in ("face_cosine",) if name in gates] + list(SHOWN_SCORES)
     pairs = {row[0]: row[1:] for row in now.query(_PAIRS, [list(pair_ids)])}
     sides = {row[0]: row[1:] for row in now.query(_SIDES, [[name for row in pairs.values() for name in row[:2]]])}
     scores: dict[str, list[ScoreLine]] = {}
     for target, name, value, reason, producer in now.query(
         """SELECT target, name, value, reason, producer FROM live_score WHERE target IN (SELECT unnest(?::VARCHAR[]))
         ORDER BY coalesce(list_position(?::VARCHAR[], name), 99), name""",
-        [list(pairs), list(SHOWN_SCORES)],
+        [list(pairs), shown],
     ):
-        if name in SHOWN_SCORES or name == dropped.get(target, ("",))[0]:
+        if name in shown or name == dropped.get(target, ("",))[0]:
             category = pairs[target][-1]
             bounds = tuple((gate.comparison, gate.cut(category, producer)) for gate in gates.get(name, ()))
             line = ScoreLine(name=name, value=value, reason=reason or "", gates=bounds)

@@ -99,7 +99,7 @@ def test_a_missing_face_is_null_with_its_reason(drawn):
     (result,) = PairSubjects()([drawn.item()], drawn.context)
     faces = [row for row in result.rows if isinstance(row, Score) and row.name == "face_cosine"]  # type: ignore[union-attr]
     assert faces
-    assert all(row.value is None and row.reason == "no frontal face on both sides" for row in faces)
+    assert all(row.value is None and row.reason == "not both sides show a face; the appearance decides" for row in faces)
 
 
 def test_a_video_with_one_appearance_has_nothing_to_pair(drawn):

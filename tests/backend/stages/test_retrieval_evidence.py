@@ -5,6 +5,7 @@ from backend.domain import Mask
 from backend.geometry import rle
 from backend.measures import keypoints
 from backend.models.classical_embedder import ClassicalAppearance, ClassicalBackground
+from backend.stages.face_identity import Faces
 from backend.stages.retrieval_evidence import Bounds, SubjectLikeness, View, identity_evidence, judge_pair
 from tests.backend.stages.drawn_clips import draw_video
 
@@ -58,8 +59,8 @@ def test_a_strange_models_cosine_is_the_similarity():
         model="clip",
         vectors=vectors,
         subjects=[0, 1],
-        faces=[None, None],
+        faces=Faces([None, None], "", [True, True]),
         points={0: keypoints.NONE, 1: keypoints.NONE},
     )
-    assert found["similarity"] == pytest.approx([0.6])
-    assert "colour_cosine" not in found
+    assert found.values["similarity"] == pytest.approx([0.6])
+    assert "colour_cosine" not in found.values
