@@ -42,8 +42,8 @@ def full(bound: Bound) -> tuple[Step, ...]:
         *pairing(bound, upper=True, logos=True),
         step("match_phrases"),
         *across(bound),
-        *verification(),
         *made_references(bound, num=1),
+        *verification(),  # after everything that makes pairs: a stage is shown what stands before it
         *anchored(),
         step("assemble_samples"),
         step("audit_pairs"),

@@ -40,6 +40,8 @@ COUNTS = {
     "plates": "SELECT count(*) FROM kept_plate",
     "anchors on made pictures": """SELECT count(*) FROM kept_anchor k JOIN anchor a USING (id, work_key)
         WHERE a.appearance_id IN (SELECT id FROM appearance WHERE frame IS NULL)""",
+    "made pairs that a judge saw": """SELECT count(DISTINCT p.id) FROM kept_pair k JOIN pair p USING (id, work_key)
+        JOIN live_score s ON s.target = p.id WHERE p.kind = 'generated' AND s.name = 'judged_identity' AND s.value NOTNULL""",
     "tags of subjects": "SELECT count(*) FROM kept_phrase k JOIN phrase p USING (id, work_key) WHERE p.role = 'subject'",
     "tags of objects": "SELECT count(*) FROM kept_phrase k JOIN phrase p USING (id, work_key) WHERE p.role = 'object'",
     "tags of places": "SELECT count(*) FROM kept_phrase k JOIN phrase p USING (id, work_key) WHERE p.role = 'background'",

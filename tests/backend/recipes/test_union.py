@@ -18,6 +18,13 @@ def test_full_has_every_stage_of_the_other_recipes_once(profile: str) -> None:
     assert len(whole) == len(set(whole))
 
 
+def test_judges_are_asked_last_about_pairs_that_were_found_and_made() -> None:
+    """A stage is shown what stands before it: what was made after the judging would be believed unseen."""
+    stages = [step.stage.name for step in RECIPES["full"](dict.fromkeys(MODELS, "paper"))]
+    for earlier in ("pair_subjects", "pair_across", "make_references"):
+        assert stages.index(earlier) < stages.index("verify_pairs")
+
+
 def test_profile_paper_serves_every_role_that_a_stage_asks() -> None:
     """A stage whose role nobody serves fails all its items: no vectors of faces would mean no vectors and no pairs."""
     asked = {role for path in STAGES.values() for role in load(path).roles}  # type: ignore[attr-defined]
