@@ -8,7 +8,7 @@ from backend.store.journal import Journal
 from backend.store.leases import Leases
 from backend.studies.forms import anchor_form_name
 from backend.workspace.anchor_statistics import machine_anchors
-from backend.workspace.gold import gold_score, mixed
+from backend.workspace.gold import gold_score, known_items, mixed
 from backend.workspace.snapshot import Snapshot
 
 _SHOWN = """
@@ -33,7 +33,8 @@ class AnchorQueue:
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials that this rater has not judged, leased to them; a trial is journalled when first given out."""
         skipped = set(skip)
-        order = mixed(now, self._left(now, rater), study_id=ANCHORS_STUDY, rater=rater)
+        known = known_items(now, study_id=ANCHORS_STUDY, rater=rater)
+        order = mixed(now, self._left(now, rater), known, study_id=ANCHORS_STUDY, rater=rater)
         wanted = [name for name in order if name not in skipped]
         taken = self._leases.acquire(ANCHORS_STUDY, wanted, rater=rater, limit=limit)
         shown = {name: (kind, crop, clip) for name, kind, crop, clip in now.query(_SHOWN, [list(taken)])}

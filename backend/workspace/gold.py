@@ -26,11 +26,15 @@ SELECT count(*), count(*) FILTER (own.choice = gold.choice) FROM ({_GOLD}) gold 
 """
 
 
-def mixed(now: Snapshot, order: Sequence[str], *, study_id: str, rater: str, question: str = "") -> list[str]:
-    """A rater's queue with one known item at every `GOLD_EVERY`-th place. With `question` only answers to that one count."""
-    known = now.query(_GOLD, {"study": study_id, "rater": rater, "question": question})
+def known_items(now: Snapshot, *, study_id: str, rater: str, question: str = "") -> set[str]:
+    """Those whose answer others made known. With `question` only answers to that one count."""
+    return {name for name, *_ in now.query(_GOLD, {"study": study_id, "rater": rater, "question": question})}
+
+
+def mixed(now: Snapshot, order: Sequence[str], known: Collection[str], *, study_id: str, rater: str) -> list[str]:
+    """A rater's queue with one of the known items at every `GOLD_EVERY`-th place."""
     place = now.query("SELECT count(DISTINCT item_id) FROM vote WHERE study_id = ? AND rater = ?", [study_id, rater])[0][0]
-    return with_gold(order, {name for name, *_ in known}, place=place)
+    return with_gold(order, known, place=place)
 
 
 def gold_score(now: Snapshot, *, study_id: str, rater: str, question: str = "") -> tuple[int, int]:

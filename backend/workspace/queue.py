@@ -1,6 +1,6 @@
 """The queues of pairs, subjects and anchors that people verify: who is shown what, and what they said."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from backend.api import QueueState
 from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY, ProjectError, Receipt, Trial, Vote
@@ -11,7 +11,7 @@ from backend.store.leases import Leases
 from backend.studies.forms import IDENTITY_FORM, IDENTITY_QUESTION, SUBJECT_FORM, load_form
 from backend.workspace.anchor_queue import AnchorQueue
 from backend.workspace.answered import half_answered, standing_votes, with_answers
-from backend.workspace.gold import gold_score, mixed
+from backend.workspace.gold import gold_score, known_items, mixed
 from backend.workspace.pairs import NOT_REFUSED, pair_rows
 from backend.workspace.projection import storable
 from backend.workspace.snapshot import Snapshot
@@ -20,6 +20,8 @@ from backend.workspace.subject_queue import SubjectQueue
 _FORMS = {VERIFY_STUDY: IDENTITY_FORM, SUBJECTS_STUDY: SUBJECT_FORM}
 """Forms of the standing studies that ask several questions; a subject without a phrase is asked fewer, the last one too."""
 
+SOON = 500
+"""So many of the best pairs are put in order at first: who judges takes a few at a time."""
 _OFFERED = f"kind <> 'in_pair' AND {NOT_REFUSED}"
 _FRESH = f"""
 FROM pair_shown LEFT JOIN (SELECT item_id, max(seq) AS seq FROM asked WHERE study_id = $study GROUP BY 1) a ON a.item_id = pair_id
@@ -50,10 +52,15 @@ class VerifyQueue:
             return self._others[study_id].next_trials(now, rater=rater, limit=limit, skip=skip)
         _require_verify(study_id)
         half = half_judged(now, rater)
-        order = mixed(now, judging_order(now, rater), study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
-        held = set(skip)
-        wanted = [pair_id for pair_id in (*half, *order) if pair_id not in held]
-        taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
+        known = known_items(now, study_id=VERIFY_STUDY, rater=rater, question=IDENTITY_QUESTION)
+        held, taken = set(skip), ()
+        for most in (SOON, None):  # all are put in order only where others hold those that come soon
+            order = judging_order(now, rater, most=most, also=known)
+            order = mixed(now, order, known, study_id=VERIFY_STUDY, rater=rater)
+            wanted = [pair_id for pair_id in (*half, *order) if pair_id not in held]
+            taken = self._leases.acquire(study_id, wanted, rater=rater, limit=limit)
+            if len(taken) == limit or len(order) < SOON:
+                break
         trials = tuple(
             Trial(
                 study_id=study_id,
@@ -124,21 +131,25 @@ def half_judged(now: Snapshot, rater: str) -> list[str]:
     return sorted((name for (name,) in shown), key=begun.index)
 
 
-def judging_order(now: Snapshot, rater: str) -> list[str]:
-    """What the rater has not begun."""
+def judging_order(now: Snapshot, rater: str, *, most: int | None = None, also: Collection[str] = ()) -> list[str]:
+    """What the rater has not begun: what was asked for, what is drawn for the audit, and the rest.
+
+    Of the rest only the `most` best, where that is given, and those in `also`.
+    """
     given = {"study": VERIFY_STUDY, "rater": rater}
     best = "similarity DESC NULLS LAST, pair_id"
-    first = now.query(
-        f"""SELECT pair_id, audit_stratum, audit_draw, a.seq {_FRESH} AND (a.seq NOTNULL OR audit_draw NOTNULL)
-        QUALIFY a.seq NOTNULL OR row_number() OVER (
-            PARTITION BY audit_stratum ORDER BY audit_draw, pair_id) <= {PER_STRATUM}
-        ORDER BY a.seq DESC NULLS LAST, {best}""",
+    asked = now.query(f"SELECT pair_id {_FRESH} AND a.seq NOTNULL ORDER BY a.seq DESC, {best}", given)
+    drawn = now.query(
+        f"""SELECT pair_id, audit_stratum, audit_draw {_FRESH} AND audit_draw NOTNULL
+        QUALIFY row_number() OVER (PARTITION BY audit_stratum ORDER BY audit_draw, pair_id) <= {PER_STRATUM}""",
         given,
     )
-    asked = [name for name, *_, seq in first if seq is not None]
-    drawn = audit_sample({name: (stratum, draw) for name, stratum, draw, _ in first if draw is not None})
-    rest = [name for (name,) in now.query(f"SELECT pair_id {_FRESH} ORDER BY {best}", given)]
-    return list(dict.fromkeys([*asked, *drawn, *rest])) if first else rest
+    rest = now.query(f"SELECT pair_id {_FRESH} ORDER BY {best} {f'LIMIT {most:d}' if most is not None else ''}", given)
+    if most is not None and also:
+        among = f"SELECT pair_id {_FRESH} AND list_contains($also, pair_id) ORDER BY {best}"
+        rest += now.query(among, given | {"also": list(also)})
+    first = [*(name for (name,) in asked), *audit_sample({name: (stratum, draw) for name, stratum, draw in drawn})]
+    return list(dict.fromkeys([*first, *(name for (name,) in rest)]))
 
 
 def _is_last(vote: Vote) -> bool:

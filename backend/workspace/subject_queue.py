@@ -8,7 +8,7 @@ from backend.store.journal import Journal
 from backend.store.leases import Leases
 from backend.studies.forms import SUBJECT_FORM, UNNAMED_SUBJECT_FORM, load_form
 from backend.workspace.answered import half_answered, with_answers
-from backend.workspace.gold import gold_score, mixed
+from backend.workspace.gold import gold_score, known_items, mixed
 from backend.workspace.snapshot import Snapshot
 
 JUDGED_BY = "judged_"
@@ -74,7 +74,8 @@ class SubjectQueue:
         """Trials with a question that this rater has not answered, leased to them; journalled when first given out."""
         skipped = set(skip)
         half, rest = self._left(now, rater)
-        order = mixed(now, rest, study_id=SUBJECTS_STUDY, rater=rater)
+        known = known_items(now, study_id=SUBJECTS_STUDY, rater=rater)
+        order = mixed(now, rest, known, study_id=SUBJECTS_STUDY, rater=rater)
         wanted = [name for name in (*half, *order) if name not in skipped]
         taken = self._leases.acquire(SUBJECTS_STUDY, wanted, rater=rater, limit=limit)
         shown = {

@@ -7,8 +7,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from backend.api import Api
 from backend.domain import VERIFY_STUDY
 from backend.stages.audit import PER_STRATUM
+from backend.workspace import queue
 from backend.workspace.queue import judging_order
 from backend.workspace.snapshot import Snapshot
 
@@ -57,10 +59,12 @@ def some_pairs(*, plain: bool) -> list[Pair]:
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_the_order_is_that_of_a_plain_program(plain: bool) -> None:
+@pytest.mark.parametrize("most", [None, 0, 40])
+def test_the_order_is_that_of_a_plain_program(plain: bool, most: int | None) -> None:
     pairs = some_pairs(plain=plain)
     judged = {name for name, *_ in pairs[::7]}
-    found = judging_order(cast(Snapshot, Tables(pairs, sorted(judged))), "ann")
+    also = {name for name, *_ in pairs[::50]}
+    found = judging_order(cast(Snapshot, Tables(pairs, sorted(judged))), "ann", most=most, also=also)
     left = [pair for pair in pairs if pair[0] not in judged]
     left.sort(key=lambda pair: (-(pair[1] if pair[1] is not None else -1.0), pair[0]))
     asked = sorted((pair for pair in left if pair[4] is not None), key=lambda pair: -cast(int, pair[4]))
@@ -68,5 +72,21 @@ def test_the_order_is_that_of_a_plain_program(plain: bool) -> None:
     for stratum in range(NUM_STRATA):
         members = sorted((cast(float, pair[3]), pair[0]) for pair in left if pair[2] == stratum)[:PER_STRATUM]
         drawn += [(rank, float(stratum), name) for rank, (_, name) in enumerate(members)]
-    wanted = [*(pair[0] for pair in asked), *(name for _, _, name in sorted(drawn)), *(pair[0] for pair in left)]
-    assert found == list(dict.fromkeys(wanted))
+    best = [pair[0] for pair in left]
+    rest = best if most is None else [*best[:most], *(name for name in best if name in also)]
+    assert found == list(dict.fromkeys([*(pair[0] for pair in asked), *(name for _, _, name in sorted(drawn)), *rest]))
+
+
+def test_what_comes_late_is_given_where_others_hold_what_comes_soon(
+    curated_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "SOON", 1)
+    monkeypatch.setattr(queue, "PER_STRATUM", 0)
+    best = [row.pair_id for row in curated_api.pairs(order="best", limit=2).rows]
+    given = [
+        trial.item_id
+        for rater in ("ann", "bob")
+        for trial in curated_api.next_trials(study_id=VERIFY_STUDY, rater=rater, limit=1)
+    ]
+    assert given == best
+    assert len(best) == 2
