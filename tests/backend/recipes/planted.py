@@ -5,6 +5,7 @@ embedders, judge) knows a frame of the world again by its bytes, in whatever pro
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ VIEWS_FROM = 24
 THUMB_PX = 8
 VISIBLE = 0.1
 """Share of the whole silhouette: of somebody in close-up more lies outside of the picture."""
+FRAMES_NAME = "frames.json"
 SMALL_PX = 640
 """Longer side at which stages look through clips."""
 
@@ -46,17 +48,24 @@ def truth_of(world: Path) -> Truth:
     return read_truth(world)
 
 
-@lru_cache
-def places(world: Path) -> dict[bytes, Place]:
-    """Every frame of the world by the digest of its pixels, in its own size and as it is looked through."""
-    found = {}
+def note_frames(world: Path) -> None:
+    """Notes every frame of the world by the digest of its pixels, in its own size and as it is looked through."""
+    noted = {}
     for video in truth_of(world).videos:
         factor = SMALL_PX / max(video.width, video.height)
         sizes = [None] if factor >= 1 else [None, (round(video.width * factor), round(video.height * factor))]
         with VideoReader(world / video.file) as reader:
             for frame, _, picture in reader.at_sizes(dict.fromkeys(range(video.num_frames), sizes)):
-                found[digest(picture)] = Place(video, frame)
-    return found
+                noted[digest(picture).hex()] = (video.name, frame)
+    (world / FRAMES_NAME).write_text(json.dumps(noted), encoding="utf-8")
+
+
+@lru_cache
+def places(world: Path) -> dict[bytes, Place]:
+    """Frames of the world by the digest of their pixels."""
+    noted = json.loads((world / FRAMES_NAME).read_text(encoding="utf-8"))
+    truth = truth_of(world)
+    return {bytes.fromhex(name): Place(truth.video(video), frame) for name, (video, frame) in noted.items()}
 
 
 @lru_cache

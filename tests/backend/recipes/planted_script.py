@@ -14,6 +14,7 @@ from backend.sampleworld.script import CameraPlan, OverlayPlan, ShotPlan, Subjec
 from backend.sampleworld.sound import draw_speech
 from backend.sampleworld.truth import IdentityTruth, Truth, read_video_truth, write_index
 from backend.sampleworld.world import RENDERER_VERSION, render_video
+from tests.backend.recipes.planted import note_frames
 
 SEED, FPS = 1, 24
 SMALL, LARGE = (640, 360), (1920, 1080)
@@ -24,7 +25,7 @@ SPAN = 0.7
 
 
 def render_script(out: Path) -> None:
-    """Renders the three videos with their truth to a folder."""
+    """Renders the three videos with their truth to a folder, and notes their frames."""
     (out / "videos").mkdir(parents=True)
     cast = {identity.id: identity for identity in draw_cast(SEED)}
     plans = ((film(cast), SMALL), (late(cast), SMALL), (close(cast), LARGE))
@@ -40,14 +41,15 @@ def render_script(out: Path) -> None:
     write_index(
         out, Truth(seed=SEED, renderer_version=RENDERER_VERSION, identities=identities, duplicates=(), videos=videos)
     )
+    note_frames(out)
 
 
 def film(cast: dict[str, Identity]) -> VideoPlan:
     woman, man, dog, cat = cast["woman_1"], cast["man_1"], cast["dog_1"], cast["cat_1"]
     mug, bag, other = cast["mug_1"], cast["handbag_1"], cast["handbag_2"]
     shots = [
-        (96, _shot("room", bust(woman, size=6.0, top=-0.4, expressions=("neutral", "happy"), speaks=True))),
-        (90, _shot("kitchen", standing(man, x=0.25, size=0.6), medium(woman, x=0.68))),
+        (84, _shot("room", bust(woman, size=6.0, top=-0.4, expressions=("neutral", "happy"), speaks=True))),
+        (84, _shot("kitchen", standing(man, x=0.25, size=0.6), medium(woman, x=0.68))),
         (24, _shot("beach", animal(dog))),
         (36, _shot("street", closer(man, azimuth=(180, 180)))),
         (36, _shot("park", closer(man, azimuth=(0, 90)))),
