@@ -39,7 +39,7 @@ def test_promises_of_the_readme_are_declared_and_their_rows_say_what_was_tried(
     rows = [markdown_row(row).split(" | ") for row in reliability.readme_rows()]
     assert [row[2] for row in rows] == ["0 lost of 1,000", "1 lost of 10,000"]
     assert rows[1][-1] == "FAILED |"
-    assert [row[3] for row in rows] == ["0 lost, 0 doubled in 50 kills", "drift below 200"]
+    assert [row[3] for row in rows] == ["0 lost, 0 doubled in 1,000 kills", "drift below 200"]
     figures.write_text(json.dumps({kills: good | {"sentence": "worded otherwise when it was tried"}, soak: bad}))
     found = {row["name"]: row["value"] for row in reliability.readme_rows()}
     assert found == {said[kills]: "not measured", said[soak]: 1}, "a figure of other words stands for nothing"
