@@ -109,6 +109,9 @@ class Region:
     box: Box
     confidence: float
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "box", _as_stored(self.box))
+
     @property
     def id(self) -> str:
         return content_id("region", self.clip_id, self.kind, self.box)
@@ -193,6 +196,9 @@ class Appearance:
     origin: str
     """video, generated or external."""
     artifact: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "box", _as_stored(self.box))
 
     @property
     def id(self) -> str:
@@ -481,3 +487,9 @@ PARENTS: dict[type, tuple[str, type]] = {
     Generation: ("case_id", Case),
 }
 """The field that names a record's parent, and the parent's type. A record is shown only while its parent is."""
+
+
+def _as_stored(box: Box) -> Box:
+    """The box as its row gives it back, whatever numbers a model gave: the id hangs on it."""
+    x0, y0, x1, y1 = map(float, box)
+    return x0, y0, x1, y1
