@@ -15,7 +15,7 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 	elif [ $$code -ne 0 ]; then exit $$code; fi  # 3: nothing was curated
 
 test: check  ## everything: checks, fast tests, slow tests, then browser and server tests, types of tests beside them
-	tests/part.sh -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15
+	tests/part.sh -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15 $$(grep -rl 'mark\.slow' tests --include='test_*.py')
 	@.venv/bin/pyright tests & types=$$!; \
 	tests/part.sh -n 2 --dist loadfile -m "browser or server" --durations=15 $$(grep -rlE 'mark\.(browser|server)' tests --include='test_*.py'); code=$$?; wait $$types && exit $$code
 

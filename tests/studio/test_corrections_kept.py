@@ -23,6 +23,7 @@ from studio.sync import VoteSync
 from tests.metrics.made_cases import case, written
 from tests.promises import Tally
 from tests.studio.served import toy_workspace
+from tests.thorough import quick
 
 BOX = (9.0, 9.0, 41.0, 41.0)
 
@@ -108,7 +109,7 @@ def bytes_of(folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dies", ["before", "after"])
+@pytest.mark.parametrize("dies", quick(("before",), ("before", "after")))
 def test_a_service_killed_as_it_takes_a_prompt_loses_and_doubles_nothing(tmp_path: Path, dies: str) -> None:
     (tmp_path / "bench").mkdir()
     file = written(tmp_path / "bench", {"singleobj_1": case()}, pictures=2)
@@ -153,7 +154,7 @@ def test_what_the_project_does_not_have_holds_up_no_correction_after_it(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dies", ["before", "after"])
+@pytest.mark.parametrize("dies", quick(("before",), ("before", "after")))
 def test_a_service_killed_in_a_correction_loses_and_doubles_nothing(tmp_path: Path, dies: str) -> None:
     with toy_workspace(tmp_path) as workspace:
         project = workspace.layout.root

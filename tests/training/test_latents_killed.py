@@ -50,7 +50,12 @@ VIDEOS = 4  # as many as have colours of their own
     kills=(1, 12),
 )
 @pytest.mark.parametrize(
-    ("engine", "stage"), [("inline", "encode_clips"), ("process", "encode_clips"), ("process", "encode_pictures")]
+    ("engine", "stage"),
+    [
+        ("inline", "encode_clips"),
+        pytest.param("process", "encode_clips", marks=pytest.mark.thorough),
+        ("process", "encode_pictures"),
+    ],
 )
 def test_killed_amid_encoding_nothing_is_lost_or_done_twice(
     tmp_path: Path, engine: str, stage: str, long: bool, tally: Tally

@@ -15,7 +15,6 @@ from backend.store.artifacts import Artifacts
 from backend.store.catalog import Catalog
 from backend.workspace.snapshot import Snapshot
 from backend.workspace.status import status_of
-from tests.thorough import quick
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +61,8 @@ def project(real_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     catalog.close()
 
 
-@pytest.mark.parametrize("recipe", quick(("full",), RECIPES))
+@pytest.mark.thorough
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_every_stage_of_the_paper_is_done_and_every_item_has_a_state(recipe: str, project: tuple[Catalog, Path]) -> None:
     catalog, folder = project
     settings = ProjectSettings(recipe=recipe)
