@@ -23,7 +23,6 @@ from backend.api import Api
 from backend.domain import ProjectError, StudioError
 from backend.domain.corrections import Correction, Outline
 from backend.domain.model_work import SegmentedFrame
-from backend.media.reader import VideoReader
 from studio.actions import key_of
 from studio.correction_sender import CorrectionSender
 from studio.link import Link
@@ -408,6 +407,8 @@ def read_sides(api: Api, study_id: str, item_id: str, slots: Sequence[tuple[str,
             told = str(error)
             continue
         preview = api.media(media_id=outline.clip_media)
+        from backend.media.reader import VideoReader  # not above: PyAV is a tenth of a second of Studio's start
+
         with VideoReader(preview.path) as reader:
             found.append(Side(slot, title, outline, reader.at([outline.frame - outline.start_frame])[0]))
     if not found:

@@ -82,7 +82,8 @@ def contrast(ink: str, paper: str) -> float:
 @lru_cache(maxsize=256)
 def _drawn(name: str, colour: str, size_px: int, on: str) -> QIcon:
     picture = QIcon()
-    for state, ink in ((QIcon.State.Off, colour), (QIcon.State.On, on or colour)):
+    inks = {QIcon.State.Off: colour, QIcon.State.On: on} if on else {QIcon.State.Off: colour}
+    for state, ink in inks.items():
         drawing = resource(f"icons/{name}.svg").read_text("utf-8").replace("currentColor", ink)
         renderer = QSvgRenderer(QByteArray(drawing.encode()))
         for ratio in (1, 2):

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
 
 SPECTRUM_PX = 64  # Hou & Zhang, CVPR 2007, section 3: the scale at which objects stand out
 COLOUR_SIGMA = 10.0  # Zhu et al., CVPR 2014, section 3.2: Lab distance of one and the same region
@@ -121,6 +119,9 @@ def _neighbours(regions: Superpixels, on_edge: np.ndarray) -> np.ndarray:
 
 def _background_probability(appearance: np.ndarray, pairs: np.ndarray, on_edge: np.ndarray) -> np.ndarray:
     """How firmly each region holds on to the edge, in [0, 1] (boundary connectivity, equations 2 to 5)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra  # not above: a fifth of a second of every command's start
+
     num = appearance.shape[0]
     costs = appearance[pairs[:, 0], pairs[:, 1]]
     # Steps below a small distance are noise; without this long smooth paths add up (Zhu et al., released settings).

@@ -5,10 +5,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from backend.domain import MediaError
-from backend.media.reader import VideoReader
 from studio.player.cache import FrameCache
+
+if TYPE_CHECKING:
+    from backend.media.reader import VideoReader
 
 CHUNK = 12  # frames; previews have a key frame every 12 (DESIGN section 7), so a chunk decodes alone
 OPEN_READERS = 6
@@ -111,7 +114,9 @@ class Decoder:
                 self._changed.wait()
             return None
 
-    def _decode(self, readers: OrderedDict[str, VideoReader], reel: Reel, number: int) -> None:
+    def _decode(self, readers: OrderedDict[str, "VideoReader"], reel: Reel, number: int) -> None:
+        from backend.media.reader import VideoReader  # not above: PyAV is a tenth of a second of Studio's start
+
         if reel.path not in readers:
             readers[reel.path] = VideoReader(reel.path)
             if len(readers) > OPEN_READERS:
@@ -132,7 +137,7 @@ class Decoder:
             if all(want.reel.path != reel.path for want in self._wants):
                 return
 
-    def _size(self, reader: VideoReader) -> tuple[int, int]:
+    def _size(self, reader: "VideoReader") -> tuple[int, int]:
         scale = min(1.0, self.max_edge_px / max(reader.width, reader.height))
         return max(1, round(reader.width * scale)), max(1, round(reader.height * scale))
 

@@ -4,7 +4,6 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from backend.domain import Absent
-from backend.media.audio import sound_from_first_frame
 from studio.link import Link
 from studio.player.deck import Deck
 from studio.player.decoder import Reel
@@ -159,6 +158,8 @@ def samples_of(reel: Reel) -> np.ndarray | str:
 
     Raises MediaError for a file that cannot be read.
     """
+    from backend.media.audio import sound_from_first_frame  # not above: PyAV is a tenth of a second of Studio's start
+
     length_s = reel.num_frames / reel.fps
     sound = sound_from_first_frame(reel.path, SOUND_RATE, max_s=length_s)
     if isinstance(sound, Absent):
