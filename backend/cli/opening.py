@@ -45,12 +45,13 @@ def opened(
     create: bool = False,
     overrides: Overrides = Overrides(),
     linger: bool = True,
+    readers: bool = False,
     network: NetworkPlace | None = None,
     network_token: str = "",
 ) -> Iterator[Api]:
     """The project's Api. With `linger`, an owner stays until its clients have left and training or generation has ended.
 
-    An owner answers at `network` too, where one is given. Raises ProjectError when there is no project (and `create` is off)
+    With `readers`, what the first of them would wait for is made while the service starts. An owner answers at `network` too, where one is given. Raises ProjectError when there is no project (and `create` is off)
     or when another process owns one that is to be served or set otherwise, SettingsError for wrong overrides.
     """
     layout = Layout(project.resolve())
@@ -66,6 +67,8 @@ def opened(
             raise ProjectError(f"project {project} is in use by another process; end that one before you {what}")
         yield cast(Api, api)
         return
+    if readers:
+        api.prepare()
     try:
         with serving(cast(Api, api), project, network=network, network_token=network_token) as server:
             if server.network is not None:

@@ -52,7 +52,7 @@ def serve(
     elif public_url or behind_proxy or tls_cert or tls_key or token_file:
         raise SettingsError("these options are of a server on the network; say where with --host")
     token = token_of_file(token_file) if token_file else ""
-    with opened(project, create=True, linger=with_parent, network=network, network_token=token) as api:
+    with opened(project, create=True, linger=with_parent, readers=True, network=network, network_token=token) as api:
         if not isinstance(api, Workspace):
             owner = describe_owner(Layout(project.resolve()))
             raise ProjectError(

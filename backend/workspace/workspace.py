@@ -137,10 +137,22 @@ class Workspace(
         self._case_queue = CaseQueue(self.journal, self.artifacts)
         self.open_studies()
         self.open_library()
+        self._preparing: threading.Thread | None = None
         self.note_opening()
+
+    def prepare(self) -> None:
+        """Begins to evaluate the plan for whoever reads first, and returns."""
+        self._preparing = threading.Thread(target=self._prepare_first, name="first reading")
+        self._preparing.start()
+
+    def _prepare_first(self) -> None:
+        with contextlib.suppress(Exception), self._now():  # what is wrong is told to whoever reads first
+            pass
 
     def close(self) -> None:
         """Stops work, closes the stores, gives the project up."""
+        if self._preparing is not None:
+            self._preparing.join()
         self.close_studies()
         self._jobs.stop()
         self.close_models()
