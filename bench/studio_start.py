@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.client import connect
-from bench.qt import application, pause, resident_mib, wait
 from studio.app import open_window, reach_while_loading
 
 if TYPE_CHECKING:
+    from backend.api import Api
     from studio.window import Window
 
 
@@ -26,8 +26,11 @@ def main() -> None:
     """Writes the seconds from the process's start to a page in use, and its resident memory in MiB a moment later."""
     started = time.perf_counter() - _age_s()
     project, state, page = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    api = reach_while_loading(project, partial(connect, start=True))
+    from bench.qt import application, pause, resident_mib, wait  # not above: Studio too loads Qt while the service starts
+
     app = application()
-    with closing(opened(project, state, page)) as window:
+    with closing(_opened(api, project, state, page)) as window:
         if page == "verify":
             wait(lambda: _shows_a_pair(window))
         app.processEvents()
@@ -39,7 +42,10 @@ def main() -> None:
 
 def opened(project: Path, state: Path, page: str) -> "Window":
     """A window that is shown, over the service that runs or else over one that it starts."""
-    api = reach_while_loading(project, partial(connect, start=True))
+    return _opened(reach_while_loading(project, partial(connect, start=True)), project, state, page)
+
+
+def _opened(api: "Api", project: Path, state: Path, page: str) -> "Window":
     window = open_window(api, project=project, rater="bench", theme="light", state=state / "p", page=page)
     window.show()
     return window

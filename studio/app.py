@@ -19,13 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from backend.api import Api
+from backend.client import connect
 from backend.domain import ProjectError, StudioError, digest
 from studio.pages import PAGES
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
 
+    from backend.api import Api
     from studio.preferences import Preferences
     from studio.window import Window
 
@@ -40,11 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         project = find_project(args.project)
         require_display(os.environ)
-        _require_qt()
-        from backend.client import connect
-
         reach = partial(connect, start=True)
         api = reach_while_loading(project, reach) if project else None
+        _require_qt()
         chosen = {"rater": args.rater, "theme": args.theme, "language": args.language, "page": args.page}
         return run(api, project=project, **chosen, reach=reach)
     except StudioError as error:
@@ -67,11 +66,18 @@ def find_project(given: str | None) -> Path | None:
     )
 
 
-def reach_while_loading(project: Path, reach: Callable[[Path], Api]) -> Api:
-    """Connects to a project while the window's modules are loaded: a service that must start takes longer than they do."""
+def reach_while_loading(project: Path, reach: Callable[[Path], "Api"]) -> "Api":
+    """Connects to a project while Qt and the window's modules are loaded, and those of two pages as long as the service starts.
+
+    Raises StudioError.
+    """
     with ThreadPoolExecutor(1) as aside:
         reached = aside.submit(reach, project)
+        _require_qt()
         importlib.import_module("studio.window")
+        for page in ("verify", "library"):  # the others draw charts: those modules take 40 MiB, whoever looks at them
+            if not reached.done():
+                importlib.import_module(PAGES[page].place.partition(":")[0])
         return reached.result()
 
 
@@ -90,14 +96,14 @@ def require_display(environ: Mapping[str, str]) -> None:
 
 
 def run(
-    api: Api | None = None,
+    api: "Api | None" = None,
     *,
     project: Path | None = None,
     rater: str | None = None,
     theme: str | None = None,
     language: str | None = None,
     page: str | None = None,
-    reach: Callable[[Path], Api] | None = None,
+    reach: "Callable[[Path], Api] | None" = None,
 ) -> int:
     """Shows the window of a connected project, or without one the welcome page, until all is closed.
 
@@ -116,7 +122,7 @@ def run(
     _speak(prefs, language)
     _prefer(prefs)
 
-    def show(api: Api, project: Path) -> "Window":
+    def show(api: "Api", project: Path) -> "Window":
         revive = partial(reach, project) if reach else None
         window = open_window(api, project=project, rater=rater, theme=theme, revive=revive, page=page)
         install_crash_hook(window.state_dir, window.noticed.emit, describe=window.describe)
@@ -139,13 +145,13 @@ def run(
 
 
 def open_window(
-    api: Api,
+    api: "Api",
     *,
     project: Path,
     rater: str | None = None,
     theme: str | None = None,
     state: Path | None = None,
-    revive: Callable[[], Api] | None = None,
+    revive: "Callable[[], Api] | None" = None,
     page: str | None = None,
 ) -> "Window":
     """The window with its outbox and threads, not yet shown, on `page` or the one of last time. Raises StudioError."""
@@ -250,7 +256,7 @@ def _prefer(prefs: "QSettings") -> "Preferences":
     return chosen
 
 
-def _unreachable(project: Path) -> Api:
+def _unreachable(project: Path) -> "Api":
     raise ProjectError(f"{project} cannot be reached from here; open it with: studio {project}")
 
 

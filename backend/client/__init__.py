@@ -2,6 +2,5 @@
 
 from backend.client.connect import connect
 from backend.client.place import ServicePlace
-from backend.client.remote import RemoteApi
 
-__all__ = ["RemoteApi", "ServicePlace", "connect"]
+__all__ = ["ServicePlace", "connect"]

@@ -4,19 +4,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from backend.api import Api
 from backend.client.place import ServicePlace
-from backend.client.remote import RemoteApi
 from backend.domain import ServiceError
+
+if TYPE_CHECKING:
+    from backend.api import Api
 
 PATIENCE_S = 300.0  # about 1 s is usual; a service that lives and is not there after so long hangs
 
 _children: list[subprocess.Popen[bytes]] = []  # kept, since a service ends when its pipe is closed
 
 
-def connect(project: Path, *, start: bool = False) -> Api:
+def connect(project: Path, *, start: bool = False) -> "Api":
     """The Api of the process that owns a project.
 
     With `start`, a service is started as a child that ends with this process. Raises ServiceError when none runs
@@ -37,7 +38,7 @@ def connect(project: Path, *, start: bool = False) -> Api:
     return _reach_when_up(project, child, log)
 
 
-def _reach_when_up(project: Path, child: "subprocess.Popen[bytes]", log: Path) -> Api:
+def _reach_when_up(project: Path, child: "subprocess.Popen[bytes]", log: Path) -> "Api":
     """Waits as long as the child lives, however slow the machine is; one that has died is told at once."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -67,9 +68,13 @@ def _last_words(child: "subprocess.Popen[bytes]", log: Path) -> str:
     return f"the service ended {how} before it answered; run `studio-backend serve` to see why"
 
 
-def _reach(project: Path) -> Api:
-    remote = RemoteApi(ServicePlace(project))
-    api = cast(Api, remote)
+def _reach(project: Path) -> "Api":
+    place = ServicePlace(project)
+    place.read_token()  # where there is none a service is started, and what speaks to it is loaded while it starts
+    from backend.client.remote import RemoteApi
+
+    remote = RemoteApi(place)
+    api = cast("Api", remote)
     try:
         api.about()
     except BaseException:

@@ -56,6 +56,13 @@ class ServicePlace:
         with os.fdopen(os.open(self.token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(token)
 
+    def read_token(self) -> str:
+        """What the owner has put there. Raises ServiceError where none has."""
+        try:
+            return self.token.read_text()
+        except OSError as error:
+            raise ServiceError(f"no service runs for this project ({self.token} is missing)") from error
+
     def clear(self) -> None:
         """Takes socket and token away, and the folder unless a starting service's log lies there."""
         self.socket.unlink(missing_ok=True)

@@ -18,10 +18,7 @@ class RemoteApi:
     """Calls a running service. Methods are those of `Api`; ServiceError when it cannot be reached."""
 
     def __init__(self, place: ServicePlace) -> None:
-        try:
-            token = place.token.read_text()
-        except OSError as error:
-            raise ServiceError(f"no service runs for this project ({place.token} is missing)") from error
+        token = place.read_token()
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(place.socket)),
             base_url="http://subject-studio",

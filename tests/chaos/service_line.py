@@ -14,7 +14,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.domain import Receipt, ServiceError
 from backend.store.journal_reader import JournalReader
 from studio.outbox import Outbox, Said

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from backend.api import Api
 from backend.cli.app import app
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.sampleworld.cases import SYSTEMS, Takes, render_cases
 from backend.sampleworld.cast import draw_cast
 from backend.service import serving

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from backend.api import Api
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.domain import VERIFY_STUDY, StudioError
 from backend.service import serving
 from backend.workspace import Workspace

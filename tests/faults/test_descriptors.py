@@ -15,7 +15,8 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.domain import VERIFY_STUDY, StudioError
 from studio.outbox import Outbox, send_pending
 from tests.faults.kept_files import vote

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from backend.api import Api
-from backend.client import RemoteApi, connect
+from backend.client import connect
+from backend.client.remote import RemoteApi
 from backend.engine.plan import Step
 from backend.service import serving
 from backend.workspace import Workspace

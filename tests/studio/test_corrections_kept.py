@@ -14,7 +14,8 @@ from typing import cast
 import pytest
 
 from backend.api import Api
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.domain import VERIFY_STUDY, ItemErased, ServiceError, StudioError
 from backend.domain.corrections import Correction
 from backend.workspace import Workspace

@@ -10,7 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from backend.api import Api
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.domain import ANCHORS_STUDY, SUBJECTS_STUDY, VERIFY_STUDY
 from backend.domain.corrections import Correction
 from backend.engine.plan import Plan, Step

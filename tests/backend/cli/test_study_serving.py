@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from backend.api import Api
 from backend.cli.app import app
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from tests.backend.workspace.study_project import named, write_benchmark
 
 COMMAND = (sys.executable, "-m", "backend.cli")

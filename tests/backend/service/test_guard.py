@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from backend.api import Api
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.client.wire import operations
 from backend.domain import ServiceError
 from backend.service import serving

@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 
 from backend.api import Api
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.service import serving
 from backend.workspace import Workspace
 from tests.backend.workspace.toy_project import plan, write_toy_video

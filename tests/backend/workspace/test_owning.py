@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.client import RemoteApi, connect
+from backend.client import connect
+from backend.client.remote import RemoteApi
 from backend.domain import ProjectError, ServiceError, StudioError
 from backend.service import serving
 from backend.workspace import Workspace, open_api

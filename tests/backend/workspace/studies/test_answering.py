@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from backend.api import Api
-from backend.client import RemoteApi, ServicePlace
+from backend.client import ServicePlace
+from backend.client.remote import RemoteApi
 from backend.domain import ProjectError, StudioError, Trial
 from backend.domain.studies import PageEvent, StudySummary
 from backend.media.reader import VideoReader
