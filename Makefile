@@ -51,8 +51,9 @@ thorough:  ## tests that `make test` leaves out for their time: the long version
 	@sh packaging/setup.sh dev
 	$(PYTEST) -q -m "thorough and not promise" --long --durations=15
 
-wheel:  ## the wheel, built, installed in an environment of its own and tried there (docs/packaging.md)
-	packaging/try_wheel.sh
+wheel:  ## the wheel, built, installed in an environment of its own, tried and the tutorials followed there (docs/packaging.md)
+	@sh packaging/setup.sh dev
+	packaging/try_wheel.sh gui,train
 
 package:  ## the Debian package and the folder that it holds, unpacked and tried under Xvfb (docs/packaging.md)
 	packaging/build.sh deb

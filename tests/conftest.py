@@ -79,6 +79,14 @@ def frozen_heap():
     gc.unfreeze()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--installed` and `--extra`, which packaging/try_wheel.sh gives."""
+    parser.addoption("--installed", type=Path, metavar="FOLDER", help="follow tutorials with the wheel in this environment")
+    parser.addoption(
+        "--extra", default="", help="of the wheel in that environment: tutorials that name another are skipped"
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves thorough tests out of a run without `--long`."""
     if config.getoption("--long"):

@@ -3,22 +3,20 @@
 Every third pair is another one, the rest the very same in other surroundings; what was said is written to `judged.json`.
 """
 
-import argparse
 import json
 import uuid
 from pathlib import Path
 
 from backend.client import connect
 from backend.domain import VERIFY_STUDY, Vote
+from studio.app import command_line, find_project
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("project", type=Path)
-    parser.add_argument("--rater", required=True)
-    parser.add_argument("--page", choices=["verify"])
-    asked = parser.parse_args()
-    api = connect(asked.project, start=True)
+    asked = command_line().parse_args()
+    project = find_project(asked.project)
+    assert project and asked.page == "verify", "the tutorial names a project and the page on which pairs are judged"
+    api = connect(project, start=True)
     given: dict[str, str] = {}
     while trials := api.next_trials(study_id=VERIFY_STUDY, rater=asked.rater, limit=1):
         (trial,) = trials
