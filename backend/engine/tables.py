@@ -24,6 +24,7 @@ from backend.domain import (
     Clip,
     Generation,
     Item,
+    Pair,
     Score,
     Sidecar,
     Source,
@@ -369,6 +370,11 @@ class PlanTables:
                 run(f"DELETE FROM kept_{kind.KIND} WHERE id IN (SELECT id FROM dropped)")
             elif f"{record.KIND}_id" in _columns(kind):
                 run(f"DELETE FROM kept_{kind.KIND} WHERE {record.KIND}_id IN (SELECT id FROM dropped)")
+        if Pair in self._kept and record in ancestors(Pair):  # a pair stands while both of its sides do
+            run(
+                """DELETE FROM kept_pair WHERE id IN (SELECT k.id FROM kept_pair k JOIN pair p USING (id, work_key)
+                WHERE p.reference_appearance_id NOT IN (SELECT id FROM kept_appearance))"""
+            )
 
     def _fetch(self, record: type, ids: list[str]) -> dict[str, object]:
         table = self._connection.sql(
