@@ -15,7 +15,7 @@ NONE = "none"
 _ANCHORS = f"""
 SELECT DISTINCT a.id, a.appearance_id, a.kind, a.label, a.id IN (SELECT id FROM kept_anchor) AS is_kept,
     a.id IN (SELECT target FROM live_score WHERE name = '{GIVEN}') AS is_given
-FROM anchor a WHERE a.kind IN ('viewpoint', 'expression') AND a.id IN (
+FROM anchor a WHERE a.kind IN ('viewpoint', 'expression') AND a.appearance_id IN (SELECT id FROM kept_appearance) AND a.id IN (
     SELECT id FROM kept_anchor UNION SELECT id FROM gated WHERE kind = 'anchor' AND gate = 'anchor.{LABEL}.min')
 """
 _KEPT = """

@@ -26,6 +26,7 @@ from backend.domain import (
     Video,
     Vote,
 )
+from backend.domain.library import Selection
 from backend.domain.statistics import AnchorAccuracy, AnchorCheck
 from backend.engine.context import WorkerSettings
 from backend.engine.crews import Inline
@@ -231,3 +232,12 @@ def test_people_are_shown_each_picture_once_without_its_label(workspace: Workspa
 def test_a_form_of_another_kind_of_anchor_does_not_exist() -> None:
     with pytest.raises(ProjectError, match="anchor_label_global"):
         load_form("anchor_label_global")
+
+
+def test_of_a_clip_that_was_taken_out_no_anchor_is_shown_not_even_one_that_the_judge_held_back(
+    workspace: Workspace,
+) -> None:
+    clips = workspace.items(kind="clip").ids
+    workspace.exclude(selection=Selection(kind="clip", ids=clips), rater="ann", reason="")
+    assert workspace.next_trials(study_id=ANCHORS_STUDY, rater="ann", limit=20) == ()
+    assert workspace.queue_state(study_id=ANCHORS_STUDY, rater="ann").total == 0
