@@ -6,7 +6,7 @@ holds wherever the file lies, and a case that changed needs a new one. The last 
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,12 +76,17 @@ class Edits:
             self._rows[content] = seq, prompt, rater
 
     def applied(self, case: Case) -> Case:
-        """The case with the prompt that holds now. Only a later edit follows an earlier one, so that it ends."""
+        """The case with the prompt that holds now."""
+        return list(self.chain(case))[-1]
+
+    def chain(self, case: Case) -> Iterator[Case]:
+        """The case and what it became, edit by edit. Only a later edit follows an earlier one, so that it ends."""
+        yield case
         done = 0
         while (found := self._rows.get(case.content)) and found[0] > done:
             done, prompt, rater = found
             case = replace(case, prompt=prompt, caption_by=rater)
-        return case
+            yield case
 
 
 def create_case_views(now: Snapshot) -> None:

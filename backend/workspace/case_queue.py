@@ -20,12 +20,13 @@ from backend.workspace.case_approving import APPROVE, PUT_UP_NOW, REJECT, PutUp,
 from backend.workspace.case_checks import Checked, checked
 from backend.workspace.gold import GOLD_EVERY
 from backend.workspace.snapshot import Snapshot
+from backend.workspace.unsafe_cases import unsafe_cases
 
 
 class CaseQueue:
     """Cases without a last word, in the order in which they were put up, and one that is faulty on purpose in ten.
 
-    One person's word is enough.
+    One person's word is enough. Those of clips that the gate on safety holds back are not shown.
     """
 
     def __init__(self, journal: Journal, artifacts: Artifacts) -> None:
@@ -35,7 +36,7 @@ class CaseQueue:
 
     def next_trials(self, now: Snapshot, *, rater: str, limit: int, skip: Sequence[str]) -> tuple[Trial, ...]:
         """Trials leased to this rater; a trial is journalled when first given out."""
-        shown = put_up(now)
+        shown = self._shown(now)
         count = 1 + (limit + len(skip)) // GOLD_EVERY
         faulty = case_gold.planted(now, shown, rater=rater, count=count)
         order = case_gold.mixed(self._left(now, shown, rater), tuple(faulty), place=len(_judged(now, rater)))
@@ -55,7 +56,7 @@ class CaseQueue:
 
     def state(self, now: Snapshot, *, rater: str) -> QueueState:
         """Faulty cases count when they were judged: what was judged and what is left make the total."""
-        shown = put_up(now)
+        shown = self._shown(now)
         left = len(self._left(now, shown, rater))
         seen, right = case_gold.gold_score(now, rater=rater)
         total = len(shown) + seen
@@ -94,6 +95,10 @@ class CaseQueue:
                 ]
             )
         return tuple(told)
+
+    def _shown(self, now: Snapshot) -> dict[str, PutUp]:
+        unsafe = unsafe_cases(now, self._journal)
+        return {content: one for content, one in put_up(now).items() if content not in unsafe}
 
     def _left(self, now: Snapshot, shown: Mapping[str, PutUp], rater: str) -> list[str]:
         done = _judged(now, rater) | set(words(now))

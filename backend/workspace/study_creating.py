@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from backend.studies.kinds import StudyKind, kind_of
 from backend.studies.rules import rules_with
 from backend.workspace.evaluating import LATEST_GENERATIONS, LISTED, unlisted
 from backend.workspace.ranking import cases_of
+from backend.workspace.unsafe_cases import GATE
 
 TEXTS = "studies/texts.json"
 GOLD_POOL = 10  # different gold items of a study, so that participants do not tell each other
@@ -37,13 +38,19 @@ class Decided:
     videos: tuple[Generation, ...]
 
 
-def decide(catalog: Catalog, draft: StudyDraft) -> Decided:
-    """Reads alone: what was named is kept by `list_named`. Raises SettingsError and ProjectError in one sentence."""
+def decide(catalog: Catalog, draft: StudyDraft, *, unsafe: Collection[str] = ()) -> Decided:
+    """Reads alone: what was named is kept by `list_named`. Cases whose content is `unsafe` are left out.
+
+    Raises SettingsError and ProjectError in one sentence.
+    """
     kind = kind_of(draft.kind)
     form = _checked(draft, kind)
     told, videos = _named(draft)
     unlisted(catalog, told)  # refuses cases that are listed with other content
-    cases: Sequence[Case] = told or cases_of(catalog, draft.benchmark)
+    listed: Sequence[Case] = told or cases_of(catalog, draft.benchmark)
+    cases = [case for case in listed if case.content not in unsafe]
+    if not cases:
+        raise ProjectError(f"all {len(listed)} cases are of clips that the gate {GATE} holds back; draw others")
     generations, systems = _known(catalog, draft, cases, videos)
     preset = designs.PRESETS[draft.preset] if draft.preset else None
     pool, lacking = designs.candidates(kind, cases, generations, systems)
@@ -87,6 +94,11 @@ def decide(catalog: Catalog, draft: StudyDraft) -> Decided:
     if draft.sequential:
         designs.require_sequential(decided)
     remarks = _remarks(items, num, len(pool), lacking, decided)
+    if len(cases) < len(listed):
+        remarks = (
+            f"{len(listed) - len(cases)} cases are left out: the gate {GATE} holds back clips that they show",
+            *remarks,
+        )
     return Decided(design=decided, remarks=remarks, cases=told, videos=videos)
 
 

@@ -1,6 +1,7 @@
 """The part of a workspace that asks people about systems' videos."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
@@ -42,6 +43,7 @@ from backend.workspace.study_planning import options_of
 from backend.workspace.study_reporting import write_report
 from backend.workspace.study_shelf import StudyShelf
 from backend.workspace.study_votes import import_votes, write_votes
+from backend.workspace.unsafe_cases import unsafe_cases
 
 MAX_LIMIT = 1000
 MAX_BOOTSTRAPS = 100_000
@@ -61,6 +63,8 @@ class _Opened(Protocol):
     _closing: Closing
     _study_media: StudyMediaLibrary
     _page: PageDesk
+
+    def _now(self) -> AbstractContextManager[Snapshot]: ...
 
 
 class StudyOperations:
@@ -121,7 +125,7 @@ class StudyOperations:
         )
         require_name(name)
         self._shelf.require_free(name.strip())
-        decided = decide(self.catalog, draft)
+        decided = decide(self.catalog, draft, unsafe=_unsafe(self))
         list_named(self.catalog, decided)
         return _summary(self._shelf.create(decided.design), num_votes=0, remarks=decided.remarks)
 
@@ -129,7 +133,7 @@ class StudyOperations:
         if draft.name:
             require_name(draft.name)
             self._shelf.require_free(draft.name.strip())
-        decided = decide(self.catalog, draft)
+        decided = decide(self.catalog, draft, unsafe=_unsafe(self))
         return _summary(StudyBook(decided.design), num_votes=0, remarks=decided.remarks)
 
     def study_options(self: _Opened, *, language: str = "en") -> StudyOptions:
@@ -298,6 +302,14 @@ def _results(opened: _Opened, name: str, *, num_draws: int) -> StudyResults:
     found = opened._answering.responses(book)
     summary = _summary(book, num_votes=sum(len(one.votes) for one in found))
     return results_of(book.design, found, summary, num_draws=num_draws)
+
+
+def _unsafe(project: _Opened) -> frozenset[str]:
+    """Contents of cases that no study shows. A project that only compares systems has no clips, and no plan to look at."""
+    if not project.catalog.query("SELECT 1 FROM clip LIMIT 1"):
+        return frozenset()
+    with project._now() as now:
+        return unsafe_cases(now, project.journal)
 
 
 def _summary(book: StudyBook, *, num_votes: int, remarks: tuple[str, ...] = ()) -> StudySummary:
