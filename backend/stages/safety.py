@@ -31,7 +31,7 @@ class CheckSafety:
 
     The reason names what speaks against it, and the evidence each finding. Nothing is held back here: a recipe's gate
     decides, what it holds back is counted with the reason, and studies show only what is kept. A clip of which there is
-    nothing to read or see has no value.
+    nothing to read or see has no value. Without a TextReader a remark says of each clip that its words were not read.
     """
 
     name: ClassVar[str] = "check_safety"
@@ -74,7 +74,8 @@ class CheckSafety:
             coverage=len(known) / len(seen) if seen else 0.0,
             evidence=context.artifacts.put(json.dumps(evidence, ensure_ascii=False).encode(), "json"),
         )
-        return Ok(item.id, [row], (missing,) if missing and known else ())
+        unread = (f"on-screen words are not read: {reader.reason}",) if isinstance(reader, Absent) else ()
+        return Ok(item.id, [row], (*unread, missing) if missing and known else unread)
 
 
 @dataclass(frozen=True, slots=True)

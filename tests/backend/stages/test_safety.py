@@ -119,10 +119,19 @@ def test_pictures_are_looked_at_by_a_filter_with_eyes() -> None:
 
 
 def test_a_picture_that_could_not_be_told_leaves_the_rest_and_a_warning() -> None:
-    result = check(Desk({"SafetyFilter": Eyes({4: None})}), "A man walks.")
+    result = check(Desk({"SafetyFilter": Eyes({4: None}), "TextReader": Signs()}), "A man walks.")
     row = score(result)
     assert (row.value, row.coverage) == (1.0, 0.75)
     assert isinstance(result, Ok) and result.warnings == ("picture 1 of 3: nsfw on frame 4",)
+
+
+def test_without_a_reader_each_clip_says_that_its_words_were_not_read() -> None:
+    result = check(Desk({"SafetyFilter": WordSafety()}), "A man walks.")
+    assert isinstance(result, Ok) and len(result.warnings) == 1
+    assert result.warnings[0].startswith("on-screen words are not read: unavailable: no TextReader")
+    assert score(result).coverage == 1.0, "of what there is to judge"
+    read = check(Desk({"SafetyFilter": WordSafety(), "TextReader": Signs()}), "A man walks.")
+    assert isinstance(read, Ok) and read.warnings == ()
 
 
 def test_with_nothing_to_judge_there_is_no_value_but_a_row_for_the_gate() -> None:
