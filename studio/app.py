@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from backend.client import connect
 from backend.domain import ProjectError, StudioError, digest
+from backend.loading import loading
 from studio.pages import PAGES
 
 if TYPE_CHECKING:
@@ -67,17 +68,16 @@ def find_project(given: str | None) -> Path | None:
 
 
 def reach_while_loading(project: Path, reach: Callable[[Path], "Api"]) -> "Api":
-    """Connects to a project while Qt and the window's modules are loaded, and those of two pages as long as the service starts.
+    """Connects to a project while Qt and the window's modules are loaded, and those of Verify as long as the service starts.
 
     Raises StudioError.
     """
-    with ThreadPoolExecutor(1) as aside:
+    with ThreadPoolExecutor(1) as aside, loading():
         reached = aside.submit(reach, project)
         _require_qt()
         importlib.import_module("studio.window")
-        for page in ("verify", "library"):  # the others draw charts: those modules take 40 MiB, whoever looks at them
-            if not reached.done():
-                importlib.import_module(PAGES[page].place.partition(":")[0])
+        if not reached.done():  # of other pages those that draw charts take 40 MiB, whoever looks at them
+            importlib.import_module(PAGES["verify"].place.partition(":")[0])
         return reached.result()
 
 

@@ -3,7 +3,10 @@
 
 def main() -> None:
     """Runs the command that the arguments name."""
-    from backend.cli.app import main as run  # not above: spawned workers import this module, and need none of that
+    from backend.loading import loading  # not above: spawned workers import this module, and need none of that
+
+    with loading():
+        from backend.cli.app import main as run
 
     run()
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 from pydantic_core import PydanticSerializationError
 
 from backend.client.place import ServicePlace
 from backend.client.wire import API_PATH, Operation, error_of, operations
 from backend.domain import ServiceError, SettingsError
+from backend.http import httpx
 
 CONNECT_S = 2.0
 READ_S = 300.0  # an export or a check may take minutes; votes are stored in milliseconds

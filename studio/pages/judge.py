@@ -87,6 +87,7 @@ class JudgePage(Page):
     def start(self) -> None:
         self._renew_leases()
         self._advance()
+        self.deck.prepare()
         self.setFocus()
 
     def leave(self) -> None:

@@ -50,6 +50,10 @@ class Deck(QObject):
         self._ready.connect(self._on_ready)
         self._failed.connect(self._on_failed)
 
+    def prepare(self) -> None:
+        """Has what decodes there before anything is to be decoded."""
+        self._decoder.start()
+
     def load(self, sides: Sequence[tuple[Pane, Reel]], *, play: bool) -> None:
         """Puts reels into panes at frame 0 and plays as soon as the first frames are there.
 

@@ -63,6 +63,10 @@ class Decoder:
         with self._changed:
             self._wants = tuple(wants)
             self._changed.notify_all()
+        self.start()
+
+    def start(self) -> None:
+        """Has the threads there, which load PyAV before anything is wanted."""
         if not self._workers and not self._closing:
             self._workers = [
                 threading.Thread(target=self._work, name=f"decoder-{n}", daemon=True) for n in range(self.threads)
@@ -84,6 +88,8 @@ class Decoder:
             worker.join()
 
     def _work(self) -> None:
+        import backend.media.reader  # noqa: F401 - not above: it loads while Studio waits for the first answer
+
         readers: OrderedDict[str, VideoReader] = OrderedDict()
         try:
             while (task := self._take()) is not None:
@@ -115,7 +121,7 @@ class Decoder:
             return None
 
     def _decode(self, readers: OrderedDict[str, "VideoReader"], reel: Reel, number: int) -> None:
-        from backend.media.reader import VideoReader  # not above: PyAV is a tenth of a second of Studio's start
+        from backend.media.reader import VideoReader
 
         if reel.path not in readers:
             readers[reel.path] = VideoReader(reel.path)
