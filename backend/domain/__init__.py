@@ -63,6 +63,8 @@ from backend.domain.roles import (
     ArtifactStore,
     Captioner,
     Context,
+    CropEmbedder,
+    CropScorer,
     Detection,
     Detector,
     Embedder,

@@ -133,12 +133,37 @@ class Embedder(Protocol):
     def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent: ...
 
 
+class CropEmbedder(Embedder, Protocol):
+    """An Embedder that needs but a crop of the frame, and takes many at a time: where `takes_crops` says so."""
+
+    takes_crops: bool
+
+    @staticmethod
+    def cut(frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        """What the model is to see of a frame, uint8 `(h, w, 3)`, or why there is nothing. Asks no model."""
+        ...
+
+    def embed_crops(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The vector of each, as `embed` gives it: the same bits whichever others are asked with it."""
+        ...
+
+
 class ImageScorer(Protocol):
     """AestheticScorer and TechnicalScorer: one value for frames uint8 `(T, H, W, 3)`, on the model's own scale."""
 
     model_id: ClassVar[str]
 
     def score(self, frames: np.ndarray) -> float | Absent: ...
+
+
+class CropScorer(ImageScorer, Protocol):
+    """An ImageScorer that takes many pictures at a time: where `takes_crops` says so."""
+
+    takes_crops: bool
+
+    def score_crops(self, crops: Sequence[np.ndarray]) -> list[float | Absent]:
+        """What `score` gives of each picture uint8 `(H, W, 3)` alone: the same bits whichever others are asked with it."""
+        ...
 
 
 class TextSpotter(Protocol):

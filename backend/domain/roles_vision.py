@@ -59,6 +59,10 @@ class ImageEncoder(Protocol):
         """float32 `(N, D)` of frames uint8 `(H, W, 3)`, each of any size; with PREPARED, of pictures prepared before."""
         ...
 
+    def crops(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
+        """As `images`, of pictures that `prep` brings to one size, each vector the same bits whichever others are asked with it."""
+        ...
+
 
 class TextEmbedder(Protocol):
     """Unit vectors of texts, in one space with the pictures or videos of the same role."""

@@ -5,20 +5,21 @@ Each sees the cut-out on white, padded to a square: surroundings do not speak fo
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from PIL import Image
 
-from backend.domain import Absent, Box, Embedder, ModelUnavailable, Prep
+from backend.domain import Absent, Box, Embedder, ModelUnavailable
 from backend.geometry import boxes
 from backend.measures.projection import FittedProjection, project
 from backend.models.classical_embedder import ClassicalAppearance
+from backend.models.crop_embedders import CropEmbedding, DinoCrops, Seen
 from backend.models.devices import torch_device, torch_dtype
 from backend.models.dino import DinoV2, DinoV3
-from backend.models.pictures import CLIP_COLOURS, Colours, unit
+from backend.models.pictures import CLIP_COLOURS, Colours, evenly, unit
 from backend.models.places import ModelPlace
 from backend.models.states import load_state
 
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
 
 MIN_MASK_PX = 256
 """Pixels of a mask under which an encoder would see more of the padding's edge than of the subject."""
-DINO_SQUARE = Prep(short_px=224, crop_px=224)
-"""A square picture whole: DINO's own crop would cut its edges off."""
 CONFIG, PROJECTION, FACTS = "open_clip_config.json", "projection.npz", "projection.json"
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 PUBLISHED = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 
 
-class OpenClipAppearance:
+class OpenClipAppearance(CropEmbedding):
     """The vision tower of an open_clip checkpoint: Phantom-Data's encoder, fine-tuned for instances.
 
     A folder with `open_clip_config.json` and one file of weights, in one of three layouts: a whole model, a training
@@ -55,30 +54,37 @@ class OpenClipAppearance:
         state = _plain(load_state(_weights_file(folder)))
         self._head = _loaded(model, state, folder)
         self._device, self._dtype = torch_device(device), torch_dtype(dtype)
+        self.fills_batches = self._device.type != "cpu"
         self._tower = model.to(device=self._device, dtype=self._dtype).eval()
         size = model.image_size
         self._side = int(size[0] if isinstance(size, (tuple, list)) else size)
         self._colours = Colours(*(_colours(model, key, default) for key, default in _COLOURS))
         self.model_id = place.model_id(type(self).model_id)
 
-    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
-        square = cut_on_white(frame, mask, box)
-        if isinstance(square, Absent):
-            return square
+    @staticmethod
+    def cut(frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        return cut_on_white(frame, mask, box)
+
+    def vectors(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        side = (self._side, self._side)
+        pictures = [np.array(Image.fromarray(crop).resize(side, Image.Resampling.BICUBIC)) for crop in crops]
+        return evenly(pictures, self._embedded, batch=self.batch, filled=self.fills_batches)
+
+    def _embedded(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """float32 `(N, D)` of pictures uint8 `(side, side, 3)`, in one pass."""
         import torch
 
-        picture = Image.fromarray(square).resize((self._side, self._side), Image.Resampling.BICUBIC)
-        x_1CHW = torch.from_numpy(np.array(picture))[None].permute(0, 3, 1, 2).float() / 255
+        x_BCHW = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
         mean, deviation = (torch.tensor(part).view(1, 3, 1, 1) for part in (self._colours.mean, self._colours.deviation))
         with torch.inference_mode():
-            features = self._tower(((x_1CHW - mean) / deviation).to(self._device, self._dtype)).float()
+            features = self._tower(((x_BCHW - mean) / deviation).to(self._device, self._dtype)).float()
             if self._head is not None:
                 weight, bias = (None if part is None else part.to(self._device) for part in self._head)
                 features = torch.nn.functional.linear(features, cast(Any, weight), bias)
-        return unit(features)[0]
+        return unit(features)
 
 
-class DinoV2Appearance:
+class DinoV2Appearance(DinoCrops):
     """DINOv2's class token of the cut-out."""
 
     model_id: str = "dino-v2-appearance"
@@ -93,9 +99,9 @@ class DinoV2Appearance:
         self._encoder = type(self).encoder(place, device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
-    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
-        square = cut_on_white(frame, mask, box)
-        return square if isinstance(square, Absent) else self._encoder.images([square], DINO_SQUARE)[0]
+    @staticmethod
+    def cut(frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        return cut_on_white(frame, mask, box)
 
 
 class DinoV3Appearance(DinoV2Appearance):
@@ -108,7 +114,7 @@ class DinoV3Appearance(DinoV2Appearance):
     encoder: ClassVar[type] = DinoV3
 
 
-class ProjectedAppearance:
+class ProjectedAppearance(CropEmbedding):
     """Another AppearanceEmbedder's vectors after a map that was fitted to people's verdicts (`write_projection`)."""
 
     model_id: str = "projected-appearance"
@@ -121,17 +127,30 @@ class ProjectedAppearance:
         """Raises ModelUnavailable when the map cannot be read, or its base is not the one it was fitted to."""
         folder = place.path()
         facts, self._matrix = _read_projection(folder)
-        self._base = _base(facts, folder, device=device, dtype=dtype)
+        self._base: Any = _base(facts, folder, device=device, dtype=dtype)
         if self._base.model_id != facts["base_model_id"]:
             raise ModelUnavailable(
                 f"{folder} was fitted to vectors of {facts['base_model_id']}, and its base is {self._base.model_id}; fit it again"
             )
+        self.takes_crops = getattr(self._base, "takes_crops", False)
         self.model_id = place.model_id(type(self).model_id)
 
-    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
-        vector = self._base.embed(frame, mask, box)
-        if isinstance(vector, Absent):
-            return vector
+    @staticmethod
+    def cut(frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+        """As every base that takes crops cuts them."""
+        return cut_on_white(frame, mask, box)
+
+    def vectors(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        self._base.batch = self.batch  # which goes down where memory runs out
+        return np.stack([self._projected(vector) for vector in self._base.embed_crops(crops)])
+
+    def embed_all(self, views: Sequence[Seen]) -> list[np.ndarray | Absent]:
+        if self.takes_crops:
+            return CropEmbedding.embed_all(self, views)
+        found = [self._base.embed(*view) for view in views]
+        return [vector if isinstance(vector, Absent) else self._projected(vector) for vector in found]
+
+    def _projected(self, vector: np.ndarray) -> np.ndarray:
         if vector.shape != self._matrix.shape[1:]:
             raise ModelUnavailable(
                 f"the base gives {vector.size} numbers, the map takes {self._matrix.shape[1]}; fit it again"

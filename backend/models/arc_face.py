@@ -16,7 +16,8 @@ class ArcFaceOfSubject(InsightFaces):
 
     Absent where there is none: the face of somebody else in the box does not speak for the subject
     (Phantom-Data, section 4.2.2). Absent too where it is found at less than MIN_SCORE or has a side under MIN_SIDE_PX:
-    it would decide who the subject is.
+    it would decide who the subject is. One frame a call: the published detectors and recognizers run on onnxruntime, and
+    the detectors' files take one picture.
     """
 
     model_id: str = "insightface-of-subject-2"

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from backend.domain import Absent, Box
-from backend.models.appearance_encoders import DINO_SQUARE
+from backend.models.crop_embedders import DINO_SQUARE, DinoCrops
 from backend.models.dino import DinoV2
 from backend.models.places import ModelPlace
 
@@ -16,7 +16,7 @@ MIN_REST = 0.05
 """Share of the frame that must be left, as of the embedded profile's vectors."""
 
 
-class DinoV2Background:
+class DinoV2Background(DinoCrops):
     """DINOv2's class token of the whole frame, squeezed to a square, with nothing where the subject is."""
 
     model_id: str = "dino-v2-background"
@@ -30,11 +30,11 @@ class DinoV2Background:
         self._encoder = DinoV2(place, device=device, dtype=dtype)
         self.model_id = place.model_id(type(self).model_id)
 
-    def embed(self, frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
+    @staticmethod
+    def cut(frame: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray | Absent:
         rest = 1.0 - float(mask.mean())
         if rest < MIN_REST:
             return Absent(f"the subject leaves {100 * rest:.0f} % of the frame, needs {100 * MIN_REST:.0f} %")
         side = DINO_SQUARE.short_px
         blanked = Image.fromarray(np.where(mask[..., None], BLANK, frame))
-        square = np.asarray(blanked.resize((side, side), Image.Resampling.BICUBIC))
-        return self._encoder.images([square], DINO_SQUARE)[0]
+        return np.asarray(blanked.resize((side, side), Image.Resampling.BICUBIC))

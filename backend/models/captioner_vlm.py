@@ -44,7 +44,8 @@ class VlmCaptioner:
     """Qwen2.5-VL, or another transformers model that takes a video and writes.
 
     At a temperature of .1 and a nucleus of .001 the likeliest word is all that chance can draw, so that equal clips have
-    equal captions.
+    equal captions. One clip a call: its thousands of tokens fill a GPU by themselves, and beside a longer clip they would
+    be padded, which moves last bits and now and then a word.
     """
 
     model_id: str = f"vlm-captions-1-{PROMPT.digest}"

@@ -8,7 +8,7 @@ import numpy as np
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.loading import loaded
-from backend.models.pictures import BATCH, CLIP_COLOURS, embedded, unit
+from backend.models.pictures import CLIP_COLOURS, EvenImages, embedded, unit
 from backend.models.places import ModelPlace
 
 if TYPE_CHECKING:
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 INPUT_PX = 224
 
 
-class ClipB32:
+class ClipB32(EvenImages):
     """ViT-B/32, 512 numbers: VBench's background consistency, DreamBench++'s CLIP-I and CLIP-T."""
 
     model_id: str = "clip-vit-b-32"
     suggested: ClassVar[str] = "openai/clip-vit-base-patch32"
     published_gb: ClassVar[float] = 0.61  # 151 M parameters, float32
     licence: ClassVar[str] = "MIT"
-    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing, damaged or no CLIP at 224 pixels."""
@@ -38,6 +37,7 @@ class ClipB32:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelUnavailable(f"{folder} cannot be loaded as CLIP: {error}") from error
         self._model = loaded(library.CLIPModel, folder, what="CLIP", device=device, dtype=dtype)
+        self.fills_batches = self._model.device.type != "cpu"
         self._context = config.text_config.max_position_embeddings
         self.model_id = place.model_id(type(self).model_id)
 
@@ -68,14 +68,13 @@ class ClipL14(ClipB32):
     published_gb: ClassVar[float] = 1.7  # 428 M parameters, float32
 
 
-class OpenClipB32:
+class OpenClipB32(EvenImages):
     """ViT-B/32 of a checkpoint that open_clip reads: OpenAI's `.pt`, or a folder with `open_clip_config.json`."""
 
     model_id: str = "open-clip-vit-b-32"
     suggested: ClassVar[str] = "timm/vit_base_patch32_clip_quickgelu_224.openai"
     published_gb: ClassVar[float] = 0.61  # as ClipB32
     licence: ClassVar[str] = "MIT"
-    batch: int = BATCH
     architecture: ClassVar[str] = "ViT-B-32-quickgelu"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -93,6 +92,7 @@ class OpenClipB32:
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{path} cannot be loaded by open_clip as {self.architecture}: {error}") from error
         self._device, self._dtype = torch_device(device), torch_dtype(dtype)
+        self.fills_batches = self._device.type != "cpu"
         self._model = model.to(device=self._device, dtype=self._dtype).eval()
         self.model_id = place.model_id(type(self).model_id)
 

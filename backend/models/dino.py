@@ -11,7 +11,7 @@ import numpy as np
 from backend.domain import ModelUnavailable, Prep
 from backend.models.devices import torch_device, torch_dtype, transformers_for
 from backend.models.loading import loaded
-from backend.models.pictures import BATCH, IMAGENET_COLOURS, embedded
+from backend.models.pictures import IMAGENET_COLOURS, EvenImages, embedded
 from backend.models.places import ModelPlace
 from backend.models.states import load_state
 
@@ -23,7 +23,7 @@ GRID_NUDGE = 0.1  # the same file adds it to the grid, "to avoid floating point 
 HEAD_WIDTH = 64  # of all DINO networks: 6 heads for 384, 12 for 768
 
 
-class DinoV1:
+class DinoV1(EvenImages):
     """DINO ViT-B/16, 768 numbers: VBench's subject consistency. Takes pictures of any shape.
 
     Read from facebook/dino-vitb16 or from the published `dino_vitbase16_pretrain.pth`.
@@ -33,7 +33,6 @@ class DinoV1:
     suggested: ClassVar[str] = "facebook/dino-vitb16"
     published_gb: ClassVar[float] = 0.34  # 86 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
-    batch: int = BATCH
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing or do not fit."""
@@ -44,6 +43,7 @@ class DinoV1:
         else:
             self._model = _from_folder(library, path, "vit", place.role, device=device, dtype=dtype)
         self._model.embeddings.interpolate_pos_encoding = _Positions(self._model.embeddings)
+        self.fills_batches = self._model.device.type != "cpu"
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
@@ -54,20 +54,20 @@ class DinoV1:
         return self._model(pixel_values=pixels, interpolate_pos_encoding=True).last_hidden_state[:, 0]
 
 
-class DinoV2:
+class DinoV2(EvenImages):
     """DINOv2, the normalised class token: Phantom-Data's DINO. The papers name no size; ViT-B/14 is the default."""
 
     model_id: str = "dino-v2"
     suggested: ClassVar[str] = "facebook/dinov2-base"
     published_gb: ClassVar[float] = 0.35  # 87 M parameters, float32
     licence: ClassVar[str] = "Apache-2.0"
-    batch: int = BATCH
     kind: ClassVar[str] = "dinov2"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
         """Raises ModelUnavailable when weights or library are missing or do not fit."""
         library = transformers_for("DINO")
         self._model = _from_folder(library, place.path(), self.kind, place.role, device=device, dtype=dtype)
+        self.fills_batches = self._model.device.type != "cpu"
         self.model_id = place.model_id(type(self).model_id)
 
     def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
@@ -84,7 +84,6 @@ class DinoV3(DinoV2):
     suggested: ClassVar[str] = "facebook/dinov3-vitb16-pretrain-lvd1689m"
     published_gb: ClassVar[float] = 0.34  # 86 M parameters, float32
     licence: ClassVar[str] = "DINOv3 License (Meta)"
-    batch: int = BATCH
     kind: ClassVar[str] = "dinov3_vit"
 
 

@@ -21,7 +21,11 @@ BATCH = 8
 
 
 class Gme:
-    """GME-Qwen2-VL 2B or 7B: a text as a query, pictures as what it looks for, compared by their dot product."""
+    """GME-Qwen2-VL 2B or 7B: a text as a query, pictures as what it looks for, compared by their dot product.
+
+    Stages that score crops ask for one at a time: its 256 to 1,280 tokens fill a GPU by themselves, and beside longer
+    ones they are padded, by which the last bits of a vector would hang on its neighbours (`evenly`).
+    """
 
     model_id: str = "gme"
     suggested: ClassVar[str] = "Alibaba-NLP/gme-Qwen2-VL-7B-Instruct"

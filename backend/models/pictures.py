@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 16  # pictures a forward pass: ViT-L/14 needs 1.3 GiB beside its weights at this size on a CPU
+
+TOGETHER = 8  # crops a pass on a GPU: as many appearances as the engine gives a stage at once (backend/engine/run.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,54 @@ def embedded(
     with torch.inference_mode():
         batches = _batches((prepared(frame, prep, colours) for frame in frames), batch)
         return np.concatenate([unit(forward(torch.cat(alike))) for alike in batches])
+
+
+class EvenImages:
+    """Adds `crops` to an encoder that has `images`: pictures that somebody else may ask for in other company."""
+
+    many: ClassVar[dict[str, str]] = {"crops": "crops_together"}
+    batch: int = BATCH
+    fills_batches: bool = False
+    """Whether all passes of `crops` have one size above 1 (`evenly`); set where the model runs on a GPU."""
+
+    if TYPE_CHECKING:
+
+        def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray: ...
+
+    def crops(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
+        """See `ImageEncoder.crops`."""
+        images = partial(self.images, prep=prep)
+        return evenly(frames, images, batch=min(self.batch, TOGETHER), filled=self.fills_batches)
+
+    def crops_together(self, calls: Sequence[tuple[Sequence[np.ndarray], Prep]]) -> list[np.ndarray]:
+        """What each call of `crops` gives, in order: pictures of several callers in common passes."""
+        found: list[np.ndarray | None] = [None] * len(calls)
+        for prep in dict.fromkeys(prep for _, prep in calls):
+            places = [place for place, call in enumerate(calls) if call[1] == prep]
+            vectors = self.crops([frame for place in places for frame in calls[place][0]], prep)
+            ends = np.cumsum([len(calls[place][0]) for place in places])
+            for place, part in zip(places, np.split(vectors, ends[:-1]), strict=True):
+                found[place] = part
+        return cast(list[np.ndarray], found)
+
+
+def evenly(
+    pictures: Sequence[np.ndarray], images: Callable[[Sequence[np.ndarray]], np.ndarray], *, batch: int, filled: bool
+) -> np.ndarray:
+    """Rows of `images` `(N, D)`, each the same whichever pictures are asked with it.
+
+    The last bits of a vector hang on the size of the pass that it was made in, not on its neighbours, and which pictures
+    come together hangs on where a run was broken off: equal catalogs need passes of one size. So each picture goes alone,
+    and where `filled` (on a GPU, which one leaves idle) `batch` at a time, with blanks in place of those that are lacking.
+    """
+    if not filled:
+        return np.concatenate([images([picture]) for picture in pictures])
+    rows = []
+    for start in range(0, len(pictures), batch):
+        part = pictures[start : start + batch]
+        blanks = [np.zeros_like(part[0])] * (batch - len(part))
+        rows.append(images([*part, *blanks])[: len(part)])
+    return np.concatenate(rows)
 
 
 def unit(vectors: "torch.Tensor") -> np.ndarray:

@@ -1,5 +1,6 @@
 """improved-aesthetic-predictor whole, as OpenS2V takes it: CLIP ViT-L/14 and the head that was trained on it."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ class PredictedAesthetic:
     model_id: str = "aesthetic-predictor"
     suggested: ClassVar[str] = f"a folder with openai/clip-vit-large-patch14 as clip, and {AestheticMlp.files[-1]}"
     published_gb: ClassVar[float] = 1.7  # CLIP's 428 M parameters, float32; the head has 4 MB
+    takes_crops: bool = True
     licence: ClassVar[str] = "MIT (CLIP), Apache-2.0 (head)"
 
     def __init__(self, place: ModelPlace, *, device: str, dtype: str) -> None:
@@ -36,5 +38,13 @@ class PredictedAesthetic:
         """See `ImageScorer.score`."""
         if len(frames) == 0:
             return Absent("no frames")
-        value = float(self._head.score(self._clip.images(list(frames), CLIP_PREP)).mean())
-        return value if np.isfinite(value) else Absent("failed: the aesthetic score is no finite number")
+        return _finite(float(self._head.score(self._clip.images(list(frames), CLIP_PREP)).mean()))
+
+    def score_crops(self, crops: Sequence[np.ndarray]) -> list[float | Absent]:
+        """See `CropScorer.score_crops`."""
+        vectors = self._clip.crops(crops, CLIP_PREP) if crops else []
+        return [_finite(float(self._head.score(vector[None])[0])) for vector in vectors]
+
+
+def _finite(value: float) -> float | Absent:
+    return value if np.isfinite(value) else Absent("failed: the aesthetic score is no finite number")

@@ -111,7 +111,7 @@ class CheckCategories:
                 crops[item.id] = found
         if crops:
             clip = cast(ImageTextEncoder, encoder)
-            seen = dict(zip(crops, clip.images(list(crops.values()), CLIP_PREP), strict=True))
+            seen = dict(zip(crops, clip.crops(list(crops.values()), CLIP_PREP), strict=True))
             results |= {item.id: self._measured(item, seen[item.id], clip) for item in items if item.id in seen}
         return [results[item.id] for item in items]
 

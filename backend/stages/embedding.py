@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, TypeGuard, cast
 
 import numpy as np
 
 from backend.domain import (
+    Absent,
     Appearance,
     Box,
     Context,
+    CropEmbedder,
     Embedder,
     Embedding,
     Failed,
@@ -46,19 +48,61 @@ class EmbedAppearances:
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         embedders = [cast(Embedder, context.role(role)) for role in self.roles]
-        results: list[Result] = []
+        results: dict[str, Result] = {}
+        seen: dict[str, SeenView] = {}
         for item in items:
             if not item.all(Mask):
-                results.append(Filtered(item.id, "the appearance has no mask"))
+                results[item.id] = Filtered(item.id, "the appearance has no mask")
                 continue
             try:
-                results.append(_embedded(item, context, embedders))
+                seen[item.id] = _seen(item, context, embedders)
             except StudioError as error:
-                results.append(Failed(item.id, error.kind, str(error)))
-        return results
+                results[item.id] = Failed(item.id, error.kind, str(error))
+        for item_id, found in zip(seen, _each(list(seen.values()), embedders), strict=True):
+            is_failed = isinstance(found, StudioError)
+            results[item_id] = Failed(item_id, found.kind, str(found)) if is_failed else Ok(item_id, *found)
+        return [results[item.id] for item in items]
 
 
-def _embedded(item: Item, context: Context, embedders: Sequence[Embedder]) -> Ok:
+@dataclass(frozen=True, slots=True)
+class SeenView:
+    """What is kept of one view's frame: for each embedder the crop or the vector, or why there is none, and its hash."""
+
+    appearance_id: str
+    parts: tuple[np.ndarray | Absent, ...]
+    hashed: np.ndarray
+
+
+Embedded = tuple[tuple[Record, ...], tuple[str, ...]]
+"""Embeddings of one view, the frame's hash last, and a remark for each space that has none."""
+
+
+def see_view(appearance_id: str, frame: np.ndarray, mask: np.ndarray, box: Box, embedders: Sequence[Embedder]) -> SeenView:
+    """Crops for those that take crops; the others are asked at once. Raises what embedders raise."""
+    parts = tuple(e.cut(frame, mask, box) if _takes_crops(e) else e.embed(frame, mask, box) for e in embedders)
+    return SeenView(appearance_id, parts, hash_vector(frame_hash(frame)))
+
+
+def embed_views(views: Sequence[SeenView], embedders: Sequence[Embedder]) -> list[Embedded]:
+    """What each view comes to. An embedder that takes crops is asked once for all. Raises what embedders raise."""
+    columns = [_vectors([view.parts[n] for view in views], embedder) for n, embedder in enumerate(embedders)]
+    return [_rows(view, [column[place] for column in columns], embedders) for place, view in enumerate(views)]
+
+
+def _rows(view: SeenView, vectors: Sequence[np.ndarray | Absent], embedders: Sequence[Embedder]) -> Embedded:
+    rows: list[Record] = []
+    warnings: list[str] = []
+    about = view.appearance_id
+    for embedder, vector in zip(embedders, vectors, strict=True):
+        if isinstance(vector, np.ndarray):
+            rows.append(Embedding(appearance_id=about, space=embedder.space, model=embedder.model_id, vector=vector))
+        elif embedder.space != "face":  # most subjects have no face, and their Embeddings say so by its absence
+            warnings.append(f"no {embedder.space} vector: {vector.reason}")
+    rows.append(Embedding(appearance_id=about, space=FRAME_HASH_SPACE, model=FRAME_HASH_MODEL, vector=view.hashed))
+    return tuple(rows), tuple(warnings)
+
+
+def _seen(item: Item, context: Context, embedders: Sequence[Embedder]) -> SeenView:
     appearance, mask = item.one(Appearance), _newest(item.all(Mask))
     frame = _picture(appearance, item, context)
     if frame.shape[:2] != (mask.height, mask.width):
@@ -68,27 +112,27 @@ def _embedded(item: Item, context: Context, embedders: Sequence[Embedder]) -> Ok
             kind="mask_size",
         )
     pixels = rle.decode(mask.counts, mask.height, mask.width)
-    rows, warnings = embed_view(appearance.id, frame, pixels, appearance.box, embedders)
-    return Ok(item.id, rows, warnings)
+    return see_view(appearance.id, frame, pixels, appearance.box, embedders)
 
 
-def embed_view(
-    appearance_id: str, frame: np.ndarray, mask: np.ndarray, box: Box, embedders: Sequence[Embedder]
-) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-    """Embeddings of one view, the frame's hash last, and a remark for each space that has none."""
-    rows: list[Record] = []
-    warnings: list[str] = []
-    for embedder in embedders:
-        vector = embedder.embed(frame, mask, box)
-        if isinstance(vector, np.ndarray):
-            rows.append(
-                Embedding(appearance_id=appearance_id, space=embedder.space, model=embedder.model_id, vector=vector)
-            )
-        elif embedder.space != "face":  # most subjects have no face, and their Embeddings say so by its absence
-            warnings.append(f"no {embedder.space} vector: {vector.reason}")
-    hashed = hash_vector(frame_hash(frame))
-    rows.append(Embedding(appearance_id=appearance_id, space=FRAME_HASH_SPACE, model=FRAME_HASH_MODEL, vector=hashed))
-    return tuple(rows), tuple(warnings)
+def _each(views: Sequence[SeenView], embedders: Sequence[Embedder]) -> list[Embedded | StudioError]:
+    """What `embed_views` gives of each; where that fails, of each alone, so that the culprit is told apart."""
+    try:
+        return list(embed_views(views, embedders))
+    except StudioError as error:
+        return [error] if len(views) == 1 else [one for view in views for one in _each([view], embedders)]
+
+
+def _vectors(parts: Sequence[np.ndarray | Absent], embedder: Embedder) -> list[np.ndarray | Absent]:
+    crops = [part for part in parts if isinstance(part, np.ndarray)]
+    if not crops or not _takes_crops(embedder):
+        return list(parts)
+    vectors = iter(embedder.embed_crops(crops))
+    return [next(vectors) if isinstance(part, np.ndarray) else part for part in parts]
+
+
+def _takes_crops(embedder: Embedder) -> TypeGuard[CropEmbedder]:
+    return getattr(embedder, "takes_crops", False)
 
 
 def _newest(masks: Sequence[Mask]) -> Mask:

@@ -35,7 +35,7 @@ from backend.media.guard import guarded_picture
 from backend.media.images import blended, encode_webp, image_size
 from backend.media.probe import is_picture
 from backend.stages.boxes import box_scores, rival_overlaps
-from backend.stages.embedding import embed_view
+from backend.stages.embedding import embed_views, see_view
 from backend.stages.given_vectors import given_vector
 from backend.stages.masks import CROP_QUALITY
 from backend.stages.subjects import sound
@@ -112,9 +112,9 @@ class FindPictureSubjects:
             for box, sure, mask in cut
         ]
         rivals = rival_overlaps([appearance for appearance, _ in shown])
-        for appearance, mask in shown:
-            asked = embedders if given is None else embedders[1:]
-            vectors, remarks = embed_view(appearance.id, frame, mask, appearance.box, asked)
+        asked = embedders if given is None else embedders[1:]
+        views = [see_view(appearance.id, frame, mask, appearance.box, asked) for appearance, mask in shown]
+        for (appearance, mask), (vectors, remarks) in zip(shown, embed_views(views, asked), strict=True):
             rows += [appearance, _mask_row(appearance, mask, frame, author, context), *vectors]
             if given is not None:
                 space, model = embedders[0].space, embedders[0].model_id

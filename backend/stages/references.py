@@ -13,6 +13,7 @@ from backend.domain import (
     Appearance,
     Clip,
     Context,
+    CropScorer,
     Filtered,
     ImageScorer,
     Item,
@@ -54,16 +55,19 @@ class ScoreReferences:
 
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         beauty, words = role_or_absent(context, "AestheticScorer"), role_or_absent(context, "Gme")
-        return [self._scored(item, beauty, words, context) for item in items]
+        pictures = {
+            item.id: on_white(read_rgba(context.artifacts.get(item.all(Mask)[0].crop))) for item in items if item.all(Mask)
+        }
+        looks = dict(zip(pictures, _looks(beauty, list(pictures.values())), strict=True))
+        return [
+            self._scored(item, pictures[item.id], looks[item.id], beauty, words)
+            if item.id in pictures
+            else Filtered(item.id, "the appearance has no cut-out")
+            for item in items
+        ]
 
-    def _scored(self, item: Item, beauty: object, words: object, context: Context) -> Result:
-        if not item.all(Mask):
-            return Filtered(item.id, "the appearance has no cut-out")
-        picture = on_white(read_rgba(context.artifacts.get(item.all(Mask)[0].crop)))
+    def _scored(self, item: Item, picture: np.ndarray, looks: float | Absent, beauty: object, words: object) -> Result:
         phrase = item.one(Subject).phrase
-        looks: float | Absent = (
-            Absent("unavailable") if isinstance(beauty, Absent) else cast(ImageScorer, beauty).score(picture[None])
-        )
         says: float | Absent = words if isinstance(words, Absent) else Absent("not applicable: the subject has no phrase")
         if phrase and not isinstance(words, Absent):
             embedder = cast(VideoTextEmbedder, words)
@@ -126,6 +130,15 @@ class ChooseReferences:
             anchor = Anchor(appearance_id=appearance.id, clip_id=item.id, kind=REFERENCE, label=label, inside=True)
             rows += [anchor, Score(target=anchor.id, name="worth", value=worth, producer=f"{self.name}/{self.version}")]
         return Ok(item.id, rows)
+
+
+def _looks(beauty: object, pictures: Sequence[np.ndarray]) -> list[float | Absent]:
+    """The aesthetic value of each picture uint8 `(H, W, 3)`; a scorer that takes crops is asked once for all."""
+    if isinstance(beauty, Absent):
+        return [Absent("unavailable")] * len(pictures)
+    if getattr(beauty, "takes_crops", False):
+        return cast(CropScorer, beauty).score_crops(pictures)
+    return [cast(ImageScorer, beauty).score(picture[None]) for picture in pictures]
 
 
 def _share(value: float | Absent, best: float) -> float | None:

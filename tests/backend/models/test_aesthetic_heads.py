@@ -91,6 +91,8 @@ def test_the_whole_predictor_is_clip_and_head(tmp_path: Path) -> None:
     scorer = head(PredictedAesthetic, tmp_path)
     assert scorer.score(frames) == pytest.approx(wanted)
     assert isinstance(scorer.score(frames[:0]), Absent)
+    assert scorer.score_crops(list(frames)) == [scorer.score(frame[None]) for frame in frames], "each alone, to the bit"
+    assert scorer.score_crops([]) == []
 
 
 def test_a_predictor_without_clip_is_refused(tmp_path: Path) -> None:

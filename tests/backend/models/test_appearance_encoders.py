@@ -15,7 +15,6 @@ from torchvision.transforms.functional import normalize, pil_to_tensor
 from backend.domain import Absent, ModelUnavailable
 from backend.measures.projection import FittedProjection
 from backend.models.appearance_encoders import (
-    DINO_SQUARE,
     DinoV2Appearance,
     DinoV3Appearance,
     OpenClipAppearance,
@@ -24,6 +23,7 @@ from backend.models.appearance_encoders import (
     write_projection,
 )
 from backend.models.classical_embedder import ClassicalAppearance
+from backend.models.crop_embedders import DINO_SQUARE
 from backend.models.dino import DinoV2
 from backend.models.pictures import CLIP_COLOURS
 from backend.models.places import ModelPlace

@@ -231,7 +231,7 @@ class PlantedClip(planted.Planted):
         said = _prompts()
         return np.stack([axes[said[text]] for text in texts]), np.zeros(len(texts), bool)
 
-    def images(self, images: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
+    def crops(self, images: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
         categories = list(load_taxonomy().categories)
         axes = np.eye(len(categories) + 1, dtype=np.float32)
         noun_of = {i.id: i.category for i in planted.truth_of(self.world).identities}

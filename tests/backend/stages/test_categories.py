@@ -77,7 +77,7 @@ class Colours:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
+    def crops(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
         found = []
         for frame in frames:
             assert frame.shape[0] == frame.shape[1], "square, so that nothing is cut off"
@@ -95,7 +95,7 @@ class Colours:
 
 
 class Blind(Colours):
-    def images(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
+    def crops(self, frames: Sequence[np.ndarray], prep: Prep) -> np.ndarray:
         return np.full((len(frames), 4), np.nan, np.float32)
 
 
