@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.client import connect
+from backend.client import begin, connect
 from studio.app import open_window, reach_while_loading
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def main() -> None:
     """Writes the seconds from the process's start to a page in use, and its resident memory in MiB a moment later."""
     started = time.perf_counter() - _age_s()
     project, state, page = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    begin(project)
     api = reach_while_loading(project, partial(connect, start=True))
     from bench.qt import application, pause, resident_mib, wait  # not above: Studio too loads Qt while the service starts
 

@@ -1,6 +1,7 @@
 """`studio [PROJECT]`: opens a project's window, or the page on which one is chosen."""
 
 import argparse
+import builtins
 import getpass
 import importlib
 import importlib.metadata
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from backend.client import connect
+from backend.client import begin, connect
 from backend.domain import ProjectError, StudioError, digest
 from backend.loading import loading
 from studio.pages import PAGES
@@ -43,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         project = find_project(args.project)
         require_display(os.environ)
         reach = partial(connect, start=True)
+        if project:
+            begin(project)  # before Qt is loaded: it has the longer way
         api = reach_while_loading(project, reach) if project else None
         _require_qt()
         chosen = {"rater": args.rater, "theme": args.theme, "language": args.language, "page": args.page}
@@ -68,13 +71,13 @@ def find_project(given: str | None) -> Path | None:
 
 
 def reach_while_loading(project: Path, reach: Callable[[Path], "Api"]) -> "Api":
-    """Connects to a project while Qt and the window's modules are loaded, and those of Verify as long as the service starts.
+    """Connects to a project while the window's modules are loaded, and those of Verify as long as the service starts.
 
     Raises StudioError.
     """
     with ThreadPoolExecutor(1) as aside, loading():
-        reached = aside.submit(reach, project)
         _require_qt()
+        reached = aside.submit(reach, project)
         importlib.import_module("studio.window")
         if not reached.done():  # of other pages those that draw charts take 40 MiB, whoever looks at them
             importlib.import_module(PAGES["verify"].place.partition(":")[0])
@@ -261,6 +264,12 @@ def _unreachable(project: Path) -> "Api":
 
 
 def _require_qt() -> None:
+    """Loads Qt and leaves Python's own import in place. Raises ProjectError.
+
+    PySide6 puts another one there, for its `__feature__`, which reads the source of every module that is imported from then on: a twentieth of
+    the start, and pydantic's modules, which import each other when they are looked at, sometimes failed in the middle of it.
+    """
+    own = builtins.__import__
     try:
         import PySide6.QtWidgets  # noqa: F401
     except ImportError as error:
@@ -268,6 +277,8 @@ def _require_qt() -> None:
             f"Qt cannot be loaded ({error}); install the gui extra (pip install 'subject-studio[gui]') and, on Debian or "
             f"Ubuntu: sudo apt-get install {QT_PACKAGES}"
         ) from error
+    finally:
+        builtins.__import__ = own
 
 
 def _answers(number: str) -> bool:

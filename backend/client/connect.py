@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300.0  # about 1 s is usual; a service that lives and is not there after so long hangs
 
-_children: list[subprocess.Popen[bytes]] = []  # kept, since a service ends when its pipe is closed
+_children: dict[Path, "tuple[subprocess.Popen[bytes], Path]"] = {}
+"""The service that was last started for a project, and its log: kept, since a service ends when its pipe is closed."""
+
+
+def begin(project: Path) -> None:
+    """Starts a service for a project that has none, as `connect` does, and returns at once: `connect` then waits for this one.
+
+    Raises ServiceError.
+    """
+    if not ServicePlace(project).token.exists():
+        _start(project)
 
 
 def connect(project: Path, *, start: bool = False) -> "Api":
@@ -28,14 +38,21 @@ def connect(project: Path, *, start: bool = False) -> "Api":
     except ServiceError:
         if not start:
             raise
+    started = _children.get(project.resolve())
+    if started is None or started[0].poll() is not None:
+        started = _start(project)
+    return _reach_when_up(project, *started)
+
+
+def _start(project: Path) -> "tuple[subprocess.Popen[bytes], Path]":
     place = ServicePlace(project)
     place.create()
     log = place.folder / "service.log"
     command = [sys.executable, "-m", "backend.cli", "serve", "--project", str(project), "--with-parent"]
     with log.open("wb") as errors:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
-    _children.append(child)
-    return _reach_when_up(project, child, log)
+    _children[project.resolve()] = child, log
+    return child, log
 
 
 def _reach_when_up(project: Path, child: "subprocess.Popen[bytes]", log: Path) -> "Api":

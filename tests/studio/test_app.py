@@ -49,6 +49,16 @@ def test_the_window_and_all_its_pages_bring_nothing_heavy_into_its_process() -> 
     assert told.stdout.strip() == "[] True", "charts are drawn by pyqtgraph, and nothing brings more than that"
 
 
+def test_qt_leaves_python_its_own_import() -> None:
+    """PySide6's reads the source of each module that is imported from then on, and pydantic's cannot all be looked at while they load."""
+    code = "import builtins; own = builtins.__import__\n{}\nprint(builtins.__import__ is own)"
+    loaded = [
+        subprocess.run([sys.executable, "-c", code.format(how)], capture_output=True, text=True, check=True).stdout.strip()
+        for how in ("import PySide6.QtWidgets", "from studio import app; app._require_qt()")
+    ]
+    assert loaded == ["False", "True"]
+
+
 def test_a_given_folder_must_be_a_project(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="does not exist; make a project with"):
         find_project(str(tmp_path / "absent"))

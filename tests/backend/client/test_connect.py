@@ -52,7 +52,7 @@ def test_a_service_that_lives_and_says_nothing_is_ended(
     monkeypatch.setattr(connecting, "PATIENCE_S", 0.3)
     with pytest.raises(ServiceError, match="lives but did not answer within 0 s and was ended"):
         connect(tmp_path / "project", start=True)
-    connecting._children[-1].wait(10)
+    [*connecting._children.values()][-1][0].wait(10)
 
 
 @pytest.mark.server
@@ -64,6 +64,6 @@ def test_a_service_on_a_machine_that_is_busy_for_long_is_waited_for(
     api = cast(Any, connect(tmp_path / "project", start=True))
     assert api.about().profile == "embedded"
     api.close()
-    child = connecting._children[-1]
+    child = [*connecting._children.values()][-1][0]
     child.stdin.close()
     assert child.wait(60) == 0
