@@ -47,6 +47,7 @@ from backend.studies.forms import IDENTITY_QUESTION
 from backend.workspace import Workspace
 from tests.backend.workspace.study_project import named, write_benchmark
 from tests.backend.workspace.toy_project import PlantPairs, write_toy_video
+from tests.thorough import quick
 
 FLAGGED = 1
 """The clip of frames 10 to 19."""
@@ -113,7 +114,7 @@ MEANS = {
 }
 
 
-@pytest.fixture(params=MEANS)
+@pytest.fixture(params=quick(("on-screen words",), MEANS))
 def curated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Workspace, Plan]]:
     """A project that was curated, and its plan with the gate closed; `workspace.plan` has it open."""
     more, roles = MEANS[request.param]
