@@ -15,12 +15,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import IO, Any
 
 from backend.domain import StudioError
 from backend.engine.children import death_of
 from backend.jobs.board import JobTicket
+from backend.jobs.model_service import ModelService
 
 GRACE_S = 60.0  # a step and a checkpoint of a large model; a smaller one has ended long before
 LOOK_S = 0.1
@@ -28,8 +29,23 @@ LINE_BYTES = 2**16
 TAIL_LINES = 5
 
 
-def run_command(ticket: JobTicket, *, command: Sequence[str], grace_s: float = GRACE_S) -> str:
-    """Runs a command until it ends or is asked to stop. Raises StudioError for one that failed, with what it said."""
+def run_command(
+    ticket: JobTicket,
+    *,
+    command: Sequence[str],
+    grace_s: float = GRACE_S,
+    models: ModelService | None = None,
+    weight_bytes: int = 0,
+) -> str:
+    """Runs a command until it ends or is asked to stop. Raises StudioError for one that failed, with what it said.
+
+    `models` lend it their room meanwhile: that of its weights, all of it where `weight_bytes` is 0.
+    """
+    with models.lent(weight_bytes, say=ticket.say) if models is not None else nullcontext():
+        return _run(ticket, command, grace_s)
+
+
+def _run(ticket: JobTicket, command: Sequence[str], grace_s: float) -> str:
     process = subprocess.Popen(
         [sys.executable, "-m", "backend.jobs.child", str(os.getpid()), command[0], "--json", *command[1:]],
         stdin=subprocess.DEVNULL,

@@ -1,5 +1,6 @@
 """The owner's model workers: one a GPU, or one on the CPU, started when somebody calls and again when one dies."""
 
+import contextlib
 import itertools
 import logging
 import multiprocessing
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -38,6 +39,8 @@ STDERR_TAIL = 500
 MAX_EVENTS = 1000
 MAX_SUSPECTS = 10_000
 WAIT_S = 0.5
+ROOM_S = 30.0  # to put models out takes no second; while one is being loaded nobody can, and that is not waited for
+EVERYTHING = 2**62  # bytes: more than any device has
 SOCKET_BELOW = f"{PREFIX}12345678/models-99.sock"
 """As long as a worker's socket is named, below the folder of crews."""
 
@@ -68,6 +71,10 @@ class _Worker:
     budget_bytes: int = 0
     waiting: int = 0
     clients: int = 0
+    made_room: threading.Event = field(default_factory=threading.Event)
+    """Whether it has said what became of the last request for room, in `room`, or has died."""
+    room: Sequence[int] = (0, 0)
+    """Bytes that were put out, and that stay."""
 
 
 class ModelService:
@@ -88,6 +95,7 @@ class ModelService:
         self._thread: threading.Thread | None = None
         self._token = secrets.token_urlsafe(32)
         self._stopped = False
+        self._lent_bytes = 0
         self._folder: CrewFolder
         self._wake: Connection
         self._woken: Connection
@@ -127,6 +135,18 @@ class ModelService:
         """What happened since the event of that number, oldest first; the last thousand are kept."""
         return tuple(event for event in list(self._events) if event.number > after)
 
+    @contextlib.contextmanager
+    def lent(self, num_bytes: int = 0, *, say: Callable[[str], None]) -> Iterator[None]:
+        """Leaves bytes of the first device to a process of somebody else's while the block runs; all that models may take for 0.
+
+        `say` is told what became of it. Models that are in use stay; calls are answered on, with less room. One loan at a time.
+        """
+        say(self._lend(num_bytes or EVERYTHING))
+        try:
+            yield
+        finally:
+            self._lend(0)
+
     def close(self) -> None:
         """Ends the workers with whatever they do."""
         with self._lock:
@@ -136,6 +156,24 @@ class ModelService:
             self._wake.send(None)
         self._thread.join()
         self._folder.close()
+
+    def _lend(self, num_bytes: int) -> str:
+        """What became of it, for people. A worker that is not there yet is told when it starts."""
+        with self._lock:
+            self._lent_bytes = num_bytes
+            worker = self._workers[0] if self._workers else None
+            control = worker.control if worker is not None else None
+            if worker is None or control is None:
+                return "the project holds no models on the device"
+            worker.made_room.clear()
+            worker.room = (0, 0)
+            with contextlib.suppress(OSError):  # it has just died, and holds nothing any more
+                control.send(num_bytes)
+        where = f"models on {worker.settings.device}"
+        if num_bytes and not worker.made_room.wait(ROOM_S):
+            return f"{where} are being loaded and make room afterwards"
+        freed, held = worker.room
+        return f"{where} make room: {freed} bytes put out, {held} bytes stay"
 
     def _open(self) -> None:
         place = Path(tempfile.gettempdir())
@@ -190,6 +228,8 @@ class ModelService:
         theirs.close()
         worker.process, worker.control = process, CallWire(ours)
         worker.state, worker.patience, worker.started = "starting", None, worker.started + 1
+        if self._lent_bytes and worker is self._workers[0]:
+            worker.control.send(self._lent_bytes)
         self._say(worker, "started", f"worker {worker.started}")
 
     def _hear(self, worker: _Worker) -> None:
@@ -223,6 +263,10 @@ class ModelService:
             case "residents":
                 rows, worker.budget_bytes = facts
                 worker.residents = tuple(_resident(*row) for row in rows)
+            case "room":
+                lent, *worker.room = facts
+                if lent == self._lent_bytes:  # else of a loan that has ended
+                    worker.made_room.set()
             case "dying":
                 cause, calls, fault = facts
                 worker.dying = cause, calls, fault
@@ -251,6 +295,7 @@ class ModelService:
             worker.false_starts += 1
         worker.control.close()
         worker.process = worker.control = worker.dying = None
+        worker.made_room.set()
         worker.executing, worker.what, worker.residents, worker.waiting, worker.clients = [], "", (), 0, 0
         worker.state = "idle"
         if worker.false_starts >= FALSE_STARTS:
@@ -272,6 +317,7 @@ class ModelService:
 
     def _end(self, worker: _Worker) -> None:
         worker.listening.close()
+        worker.made_room.set()
         if worker.process is None or worker.control is None:
             return
         worker.control.close()

@@ -109,6 +109,7 @@ class ModelWorker:
         self._device = ""
         self._ladder: Ladder | None = None
         self._budget_bytes = 0
+        self._lent_bytes = 0
         self._rows: list[tuple[str, list[str], str, int, bool, int]] = []
 
     def run(self, listening: socket.socket, token: str) -> None:
@@ -191,6 +192,7 @@ class ModelWorker:
             self._budget_bytes = budget
             residency = Residency(budget, make=_make, expected=_expected, say=self._say)
             self._ladder = Ladder(residency=residency, cpu_allowed=self._settings.cpu_allowed, say=self._say)
+            residency.lend(self._lent_bytes)
         return self._ladder
 
     def _found_device(self) -> str:
@@ -233,10 +235,19 @@ class ModelWorker:
             threading.Thread(target=caller.listen, args=(token,), daemon=True).start()
 
     def _obey(self) -> None:
-        """The owner only ever closes the socket: what is under way is not waited for."""
+        """The owner says how many bytes are lent. Once it closes the socket, what is under way is not waited for."""
         with contextlib.suppress(EOFError):
-            self._control.receive()
+            while True:
+                self._lent_bytes = self._control.receive()
+                threading.Thread(target=self._make_room, daemon=True).start()
         os._exit(0)
+
+    def _make_room(self) -> None:
+        """Of a thread of its own, since it waits while a model is loaded."""
+        lent, freed, held = self._lent_bytes, 0, 0
+        if self._ladder is not None:
+            freed, held = self._ladder.residency.lend(lent), self._ladder.residency.num_bytes
+        self.tell("room", lent, freed, held)
 
     def _watch(self) -> None:
         beaten = 0.0

@@ -55,6 +55,7 @@ class Residency:
         say: Callable[[str, str], None] = lambda kind, text: None,
     ) -> None:
         self.budget_bytes = budget_bytes
+        self._lent_bytes = 0
         self._make = make
         self._expected = expected
         self._say = say
@@ -100,6 +101,17 @@ class Residency:
         with self._lock:
             return self._evict(self._residents[key]) if key in self._residents else 0
 
+    def lend(self, num_bytes: int) -> int:
+        """Leaves so much of the budget to another process, until it is asked for another number, and gives the bytes put out.
+
+        What is in use stays, and what is asked for is loaded all the same: one model at a time, where no more is left.
+        """
+        with self._lock:
+            self._lent_bytes = num_bytes
+            before = self.num_bytes
+            self._make_room(0)
+            return before - self.num_bytes
+
     def _loaded(self, key: ModelKey, role: str) -> Resident:
         self._make_room(self._expected(key))
         self._say("loading", f"{role}: {_name(key)}")
@@ -144,7 +156,7 @@ class Residency:
     def _make_room(self, wanted: int, *, spare: ModelKey | None = None) -> None:
         """Puts out the least recently used until `wanted` bytes are free, as far as nobody uses them."""
         for resident in self.residents():
-            if self.num_bytes + wanted <= self.budget_bytes:
+            if self.num_bytes + wanted <= self.budget_bytes - self._lent_bytes:
                 return
             if not resident.pins and resident.key != spare:
                 self._evict(resident)

@@ -10,6 +10,8 @@ from backend.domain.studies import StudySummary
 from backend.engine.context import load
 from backend.jobs import CALLS
 from backend.jobs.board import JobBoard
+from backend.jobs.model_service import ModelService
+from backend.models.places import ModelPlace
 from backend.settings import nearest
 from backend.store.catalog import Catalog
 from backend.workspace import training_runs
@@ -18,10 +20,13 @@ from backend.workspace.projection import Projection
 from backend.workspace.training_runs import RunFolder
 
 TRAIN = "train"
+PIPELINE = "diffusers:"
+"""How `generate --system` begins for a folder of diffusers."""
 
 
 class _Opened(Protocol):
     catalog: Catalog
+    model_service: ModelService
     _jobs: JobBoard
     _projection: Projection
 
@@ -65,9 +70,17 @@ class TrainingOperations:
         asked: Mapping[str, str],
         actor: str,
     ) -> Progress:
-        """Starts a command as a child."""
+        """Starts a command as a child, for which the owner's models make room."""
         command = load(CALLS["command_line"])(kind, values, assignments)
-        return self._jobs.submit(kind, actor=actor, asked=asked, out=values.get("out") or "", command=command)
+        return self._jobs.submit(
+            kind,
+            actor=actor,
+            asked=asked,
+            out=values.get("out") or "",
+            command=command,
+            models=self.model_service,
+            weight_bytes=_weight_bytes(values.get("system") or ""),
+        )
 
     def runs_command(self: _Opened) -> bool:
         """Whether a child trains, encodes or generates: an owner stays for that."""
@@ -103,6 +116,11 @@ class TrainingOperations:
         self._projection.refresh()
         found = training_runs.run_folders(rows_of_kind(self.catalog, self._jobs.known(), TRAIN))
         return [run for run in found if run.path.is_dir()]  # a job may end before its run begins
+
+
+def _weight_bytes(system: str) -> int:
+    """Bytes of the weights of a pipeline's folder; 0 for what loads more than lies in one."""
+    return ModelPlace("", system.removeprefix(PIPELINE)).weight_bytes() if system.startswith(PIPELINE) else 0
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from backend.domain import StudioError
 from backend.jobs.board import JobTicket
 from backend.jobs.commands import run_command
+from backend.jobs.model_service import ModelService
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +37,14 @@ def test_command_runs_to_its_end(tmp_path: Path) -> None:
     assert run_command(heard.ticket, command=(*WORLD, "--", str(tmp_path / "-world"))) == "done"
     assert len(list((tmp_path / "-world" / "videos").glob("*.mp4"))) == 1
     assert heard.lines[0].endswith(f"studio-backend sample-world --videos=1 --duration=1 -- {tmp_path}/-world")
+
+
+def test_command_is_told_what_room_models_made_before_it_begins(tmp_path: Path, serve: Callable[..., ModelService]) -> None:
+    heard = Heard()
+    with pytest.raises(StudioError, match="there is no project in"):
+        run_command(heard.ticket, command=("status", f"--project={tmp_path}"), models=serve(), weight_bytes=5)
+    assert heard.lines[0] == "the project holds no models on the device"
+    assert heard.lines[1].startswith("process ")
 
 
 def test_command_that_refuses_gives_its_sentence(tmp_path: Path) -> None:

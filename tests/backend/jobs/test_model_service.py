@@ -74,6 +74,38 @@ def test_role_over_the_wire_is_the_role_here(shared: ModelService, weights: str)
     assert not hasattr(there, "segment_moving")
 
 
+def test_models_make_room_for_a_command_and_come_back(serve: Serve, tmp_path: Path) -> None:
+    """Three models of 6,400 bytes fill the budget; a command takes as much as one of them, then everything."""
+    service = serve(budget_bytes=3 * 6400 + 200)  # a file is a little longer than its weights
+    said: list[str] = []
+    with service.lent(say=said.append):
+        assert said == ["the project holds no models on the device"]
+    models = [role(service, "Linear", write_weights(tmp_path / f"{n}.safetensors", 100, seed=n)) for n in range(3)]
+    rows = [model.project(ROW).tobytes() for model in models]  # type: ignore[attr-defined]
+    with service.lent(6400, say=said.append):
+        assert said[1:] == ["models on cpu make room: 6400 bytes put out, 12800 bytes stay"]
+        assert kinds(service).count("evicted") == 1
+        assert [model.project(ROW).tobytes() for model in models] == rows  # type: ignore[attr-defined]
+        assert kinds(service).count("evicted") > 1, "two have room"
+    with service.lent(say=said.append):
+        assert said[2:] == ["models on cpu make room: 12800 bytes put out, 0 bytes stay"]
+        assert [model.project(ROW).tobytes() for model in models] == rows  # type: ignore[attr-defined]
+    assert [model.project(ROW).tobytes() for model in models] == rows  # type: ignore[attr-defined]
+    before = kinds(service).count("evicted")
+    assert [model.project(ROW).tobytes() for model in models] == rows  # type: ignore[attr-defined]
+    assert kinds(service).count("evicted") == before, "all three have room again"
+
+
+@pytest.mark.thorough
+def test_a_worker_that_starts_later_knows_what_is_lent(serve: Serve, tmp_path: Path) -> None:
+    service = serve(budget_bytes=3 * 6400 + 200)  # a file is a little longer than its weights
+    service.address()
+    with service.lent(2 * 6400, say=[].append):
+        for n in range(2):
+            role(service, "Linear", write_weights(tmp_path / f"{n}.safetensors", 100, seed=n)).project(ROW)  # type: ignore[attr-defined]
+        assert "evicted" in kinds(service)
+
+
 def test_frames_are_read_where_they_lie(shared: ModelService, weights: str) -> None:
     frames = np.random.default_rng(1).integers(0, 255, (9, 8, 6, 3), np.uint8)
     footage = StageContext(ArrayReader(frames)).footage(clip_item(frames))

@@ -77,6 +77,23 @@ def test_least_recently_used_goes_first() -> None:
     assert ("evicted", "b, 640 bytes") in store.said
 
 
+def test_room_that_is_lent_is_made_by_those_nobody_uses_and_comes_back() -> None:
+    store = Store({"a": 10, "b": 10, "c": 10, "d": 10}, budget_bytes=3 * 640)
+    for name in ("a", "b", "c"):
+        store.use(name)
+    with store.residency.pinned(key("a"), "a"):
+        assert store.residency.lend(640) == 640
+        assert store.names() == ["c", "a"], "b was used longest ago"
+        assert store.residency.lend(3 * 640) == 640
+        assert store.names() == ["a"], "it is in use"
+    store.use("d")
+    assert store.names() == ["d"], "one at a time: it is loaded though nothing is left"
+    assert store.residency.lend(0) == 0
+    for name in ("a", "b"):
+        store.use(name)
+    assert store.names() == ["d", "a", "b"]
+
+
 def test_loaded_model_is_not_loaded_again() -> None:
     store = Store({"a": 10}, budget_bytes=640)
     store.use("a")
@@ -203,6 +220,7 @@ HALVED = (
     "OpenClipL14",
     "GroundingDino",
 )
+HALVED += ("DinoV2Appearance", "DinoV3Appearance", "DinoV2Background", "OpenClipAppearance", "ProjectedAppearance")
 HALVED += ("Gme", "I3d", "InceptionFeatures", "Owlv2", "OwlVit", "SyncNet", "VlmLevelReader")
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pytest
 
 from backend.domain.jobs import JobRow
 from backend.media.writer import write_video
 from backend.workspace import Workspace
 from tests.backend.workspace.toy_project import plan, write_toy_video
+from tests.metrics import made_cases
 
 
 def ended(project: Workspace, job: JobRow) -> JobRow:
@@ -64,3 +66,14 @@ def test_project_from_before_jobs_were_listed_lists_them(tmp_path: Path) -> None
         assert [flow.passed for flow in again.stage_flow()] == [1, 1], "what machines found is not read anew"
     finally:
         again.close()
+
+
+@pytest.mark.thorough
+def test_a_generate_job_says_what_room_the_projects_models_made(workspace: Workspace, tmp_path: Path) -> None:
+    cases = made_cases.written(tmp_path, {"singleobj_1": made_cases.case()}, pictures=1)
+    asked = {"system": f"diffusers:{tmp_path}", "cases": cases, "out": str(tmp_path / "videos")}
+    job = ended(workspace, workspace.start_job(kind="generate", settings=asked))
+    lines = workspace.job_log(job_id=job.job_id).lines
+    room = next(n for n, line in enumerate(lines) if "the project holds no models on the device" in line)
+    begun = next(n for n, line in enumerate(lines) if "studio-backend generate" in line)
+    assert room < begun
