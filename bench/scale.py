@@ -88,7 +88,7 @@ def curation(folder: Path, sizes: Sequence[int]) -> Curve:
         some.mkdir()
         for path in (world / "videos").iterdir():
             if path.name.split(".")[0] in names[:size]:
-                (some / path.name).symlink_to(path)
+                (some / path.name).hardlink_to(path)
         _command("init", "--project", str(project))
         _command("ingest", str(some), "--project", str(project))
         found[size] = _command("curate", "--project", str(project), "--workers", "1")
@@ -106,7 +106,7 @@ def evaluation(folder: Path, sizes: Sequence[int]) -> Curve:
         some, project = folder / f"generated-{size}", folder / f"judged-{size}"
         some.mkdir()
         for path in videos[:size]:
-            (some / path.name).symlink_to(path)
+            (some / path.name).hardlink_to(path)
         _command("init", "--project", str(project))
         arguments = ("--cases", str(cases), "--videos", str(some), "--system", "faithful", "--project", str(project))
         found[size] = _command("evaluate", *arguments, "--workers", "1", codes=(0, 1))
