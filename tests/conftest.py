@@ -1,5 +1,6 @@
 """What every test may use: real media when present, and single-threaded numerics."""
 
+import builtins
 import gc
 import os
 
@@ -22,9 +23,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 pytest_plugins = ["tests.promises", "tests.chromium", "pytester"]
+OWN_IMPORT = builtins.__import__
+"""Before PySide6 comes with its own."""
 PATIENCE_MS = 60_000
 """Least time of a wait for what a window shows: it ends as soon as that is there, and how long that takes tells of the machine."""
 REAL_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Has Python's own import in place, as in Studio (`studio.app`): pytest-qt has loaded Qt by now."""
+    builtins.__import__ = OWN_IMPORT
 
 
 @pytest.fixture(scope="session", autouse=True)
