@@ -24,7 +24,7 @@ def begin(project: Path) -> None:
     Raises ServiceError.
     """
     if not ServicePlace(project).token.exists():
-        _start(project)
+        _started(project)
 
 
 def connect(project: Path, *, start: bool = False) -> "Api":
@@ -38,13 +38,14 @@ def connect(project: Path, *, start: bool = False) -> "Api":
     except ServiceError:
         if not start:
             raise
-    started = _children.get(project.resolve())
-    if started is None or started[0].poll() is not None:
-        started = _start(project)
-    return _reach_when_up(project, *started)
+    return _reach_when_up(project, *_started(project))
 
 
-def _start(project: Path) -> "tuple[subprocess.Popen[bytes], Path]":
+def _started(project: Path) -> "tuple[subprocess.Popen[bytes], Path]":
+    """The project's service that lives, or a new one: to forget one that lives would close its pipe, and end it."""
+    known = _children.get(project.resolve())
+    if known is not None and known[0].poll() is None:
+        return known
     place = ServicePlace(project)
     place.create()
     log = place.folder / "service.log"

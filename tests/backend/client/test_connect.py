@@ -1,5 +1,6 @@
 """Starting a service: waited for as long as it lives, and told at once when it has died."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from backend.client import connect
+from backend.client import begin, connect
 from backend.domain import ServiceError
 
 connecting = sys.modules["backend.client.connect"]
@@ -67,3 +68,37 @@ def test_a_service_on_a_machine_that_is_busy_for_long_is_waited_for(
     child = [*connecting._children.values()][-1][0]
     child.stdin.close()
     assert child.wait(60) == 0
+
+
+def test_a_service_that_was_begun_is_the_one_that_is_waited_for(
+    started_by: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    started_by(f"echo started >> {tmp_path / 'starts'}; exec sleep 300")
+    begin(project)
+    begin(project)
+    monkeypatch.setattr(connecting, "PATIENCE_S", 1.0)
+    with pytest.raises(ServiceError, match="lives but did not answer"):
+        connect(project, start=True)
+    assert (tmp_path / "starts").read_text() == "started\n"
+
+
+def test_after_a_service_that_was_begun_and_died_another_is_started(
+    started_by: Callable[[str], None], tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    started_by(f"echo started >> {tmp_path / 'starts'}; exit 3")
+    begin(project)
+    connecting._children[project.resolve()][0].wait(10)
+    with pytest.raises(ServiceError, match="ended with exit code 3"):
+        connect(project, start=True)
+    assert (tmp_path / "starts").read_text() == "started\n" * 2
+
+
+def test_the_way_to_a_service_brings_no_command_line_of_httpx() -> None:
+    code = (
+        "import sys; import backend.client.remote; print([name for name in ('rich', 'click', 'pygments') if name in sys.modules]);"
+        "import httpx._main; print('click' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split("\n")[:2] == ["[]", "True"], "whoever wants it has it still"
