@@ -40,6 +40,7 @@ MAX_EVENTS = 1000
 MAX_SUSPECTS = 10_000
 WAIT_S = 0.5
 ROOM_S = 30.0  # to put models out takes no second; while one is being loaded nobody can, and that is not waited for
+NO_MODELS = "the project holds no models on the device"
 EVERYTHING = 2**62  # bytes: more than any device has
 SOCKET_BELOW = f"{PREFIX}12345678/models-99.sock"
 """As long as a worker's socket is named, below the folder of crews."""
@@ -161,12 +162,14 @@ class ModelService:
         """What became of it, for people. A worker that is not there yet is told when it starts."""
         with self._lock:
             self._lent_bytes = num_bytes
-            worker = self._workers[0] if self._workers else None
-            control = worker.control if worker is not None else None
-            if worker is None or control is None:
-                return "the project holds no models on the device"
-            worker.made_room.clear()
+            if not self._workers:
+                return NO_MODELS
+            worker = self._workers[0]
+            worker.made_room.clear()  # before its control is looked at: one that dies now says so afterwards
             worker.room = (0, 0)
+            control = worker.control
+            if control is None:
+                return NO_MODELS
             with contextlib.suppress(OSError):  # it has just died, and holds nothing any more
                 control.send(num_bytes)
         where = f"models on {worker.settings.device}"

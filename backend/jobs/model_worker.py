@@ -110,6 +110,7 @@ class ModelWorker:
         self._ladder: Ladder | None = None
         self._budget_bytes = 0
         self._lent_bytes = 0
+        self._lending = threading.Lock()
         self._rows: list[tuple[str, list[str], str, int, bool, int]] = []
 
     def run(self, listening: socket.socket, token: str) -> None:
@@ -192,7 +193,8 @@ class ModelWorker:
             self._budget_bytes = budget
             residency = Residency(budget, make=_make, expected=_expected, say=self._say)
             self._ladder = Ladder(residency=residency, cpu_allowed=self._settings.cpu_allowed, say=self._say)
-            residency.lend(self._lent_bytes)
+            with self._lending:
+                residency.lend(self._lent_bytes)
         return self._ladder
 
     def _found_device(self) -> str:
@@ -204,16 +206,17 @@ class ModelWorker:
         return wanted if torch.cuda.is_available() else "cpu"
 
     def _say(self, kind: str, text: str) -> None:
-        if self._current is not None:
-            self._current.loading = kind == "loading"
-            self._current.patience = None
+        current = self._current  # which may end meanwhile, where room is made beside it
+        if current is not None:
+            current.loading = kind == "loading"
+            current.patience = None
         self.tell("event", kind, text)
         if kind in ("loaded", "evicted"):
             self._rows = self._resident_rows()
             self.tell("residents", self._rows, self._budget_bytes)
 
     def _resident_rows(self) -> list[tuple[str, list[str], str, int, bool, int]]:
-        """Of the thread that runs the models, which alone may wait for the residency's lock."""
+        """Of the thread that runs the models, or of one that makes room: they may wait for the residency's lock."""
         return [
             (one.key.implementation, sorted(one.roles), one.key.device, one.num_bytes, one.pins > 0, one.uses)
             for one in (self._ladder.residency.residents() if self._ladder is not None else ())
@@ -243,11 +246,15 @@ class ModelWorker:
         os._exit(0)
 
     def _make_room(self) -> None:
-        """Of a thread of its own, since it waits while a model is loaded."""
-        lent, freed, held = self._lent_bytes, 0, 0
-        if self._ladder is not None:
-            freed, held = self._ladder.residency.lend(lent), self._ladder.residency.num_bytes
-        self.tell("room", lent, freed, held)
+        """Of a thread of its own, since it waits while a model is loaded.
+
+        One at a time, each with what is lent then: of two that wait, the later must not bring back a loan that has ended.
+        """
+        with self._lending:
+            lent, freed, held = self._lent_bytes, 0, 0
+            if self._ladder is not None:
+                freed, held = self._ladder.residency.lend(lent), self._ladder.residency.num_bytes
+            self.tell("room", lent, freed, held)
 
     def _watch(self) -> None:
         beaten = 0.0
