@@ -51,8 +51,9 @@ def opened(
 ) -> Iterator[Api]:
     """The project's Api. With `linger`, an owner stays until its clients have left and training or generation has ended.
 
-    With `readers`, what the first of them would wait for is made while the service starts. An owner answers at `network` too, where one is given. Raises ProjectError when there is no project (and `create` is off)
-    or when another process owns one that is to be served or set otherwise, SettingsError for wrong overrides.
+    With `readers`, what the first of them would wait for is made while the service starts. An owner answers at `network`
+    too, where one is given. Raises ProjectError when there is no project (and `create` is off) or when another process owns
+    one that is to be served or set otherwise, SettingsError for wrong overrides.
     """
     layout = Layout(project.resolve())
     if not create and not layout.exists:
@@ -67,9 +68,9 @@ def opened(
             raise ProjectError(f"project {project} is in use by another process; end that one before you {what}")
         yield cast(Api, api)
         return
-    if readers:
-        api.prepare()
     try:
+        if readers:
+            api.prepare()
         with serving(cast(Api, api), project, network=network, network_token=network_token) as server:
             if server.network is not None:
                 warn(f"answering at {server.network.url}; health at /livez, /readyz and /metrics")

@@ -25,7 +25,7 @@ from backend.api import (
     ScoreFiles,
     Status,
 )
-from backend.domain import CASES_STUDY, ProjectError, Receipt, SettingsError, Trial, Vote
+from backend.domain import CASES_STUDY, ProjectError, Receipt, SettingsError, StudioError, Trial, Vote
 from backend.domain.case_sets import CaseReview
 from backend.domain.privacy import TRAINING
 from backend.domain.ranking import Leaderboard, SetDistance
@@ -146,7 +146,7 @@ class Workspace(
         self._preparing.start()
 
     def _prepare_first(self) -> None:
-        with contextlib.suppress(Exception), self._now():  # what is wrong is told to whoever reads first
+        with contextlib.suppress(StudioError), self._now():  # which is told to whoever reads first
             pass
 
     def close(self) -> None:
