@@ -148,7 +148,9 @@ def test_a_flagged_clip_is_in_no_standing_study_though_it_was_offered_before(cur
     assert offered(workspace) == {VERIFY_STUDY: {0, 1, 2}, SUBJECTS_STUDY: {0, 1, 2}, ANCHORS_STUDY: {0, 1, 2}}
     assert len(workspace.embedding_map(space="appearance", method="pca").subject_ids) == 3
     half_judge(workspace)
+    assert workspace.status().counts["pairs"] == 2
     workspace.plan = closed
+    assert workspace.status().counts["pairs"] == 1, "the flagged clip is the other's reference"
     assert offered(workspace) == {VERIFY_STUDY: {0, 2}, SUBJECTS_STUDY: {0, 2}, ANCHORS_STUDY: {0, 2}}
     assert len(workspace.embedding_map(space="appearance", method="pca").subject_ids) == 2
     with pytest.raises(ProjectError, match="no pairs"):
