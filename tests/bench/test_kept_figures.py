@@ -143,6 +143,8 @@ def test_what_paints_is_measured_offscreen_and_under_xvfb(part: str) -> None:
     }
     assert {row["platform"] for row in rows} == {"offscreen"}
     assert all(isinstance(row[value], (int, float)) for row in rows for value in ("value", "value_xcb"))
+    wanted = {start: target for start, target in ON_SCREEN[part].items() if target is not None}
+    assert [s for s, most in wanted.items() for row in found[s] if max(row["value"], row["value_xcb"]) > most] == []
 
 
 RETRIEVAL_AT_LEAST = {
