@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
+from backend.client.own_httpx import httpx
 from backend.client.place import ServicePlace
 from backend.client.wire import API_PATH, Operation, error_of, operations
 from backend.domain import ServiceError, SettingsError
-from backend.http import httpx
 
 CONNECT_S = 2.0
 READ_S = 300.0  # an export or a check may take minutes; votes are stored in milliseconds
