@@ -266,8 +266,8 @@ def _unreachable(project: Path) -> "Api":
 def _require_qt() -> None:
     """Loads Qt and leaves Python's own import in place. Raises ProjectError.
 
-    PySide6 puts another one there, for its `__feature__`, which reads the source of every module that is imported from then on: a twentieth of
-    the start, and pydantic's modules, which import each other when they are looked at, sometimes failed in the middle of it.
+    PySide6 puts another one there, for its `__feature__`, which reads the source of every module that is imported from then on:
+    pydantic's, which import each other when they are looked at, sometimes failed in the middle of it.
     """
     own = builtins.__import__
     try:

@@ -1,15 +1,8 @@
 """httpx without its own command line, for which it takes rich, pygments and click along (.06 s of every start)."""
 
-import sys
+from backend.loading import without
 
-_COMMAND = "httpx._main"
-_absent = _COMMAND not in sys.modules
-if _absent:
-    sys.modules[_COMMAND] = None  # pyright: ignore[reportArgumentType] - what import takes for "there is none"
-try:
+with without("httpx._main"):
     import httpx
-finally:
-    if _absent:
-        del sys.modules[_COMMAND]
 
 __all__ = ["httpx"]
