@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -142,7 +143,7 @@ class Checkpoints:
             )
         if self._world.is_first:
             for step in sorted(_steps(self.folder))[: -self.keep]:
-                shutil.rmtree(self.folder / f"{_PREFIX}{step:0{_DIGITS}d}", ignore_errors=True)
+                _removed(self.folder / f"{_PREFIX}{step:0{_DIGITS}d}")
 
     def finish_if_done(self) -> None:
         """As `finish`, once every rank has written its part; else nothing."""
@@ -221,6 +222,14 @@ def _named(working: Path, final: Path, progress: Progress) -> str:
     except (OSError, ProjectError) as error:
         return _reason(error)
     return ""
+
+
+def _removed(place: Path) -> None:
+    """First it loses its name: what a kill leaves of it is no checkpoint, and goes with the next start."""
+    left = place.with_name(f".{place.name}")
+    with suppress(OSError):
+        place.rename(left)
+        shutil.rmtree(left)
 
 
 def _make(folder: Path) -> None:

@@ -25,13 +25,12 @@ from training.data.loader import TensorReader
 from training.data.modes import Example, examples_of
 from training.parallel import World, make_world, parallelize
 from training.recipes import recipe as recipe_config
-from training.resuming import check_export, keep_export
+from training.resuming import EXPORT_OF_RUN, check_export, keep, keep_export, working_name
 from training.trainer import Trainer
 from training.validate import Validation
 
 log = logging.getLogger(__name__)
 CONFIG = "config.json"
-TEMPORARY = f".{CONFIG}"
 """The config before it has its name; a run that was killed there is as good as none."""
 CHANGEABLE = (
     "run.steps",
@@ -116,8 +115,8 @@ def run_training(
     reader = TensorReader(encoded, text_tokens=config.model.text_tokens, images=shape_of(config).takes_image_channels)
     order, validation = _order(config, examples), _validation(config, encoded, examples, reader, world)
     if world.is_first:
-        _keep_config(config, out)  # before anything else of the run, so that a folder of a killed one is known as a run's
         keep_export(out, data)
+        keep(out / CONFIG, to_json(config))  # from now on the folder is a run's, which goes on with --resume
     trainer = Trainer(
         config=config,
         shape=shape_of(config),
@@ -157,7 +156,7 @@ def _config(recipe: str, out: Path, assignments: Sequence[str], *, resume: bool)
     values = dict(parse_assignment(text) for text in assignments)
     kept = out / CONFIG
     if not kept.exists():
-        if out.exists() and any(path.name != TEMPORARY for path in out.iterdir()):
+        if out.exists() and not {path.name for path in out.iterdir()} <= _begun(out):
             raise ProjectError(f"{out} holds files that are no run; name a new or empty folder with --out")
         return with_settings(recipe_config(recipe), values)
     if not resume:
@@ -224,14 +223,9 @@ def _codec(data: Path, config: TrainConfig, world: World) -> LatentCodec | None:
     return cast(LatentCodec, WorkContext(settings).role("LatentCodec"))
 
 
-def _keep_config(config: TrainConfig, out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary = out / TEMPORARY
-        temporary.write_text(to_json(config), encoding="utf-8")
-        temporary.replace(out / CONFIG)
-    except OSError as error:
-        raise ProjectError(f"{out} cannot be written: {error.strerror}; name another folder with --out") from error
+def _begun(out: Path) -> set[str]:
+    """What a run that was killed while it began can have left."""
+    return {EXPORT_OF_RUN, *(working_name(out / name).name for name in (EXPORT_OF_RUN, CONFIG))}
 
 
 def _ranks_here() -> int:

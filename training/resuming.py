@@ -6,12 +6,13 @@ numbers of ranks go on, with a sentence where their steps see more or fewer batc
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.domain import ProjectError, SettingsError
 from backend.exports.folder import MANIFEST
-from backend.store.whole_file import write_whole
+from backend.store.journal_head import sync_folder
 
 EXPORT_OF_RUN = "export.json"
 """In a run's folder, beside its config: which export it is trained on."""
@@ -62,7 +63,31 @@ def check_export(run: Path, export: Path) -> str:
 def keep_export(run: Path, export: Path) -> None:
     """Writes into the run's folder which export it is trained on. Raises ProjectError where the disk is full."""
     told = {"folder": str(export.absolute()), "manifest_sha256": _digest(export)}
-    write_whole(run / EXPORT_OF_RUN, json.dumps(told, indent=2) + "\n")
+    keep(run / EXPORT_OF_RUN, json.dumps(told, indent=2) + "\n")
+
+
+def keep(path: Path, text: str) -> None:
+    """Writes a file by which a run goes on, whole or not at all; missing folders are made. Raises ProjectError where it cannot.
+
+    Its working name is always the same: what a killed run left is written over by the one that goes on.
+    """
+    working = working_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with working.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        working.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ProjectError(
+            f"{path} cannot be written: {error.strerror}; free some space or name another folder with --out"
+        ) from error
+
+
+def working_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}")
 
 
 def changed_steps(before: Parts, now: Parts) -> str:

@@ -13,7 +13,7 @@ from tests.promises import Tally
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {"train": 2, "generate": 0}
-LONG = {"train": 60, "generate": 40, "train_anywhere": 1, "generate_in_place": 0}
+LONG = {"train": 60, "generate": 44, "train_anywhere": 1, "generate_in_place": 0}
 
 Counts = dict[str, tuple[int, int]]
 """Kills, and after how many of them something was lost."""
