@@ -22,10 +22,12 @@ from backend.domain import (
     Stimulus,
     StudioError,
     Trial,
+    Vote,
     json_checksum,
 )
 from backend.exports.label_studio import (
     PUSHED,
+    Pulled,
     PushedTrial,
     field_of,
     label_config,
@@ -245,16 +247,35 @@ def _take(project: Path, document: Any, known: Mapping[str, PushedTrial], *, ori
     with opened(project) as api:
         forms = {name: api.form(name=name) for name in sorted({one.form for one in known.values()})}
         found = read_annotations(document, known, forms, origin=origin)
-        stored = 0
-        for start in range(0, len(found.votes), VOTES_AT_ONCE):
-            receipts = api.submit_votes(votes=found.votes[start : start + VOTES_AT_ONCE])
-            stored += sum(receipt.applied for receipt in receipts)
+        given, taken_back = _not_stored(api, found)
+        stored = _submit(api, given)
+        back = _submit(api, taken_back)
     for fault in found.faults:
         warn(fault)
-    told = {"tasks": found.tasks, "votes": len(found.votes), "stored": stored, "faults": list(found.faults)}
-    emit(told) if as_json else say(f"{found.tasks} tasks, {len(found.votes)} votes")
+    told = {"tasks": found.tasks, "votes": len(found.votes), "stored": stored, "taken_back": back}
+    if as_json:
+        emit({**told, "faults": list(found.faults)})
+    else:
+        say(f"{found.tasks} tasks, {len(found.votes)} votes, {stored} of them new or changed; {back} taken back")
     if found.faults:
         raise SystemExit(1)
+
+
+def _not_stored(api: Api, found: Pulled) -> tuple[list[Vote], list[Vote]]:
+    """Votes that do not stand in the journal as they are, and those to be taken back: what was never said there is not."""
+    studies = {vote.study_id for vote in (*found.votes, *found.taken_back)}
+    standing = {vote.id: vote.rev for study in sorted(studies) for vote in api.votes(study_id=study)}
+    given = [vote for vote in found.votes if standing.get(vote.id) != vote.rev]
+    return given, [vote for vote in found.taken_back if standing.get(vote.id, vote.rev) < vote.rev]
+
+
+def _submit(api: Api, votes: list[Vote]) -> int:
+    """How many count from now on."""
+    told = 0
+    for start in range(0, len(votes), VOTES_AT_ONCE):
+        receipts = api.submit_votes(votes=tuple(votes[start : start + VOTES_AT_ONCE]))
+        told += sum(receipt.applied for receipt in receipts)
+    return told
 
 
 def _remember(project: Path, origin: str, number: int, trials: list[PushedTrial]) -> None:

@@ -10,7 +10,7 @@ import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -23,6 +23,8 @@ PUSHED = "label-studio-"
 REASONS = "_reasons"
 TAGS = {"image": "Image", "video": "Video", "text": "Text"}
 MOST_MS = 2**31 - 1
+CHANGED_APART = timedelta(seconds=0.1)
+"""Changes of one annotation that lie further apart are revisions of their own; its making takes up to some 10 ms (1.23)."""
 _IN_NAMES = re.compile(r"[^A-Za-z0-9_]")
 _SPACE = uuid.UUID("6f1bd4f5-6b0c-4b0e-9f0f-5b5a2c0a7d11")
 """Under which ids of votes are made: the same answer pulled twice is one vote."""
@@ -47,6 +49,8 @@ class Pulled:
 
     votes: tuple[Vote, ...]
     tasks: int
+    taken_back: tuple[Vote, ...] = ()
+    """What an annotation leaves open, as votes without a choice: they say something only where it was answered before."""
     faults: tuple[str, ...] = ()
 
 
@@ -112,6 +116,7 @@ def read_annotations(document: Any, known: Mapping[str, PushedTrial], forms: Map
     Never raises: what is not as it should be is a fault, and other tasks are read.
     """
     votes: list[Vote] = []
+    taken_back: list[Vote] = []
     faults: list[str] = []
     raters: dict[str, str] = {}
     tasks = [task for task in document if isinstance(task, dict)] if isinstance(document, list) else []
@@ -132,23 +137,25 @@ def read_annotations(document: Any, known: Mapping[str, PushedTrial], forms: Map
             except ValueError as error:
                 faults.append(f"{name}: {error}")
                 continue
-            if not found:
-                continue
+            given = [vote for vote in found if vote.choice is not None]
             who = _who(annotation)
-            if trial.rater and raters.setdefault(trial.trial_id, who) != who:
+            if given and trial.rater and raters.setdefault(trial.trial_id, who) != who:
                 faults.append(f"{name}: a trial of one participant was answered by a second annotator, {who}")
                 continue
-            votes += found
-    return Pulled(votes=tuple(votes), tasks=len(tasks), faults=tuple(faults))
+            votes += given
+            taken_back += [vote for vote in found if vote.choice is None]
+    return Pulled(votes=tuple(votes), tasks=len(tasks), taken_back=tuple(taken_back), faults=tuple(faults))
 
 
 def _votes(annotation: Any, trial: PushedTrial, form: Form, *, origin: str) -> Iterator[Vote]:
-    """The answers of one annotation; none of one that was skipped. Raises ValueError for one that its page cannot give."""
+    """What one annotation says to each question: a choice, or None to one that it leaves open, as a skipped one does all.
+
+    Raises ValueError for one that its page cannot give.
+    """
     if not isinstance(annotation, dict):
         raise ValueError("an annotation is no object")
-    if annotation.get("was_cancelled") is True:
-        return
-    answers = _answers(annotation.get("result"), form)
+    is_skipped = annotation.get("was_cancelled") is True
+    answers = {} if is_skipped else _answers(annotation.get("result"), form)
     made, changed = _time(annotation.get("created_at")), _time(annotation.get("updated_at"))
     lead = annotation.get("lead_time")
     visible = round(lead * 1000) if isinstance(lead, (int, float)) and 0 <= lead < MOST_MS / 1000 else 0
@@ -161,24 +168,21 @@ def _votes(annotation: Any, trial: PushedTrial, form: Form, *, origin: str) -> I
         told = answers.get(question.name, ())
         is_asked = not question.after or (before is not None and answers.get(before.name, ("",))[0] in question.after)
         before = question
-        if not is_asked:
-            continue
-        if len(told) != 1:
-            if told or not question.after:
-                raise ValueError(f"{question.name} has {len(told)} answers, it asks for one")
-            continue
+        if is_asked and not is_skipped and len(told) != 1 and (told or not question.after):
+            raise ValueError(f"{question.name} has {len(told)} answers, it asks for one")
+        is_answered = is_asked and bool(told)
         yield Vote(
             id=str(uuid.uuid5(_SPACE, json.dumps([origin, place, trial.token, question.name]))),
             # The same answer is the same revision; one that was changed later is a higher one.
-            rev=1 + max(0, min(MOST_MS - 1, int((changed - made).total_seconds()))),
+            rev=1 + max(0, (changed - made) // CHANGED_APART),
             study_id=trial.study_id,
             trial_id=trial.trial_id,
             item_id=trial.item_id,
             rater=trial.rater or f"label-studio:{origin.split('/')[0]}:{who}",
             rater_kind="person",
             question=question.name,
-            choice=told[0],
-            reasons=answers.get(f"{question.name}{REASONS}", ()),
+            choice=told[0] if is_answered else None,
+            reasons=answers.get(f"{question.name}{REASONS}", ()) if is_answered else (),
             shown_order=trial.shown,
             visible_ms=visible,
             made_at=changed.isoformat(timespec="seconds"),

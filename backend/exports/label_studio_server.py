@@ -5,9 +5,10 @@ machine allows the server (`studio-backend endpoints allow URL`); the token is a
 """
 
 import asyncio
+import itertools
 import json
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,12 @@ from backend.models.outgoing import AllowedEndpoints, CheckedTransport, Origin, 
 
 KEY = "LABEL_STUDIO_API_KEY"
 MOST_BYTES = 256 << 20
-"""Of one answer: 100,000 annotated tasks take some 100 MB."""
+"""Of one answer."""
+IMPORTED_BYTES = 32 << 20
+"""Of tasks in one call, whose pictures lie in them: the server takes 250 MiB, a proxy before it often less."""
+LISTED = 1000
+EXPORTED = 50
+"""Tasks in one call: they come back with their pictures."""
 CALL_S = 120.0
 SHOWN = 200
 TAKES_FILES = '<View><Video name="file" value="$file"/></View>'
@@ -51,11 +57,11 @@ class LabelStudioServer:
     def create_project(self, *, title: str, overlap: int) -> int:
         """The number of a new project of Label Studio's, which takes files. `overlap` is how many people annotate each task."""
         body = {"title": title[:50], "label_config": TAKES_FILES, "maximum_annotations": overlap}
-        return self._number(self._run(lambda call: call("POST", "/api/projects", json=body)), "id")
+        return self._number(self._asked("POST", "/api/projects", json=body), "id")
 
     def configure(self, project: int, config: str) -> None:
         """Gives a project its page. From then on it takes no files where the page shows more than one thing."""
-        self._run(lambda call: call("PATCH", f"/api/projects/{project}", json={"label_config": config}))
+        self._asked("PATCH", f"/api/projects/{project}", json={"label_config": config})
 
     def upload(self, project: int, path: Path, *, name: str) -> str:
         """Where Label Studio serves a file that is handed over, under another name."""
@@ -78,11 +84,34 @@ class LabelStudioServer:
     def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> int:
         """How many tasks were taken."""
         place = f"/api/projects/{project}/import"
-        return self._number(self._run(lambda call: call("POST", place, json=tasks)), "task_count")
+        return sum(self._number(self._asked("POST", place, json=some), "task_count") for some in _in_calls(tasks))
 
-    def annotated(self, project: int) -> Any:
-        """All annotated tasks, as JSON."""
-        return self._run(lambda call: call("GET", f"/api/projects/{project}/export?exportType=JSON"))
+    def annotated(self, project: int) -> list[Any]:
+        """All annotated tasks, as JSON. Raises ProjectError for a project that the server does not have."""
+        found: list[Any] = []
+        numbers = self._task_numbers(project)
+        for start in range(0, len(numbers), EXPORTED):
+            chosen = "".join(f"&ids[]={number}" for number in numbers[start : start + EXPORTED])
+            some = self._asked("GET", f"/api/projects/{project}/export?exportType=JSON{chosen}")
+            if not isinstance(some, list):
+                raise ProjectError(f"{self.origin} exports no list of tasks: {self._told(some)}")
+            found += some
+        return found
+
+    def _task_numbers(self, project: int) -> list[int]:
+        found: list[int] = []
+        for page in itertools.count(1):
+            told = self._asked("GET", f"/api/tasks?project={project}&include=id&page_size={LISTED}&page={page}")
+            rows = told.get("tasks") if isinstance(told, dict) else None
+            if not isinstance(rows, list):
+                raise ProjectError(f"{self.origin} lists no tasks of project {project}: {self._told(told)}")
+            found += [self._number(row, "id") for row in rows]
+            if not rows or page * LISTED >= self._number(told, "total"):
+                break
+        return list(dict.fromkeys(found))  # a task that moved came on two pages
+
+    def _asked(self, method: str, place: str, **told: Any) -> Any:
+        return self._run(lambda call: call(method, place, **told))
 
     def _run(self, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         return asyncio.run(self._connected(work))
@@ -119,6 +148,10 @@ class LabelStudioServer:
             raise ProjectError(f"{self.origin} cannot be reached: {said}; is it running?") from error
         if answer.status_code in (401, 403):
             raise ProjectError(f"{self.origin} refuses the token of {KEY} (HTTP {answer.status_code}); make another one")
+        if answer.status_code == 404:
+            raise ProjectError(
+                f"{self.origin} has nothing at {place.partition('?')[0]} for this token; is it Label Studio, and the number right?"
+            )
         if not answer.is_success:
             said = self._shown(answer.text)
             raise ProjectError(f"{self.origin} answers {place.partition('?')[0]} with HTTP {answer.status_code}: {said}")
@@ -143,3 +176,18 @@ class LabelStudioServer:
         for hidden in self._hidden:
             text = hidden(text)
         return text[:SHOWN]
+
+
+def _in_calls(tasks: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Tasks in their order, as many together as one call may carry, one at least."""
+    some: list[dict[str, Any]] = []
+    size = 0
+    for task in tasks:
+        own = len(json.dumps(task))
+        if some and size + own > IMPORTED_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(task)
+        size += own
+    if some:
+        yield some

@@ -68,13 +68,33 @@ def test_pairs_go_there_and_answers_come_back_once(project: Workspace, server: S
     pull = ("label-studio", "pull", *where, "--number", made["number"], "--json")
     found = json.loads(run(*pull))
     assert (found["votes"], found["stored"], found["faults"]) == (1, 1, [])
-    run(*pull)
+    assert json.loads(run(*pull))["stored"] == 0
     (vote,) = project.votes(study_id=VERIFY_STUDY)
     assert (vote.choice, vote.reasons, vote.rater_kind) == ("different", ("shape",), "person")
     server.annotate(made["number"], 0, [choice("verdict", "different")], by=8)
     assert "no question" in json.loads(run(*pull, code=1))["faults"][0]
     assert len(project.votes(study_id=VERIFY_STUDY)) == 1
     assert _suggestion(project, server, made["number"]) in ("same", "different")
+
+
+def test_an_answer_that_was_skipped_since_is_taken_back_and_one_that_never_was_is_not(
+    project: Workspace, server: Stub
+) -> None:
+    where = ("--url", server.url, "--project", project.layout.root, "--json")
+    (made,) = json.loads(run("label-studio", "push", *where))
+    server.annotate(made["number"], 0, [choice("same", "same"), choice("context", "no")])
+    server.annotate(made["number"], 1, [], was_cancelled=True)
+    pull = ("label-studio", "pull", *where, "--number", made["number"])
+    found = json.loads(run(*pull))
+    assert (found["votes"], found["stored"], found["taken_back"]) == (2, 2, 0)
+    (answer,) = server.tasks[made["number"]][0]["annotations"]
+    answer |= {"was_cancelled": True, "updated_at": "2026-03-01T10:00:05Z"}
+    events = project.journal.head().seq
+    found = json.loads(run(*pull))
+    assert (found["votes"], found["stored"], found["taken_back"]) == (0, 0, 2)
+    assert project.votes(study_id=VERIFY_STUDY) == ()
+    assert json.loads(run(*pull))["taken_back"] == 0
+    assert project.journal.head().seq == events + 2
 
 
 def test_suggestions_are_told_with_the_password_of_their_file(

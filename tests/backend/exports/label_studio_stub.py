@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -87,15 +88,24 @@ class _Answers(BaseHTTPRequestHandler):
             self._send(200, {"id": number})
         elif place.startswith("/api/import/file-upload/"):
             self._send(200, {"id": 1, "file": f"upload/1/{place.rpartition('/')[2]}-clip.mp4"})
+        elif place == "/api/tasks":
+            self._list()
         elif found := re.fullmatch(r"/api/projects/(\d+)/(import|export)", place):
             self._of_project(int(found[1]), found[2], body)
         else:
             self._send(404, {"detail": "Not found."})
 
+    def _list(self) -> None:
+        asked = dict(parse_qsl(self.path.partition("?")[2]))
+        tasks, size, page = self.server.tasks[int(asked["project"])], int(asked["page_size"]), int(asked["page"])
+        shown = [{"id": task["id"]} for task in tasks[(page - 1) * size : page * size]]
+        self._send(200 if shown or page == 1 else 404, {"total": len(tasks), "tasks": shown})
+
     def _of_project(self, number: int, what: str, body: bytes) -> None:
         tasks = self.server.tasks[number]
         if what == "export":
-            self._send(200, [task for task in tasks if task["annotations"]])
+            chosen = {int(number) for name, number in parse_qsl(self.path.partition("?")[2]) if name == "ids[]"}
+            self._send(200, [task for task in tasks if task["annotations"] and task["id"] in chosen])
         elif "commit_to_project=false" in self.path and self.server.projects[number]["label_config"].count('"$') > 1:
             self._send(400, {"detail": "direct file upload supports only one data key"})  # as the real one, 1.23.2
         elif "commit_to_project=false" in self.path:

@@ -95,7 +95,19 @@ def test_pulled_again_it_is_the_same_vote_and_a_changed_one_is_a_later_revision(
     first = read(annotation(choice("same", "different"))).votes
     assert read(annotation(choice("same", "different"))).votes == first
     (later,) = read(annotation(choice("same", "unsure"), updated_at="2026-03-01T12:05:30+02:00")).votes
-    assert (later.id, later.rev, later.choice) == (first[0].id, 331, "unsure")
+    assert (later.id, later.rev, later.choice) == (first[0].id, 3301, "unsure")
+    (soon,) = read(annotation(choice("same", "same"), updated_at="2026-03-01T10:00:00.25Z")).votes
+    assert (soon.id, soon.rev) == (first[0].id, 3), "a second thought within the second"
+
+
+def test_what_an_annotation_leaves_open_is_taken_back_where_it_was_answered() -> None:
+    both = read(annotation(choice("same", "same"), choice("context", "yes"))).votes
+    changed = read(annotation(choice("same", "different"), updated_at="2026-03-01T10:00:09Z"))
+    assert [(vote.question, vote.choice) for vote in changed.votes] == [("same", "different")]
+    assert [(vote.id, vote.rev, vote.choice) for vote in changed.taken_back] == [(both[1].id, 91, None)]
+    skipped = read(annotation(choice("same", "same"), was_cancelled=True, updated_at="2026-03-01T10:00:09Z"))
+    assert skipped.votes == ()
+    assert [(vote.id, vote.choice) for vote in skipped.taken_back] == [(vote.id, None) for vote in both]
 
 
 def test_what_its_page_never_offers_is_a_fault_and_the_other_tasks_are_read() -> None:
@@ -113,7 +125,7 @@ def test_what_its_page_never_offers_is_a_fault_and_the_other_tasks_are_read() ->
         assert words in found.faults[0]
     assert "no number" in read(annotation(choice("same", "same"), id="5")).faults[0]
     assert "is no time" in read(annotation(choice("same", "same"), created_at=3)).faults[0]
-    assert read(annotation(choice("same", "same"), was_cancelled=True)) == Pulled(votes=(), tasks=1)
+    assert read(annotation(choice("quality", "good"), was_cancelled=True)).faults == ()
     alien = [{"id": 9, "data": {TOKEN: "other"}, "annotations": [annotation(choice("same", "same"))]}]
     found = read_annotations(alien, {"abc": ONE}, {"identity": FORM}, origin="o/1")
     assert (found.votes, found.faults) == ((), ("task 9 was not pushed from this project",))
@@ -170,10 +182,31 @@ def test_a_refused_token_and_a_server_that_is_gone_are_sentences(allowed: Allowe
         with pytest.raises(ProjectError, match=r"refuses the token of LABEL_STUDIO_API_KEY \(HTTP 401\)"):
             wrong.annotated(1)
         there = LabelStudioServer(server.url + "/elsewhere", allowed=allowed, key=KEY)
-        with pytest.raises(ProjectError, match="with HTTP 404"):
+        with pytest.raises(ProjectError, match=r"has nothing at /api/tasks for this token; .* the number right\?"):
             there.annotated(1)
     with pytest.raises(ProjectError, match=r"cannot be reached: .*; is it running"):
         there.annotated(1)
+
+
+def test_tasks_go_in_calls_that_a_server_takes_and_all_come_back(
+    allowed: AllowedEndpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_studio_server, "IMPORTED_BYTES", 200)
+    monkeypatch.setattr(label_studio_server, "LISTED", 3)
+    monkeypatch.setattr(label_studio_server, "EXPORTED", 2)
+    with stub() as server:
+        allowed.allow(server.url)
+        studio = LabelStudioServer(server.url, allowed=allowed, key=KEY)
+        number = studio.create_project(title="t", overlap=1)
+        tasks = [{"data": {TOKEN: f"t{n}", "target": "x" * (300 if n == 2 else 40)}} for n in range(7)]
+        assert studio.import_tasks(number, tasks) == 7
+        assert [one["data"] for one in server.tasks[number]] == [task["data"] for task in tasks]
+        assert server.seen.count(f"POST /api/projects/{number}/import") == 4, "0 1, 2 alone, 3 4, 5 6"
+        for task in (0, 1, 6):
+            server.annotate(number, task, [choice("same", "same")])
+        assert [task["data"][TOKEN] for task in studio.annotated(number)] == ["t0", "t1", "t6"]
+        assert sum("/export?" in call for call in server.seen) == 4
+        assert studio.annotated(studio.create_project(title="empty", overlap=1)) == []
 
 
 def test_half_a_key_and_the_token_it_was_exchanged_for_stand_in_no_message(allowed: AllowedEndpoints) -> None:
