@@ -22,7 +22,7 @@ from backend.store.journal_schema import vote_of
 from bench.cost import cpu_s
 from bench.scale_document import write_document
 from bench.scale_model import Curve, Model, bank_curves, slope
-from bench.scale_points import PROBES, Point
+from bench.scale_points import Point
 from bench.table import show
 
 BANKS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
@@ -72,7 +72,7 @@ def rows(points: Sequence[Point], curves: Mapping[str, Curve]) -> list[dict[str,
         )
     worst = min(points, key=lambda point: point.recall)
     found.append(
-        _row("least recall of the exact band at any size", worst.recall, None, f"at {worst.num:,}, {PROBES} lists")
+        _row("least recall of the exact band at any size", worst.recall, None, f"at {worst.num:,}, {worst.probes} lists")
     )
     return found
 

@@ -14,6 +14,7 @@ from bench.scale_points import Point
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "scale.md"
 MARKS = ("<!-- scale -->", "<!-- /scale -->")
+COLUMNS = 3
 PLANS = ((53_000_000, 4_000_000), (3_000_000_000, 4_000_000), (3_000_000_000, 64_000_000))
 """Vectors, and views from which a bank is cut."""
 
@@ -31,13 +32,14 @@ def write_document(points: Sequence[Point], curves: Mapping[str, Curve], documen
 
 def _banks(points: Sequence[Point]) -> list[str]:
     lines = [
-        "| vectors of 512 | lists | build, core-s | a query, core-ms | come back | recall | bytes a vector | peak MiB |",
-        "|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| vectors of 512 | lists | looked into | build, core-s | a query, core-ms | come back | recall | bytes a vector | peak MiB |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for p in points:
         cells = (
             f"{p.num:,}",
             p.lists,
+            p.probes,
             f"{p.train_s + p.add_s:.1f}",
             f"{p.query_s * 1000:.2f}",
             f"{p.candidates:.1f}",
@@ -84,15 +86,24 @@ def _round(value: float) -> str:
     return f"{round(value, 1 - math.floor(math.log10(value))):,.{digits}f}"
 
 
+def _short(size: int) -> str:
+    return f"{size / 1e6:g} M" if size >= 1_000_000 else f"{size // 1000} k" if size >= 1000 else str(size)
+
+
 def _plot(path: Path, curves: Mapping[str, Curve]) -> None:
     path.parent.mkdir(exist_ok=True)
-    with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none", "font.size": 8}):
-        figure = Figure(figsize=(2.4 * len(curves), 2.4), layout="constrained")
-        panels: Any = figure.subplots(1, len(curves))
-        for panel, (name, curve) in zip(panels, curves.items(), strict=True):
+    rows = math.ceil(len(curves) / COLUMNS)
+    with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none", "font.size": 7}):
+        figure = Figure(figsize=(2.6 * COLUMNS, 2.1 * rows), layout="constrained")
+        panels: list[Any] = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
+        for panel, (name, curve) in zip(panels, curves.items()):
             panel.loglog(list(curve), list(curve.values()), "o-", color="#1f6f8b", linewidth=1, markersize=3)
-            panel.set_title(f"{name}: slope {slope(curve):.2f}", fontsize=8)
-            panel.set_xlabel("size")
+            panel.set_title(f"{name}: slope {slope(curve):.2f}", fontsize=7)
+            panel.set_xticks(list(curve), [_short(size) for size in curve])
+            panel.minorticks_off()
             panel.spines[["top", "right"]].set_visible(False)
-        panels[0].set_ylabel("seconds of one core")
+        for panel in panels[len(curves) :]:
+            panel.set_axis_off()
+        figure.supylabel("seconds of one core")
+        figure.supxlabel("videos, votes, vectors")
         FigureCanvasSVG(figure).print_svg(str(path), metadata={"Date": None, "Creator": None})

@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 
 from backend.stages.bank_shards import num_shards_for
 from backend.store.banks_index import num_lists_for
-from bench.scale_points import LENGTH, PROBES, Point
+from bench.scale_points import LENGTH, Point
 
 Curve = dict[int, float]
 """Seconds of one core by size."""
@@ -27,14 +27,17 @@ class Model:
     add_each: float
     choose: float
     compare: float
+    probes: int
+    """Lists that a query looks into: the most of the points that it is fitted to."""
 
     @classmethod
     def fitted(cls, points: Sequence[Point]) -> "Model":
         """Least relative squares, no coefficient below 0."""
         (train,) = _fit([[float(p.lists) ** 2] for p in points], [p.train_s for p in points])
         add, add_each = _fit([[p.num * p.lists, p.num] for p in points], [p.add_s for p in points])
-        choose, compare = _fit([[p.lists, _codes(p.num, p.lists)] for p in points], [p.query_s for p in points])
-        return cls(float(train), float(add), float(add_each), float(choose), float(compare))
+        choose, compare = _fit([[p.lists, p.num * p.probes / p.lists] for p in points], [p.query_s for p in points])
+        coefficients = (float(each) for each in (train, add, add_each, choose, compare))
+        return cls(*coefficients, probes=max(p.probes for p in points))
 
     def build_s(self, num: int) -> float:
         lists = num_lists_for(num)
@@ -42,7 +45,7 @@ class Model:
 
     def query_s(self, num: int) -> float:
         lists = num_lists_for(num)
-        return self.choose * lists + self.compare * _codes(num, lists)
+        return self.choose * lists + self.compare * num * self.probes / lists
 
 
 def bank_curves(points: Sequence[Point]) -> dict[str, Curve]:
@@ -88,11 +91,6 @@ def planned(model: Model, num: int, shard_views: int, *, bytes_per_vector: float
         query_ms=query_s * 1000,
         hours_for_53_million=query_s * 53e6 / 3600,
     )
-
-
-def _codes(num: int, lists: int) -> float:
-    """Codes that a query is compared with."""
-    return num * PROBES / lists
 
 
 def _fit(columns: Sequence[Sequence[float]], seconds: Sequence[float]) -> np.ndarray:

@@ -15,15 +15,15 @@ from typing import Any
 import faiss
 import numpy as np
 
-from backend.store.banks_index import IndexSettings, empty_index
+from backend.store.banks_index import PROBES, IndexSettings, empty_index
 from bench.clustered import clustered
 
 LENGTH, CHUNK = 512, 100_000
 QUERIES = 2000
 SAMPLE = 200
 """Queries whose true neighbours are looked for in all vectors."""
-LO, DELTA, PROBES = 0.6, 0.08, 32
-"""Of the band, its widening for quantised cosines, and lists looked into: what a bank of 200,000 measures for itself is .08 and 16 to 32."""
+LO, DELTA = 0.6, 0.08
+"""Of the band, and its widening for quantised cosines: what a bank of 200,000 measures for itself is .08."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Point:
 
     num: int
     lists: int
+    probes: int
+    """Lists that a query looks into: the fewest with the recall that a bank asks of itself, or the most that it tries."""
     train_s: float
     add_s: float
     query_s: float
@@ -39,6 +41,7 @@ class Point:
     candidates: float
     """Of one query: what comes back to be scored on its vector."""
     recall: float
+    """Of the exact band."""
     peak_mib: float
     """Over what was held before, a chunk of vectors and those that lists are trained on among it."""
     bytes_per_vector: float
@@ -59,18 +62,29 @@ def point(num: int) -> Point:
         [chunk[rows[(rows >= start) & (rows < start + CHUNK)] - start] for start, chunk in _chunks(num)]
     )
     library: Any = faiss  # its stubs know no parameters of searches
-    given = library.IVFRaBitQSearchParameters(nprobe=PROBES, qb=index.qb, centered=False)
-    answers: list[Any] = []
-    query_s = min(_seconds(lambda: answers.append(index.range_search(queries, LO - DELTA, params=given))) for _ in range(3))
-    starts, _, found = answers[-1]
+    wanted = _neighbours(num, queries[:SAMPLE])
+
+    def ask(rows: np.ndarray, probes: int) -> tuple[np.ndarray, np.ndarray]:
+        given = library.IVFRaBitQSearchParameters(nprobe=probes, qb=index.qb, centered=False)
+        starts, _, found = index.range_search(rows, LO - DELTA, params=given)
+        return np.repeat(np.arange(len(rows)), np.diff(starts.astype(np.int64))), found
+
+    def recall(probes: int) -> float:
+        return float(np.isin(wanted, _coded(num, *ask(queries[:SAMPLE], probes))).mean())
+
+    tried = [probes for probes in PROBES if probes <= index.nlist // 2]
+    reached = ((probes, recall(probes)) for probes in tried)
+    probes, measured = next(pair for pair in reached if pair[1] >= settings.recall or pair[0] == tried[-1])
+    query_s = min(_seconds(ask, queries, probes) for _ in range(3))
     return Point(
         num=num,
         lists=index.nlist,
+        probes=probes,
         train_s=train_s,
         add_s=add_s,
         query_s=query_s / QUERIES,
-        candidates=len(found) / QUERIES,
-        recall=_recall(num, queries[:SAMPLE], [set(found[starts[k] : starts[k + 1]].tolist()) for k in range(SAMPLE)]),
+        candidates=len(ask(queries, probes)[1]) / QUERIES,
+        recall=measured,
         peak_mib=_peak_mib() - before,
         bytes_per_vector=faiss.serialize_index(index).nbytes / num,
     )
@@ -87,13 +101,14 @@ def _thinned(num: int, share: float) -> np.ndarray:
     return np.concatenate([chunk[:: max(1, round(1 / share))] for _, chunk in _chunks(num)])
 
 
-def _recall(num: int, queries: np.ndarray, found: list[set[int]]) -> float:
-    there = wanted = 0
-    for start, chunk in _chunks(num):
-        which, row = np.nonzero(queries @ chunk.T >= LO)
-        wanted += len(row)
-        there += sum(start + r in found[q] for q, r in zip(which.tolist(), row.tolist()))
-    return there / wanted
+def _neighbours(num: int, queries: np.ndarray) -> np.ndarray:
+    """Codes of every query and row of the exact band."""
+    pairs = ((start, *np.nonzero(queries @ chunk.T >= LO)) for start, chunk in _chunks(num))
+    return np.concatenate([_coded(num, which, start + row) for start, which, row in pairs])
+
+
+def _coded(num: int, which: np.ndarray, row: np.ndarray) -> np.ndarray:
+    return which.astype(np.int64) * num + row
 
 
 def _seconds(work: Callable[..., object], *given: object) -> float:

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 DELTAS = (0.02, 0.04, 0.08, 0.12, 0.16, 0.24)
 """How far the lower bound may be widened; .08 gave recall 1.0 on 200,000 clustered vectors (research, section 3.1)."""
-PROBES = (4, 8, 16, 32, 64)
-"""How many lists may be looked into."""
+PROBES = (4, 8, 16, 32, 64, 128, 256, 512)
+"""How many lists may be looked into, of up to half of an index's."""
 ENOUGH_HITS = 200
 """True neighbours on which a recall of .998 can be told from .99."""
 NEIGHBOURS = 5
@@ -158,7 +158,7 @@ def _measured(
     def recall(quantised: np.ndarray, delta: float) -> float:
         return min(float((quantised[cosines >= bound] >= bound - delta).mean()) for bound in bounds)
 
-    most = max(probes for probes in PROBES if probes <= index.nlist)
+    most = max(probes for probes in PROBES if probes <= index.nlist // 2)
     delta = next((value for value in DELTAS if recall(seen(value, most), value) >= settings.recall), None)
     if delta is None:
         return None

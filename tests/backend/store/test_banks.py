@@ -50,6 +50,16 @@ def quantised(vectors: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> 
     return bank
 
 
+def test_a_bank_of_many_small_clusters_looks_into_more_lists(tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
+    scattered = clustered(40_000, identities=8000, categories=2000, length=64, seed=1)
+    bank = open_bank(tmp_path, "g", lambda: content(scattered), settings=IndexSettings(floor=0.6))
+    assert bank.index is not None and bank.index.facts.num_probes > 64
+    asked = scattered[:: len(scattered) // 500]
+    wanted = truth(bank, asked, 0.6, 0.95)
+    assert len(pairs(bank.search(asked, lo=0.6, hi=0.95)) & wanted) >= 0.99 * len(wanted) > 1000
+
+
 def test_small_bank_is_searched_exactly(vectors: np.ndarray, tmp_path: Path) -> None:
     bank = open_bank(tmp_path, "g", lambda: content(vectors))
     assert bank.index is None
