@@ -46,6 +46,7 @@ from bench import (
     shots,
     studies,
     study_load,
+    vote_path,
     watermark,
 )
 from bench.reliability import readme_rows
@@ -206,6 +207,7 @@ PARTS: dict[str, Part] = {
     "studio": Part(lambda worlds: screens.run("studio")),
     "library": Part(lambda worlds: screens.run("library")),
     "study_load": Part(lambda worlds: study_load.run()),
+    "vote_path": Part(lambda worlds: vote_path.run()),
     "training": Part(lambda worlds: _training()),
     "watermark": Part(lambda worlds: watermark.run(worlds.folders()), WORLDS_SEEDS),
 }
