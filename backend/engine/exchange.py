@@ -6,11 +6,12 @@ what was finished while nobody was there. A fragment that is not whole is none.
 """
 
 import hashlib
+import importlib
 import io
 import json
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from backend.store.artifacts import Artifacts
 FRAGMENTS, ARTIFACTS, SIGN = "fragments", "artifacts", "sign"
 OUTCOME = "outcome.json"
 OUTGOING = ".outgoing"
+WITHOUT_FOLDERS = {"s3", "gs", "abfs"}
+"""Object stores as fsspec names them: to make a folder there makes a bucket, under whatever name was given."""
 _FRAGMENT = re.compile(r"[0-9a-f]{32}")
 
 
@@ -38,6 +41,8 @@ class Exchange:
             raise SettingsError(f"ray_store is {url!r}: {error}; name a folder, or a URL that fsspec can open") from error
         self.url = url
         self._root = root.rstrip("/")
+        self._protocols = {self._files.protocol} if isinstance(self._files.protocol, str) else set(self._files.protocol)
+        self._faults = _faults(self._protocols)
 
     def sign(self) -> str:
         """Leaves a word by which workers know that they see the same place; gives it. Raises SettingsError when nothing can be written."""
@@ -50,8 +55,8 @@ class Exchange:
 
     def is_signed(self, word: str) -> bool:
         try:
-            return bool(self._files.exists(f"{self._root}/{SIGN}/{word}"))
-        except OSError:
+            return bool(self._ask(self._files.exists, f"{self._root}/{SIGN}/{word}"))
+        except (OSError, SettingsError):
             return False
 
     def put(self, batch: Batch, outcome: Outcome, artifacts: Sequence[str] = ()) -> str:
@@ -76,10 +81,10 @@ class Exchange:
         """What a batch gave, and the names of its artifacts; None when the fragment is not there or not whole."""
         folder = f"{self._root}/{FRAGMENTS}/{name}"
         try:
-            about = json.loads(self._files.cat_file(f"{folder}/{OUTCOME}"))
+            about = json.loads(self._ask(self._files.cat_file, f"{folder}/{OUTCOME}"))
             tables = {}
             for kind, checksum in about["tables"].items():
-                data = self._files.cat_file(f"{folder}/{kind}.parquet")
+                data = self._ask(self._files.cat_file, f"{folder}/{kind}.parquet")
                 if _sum(data) != checksum:
                     return None
                 tables[kind] = pq.read_table(io.BytesIO(data))
@@ -91,7 +96,7 @@ class Exchange:
     def left(self) -> set[str]:
         """Names of the fragments that are here, whole or not."""
         try:
-            found = self._files.ls(f"{self._root}/{FRAGMENTS}", detail=False)
+            found = self._ask(self._files.ls, f"{self._root}/{FRAGMENTS}", detail=False)
         except FileNotFoundError:
             return set()
         return {name for path in found if _FRAGMENT.fullmatch(name := path.rstrip("/").rsplit("/", 1)[-1])}
@@ -107,19 +112,19 @@ class Exchange:
             self._remove(part)
 
     def put_artifact(self, name: str, data: bytes) -> None:
-        if not self._files.exists(self._artifact(name)):
+        if not self._ask(self._files.exists, self._artifact(name)):
             self._write(f"{ARTIFACTS}/{name[:2]}/{name}", data)
 
     def get_artifact(self, name: str) -> bytes | None:
         """The bytes as they are here; None when they are not."""
         try:
-            return self._files.cat_file(self._artifact(name))
+            return self._ask(self._files.cat_file, self._artifact(name))
         except FileNotFoundError:
             return None
 
     def put_all(self, artifacts: Artifacts) -> None:
         """Leaves every artifact that is not here."""
-        here = {path.rsplit("/", 1)[-1] for path in self._files.find(f"{self._root}/{ARTIFACTS}")}
+        here = {path.rsplit("/", 1)[-1] for path in self._ask(self._files.find, f"{self._root}/{ARTIFACTS}")}
         for name in artifacts.names():
             if name not in here:
                 self._write(f"{ARTIFACTS}/{name[:2]}/{name}", artifacts.get(name))
@@ -130,9 +135,10 @@ class Exchange:
     def _write(self, path: str, data: bytes) -> None:
         """Under its name only when it is whole; object stores do that by themselves."""
         target = f"{self._root}/{path}"
-        self._files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        if "file" not in self._files.protocol:
-            self._files.pipe_file(target, data)
+        if not self._protocols & WITHOUT_FOLDERS:
+            self._ask(self._files.makedirs, target.rsplit("/", 1)[0], exist_ok=True)
+        if "file" not in self._protocols:
+            self._ask(self._files.pipe_file, target, data)
             return
         fresh = f"{target}.{secrets.token_hex(4)}"
         self._files.pipe_file(fresh, data)
@@ -140,9 +146,21 @@ class Exchange:
 
     def _remove(self, path: str) -> None:
         try:
-            self._files.rm(f"{self._root}/{path}", recursive=True)
+            self._ask(self._files.rm, f"{self._root}/{path}", recursive=True)
         except FileNotFoundError:
             return
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **how: Any) -> Any:
+        """What the file system answers. Raises SettingsError where a store on another machine cannot be reached, or refuses."""
+        try:
+            return call(*arguments, **how)
+        except FileNotFoundError:
+            raise
+        except self._faults as error:
+            raise SettingsError(
+                f"ray_store {self.url} cannot be used: {error}; look whether it is up, and whether the credentials in the "
+                "environment are those of somebody who may read, write and remove there"
+            ) from error
 
 
 class ExchangedArtifacts(Artifacts):
@@ -179,6 +197,15 @@ class ExchangedArtifacts(Artifacts):
             self._exchange.put_artifact(name, super().get(name))
             (self._outgoing / name).unlink()
         return names
+
+
+def _faults(protocols: set[str]) -> tuple[type[Exception], ...]:
+    """What a file system raises of the way to it; that of this machine tells of itself."""
+    if "file" in protocols:
+        return ()
+    if "s3" in protocols:  # botocore's own are no OSError
+        return OSError, importlib.import_module("botocore.exceptions").BotoCoreError
+    return (OSError,)
 
 
 def fragment_of(batch: Batch) -> str:
