@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,6 +42,8 @@ from backend.workspace.layout import Layout
 
 AT_ONCE = 50
 """Trials that are asked for at a time."""
+MOST_OF_ONE = 1000
+"""Trials of one participant that are asked for."""
 IN_TASK_BYTES = 1 << 20
 """Pictures up to this go into the task itself; larger ones and videos are handed over as files."""
 VOTES_AT_ONCE = 500
@@ -76,16 +78,23 @@ def push(
         str, typer.Option("--login", help="Of a study: who answers, having agreed; one person's trials are one project.")
     ] = "",
     overlap: Annotated[int, typer.Option("--overlap", min=1, max=50, help="Of verify: people for each pair.")] = 1,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also what was pushed there before, as when its project was deleted there.")
+    ] = False,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Make a project in Label Studio that asks what Studio would ask."""
     server = LabelStudioServer(url)
     _require_leave(server, project)
+    before = [] if again else _pushed_before(project, str(server.origin))
     with opened(project) as api:
-        trials, rater = _trials(api, study, login, limit)
+        trials, rater = _trials(api, study, login, limit, before)
         if not trials:
-            raise ProjectError(f"study {study} has no trial left to push; `studio-backend status` tells what there is")
+            hint = "; what was pushed there before is passed over, --again takes it too" if before else ""
+            raise ProjectError(
+                f"study {study} has no trial left to push{hint}; `studio-backend status` tells what there is"
+            )
         made = [
             _make_project(server, project, study, some, rater=rater, overlap=1 if rater else overlap)
             for some in _alike(api, trials)
@@ -172,8 +181,8 @@ def _require_leave(server: LabelStudioServer, project: Path) -> None:
         )
 
 
-def _trials(api: Api, study: str, login: str, limit: int) -> tuple[list[Trial], str]:
-    """Trials, and whose they are where they are one participant's."""
+def _trials(api: Api, study: str, login: str, limit: int, before: Sequence[PushedTrial]) -> tuple[list[Trial], str]:
+    """Trials that were not pushed before, and whose they are where they are one participant's."""
     if study != VERIFY_STUDY:
         if not login:
             raise SettingsError(f"study {study} has trials of its own for each participant; say who answers with --login")
@@ -183,11 +192,14 @@ def _trials(api: Api, study: str, login: str, limit: int) -> tuple[list[Trial], 
                 f"{login[:SHOWN]!r} has not agreed to take part in study {study}; have them agree under this name first, in "
                 "Studio (page Compare) or on the study page, then push again"
             )
-        found = api.study_trials(participant=participant.id, limit=limit)
-        return [one.trial for one in found.trials if not one.votes], participant.id
+        there = {one.item_id for one in before if one.rater == participant.id}
+        found = api.study_trials(participant=participant.id, limit=min(MOST_OF_ONE, limit + len(there)))
+        left = [one.trial for one in found.trials if not one.votes and one.trial.item_id not in there]
+        return left[:limit], participant.id
     trials: list[Trial] = []
+    pairs = [one.item_id for one in before if one.study_id == VERIFY_STUDY]
     while len(trials) < limit:
-        skip = tuple(trial.item_id for trial in trials)
+        skip = (*pairs, *(trial.item_id for trial in trials))
         more = api.next_trials(study_id=study, rater="label-studio", limit=min(AT_ONCE, limit - len(trials)), skip=skip)
         if not more:
             break
@@ -223,10 +235,13 @@ def _make_project(
     form = some[0].form
     number = server.create_project(title=f"{form.title} ({study})", overlap=overlap)
     told = [(pushed(asked.trial, rater=rater), asked) for asked in some]
-    _remember(project, str(server.origin), number, [one for one, _ in told])
+    trials = [one for one, _ in told]
+    _remember(project, str(server.origin), number, trials, is_whole=False)
     tasks = tasks_of([(one, _addresses(server, number, one, asked)) for one, asked in told])
     server.configure(number, label_config(form, shows=some[0].kinds()))
-    return {"number": number, "tasks": server.import_tasks(number, tasks)}
+    taken = server.import_tasks(number, tasks)
+    _remember(project, str(server.origin), number, trials, is_whole=True)
+    return {"number": number, "tasks": taken}
 
 
 def _addresses(server: LabelStudioServer, number: int, one: PushedTrial, asked: _Asked) -> dict[str, str]:
@@ -278,29 +293,52 @@ def _submit(api: Api, votes: list[Vote]) -> int:
     return told
 
 
-def _remember(project: Path, origin: str, number: int, trials: list[PushedTrial]) -> None:
-    told = {"trials": [asdict(one) for one in trials]}
+def _remember(project: Path, origin: str, number: int, trials: list[PushedTrial], *, is_whole: bool) -> None:
+    """Keeps what tokens stand for, before anybody can answer one; `is_whole` once the server has all of them."""
+    told = {"trials": [asdict(one) for one in trials], "is_whole": is_whole}
     write_whole(_place(project, origin, number), json.dumps({**told, "checksum": json_checksum(told)}, indent=1))
 
 
 def _remembered(project: Path, origin: str, number: int) -> dict[str, PushedTrial]:
     path = _place(project, origin, number)
-    try:
-        told = json.loads(path.read_bytes())
-        rows = told if isinstance(told, list) else told["trials"]  # earlier versions wrote the trials alone
-        found = [PushedTrial(**{**row, "shown": tuple(row["shown"])}) for row in rows]
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ProjectError(
             f"project {number} of {origin} was not pushed from here, or an erasure took what was pushed: push again"
-        ) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        )
+    return {one.token: one for one in _read(path)[0]}
+
+
+def _pushed_before(project: Path, origin: str) -> list[PushedTrial]:
+    """All that a server has from here, without pushes that broke off."""
+    found: list[PushedTrial] = []
+    for path in sorted(_place(project, origin, 0).parent.glob(f"{_pushed_to(origin)}-*.json")):
+        try:
+            trials, is_whole = _read(path)
+        except ProjectError as error:
+            warn(f"what was pushed before may go again: {error}")
+            continue
+        found += trials if is_whole else ()
+    return found
+
+
+def _read(path: Path) -> tuple[list[PushedTrial], bool]:
+    """What was pushed, and whether the server took all of it."""
+    try:
+        told = json.loads(path.read_bytes())
+        sealed = {} if isinstance(told, list) else {name: each for name, each in told.items() if name != "checksum"}
+        rows = told if isinstance(told, list) else told["trials"]  # earlier versions wrote the trials alone
+        found = [PushedTrial(**{**row, "shown": tuple(row["shown"])}) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ProjectError(f"{path} cannot be read: {error}; push again") from error
-    if isinstance(told, dict) and told.get("checksum") != json_checksum({"trials": told["trials"]}):
+    if isinstance(told, dict) and told.get("checksum") != json_checksum(sealed):
         raise ProjectError(f"{path} is not what was pushed: it was changed or damaged; push again")
-    return {one.token: one for one in found}
+    return found, sealed.get("is_whole") is True
 
 
 def _place(project: Path, origin: str, number: int) -> Path:
     """Beside the indexes, where an erasure of footage or of a participant finds it."""
-    name = "".join(sign if sign.isalnum() else "-" for sign in origin.partition("//")[2])
-    return Layout(project.resolve()).root / "index" / f"{PUSHED}{name}-{number}.json"
+    return Layout(project.resolve()).root / "index" / f"{_pushed_to(origin)}-{number}.json"
+
+
+def _pushed_to(origin: str) -> str:
+    return PUSHED + "".join(sign if sign.isalnum() else "-" for sign in origin.partition("//")[2])

@@ -107,7 +107,7 @@ def make_pushed(folder: Path) -> None:
         )
         for n in range(9)
     ]
-    _remember(folder, SERVER, 3, trials)
+    _remember(folder, SERVER, 3, trials, is_whole=True)
 
 
 def read_pushed(folder: Path) -> object:

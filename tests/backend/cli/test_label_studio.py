@@ -97,6 +97,25 @@ def test_an_answer_that_was_skipped_since_is_taken_back_and_one_that_never_was_i
     assert project.journal.head().seq == events + 2
 
 
+def test_a_second_push_takes_what_is_left_and_one_that_broke_off_goes_again(project: Workspace, server: Stub) -> None:
+    push = ("label-studio", "push", "--url", server.url, "--project", project.layout.root, "--json")
+
+    def pairs_of(*more: object) -> set[str]:
+        (made,) = json.loads(run(*push, *more))
+        return {one.item_id for one in _remembered(project.layout.root, server.url, made["number"]).values()}
+
+    server.is_full = True
+    with pytest.raises(ProjectError, match="disk is full"):
+        run(*push)
+    server.is_full = False
+    first = pairs_of("--limit", 1)
+    second = pairs_of()
+    assert (len(first), len(second), first & second) == (1, 1, set())
+    with pytest.raises(ProjectError, match=r"no trial left to push; what was pushed there before is passed over, --again"):
+        run(*push)
+    assert pairs_of("--again") == first | second
+
+
 def test_suggestions_are_told_with_the_password_of_their_file(
     project: Workspace, server: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

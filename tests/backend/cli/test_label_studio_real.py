@@ -111,6 +111,24 @@ def test_two_annotators_answer_think_again_and_skip_and_their_last_word_counts(p
     owner().forget(number)
 
 
+def test_its_own_export_is_taken_from_a_file_and_a_second_push_takes_what_is_left(
+    project: Workspace, api: Api, tmp_path: Path
+) -> None:
+    numbers = [push(project, "--limit", 1), push(project)]
+    items = set[str]()
+    for number in numbers:
+        (task,) = owner().tasks(number)
+        invited().answer(task["id"], choice("same", "near_duplicate"), choice("same_reasons", "same_shot"))
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps(owner().call("GET", f"/api/projects/{number}/export?exportType=JSON")))
+        where = ("--url", URL, "--project", project.layout.root, "--number", number, "--json")
+        told = json.loads(run("label-studio", "take", file, *where))
+        assert (told["stored"], told["faults"], counted(project, number)) == (1, [], (0, 0))
+        items |= {vote.item_id for vote in api.votes(study_id=VERIFY_STUDY)}
+        owner().forget(number)
+    assert len(items) == 2
+
+
 def test_what_its_page_never_offers_is_named_and_the_rest_is_taken(project: Workspace, api: Api) -> None:
     number, ann = push(project), invited()
     tasks = [task["id"] for task in owner().tasks(number)]

@@ -18,6 +18,8 @@ class Stub(ThreadingHTTPServer):
         self.projects: dict[int, dict[str, Any]] = {}
         self.tasks: dict[int, list[dict[str, Any]]] = {}
         self.files: list[bytes] = []
+        self.is_full = False
+        """Whether tasks are refused."""
         self.seen: list[str] = []
         """Method and path of each call."""
 
@@ -111,6 +113,8 @@ class _Answers(BaseHTTPRequestHandler):
         elif "commit_to_project=false" in self.path:
             self.server.files.append(body)
             self._send(201, {"file_upload_ids": [len(self.server.files)]})
+        elif self.server.is_full:
+            self._send(500, {"detail": "database or disk is full"})
         else:
             found = json.loads(body)
             tasks += [{"id": len(tasks) + n, "data": one["data"], "annotations": []} for n, one in enumerate(found, 1)]

@@ -32,7 +32,7 @@ def taken_part(workspace: Workspace, benchmark: Path) -> tuple[Participant, Invi
         api.submit_votes(votes=(replace(vote_on(person, one.trial, "left"), comment=CANARY),))
     api.page_events(participant=person.id, events=(PageEvent(id=CANARY, name="slider_passed"),))
     api.finish_study(participant=person.id)
-    _remember(workspace.layout.root, "http://127.0.0.1:8080", 3, [pushed(shown[0].trial, rater=person.id)])
+    _remember(workspace.layout.root, "http://127.0.0.1:8080", 3, [pushed(shown[0].trial, rater=person.id)], is_whole=True)
     workspace.status()
     workspace.catalog.checkpoint()
     assert holding(workspace, CANARY)
@@ -52,7 +52,7 @@ def test_an_erased_participant_leaves_no_byte(workspace: Workspace, benchmark: P
     other = finished(api, "taste", lambda *_: "right")
     where = (workspace.layout.root, "http://127.0.0.1:8080")
     (told,) = _remembered(*where, 3).values()
-    _remember(*where, 4, [replace(told, rater=other.id)])
+    _remember(*where, 4, [replace(told, rater=other.id)], is_whole=True)
     backup = api.backup()
     done = api.erase_participant(participant=person.id)
     assert len(_remembered(*where, 4)) == 1

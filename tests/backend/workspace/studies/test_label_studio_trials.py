@@ -58,6 +58,17 @@ def test_ab_trials_are_pushed_blind_and_come_back_as_their_participants_votes(
     assert [[vote.choice for vote in one.votes] for one in shown] == [["left"]] * 3
 
 
+def test_a_second_push_of_a_participant_takes_the_trials_that_are_left(
+    api: Api, workspace: Workspace, study: StudySummary, server: Stub
+) -> None:
+    for login in ("ann", "bob"):
+        api.consent(participant=api.take_part(study="taste", login=login).id, text="I agree.")
+    push = ("label-studio", "push", "--url", server.url, "--project", workspace.layout.root, "--json", "--study", "taste")
+    with serving(api, workspace.layout.root):
+        made = [json.loads(run(*push, "--login", who, *more)) for who, *more in (("ann", "--limit", 2), ("ann",), ("bob",))]
+    assert [one["tasks"] for (one,) in made] == [2, study.trials - 2, study.trials]
+
+
 def test_nobody_agrees_by_being_pushed(api: Api, workspace: Workspace, study: StudySummary, server: Stub) -> None:
     where = ("--url", server.url, "--project", workspace.layout.root)
     push = ("label-studio", "push", *where, "--study", "taste", "--login", "ann")
