@@ -3,8 +3,12 @@
 import numpy as np
 
 
-def clustered(num: int, *, identities: int, categories: int, length: int, seed: int) -> np.ndarray:
+def clustered(
+    num: int, *, identities: int, categories: int, length: int, seed: int, categories_seed: int | None = None
+) -> np.ndarray:
     """Unit vectors float32 `(num, length)`, views of one identity side by side; 2 % near-duplicates.
+
+    Sets of equal `categories_seed` share their categories.
 
     200,000 of 40,000 identities in 400 categories are the set of the retrieval measurements: about 4 true neighbours of each
     in [.6, .95), and 478 dimensions that chance works in.
@@ -14,7 +18,10 @@ def clustered(num: int, *, identities: int, categories: int, length: int, seed: 
     def noise(rows: int) -> np.ndarray:
         return _unit(rng.standard_normal((rows, length), np.float32))
 
-    centres = noise(categories)
+    if categories_seed is None:
+        centres = noise(categories)
+    else:
+        centres = _unit(np.random.default_rng(categories_seed).standard_normal((categories, length), np.float32))
     people = _unit(0.6 * centres[rng.integers(0, categories, identities)] + 0.8 * noise(identities))
     who = np.sort(rng.integers(0, identities, num))
     views = _unit(people[who] + rng.uniform(0.35, 0.95, (num, 1)).astype(np.float32) * noise(num))

@@ -39,19 +39,28 @@ def run(
     videos: Sequence[int] = VIDEOS,
     generated: Sequence[int] = GENERATED,
     votes: Sequence[int] = VOTES,
+    *,
+    only_banks: bool = False,
 ) -> list[dict[str, Any]]:
-    """A row a curve's slope, and how far the model lies off the largest bank; points are kept beside the results."""
+    """A row a curve's slope, and how far the model lies off the largest bank; points are kept beside the results.
+
+    `only_banks`: the other curves are those of the last run.
+    """
     points = [_point(num) for num in banks]
+    curves = kept()[1] if only_banks else _curves(videos, generated, votes)
+    held = {"banks": [asdict(point) for point in points], "curves": curves}
+    POINTS.write_text(json.dumps(held, indent=1) + "\n")
+    write_document(points, curves)
+    return rows(points, curves)
+
+
+def _curves(videos: Sequence[int], generated: Sequence[int], votes: Sequence[int]) -> dict[str, Curve]:
     with tempfile.TemporaryDirectory() as folder:
-        curves = {
+        return {
             "curation": curation(Path(folder), videos),
             "evaluation": evaluation(Path(folder), generated),
             "votes": vote_path(Path(folder), votes),
         }
-    kept = {"banks": [asdict(point) for point in points], "curves": curves}
-    POINTS.write_text(json.dumps(kept, indent=1) + "\n")
-    write_document(points, curves)
-    return rows(points, curves)
 
 
 def rows(points: Sequence[Point], curves: Mapping[str, Curve]) -> list[dict[str, Any]]:
@@ -180,6 +189,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.scale")
     parser.add_argument("--largest", type=int, default=BANKS[-1], help="vectors of the largest bank; smaller ones stay")
     parser.add_argument("--quick", action="store_true", help="half of the other sizes: some minutes less")
+    parser.add_argument("--only-banks", action="store_true", help="the other curves stay as the last run left them")
     arguments = parser.parse_args()
     half = slice(0, 3 if arguments.quick else None)
     show(
@@ -188,5 +198,6 @@ if __name__ == "__main__":
             VIDEOS[half],
             GENERATED[half],
             VOTES[half],
+            only_banks=arguments.only_banks,
         )
     )

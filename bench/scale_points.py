@@ -91,9 +91,12 @@ def point(num: int) -> Point:
 
 
 def _chunks(num: int) -> Iterator[tuple[int, np.ndarray]]:
-    """First row and vectors of each chunk: identities are a chunk's own, five views of each."""
+    """First row and vectors of each chunk: identities are a chunk's own, five views of each, of categories that all chunks share."""
     for start in range(0, num, CHUNK):
-        yield start, clustered(CHUNK, identities=CHUNK // 5, categories=200, length=LENGTH, seed=start // CHUNK)
+        made = clustered(
+            CHUNK, identities=CHUNK // 5, categories=400, length=LENGTH, seed=start // CHUNK, categories_seed=400
+        )
+        yield start, made
 
 
 def _thinned(num: int, share: float) -> np.ndarray:
