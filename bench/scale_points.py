@@ -100,8 +100,8 @@ def _chunks(num: int) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _thinned(num: int, share: float) -> np.ndarray:
-    """About so many of the vectors."""
-    return np.concatenate([chunk[:: max(1, round(1 / share))] for _, chunk in _chunks(num)])
+    """About so many of the vectors, copied: a view would keep its chunk."""
+    return np.concatenate([chunk[:: max(1, round(1 / share))].copy() for _, chunk in _chunks(num)])
 
 
 def _neighbours(num: int, queries: np.ndarray) -> np.ndarray:
