@@ -77,6 +77,7 @@ def hunt(name: str, folder: Path, options: list[str]) -> None:
             "-rss_limit_mb=2048",
             *options,
         ]
+        targets.check(name, targets.TARGETS[name].seeds[0], Path(scratch))  # what it imports is no input's time
         mutator = {"custom_mutator": mutated} if targets.TARGETS[name].is_json else {}
         atheris.Setup(said, lambda data: targets.check(name, data, Path(scratch)), **mutator)
         atheris.Fuzz()
