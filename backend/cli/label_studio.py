@@ -194,8 +194,8 @@ def _trials(api: Api, study: str, login: str, limit: int, before: Sequence[Pushe
             )
         there = {one.item_id for one in before if one.rater == participant.id}
         found = api.study_trials(participant=participant.id, limit=min(MOST_OF_ONE, limit + len(there)))
-        left = [one.trial for one in found.trials if not one.votes and one.trial.item_id not in there]
-        return left[:limit], participant.id
+        left = [one for one in found.trials if one.trial.item_id not in there]
+        return [one.trial for one in left if all(vote.choice is None for vote in one.votes)][:limit], participant.id
     trials: list[Trial] = []
     pairs = [one.item_id for one in before if one.study_id == VERIFY_STUDY]
     while len(trials) < limit:

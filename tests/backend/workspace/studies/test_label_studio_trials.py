@@ -52,10 +52,18 @@ def test_ab_trials_are_pushed_blind_and_come_back_as_their_participants_votes(
             server.annotate(made["number"], task, [choice("better", "left", to="left")])
         found = json.loads(run("label-studio", "pull", *where, "--number", made["number"]))
         assert (found["votes"], found["stored"], found["faults"]) == (3, 3, [])
+        (thought_again,) = tasks[1]["annotations"]
+        thought_again |= {"was_cancelled": True, "updated_at": "2026-03-01T10:00:05Z"}
+        found = json.loads(run("label-studio", "pull", *where, "--number", made["number"]))
+        assert (found["votes"], found["stored"], found["taken_back"]) == (2, 0, 1)
+        number = json.loads(run("label-studio", "push", *where, "--study", "taste", "--login", "ann", "--again"))[0][
+            "number"
+        ]
+        assert len(server.tasks[number]) == study.trials - 2, "what was taken back is open"
     (person,) = api.participants(study="taste")
     assert person.id == agreed.id
     shown = api.study_trials(participant=person.id, start=0, limit=3).trials
-    assert [[vote.choice for vote in one.votes] for one in shown] == [["left"]] * 3
+    assert [[vote.choice for vote in one.votes] for one in shown] == [["left"], [None], ["left"]]
 
 
 def test_a_second_push_of_a_participant_takes_the_trials_that_are_left(
