@@ -1,6 +1,7 @@
 """The kernel: records, ids, results, roles, forms and errors. Imports numpy and the standard library only."""
 
 from backend.domain.errors import (
+    HoldingLost,
     ImportRefused,
     ItemErased,
     MediaError,
@@ -71,6 +72,8 @@ from backend.domain.roles import (
     FaceAnalyzer,
     Footage,
     FrameReader,
+    Holding,
+    HoldingStage,
     ImageScorer,
     Model,
     MovingSegmenter,

@@ -78,6 +78,12 @@ def _model_failed(message: str, kind: str) -> ModelFailed:
     return ModelFailed(message, kind=kind)
 
 
+class HoldingLost(StudioError):
+    """What another process held died each time that it was asked."""
+
+    kind = "crash"
+
+
 class ImportRefused(StudioError):
     """An imported file is malformed; the text names file, place and value."""
 

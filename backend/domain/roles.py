@@ -4,7 +4,7 @@ A role is served by an implementation named in `backend.models.MODELS[role]`, ch
 names the implementation and its version; scores and embeddings carry it, so that scales are never mixed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -224,6 +224,27 @@ class AnswerStore(Protocol):
     def put(self, key: str, kept: Mapping[str, Any]) -> None: ...
 
 
+class Holding(Protocol):
+    """Something that stages ask and nobody changes, opened from artifacts: of a cluster, one process may hold it for all.
+
+    Travels by pickling. Equal holdings are one.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it, as `shard 2 of 4 of the banks`."""
+        ...
+
+    @property
+    def ram_gib(self) -> float:
+        """What it takes while it is open."""
+        ...
+
+    def open(self, artifacts: ArtifactStore) -> Callable[[Any], Any]:
+        """Gives what answers a question; any number of threads may ask. Raises StudioError when an artifact is missing or damaged."""
+        ...
+
+
 class Context(Protocol):
     """What a stage may ask for while it works."""
 
@@ -253,6 +274,10 @@ class Context(Protocol):
 
     def model_id(self, name: str) -> str:
         """Names what is bound to a role and its weights, without loading it."""
+        ...
+
+    def held(self, holding: Holding) -> Callable[[Any], Any] | None:
+        """What answers for a holding that another process has open. None where there is none: the stage opens it itself."""
         ...
 
     def rng(self, item_id: str) -> np.random.Generator:
@@ -299,3 +324,12 @@ class SurveyingStage(Stage, Protocol):
 
     surveys: ClassVar[tuple[type, ...]]
     """The first kind decides who is listed and enters the keys; the others, Source itself among them, are shown along."""
+
+
+@runtime_checkable
+class HoldingStage(Stage, Protocol):
+    """A stage that asks holdings. Whoever has several machines opens each of them on one, before the stage is called."""
+
+    def holdings(self, items: Sequence[Item], artifacts: ArtifactStore) -> Sequence[Holding]:
+        """What the stage will ask `Context.held` for when it is called with these items. Raises StudioError as the call would."""
+        ...

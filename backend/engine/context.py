@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from backend.domain import (
     KEY_FRACTIONS,
     Clip,
     Footage,
+    Holding,
     Item,
     MediaError,
     ModelUnavailable,
@@ -24,6 +26,7 @@ from backend.domain import (
 )
 from backend.engine.frames import CachedReader, FrameCache
 from backend.engine.heap import keep_heap
+from backend.engine.holdings import HoldingLine
 from backend.media.guarded_reader import FrameSource, GuardedReader
 from backend.media.index import FrameIndex
 from backend.models.call_wire import BoundModel
@@ -51,6 +54,8 @@ class WorkerSettings:
     """Whether endpoints beyond this machine may be asked."""
     service: ModelAddress | None = None
     """Where model workers answer that hold the models with weights; None to load them here."""
+    holdings: str = ""
+    """Path of the socket where holdings of other processes are asked; empty where there are none."""
     exchange: str = ""
     """Where artifacts come from and are left for the owner, by workers that do not see its folder; else they share that."""
 
@@ -75,7 +80,7 @@ class WorkContext:
         self, settings: WorkerSettings, *, cancelled: Event | None = None, alive: Callable[[], None] = lambda: None
     ) -> None:
         keep_heap()
-        self.artifacts = _artifacts(settings)
+        self.artifacts = artifacts_of(settings)
         self.answers = AnswerFolder(settings.answers)
         self._settings = settings
         self._readers: OrderedDict[str, CachedReader] = OrderedDict()
@@ -85,6 +90,7 @@ class WorkContext:
         self._model_ids: dict[str, str] = {}
         self._alive = alive
         self._line: ModelLine | None = None
+        self._held: dict[Holding, HoldingLine] = {}
         self.cancelled = cancelled
 
     def path(self, video: Video, item: Item) -> str:
@@ -161,16 +167,28 @@ class WorkContext:
             self._model_ids[name] = self._settings.model_id(name)
         return self._model_ids[name]
 
+    def held(self, holding: Holding) -> Callable[[Any], Any] | None:
+        """A line to whoever holds it."""
+        if not self._settings.holdings:
+            return None
+        if holding not in self._held:
+            where = self._settings.holdings
+            self._held[holding] = HoldingLine(where, holding, alive=self._alive, cancelled=self.cancelled)
+        line = self._held[holding]
+        return line if line.is_held else None
+
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(int(digest((self._settings.seed, item_id), num_bytes=8), 16))
 
     def close(self) -> None:
-        """Closes every reader and the child that decodes for them, and the line to the model worker."""
+        """Closes every reader and the child that decodes for them, and the lines to the model worker and to holdings."""
         while self._readers:
             self._readers.popitem()[1].close()
         self._source.close()
         if self._line is not None:
             self._line.close()
+        for line in self._held.values():
+            line.close()
 
 
 def has_weights(workers: WorkerSettings, role: str) -> bool:
@@ -187,8 +205,8 @@ def load(path: str) -> type:
     return getattr(importlib.import_module(module), name)
 
 
-def _artifacts(settings: WorkerSettings) -> Artifacts:
-    """Without waiting for the disk: the owner settles them before it commits."""
+def artifacts_of(settings: WorkerSettings) -> Artifacts:
+    """What a worker reads and puts, without waiting for the disk: the owner settles them before it commits."""
     if settings.exchange:
         from backend.engine.exchange import Exchange, ExchangedArtifacts  # which needs the extra `cluster`
 

@@ -269,13 +269,15 @@ def _take(pipe: Connection, batches: "queue.SimpleQueue[Batch | None]", cancelle
 
 
 class _Sign:
-    """Tells the owner that a batch is not hung but waits for a model, at most every so often."""
+    """Tells the owner that a batch is not hung but waits for a model or a holding, at most every so often; any thread may."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._last = time.monotonic()
+        self._lock = threading.Lock()
 
     def __call__(self) -> None:
-        if time.monotonic() - self._last > SIGN_S:
-            self._last = time.monotonic()
-            self._pipe.send(READY)
+        with self._lock:
+            if time.monotonic() - self._last > SIGN_S:
+                self._last = time.monotonic()
+                self._pipe.send(READY)

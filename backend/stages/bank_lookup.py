@@ -1,30 +1,31 @@
 """The banks as a worker sees them: opened once for a roll of sources, and asked what is like the views of one of them."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from backend.domain import Box, digest
+from backend.domain import Box, Holding
 from backend.measures.retrieval import chance_bound, person_vector
 from backend.stages.bank_shards import (
     NAMES,
     Answer,
     Ask,
-    OpenShard,
+    KeptShard,
+    Shard,
     ask_all,
     joined_chance,
-    num_shards_for,
-    shard_of,
+    read_roll,
+    shards_of,
 )
-from backend.stages.banks import SPACES, bank_contents, read_part, vectors_of
+from backend.stages.banks import SPACES, read_part, vectors_of
 from backend.store.artifacts import Artifacts
-from backend.store.banks import BankContent, open_bank
-from backend.store.banks_index import IndexSettings
 
+Held = Callable[[Holding], Callable[[Any], Any] | None]
+"""`Context.held`."""
 OPEN_PARTS = 64
 """Parts of other sources kept in a worker, about 100 kB each."""
 
@@ -77,25 +78,25 @@ class Views:
         return self._vectors[space][rows]
 
 
-def open_banks(artifacts: Artifacts, roll: str, face_weight: float, *, floor: float, shard_views: int) -> "Banks":
-    """The banks of a roll's parts, built below the project's `index/banks` when they are not there."""
-    return _opened(artifacts, roll, face_weight, floor, shard_views)
+def open_banks(
+    artifacts: Artifacts, roll: str, face_weight: float, *, floor: float, shard_views: int, held: Held
+) -> "Banks":
+    """The banks of a roll's parts. Shards that nobody holds are opened here, and built where they are not there."""
+    return _opened(artifacts, roll, face_weight, floor, shard_views, held)
 
 
 class Banks:
     """Banks of one roll of sources, in as many shards as keep each near `shard_views` views."""
 
-    def __init__(self, artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int) -> None:
-        self._artifacts = artifacts
-        listed = json.loads(self._artifacts.get(roll))
-        self._parts = [entry["bank_part"][0]["artifact"] for entry in listed]
-        self._face_weight, self._floor = face_weight, floor
-        self._generation = digest((tuple(self._parts), face_weight), num_bytes=12)
-        num = num_shards_for(sum(entry["bank_part"][0]["num_views"] for entry in listed), shard_views)
-        places: list[list[int]] = [[] for _ in range(num)]
-        for number, entry in enumerate(listed):
-            places[shard_of(entry["id"], num)].append(number)
-        self._shards = [self._open_shard(k, numbers, num) for k, numbers in enumerate(places)]
+    def __init__(
+        self, artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int, held: Held
+    ) -> None:
+        self._artifacts, self._face_weight = artifacts, face_weight
+        self._parts = read_roll(artifacts, roll).parts
+        self._shards: list[Shard] = []
+        for holding in shards_of(artifacts, roll, face_weight, floor=floor, shard_views=shard_views):
+            ask = held(holding)
+            self._shards.append(holding.open(artifacts) if ask is None else KeptShard(ask))
         self._chance = {name: joined_chance(self._shards, name) for name in NAMES}
 
     def views(self, part: int) -> Views:
@@ -135,26 +136,6 @@ class Banks:
                 hits += self._hits(answer, shard, rows, bounds, bank=name)
         return hits
 
-    def _open_shard(self, shard: int, numbers: Sequence[int], num_shards: int) -> OpenShard:
-        made: dict[str, BankContent] = {}
-
-        def content(name: str) -> BankContent:
-            if not made:
-                tables = [read_part(self._artifacts.get(self._parts[number])) for number in numbers]
-                made.update(bank_contents(tables, face_weight=self._face_weight, numbers=numbers))
-            return made[name]
-
-        folder, settings = self._artifacts.root.parent / "index" / "banks", IndexSettings(floor=self._floor)
-        part = f"-{shard + 1}-of-{num_shards}" if num_shards > 1 else ""
-        return OpenShard(
-            {
-                name: open_bank(
-                    folder / (name + part), self._generation, lambda name=name: content(name), settings=settings
-                )
-                for name in NAMES
-            }
-        )
-
     def _hits(self, answer: Answer, shard: int, rows: np.ndarray, bounds: Sequence[float], *, bank: str) -> Iterator[Found]:
         columns = (answer.queries, answer.parts, answer.rows, answer.subjects, answer.are_pictures, answer.cosines)
         for query, part, row, subject, is_picture, like in zip(*(column.tolist() for column in columns)):
@@ -189,8 +170,8 @@ class Banks:
 
 
 @lru_cache(maxsize=2)
-def _opened(artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int) -> Banks:
-    return Banks(artifacts, roll, face_weight, floor, shard_views)
+def _opened(artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int, held: Held) -> Banks:
+    return Banks(artifacts, roll, face_weight, floor, shard_views, held)
 
 
 @lru_cache(maxsize=OPEN_PARTS)

@@ -12,9 +12,11 @@ from typing import ClassVar, cast
 import numpy as np
 
 from backend.domain import (
+    ArtifactStore,
     BankPart,
     Context,
     Filtered,
+    Holding,
     Item,
     Ok,
     Pair,
@@ -28,6 +30,7 @@ from backend.domain import (
 from backend.measures import diversity
 from backend.stages import crop_keypoints
 from backend.stages.bank_lookup import Banks, Found, Views, open_banks
+from backend.stages.bank_shards import shards_of
 from backend.stages.embedding import FRAME_HASH_SPACE
 from backend.stages.face_identity import APPEARANCE_DECIDES, Faces, may_be_person
 from backend.stages.retrieval_evidence import (
@@ -87,20 +90,33 @@ class PairAcross:
     def __call__(self, items: Sequence[Item], context: Context) -> list[Result]:
         return [self._paired(item, context) for item in items]
 
+    def holdings(self, items: Sequence[Item], artifacts: ArtifactStore) -> list[Holding]:
+        """The shards of banks that are cut into several; one shard is opened by whoever asks it."""
+        rolls = dict.fromkeys(survey.artifact for item in items for survey in item.all(Survey))
+        shards = [
+            shards_of(artifacts, roll, self.face_weight, floor=min(self._floors.values()), shard_views=self.shard_views)
+            for roll in rolls
+        ]
+        return [shard for several in shards if len(several) > 1 for shard in several]
+
+    @property
+    def _floors(self) -> dict[str, float]:
+        return {"appearance": self.appearance_floor, "face": self.face_floor, "person": self.person_floor}
+
     def _paired(self, item: Item, context: Context) -> Result:
         if not item.all(Survey):
             return Filtered(item.id, "nothing of it is in the banks")
         position = item.one(Survey).position
-        floors = {"appearance": self.appearance_floor, "face": self.face_floor, "person": self.person_floor}
         artifacts = cast(Artifacts, context.artifacts)
         banks = open_banks(
             artifacts,
             item.one(Survey).artifact,
             self.face_weight,
-            floor=min(floors.values()),
+            floor=min(self._floors.values()),
             shard_views=self.shard_views,
+            held=context.held,
         )
-        found = banks.found(position, floors, upper=self.upper, false_per_query=self.false_per_query)
+        found = banks.found(position, self._floors, upper=self.upper, false_per_query=self.false_per_query)
         links = self._links(banks.views(position), found)
         rows = _LinkRows(self, banks, position, artifacts, links)
         return Ok(item.id, list(rows())) if links else Ok(item.id)

@@ -5,17 +5,26 @@ from its own sources alone: what building takes in memory is a shard's, whatever
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-from backend.domain import digest
+from backend.domain import ArtifactStore, digest
+from backend.stages.banks import bank_contents, read_part
+from backend.store.artifacts import Artifacts
+from backend.store.banks import BankContent, open_bank
+from backend.store.banks_index import IndexSettings
 from backend.store.banks_search import Bank
 
 NAMES = ("person", "appearance", "face")
+OPEN_BYTES = 300
+"""A view of an open shard, in memory: the codes of three banks of 512 numbers, 91 bytes each (docs/scale.md), and its category."""
+OPEN_GIB = 0.25
+"""Python, numpy, FAISS and Ray, before a view is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +87,101 @@ class OpenShard:
         self._banks = {name: _OpenBank(bank) for name, bank in banks.items()}
         self.chance = {name: bank.chance for name, bank in self._banks.items()}
 
+    def __call__(self, asked: Sequence[Ask] | None) -> Any:
+        """What a KeptShard asks: for answers, or, with None, for the chance."""
+        return self.chance if asked is None else self.answer(asked)
+
     def answer(self, asks: Sequence[Ask]) -> list[Answer]:
         """In the order of asks."""
         return [self._banks[ask.bank].answer(ask) for ask in asks]
+
+
+class KeptShard:
+    """A shard that another process has open, and answers for."""
+
+    def __init__(self, ask: Callable[[Any], Any]) -> None:
+        self._ask = ask
+        self.chance: Mapping[str, Mapping[str, tuple[float, float, int]]] = ask(None)
+
+    def answer(self, asks: Sequence[Ask]) -> list[Answer]:
+        return self._ask(list(asks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """The sources that banks are made of, in order: their ids, their parts, and how many views these have."""
+
+    sources: tuple[str, ...]
+    parts: tuple[str, ...]
+    num_views: int
+
+
+@lru_cache(maxsize=2)
+def read_roll(artifacts: ArtifactStore, name: str) -> Roll:
+    listed = json.loads(artifacts.get(name))
+    parts = [entry["bank_part"][0] for entry in listed]
+    return Roll(
+        sources=tuple(entry["id"] for entry in listed),
+        parts=tuple(part["artifact"] for part in parts),
+        num_views=sum(part["num_views"] for part in parts),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardHolding:
+    """Shard `number` of the `num_shards` of a roll's banks, to be opened by whoever is to hold it."""
+
+    roll: str
+    face_weight: float
+    floor: float
+    number: int
+    num_shards: int
+    num_views: int
+    """About: a hash spreads sources evenly."""
+
+    @property
+    def name(self) -> str:
+        return f"shard {self.number + 1} of {self.num_shards} of the banks"
+
+    @property
+    def ram_gib(self) -> float:
+        return OPEN_GIB + self.num_views * OPEN_BYTES / 2**30
+
+    def open(self, artifacts: ArtifactStore) -> OpenShard:
+        """Opens its banks below the project's `index/banks`, built from the roll's parts where they are not there."""
+        roll, made = read_roll(artifacts, self.roll), dict[str, BankContent]()
+
+        def content(name: str) -> BankContent:
+            if not made:
+                numbers = [n for n, source in enumerate(roll.sources) if shard_of(source, self.num_shards) == self.number]
+                tables = [read_part(artifacts.get(roll.parts[n])) for n in numbers]
+                made.update(bank_contents(tables, face_weight=self.face_weight, numbers=numbers))
+            return made[name]
+
+        folder = cast(Artifacts, artifacts).root.parent / "index" / "banks"
+        part = f"-{self.number + 1}-of-{self.num_shards}" if self.num_shards > 1 else ""
+        generation = digest((roll.parts, self.face_weight), num_bytes=12)
+        settings = IndexSettings(floor=self.floor)
+        return OpenShard(
+            {
+                name: open_bank(folder / (name + part), generation, lambda name=name: content(name), settings=settings)
+                for name in NAMES
+            }
+        )
+
+
+def shards_of(
+    artifacts: ArtifactStore, roll: str, face_weight: float, *, floor: float, shard_views: int
+) -> list[ShardHolding]:
+    """The shards of a roll's banks: as many as keep each near `shard_views` views."""
+    num_views = read_roll(artifacts, roll).num_views
+    num = num_shards_for(num_views, shard_views)
+    return [
+        ShardHolding(
+            roll=roll, face_weight=face_weight, floor=floor, number=number, num_shards=num, num_views=num_views // num
+        )
+        for number in range(num)
+    ]
 
 
 def ask_all(shards: Sequence[Shard], asks: Sequence[Ask]) -> list[list[Answer]]:

@@ -11,10 +11,12 @@ from backend.domain import (
     BankPart,
     Clip,
     Embedding,
+    Holding,
     Item,
     Mask,
     Ok,
     Pair,
+    Record,
     Score,
     Source,
     Subject,
@@ -50,6 +52,8 @@ class World:
         self.artifacts = Artifacts(self.project / "artifacts")
         self.sources: list[tuple[Source, BankPart]] = []
         self.videos: list[Video] = []
+        self.rows: list[Record] = []
+        """What the parts are made of."""
         self.names: dict[str, str] = {}
         """What each appearance shows, as `source/subject`."""
 
@@ -64,6 +68,7 @@ class World:
         for number, about in enumerate(subjects):
             for kind, rows in self._subject(name, number, about, None if picture else records[Clip][0]).items():
                 records[kind] += rows
+        self.rows += [row for rows in records.values() for row in rows]
         item = Item(source.id, {Source: (source,), **{kind: tuple(rows) for kind, rows in records.items()}})
         (result,) = BuildBanks()([item], self)  # type: ignore[arg-type]
         assert isinstance(result, Ok), result
@@ -94,6 +99,9 @@ class World:
         position = next(k for k, (source, _) in enumerate(self.sources) if source.uri == name)
         source, part = self.sources[position]
         return Item(source.id, {Source: (source,), BankPart: (part,), Survey: (Survey(roll, position),)})
+
+    def held(self, holding: Holding) -> None:
+        """Nobody holds a shard for these stages."""
 
     def _shown(self, source: Source, part: BankPart) -> dict[type, list]:
         return {BankPart: [part], Source: [source], Video: [v for v in self.videos if v.source_id == source.id]}
