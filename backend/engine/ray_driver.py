@@ -17,16 +17,20 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backend.domain import Item, Source, Stage
+from backend.domain import HoldingStage, Item, Source, Stage
 from backend.engine.children import become_child
 from backend.engine.context import WorkerSettings, has_weights
 from backend.engine.crews import DEATHS, IN_FLIGHT
-from backend.engine.ray_worker import Answer, RayWorker, code_digest
+from backend.engine.ray_keeper import PLACE_S, Keeper, Keepers
+from backend.engine.ray_node import code_digest
+from backend.engine.ray_worker import Answer, RayWorker
 from backend.engine.work import Batch
+from backend.store.artifacts import Artifacts
 
 CALL_OFF = "call off"
 IDLE_S = 60.0  # after which an actor of which nothing is wanted is let go
@@ -110,6 +114,8 @@ class Driver:
         self._waiting: deque[_Part] = deque()
         self._actors: list[_Actor] = []
         self._homes: dict[str, _Actor] = {}
+        told = orders.workers, orders.exchange, orders.word, code_digest()
+        self._keepers = Keepers(ray, Artifacts(orders.workers.artifacts, durable=False), told, partial(self._watch, "kept"))
         self._failed_starts = 0
         self._room = 0
         self._looked_s = -math.inf
@@ -134,13 +140,17 @@ class Driver:
                 number, batch = about
                 need = self._need(batch.stage)
                 self._waiting.append(_Part(number, tuple(range(len(batch.items))), batch, need))
+                self._keepers.of(batch)  # they open while workers start
             case "ready":
                 self._welcome(*about)
+            case "kept":
+                self._kept(*about)
             case "answer":
                 self._answered(*about)
             case "call off":
                 for actor in list(self._actors):
                     self._dismiss(actor)
+                self._keepers.close()
                 self._waiting.clear()
                 self._pipe.send((CALL_OFF,))
 
@@ -159,6 +169,16 @@ class Driver:
             wanted = any(part.need == actor.need for part in self._waiting)
             if actor.is_ready and not actor.parts and not wanted and time.monotonic() - actor.since_s > IDLE_S:
                 self._dismiss(actor)
+        self._look_at_keepers()
+
+    def _look_at_keepers(self) -> None:
+        here = [*self._waiting, *(part for actor in self._actors for part in actor.parts)]
+        self._keepers.look(is_asked=any(isinstance(part.batch.stage, HoldingStage) for part in here))
+        if (late := self._keepers.unplaced()) is not None:
+            raise Refused(
+                f"no node of the Ray cluster took {late.holding.name} within {PLACE_S:g} s, which needs "
+                f"{late.holding.ram_gib:.1f} GiB of memory; `ray status` says what the nodes have left"
+            )
 
     def _limit(self) -> int:
         return self._orders.num_workers or int(self._total.get("CPU", 0.0))
@@ -221,13 +241,24 @@ class Driver:
                 raise Refused(f"no worker could be started on the Ray cluster, {FAILED_STARTS} times: {last}")
             return
         actor.node, objection = found
-        if objection:
-            where = next(
-                (one["NodeManagerAddress"] for one in self._ray.nodes() if one["NodeID"] == actor.node), actor.node
-            )
-            raise Refused(f"node {where} of the Ray cluster {objection}")
+        self._refuse(actor.node, objection)
         self._failed_starts = 0
         actor.is_ready, actor.since_s = True, time.monotonic()
+
+    def _kept(self, keeper: Keeper, found: tuple[str, str] | None, error: BaseException | None) -> None:
+        """A keeper that has started, or could not."""
+        if keeper not in self._keepers:
+            return
+        if error is not None or found is None:
+            raise Refused(f"{keeper.holding.name} could not be held on the Ray cluster: {str(error).strip()[-400:]}")
+        self._refuse(*found)
+        keeper.is_placed = True
+
+    def _refuse(self, node: str, objection: str) -> None:
+        """Raises Refused where there is an objection to a node."""
+        if objection:
+            where = next((one["NodeManagerAddress"] for one in self._ray.nodes() if one["NodeID"] == node), node)
+            raise Refused(f"node {where} of the Ray cluster {objection}")
 
     def _give(self) -> None:
         """Batches to actors that have a hand free: what an actor saw last first, then in turn."""
@@ -243,9 +274,9 @@ class Driver:
             assert actor is not None, "one of the free"
             self._homes[video] = actor
             actor.parts.append(part)
-            self._watch("answer", actor, actor.handle.work.remote(part.batch), part)
+            self._watch("answer", actor, actor.handle.work.remote(part.batch, self._keepers.of(part.batch)), part)
 
-    def _watch(self, what: str, actor: _Actor, reference: Any, *more: Any) -> None:
+    def _watch(self, what: str, actor: _Actor | Keeper, reference: Any, *more: Any) -> None:
         def done(future: Any) -> None:
             error = future.exception()
             self._events.put((what, (actor, *more, None if error else future.result(), error)))

@@ -134,12 +134,12 @@ def times_worked(log: Path) -> Counter[str]:
     return Counter(line.split()[0] for line in log.read_text().splitlines()) if log.exists() else Counter()
 
 
-def actors() -> set[int]:
+def actors(kind: str = "RayWorker") -> set[int]:
     """Processes of the actors on all nodes: the test's own started them."""
     found = set()
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if child.name().startswith("ray::RayWorker") and child.status() != psutil.STATUS_ZOMBIE:
+            if child.name().startswith(f"ray::{kind}") and child.status() != psutil.STATUS_ZOMBIE:
                 found.add(child.pid)
     return found
 
@@ -147,6 +147,6 @@ def actors() -> set[int]:
 def gone_within(seconds: float) -> None:
     """Waits for the actors to end. Raises AssertionError when one stays."""
     until = time.monotonic() + seconds
-    while actors() and time.monotonic() < until:
+    while actors("Ray") and time.monotonic() < until:
         time.sleep(0.2)
-    assert actors() == set()
+    assert actors("Ray") == set()
