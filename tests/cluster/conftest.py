@@ -24,7 +24,7 @@ ENVIRONMENT = {
     "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
     "RAY_health_check_initial_delay_ms": "0",
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_timeout_ms": "15000",
     "RAY_health_check_failure_threshold": "3",
 }
 OBJECTS_BYTES = 80 * 2**20
