@@ -22,7 +22,7 @@ PUSHED = "label-studio-"
 """How files of a project's `index/` begin that say what tokens stand for; those of a study are one participant's each."""
 REASONS = "_reasons"
 TAGS = {"image": "Image", "video": "Video", "text": "Text"}
-MOST_MS = 2**31 - 1
+MOST_MS = MOST_REV = 2**31 - 1
 CHANGED_APART = timedelta(seconds=0.1)
 """Changes of one annotation that lie further apart are revisions of their own; its making takes up to some 10 ms (1.23)."""
 _IN_NAMES = re.compile(r"[^A-Za-z0-9_]")
@@ -174,7 +174,7 @@ def _votes(annotation: Any, trial: PushedTrial, form: Form, *, origin: str) -> I
         yield Vote(
             id=str(uuid.uuid5(_SPACE, json.dumps([origin, place, trial.token, question.name]))),
             # The same answer is the same revision; one that was changed later is a higher one.
-            rev=1 + max(0, (changed - made) // CHANGED_APART),
+            rev=1 + max(0, min(MOST_REV - 1, (changed - made) // CHANGED_APART)),
             study_id=trial.study_id,
             trial_id=trial.trial_id,
             item_id=trial.item_id,

@@ -96,6 +96,8 @@ def test_pulled_again_it_is_the_same_vote_and_a_changed_one_is_a_later_revision(
     assert read(annotation(choice("same", "different"))).votes == first
     (later,) = read(annotation(choice("same", "unsure"), updated_at="2026-03-01T12:05:30+02:00")).votes
     assert (later.id, later.rev, later.choice) == (first[0].id, 3301, "unsure")
+    (years,) = read(annotation(choice("same", "same"), updated_at="2126-03-01T10:00:00Z")).votes
+    assert years.rev == 2**31 - 1
     (soon,) = read(annotation(choice("same", "same"), updated_at="2026-03-01T10:00:00.25Z")).votes
     assert (soon.id, soon.rev) == (first[0].id, 3), "a second thought within the second"
 
