@@ -81,7 +81,8 @@ class PairAcross:
     false_per_query: float = 1.0
     """Hits by chance for one query that the bound of a bank's size lets through."""
     shard_views: int = 4_000_000
-    """Views from which a bank is cut in two shards, and again; 4 million of 512 numbers are 8 GB while a shard is built."""
+    """Views from which a bank is cut in two shards, and again. While a shard is built its largest bank is in memory twice: 4 million
+    faces with bodies, of 512 numbers each, are 33 GB."""
     rigid_inliers: float = 12.0
     """Inliers at which the prior of a non-living subject is met (curation table, S26)."""
     rigid_ratio: float = 0.3

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from backend.domain import ArtifactStore, digest
-from backend.stages.banks import bank_contents, read_part
+from backend.stages.banks import bank_content, read_part
 from backend.store.artifacts import Artifacts
 from backend.store.banks import BankContent, open_bank
 from backend.store.banks_index import IndexSettings
@@ -149,14 +149,12 @@ class ShardHolding:
 
     def open(self, artifacts: ArtifactStore) -> OpenShard:
         """Opens its banks below the project's `index/banks`, built from the roll's parts where they are not there."""
-        roll, made = read_roll(artifacts, self.roll), dict[str, BankContent]()
+        roll = read_roll(artifacts, self.roll)
 
         def content(name: str) -> BankContent:
-            if not made:
-                numbers = [n for n, source in enumerate(roll.sources) if shard_of(source, self.num_shards) == self.number]
-                tables = [read_part(artifacts.get(roll.parts[n])) for n in numbers]
-                made.update(bank_contents(tables, face_weight=self.face_weight, numbers=numbers))
-            return made[name]
+            numbers = [n for n, source in enumerate(roll.sources) if shard_of(source, self.num_shards) == self.number]
+            parts = (read_part(artifacts.get(roll.parts[n])) for n in numbers)
+            return bank_content(name, parts, face_weight=self.face_weight, numbers=numbers)
 
         folder = cast(Artifacts, artifacts).root.parent / "index" / "banks"
         part = f"-{self.number + 1}-of-{self.num_shards}" if self.num_shards > 1 else ""

@@ -9,7 +9,7 @@ listed before" is a span of rows. Three banks hold what can be compared: `person
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,7 +38,8 @@ from backend.stages.embedding import FRAME_HASH_SPACE
 from backend.store.banks import BankContent
 
 VECTOR = pa.list_(pa.float32())
-SPACES = ("appearance", "face", "background", FRAME_HASH_SPACE)
+COMPARED = ("appearance", "face")
+SPACES = (*COMPARED, "background", FRAME_HASH_SPACE)
 PART_SCHEMA = pa.schema(
     [
         ("subject", pa.string()),  # a picture's appearance stands for its subject
@@ -101,36 +102,50 @@ def read_part(data: bytes) -> pa.Table:
     return table
 
 
-def bank_contents(
-    parts: Sequence[pa.Table], *, face_weight: float, numbers: Sequence[int] | None = None
-) -> dict[str, BankContent]:
-    """The banks of parts in the order of their sources, by name; `numbers` are theirs where they are a shard's.
+def bank_content(
+    name: str, parts: Iterable[pa.Table], *, face_weight: float, numbers: Sequence[int] | None = None
+) -> BankContent:
+    """The bank `name` (person, appearance or face) of parts in the order of their sources; `numbers` are theirs where they are a shard's.
 
-    Each row has its `part` and `row` there, a `subject` number, `is_picture` and a `category`. Metadata of the rows' schema: `blocks`,
-    rows of each block; `chance`, mean and effective dimension of random cosines, by category and of all as "".
+    Each row has its `part` and `row` there, a `subject` number (the same in all three banks), `is_picture` and a `category`. Metadata of the
+    rows' schema: `blocks`, rows of each block; `chance`, mean and effective dimension of random cosines, by category and of all as "".
+    Parts are looked at one after another, and of each only the vectors of this bank are kept.
     """
-    numbered = [
-        table.append_column("part", pa.array(np.full(table.num_rows, k, np.int32))).append_column(
-            "row", pa.array(np.arange(table.num_rows, dtype=np.int32))
+    spaces = COMPARED if name == "person" else (name,)
+    facts, vectors = list[pa.Table](), list[np.ndarray]()
+    for k, table in enumerate(parts):
+        has_body, has_face = (table.column(space).is_valid().to_numpy() for space in COMPARED)
+        number = k if numbers is None else numbers[k]
+        row = np.arange(table.num_rows, dtype=np.int32)
+        facts.append(
+            table.select(["subject", "subject_id", "category"])
+            .take(row)  # a copy: a column of a file keeps the whole file
+            .append_column("part", pa.array(np.full(table.num_rows, number, np.int32)))
+            .append_column("row", pa.array(row))
+            .append_column("has_body", pa.array(has_body))
+            .append_column("has_face", pa.array(has_face))
         )
-        for k, table in zip(range(len(parts)) if numbers is None else numbers, parts, strict=True)
-    ]
-    every = pa.concat_tables(numbered) if numbered else PART_SCHEMA.empty_table()
-    has_body, has_face = (every.column(name).is_valid().to_numpy() for name in ("appearance", "face"))
-    body, face = vectors_of(every, "appearance"), vectors_of(every, "face")
+        kept = table.filter(pa.array({"person": has_body & has_face, "appearance": has_body, "face": has_face}[name]))
+        if kept.num_rows:
+            found = [vectors_of(kept, space) for space in spaces]
+            vectors.append(person_vector(*found, face_weight=face_weight) if name == "person" else found[0])
+    if not facts:
+        return bank_content(name, [PART_SCHEMA.empty_table()], face_weight=face_weight)
+    every = pa.concat_tables(facts)
+    has_body, has_face = (every.column(column).to_numpy() for column in ("has_body", "has_face"))
     both = np.flatnonzero(has_body & has_face)
-    person = person_vector(body[both], face[both], face_weight=face_weight) if len(both) else np.zeros((0, 2), np.float32)
-    blocks = {
-        "person": (person, [both]),
-        "appearance": (body, [np.flatnonzero(has_body & ~has_face), both]),
-        "face": (face, [np.flatnonzero(has_face & ~has_body), both]),
+    alone = {
+        "person": [],
+        "appearance": [np.flatnonzero(has_body & ~has_face)],
+        "face": [np.flatnonzero(has_face & ~has_body)],
     }
-    contents = {}
-    for name, (vectors, order) in blocks.items():
-        rows = np.concatenate(order)
-        chosen = vectors if name == "person" else vectors[rows]
-        contents[name] = BankContent(chosen, _row_table(every, rows, chosen, [len(block) for block in order]))
-    return contents
+    blocks = [*alone[name], both]
+    rows = np.concatenate(blocks)
+    every_vector = np.concatenate(vectors) if vectors else np.zeros((0, len(spaces)), np.float32)
+    vectors.clear()
+    if name != "person":
+        every_vector = every_vector[np.searchsorted(np.sort(rows), rows)]  # from the order of parts to that of blocks
+    return BankContent(every_vector, _row_table(every, rows, every_vector, [len(block) for block in blocks]))
 
 
 def vectors_of(table: pa.Table, space: str) -> np.ndarray:
