@@ -117,7 +117,7 @@ class ConsistencyFade(Metric):
         if len(alike) < MIN_FRAMES:
             return Measured(value=Absent(f"no detection: the subject is seen on {len(alike)} frames, needs {MIN_FRAMES}"))
         length = max(1, int(seen["looked_at"].max() - seen["looked_at"].min()))
-        slope = np.polynomial.Polynomial.fit(frames / length, alike, 1).convert().coef[1]
+        slope = np.polynomial.Polynomial.fit(frames / length, alike, 1).deriv()(0.0)
         lost, unlike = _halves(alike, np.nan_to_num(seen["appearance"][rows].astype(np.float64)))
         parts = np.minimum((frames - seen["looked_at"].min()) * self.num_chunks // (length + 1), self.num_chunks - 1)
         chunks = np.array([alike[parts == k].mean() if (parts == k).any() else np.nan for k in range(self.num_chunks)])
