@@ -97,7 +97,7 @@ COMMANDS = {
     "jobs log": {"--project", "--follow", "--json"},
     "jobs quarantine": {"--project", "--stage", "--search", "--json"},
     "label-studio pull": {"--url", "--number", "--project", "--json"},
-    "label-studio push": {"--url", "--study", "--limit", "--login", "--overlap", "--project", "--json"},
+    "label-studio push": {"--again", "--url", "--study", "--limit", "--login", "--overlap", "--project", "--json"},
     "label-studio suggest": {"--url", "--number", "--port", "--project", "--token-file"},
     "label-studio take": {"--url", "--number", "--project", "--json"},
     "latents": {"--data", "--engine", "--workers", "--address", "--set", "--json"},
