@@ -126,7 +126,12 @@ class ConsistencyFade(Metric):
             num_units=len(frames),
             coverage=len(frames) / len(seen["looked_at"]),
             per_frame={"frame": frames, "likeness": alike},
-            evidence={"chunk_likeness": chunks, "slope": slope, "lost": np.array(lost), "unlike": np.array(unlike)},
+            evidence={
+                "chunk_likeness": chunks,
+                "slope": np.array(slope),
+                "lost": np.array(lost),
+                "unlike": np.array(unlike),
+            },
         )
 
 
