@@ -23,6 +23,18 @@ def loading() -> Iterator[None]:
 
 
 @contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing is looked through for garbage while the block runs."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
 def without(module: str) -> Iterator[None]:
     """Imports in the block find no module of that name, as where it is not installed; one that is loaded already is found."""
     if module in sys.modules:

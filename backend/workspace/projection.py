@@ -2,21 +2,24 @@
 
 import logging
 import threading
+from typing import Any
 
 from backend.domain import StoreError
+from backend.loading import uncollected
 from backend.store.case_events import EDITED, PLANTED, PUT_UP, edits_of, planted_of, put_up_of
 from backend.store.catalog import Catalog
 from backend.store.correction_events import CORRECTED, corrections_of
 from backend.store.erasing_events import CLIPS, spans_of
 from backend.store.job_events import JOB_EVENTS, job_rows
 from backend.store.journal import Journal
-from backend.store.journal_schema import RIGHTS, rights_of
+from backend.store.journal_schema import RIGHTS, StoredEvent, rights_of
 from backend.store.library_events import ASKED, EXCLUDED, asked_of, exclusions_of
 from backend.store.privacy_events import CONSENT, consents_of
 from backend.store.schema import PEOPLE, VOTE_SCHEMA
 from backend.store.study_events import CREATED, HAPPENINGS, ITEMS, design_rows, happening_rows
 
 PAGE = 10_000
+VOTE_COLUMNS = tuple(VOTE_SCHEMA.names)
 TABLES = {
     RIGHTS: ("rights", rights_of),
     PUT_UP: ("case_put_up", put_up_of),
@@ -57,28 +60,35 @@ class Projection:
                 known = self._journal.event(seq)
                 if known is None or known.hash != digest:
                     raise StoreError(f"journal event {seq} is not the one seen before; restore the newest backup")
-            while seq < head.seq:
-                events = self._journal.events(seq, PAGE)
-                said = [event for event in events if event.kind == "vote" and not event.is_redacted]
-                votes = [{**event.body, "seq": event.seq, "received_at": event.server_time} for event in said]
-                votes = [{name: vote.get(name) for name in VOTE_SCHEMA.names} for vote in votes]
-                unfit = [vote["seq"] for vote in votes if not storable(vote["rev"], vote["visible_ms"], vote["strength"])]
-                if unfit:
-                    log.warning("journal events %s hold numbers that no column holds; they are left out", unfit)
-                    votes = [vote for vote in votes if vote["seq"] not in unfit]
-                rows = {**{table: [] for table in PEOPLE}, "vote": votes}
-                for event in events:
-                    if event.kind in TABLES and not event.is_redacted:
-                        table, rows_of = TABLES[event.kind]
-                        rows[table] += rows_of(event)
-                seq = events[-1].seq
-                self._catalog.project(rows, seq=seq, hash=events[-1].hash)
+            with uncollected():  # a page is thousands of small objects, none of them in a circle
+                while seq < head.seq:
+                    events = self._journal.events(seq, PAGE)
+                    said = [event for event in events if event.kind == "vote" and not event.is_redacted]
+                    votes = [_vote_row(event) for event in said]
+                    unfit = [
+                        vote["seq"] for vote in votes if not storable(vote["rev"], vote["visible_ms"], vote["strength"])
+                    ]
+                    if unfit:
+                        log.warning("journal events %s hold numbers that no column holds; they are left out", unfit)
+                        votes = [vote for vote in votes if vote["seq"] not in unfit]
+                    rows = {**{table: [] for table in PEOPLE}, "vote": votes}
+                    for event in events:
+                        if event.kind in TABLES and not event.is_redacted:
+                            table, rows_of = TABLES[event.kind]
+                            rows[table] += rows_of(event)
+                    seq = events[-1].seq
+                    self._catalog.project(rows, seq=seq, hash=events[-1].hash)
 
     def rebuild(self) -> None:
         """Makes people's part of the catalog again from the journal's first event."""
         with self._lock:
             self._catalog.forget_projection()
         self.refresh()
+
+
+def _vote_row(event: StoredEvent) -> dict[str, Any]:
+    body = event.body
+    return {name: body.get(name) for name in VOTE_COLUMNS} | {"seq": event.seq, "received_at": event.server_time}
 
 
 def storable(*numbers: int | None) -> bool:
