@@ -6,13 +6,12 @@ numbers of ranks go on, with a sentence where their steps see more or fewer batc
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.domain import ProjectError, SettingsError
 from backend.exports.folder import MANIFEST
-from backend.store.journal_head import sync_folder
+from backend.store.whole_file import write_whole
 
 EXPORT_OF_RUN = "export.json"
 """In a run's folder, beside its config: which export it is trained on."""
@@ -71,19 +70,7 @@ def keep(path: Path, text: str) -> None:
 
     Its working name is always the same: what a killed run left is written over by the one that goes on.
     """
-    working = working_name(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with working.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        working.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be written: {error.strerror}; free some space or name another folder with --out"
-        ) from error
+    write_whole(path, text, working=working_name(path))
 
 
 def working_name(path: Path) -> Path:

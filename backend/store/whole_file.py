@@ -8,13 +8,14 @@ from backend.domain import ProjectError
 from backend.store.journal_head import sync_folder
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, *, working: Path | None = None) -> None:
     """Replaces the file, text in UTF-8; missing folders are made.
 
+    `working` is its name until it is whole: one that does not change is written over by whoever goes on after a kill.
     Raises ProjectError when the disk is full or the place cannot be written; then what was there stays.
     """
     path = Path(path)
-    fresh = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    fresh = working or path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
