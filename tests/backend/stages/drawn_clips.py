@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from backend.domain import Appearance, Clip, Footage, Item, Mask, Source, Subject, Track, Video, content_id, digest
+from backend.domain import Appearance, Clip, Footage, Holding, Item, Mask, Source, Subject, Track, Video, content_id, digest
 from backend.geometry import rle
 from backend.media.images import encode_png
 from backend.models.classical_embedder import ClassicalAppearance, ClassicalBackground
@@ -77,6 +77,9 @@ class DrawnContext:
 
     def model_id(self, name: str) -> str:
         return ""
+
+    def held(self, holding: Holding) -> None:
+        """Nobody has one open."""
 
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(int(digest((self.seed, item_id), num_bytes=8), 16))

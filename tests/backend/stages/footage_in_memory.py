@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from backend.domain import Box, Clip, Footage, FrameReader, Item, MediaError, Video
+from backend.domain import Box, Clip, Footage, FrameReader, Holding, Item, MediaError, Video
 from tests.backend.stages.answered_judges import MemoryAnswers
 
 
@@ -84,6 +84,9 @@ class StageContext:
 
     def model_id(self, name: str) -> str:
         return ""
+
+    def held(self, holding: Holding) -> None:
+        """Nobody has one open."""
 
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(0)

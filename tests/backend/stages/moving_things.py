@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from backend.domain import Box, Clip, Footage, FrameReader, Item, Region, Source, Video
+from backend.domain import Box, Clip, Footage, FrameReader, Holding, Item, Region, Source, Video
 from tests.backend.stages.answered_judges import MemoryAnswers
 
 
@@ -129,6 +129,9 @@ class FixedContext:
 
     def model_id(self, name: str) -> str:
         return getattr(self._roles.get(name), "model_id", "")
+
+    def held(self, holding: Holding) -> None:
+        """Nobody has one open."""
 
     def rng(self, item_id: str) -> np.random.Generator:
         return np.random.default_rng(0)
