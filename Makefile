@@ -16,8 +16,9 @@ demo:  ## curate VIDEOS=folder (or the sample world), write a report, open Studi
 
 test: check  ## everything: checks, fast tests, slow tests, then browser and server tests, types of tests beside them
 	tests/part.sh -n 3 --dist loadfile -m "slow and not browser and not server and not gpu and not cluster" --durations=15 $$(grep -rl 'mark\.slow' tests --include='test_*.py')
-	@.venv/bin/pyright tests & types=$$!; \
-	tests/part.sh -n 2 --dist loadfile -m "browser or server" --durations=15 $$(grep -rlE 'mark\.(browser|server)' tests --include='test_*.py'); code=$$?; wait $$types && exit $$code
+	@.venv/bin/pyright --level error tests & types=$$!; \
+	tests/part.sh -n 2 --dist loadfile -m "browser or server" --durations=15 $$(grep -rlE 'mark\.(browser|server)' tests --include='test_*.py'); code=$$?; \
+	wait $$types || { echo "pyright has found faults in tests: above"; exit 1; }; exit $$code
 
 check:  ## ruff, pyright, import contracts, fast tests
 	@sh packaging/setup.sh dev
