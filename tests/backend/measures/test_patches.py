@@ -97,3 +97,15 @@ def test_too_few_patches_are_refused() -> None:
     assert not empty.enough
     with pytest.raises(ValueError, match="0 and"):
         patches.match(empty, whole(body(RED)))
+
+
+def test_the_likest_patches_are_those_that_every_distance_says() -> None:
+    """In double precision, of more patches than are compared at once; of two that are equal the first."""
+    chance = np.random.default_rng(4)
+    points, others = (chance.normal(0, 1, (num, 16)).astype(np.float32) for num in (2 * patches.BLOCK + 7, 90))
+    others[40] = others[7]
+    points[3] = others[7]
+    every = np.linalg.norm(points[:, None].astype(float) - others[None], axis=2)
+    found = patches._likest(points, others)
+    assert found[3] == 7
+    np.testing.assert_allclose(every[np.arange(len(points)), found], every.min(axis=1), atol=1e-5)
