@@ -10,8 +10,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench.experiments.document import read_outcomes, read_readings, write_document, write_reading_table, write_readings
-from bench.experiments.lanes import work_off
+from bench.experiments.document import read_outcomes, read_readings, write_document, write_reading_table
+from bench.experiments.lanes import read_truths, work_off
 from bench.experiments.table import EXPERIMENTS, SCALES
 
 WORK = Path(tempfile.gettempdir()) / "subject-studio-experiments"
@@ -34,14 +34,11 @@ def main() -> None:
         parser.error(f"no experiment is called {sorted(unknown)[0]!r}; there are {', '.join(EXPERIMENTS)}")
     scale = SCALES[arguments.device]
     names = arguments.experiments or list(EXPERIMENTS)
+    workers = arguments.workers or (len(os.sched_getaffinity(0)) if scale.name == "cpu" else 1)
     if arguments.truths:
-        from bench.experiments.truths import readings, tests_of
-
-        for test in tests_of(names):
-            write_readings(readings(test, arguments.work))
+        read_truths(names, workers, arguments.work)
     elif not arguments.document_only:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
-        workers = arguments.workers or (len(os.sched_getaffinity(0)) if scale.name == "cpu" else 1)
         work_off(scale, names, seeds, workers, arguments.work, again=arguments.again)
     write_document(read_outcomes())
     write_reading_table(read_readings())

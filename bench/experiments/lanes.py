@@ -1,4 +1,4 @@
-"""Works off what has no result yet, in processes that each have worlds of their own.
+"""Works off what has no result yet, in processes of one thread that each have worlds of their own.
 
 Only one process at a time may look into a cache of latents, and drawing a world twice is cheaper than waiting.
 """
@@ -6,21 +6,25 @@ Only one process at a time may look into a cache of latents, and drawing a world
 import os
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from backend.domain import SettingsError, digest
+from backend.engine.children import Threads
 from bench.experiments import exports
-from bench.experiments.document import SCORED, Outcome, read_outcomes, write_outcomes
+from bench.experiments.document import SCORED, Outcome, Reading, read_outcomes, write_outcomes, write_readings
 from bench.experiments.table import ARMS, BASE, COMMON, EVALUATED, EXPERIMENTS, SCALES, Row, Scale, changed
 from bench.media import say
 
 if TYPE_CHECKING:
     from bench.experiments.training import Places, Trained
 
+T = TypeVar("T")
+R = TypeVar("R")
 Task = tuple[str, int]
 """An arm (none: the base) and a seed."""
 
@@ -69,45 +73,76 @@ def work_off(scale: Scale, names: list[str], seeds: list[int], workers: int, wor
     if not tasks:
         say("every row that was asked for has its results")
         return
-    context = get_context("spawn")
-    lanes = [ProcessPoolExecutor(1, mp_context=context, initializer=_alone, initargs=(scale.name,)) for _ in range(workers)]
     bases = [("", seed) for seed in dict.fromkeys(seed for arm, seed in tasks if not kept[arm, seed])]
-    for wanted in (bases, tasks):
-        waiting, running = list(wanted), dict[Future, tuple[int, Task]]()
-        free = list(range(workers))
-        while waiting or running:
-            while waiting and free:
-                lane, task = free.pop(0), waiting.pop(0)
-                running[lanes[lane].submit(_task, task, scale.name, names, str(work), lane)] = (lane, task)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                lane, (arm, seed) = running.pop(future)
-                free.append(lane)
-                outcomes, seconds = future.result()
+    with Lanes(scale.name, workers) as lanes:
+        for wanted in (bases, tasks):
+            for (arm, seed), (outcomes, seconds) in lanes.spread(wanted, _task, scale.name, names, str(work)):
                 if kept.get((arm, seed)):  # what training took is known from before
                     outcomes = [
                         replace(each, seconds=done[each.key].seconds) if each.key in done else each for each in outcomes
                     ]
                 write_outcomes(outcomes)
                 say(f"{scale.name}, seed {seed}, {arm or 'base'}: {seconds:.0f} s")
-    for lane in lanes:
-        lane.shutdown()
 
 
-def _alone(device: str) -> None:
-    """One thread; and no GPU where none was asked for."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if device == "cpu":
+def read_truths(names: list[str], workers: int, work: Path) -> None:
+    """Tries `evaluate` on videos whose truth is known, of these experiments' tests; readings are kept as they come."""
+    from bench.experiments.truths import tests_of
+
+    with Lanes("cpu", workers) as lanes:
+        for test, found in lanes.spread(tests_of(names), _truths, str(work)):
+            write_readings(found)
+            say(f"{test}: {len(found)} claims")
+
+
+class Lanes:
+    """Processes that each do one thing at a time, on one thread; only at a GPU's size they see a GPU."""
+
+    def __init__(self, scale_name: str, workers: int) -> None:
+        context = get_context("spawn")
+        self._pools = [
+            ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(scale_name,)) for _ in range(workers)
+        ]
+
+    def __enter__(self) -> "Lanes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self._pools:
+            pool.shutdown()
+
+    def spread(self, tasks: Sequence[T], work: Callable[..., R], *given: object) -> Iterator[tuple[T, R]]:
+        """Each task with what `work(task, lane, *given)` said of it, as they come."""
+        waiting, running, free = list(tasks), dict[Future[R], tuple[int, T]](), list(range(len(self._pools)))
+        while waiting or running:
+            while waiting and free:
+                lane, task = free.pop(0), waiting.pop(0)
+                with Threads():  # read while numpy is loaded, which is when a process begins
+                    running[self._pools[lane].submit(work, task, lane, *given)] = (lane, task)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                lane, task = running.pop(future)
+                free.append(lane)
+                yield task, future.result()
+
+
+def _begin(scale_name: str) -> None:
+    if scale_name == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    import cv2
+        return
     import torch
 
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    if device == "cuda" and not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         raise SettingsError("--device cuda needs a GPU that torch can use; leave it out for the CPU's size")
 
 
-def _task(task: Task, scale_name: str, names: list[str], work: str, lane: int) -> tuple[list[Outcome], float]:
+def _truths(test: str, lane: int, work: str) -> list[Reading]:
+    """In a worker: every claim of a test."""
+    from bench.experiments.truths import readings
+
+    return list(readings(test, Path(work), lane))
+
+
+def _task(task: Task, lane: int, scale_name: str, names: list[str], work: str) -> tuple[list[Outcome], float]:
     """In a worker: a base (no arm), or an arm with all its rows."""
     from bench.experiments import training
 

@@ -1,13 +1,10 @@
 """Runs of arms by the product's own trainer: a base a seed, and every arm from it."""
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from backend.domain import digest
 from backend.jobs.board import JobTicket
@@ -90,6 +87,5 @@ def _folder(places: Places, scale: Scale, name: str, settings: tuple[str, ...]) 
 def _train(run: Path, data: Path, settings: tuple[str, ...], steps: int) -> None:
     """What was cut off begins anew."""
     shutil.rmtree(run, ignore_errors=True)
-    os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # what `train` goes by
     ticket = JobTicket(lambda stage, done, total: None, threading.Event())
     run_training(ticket, recipe="tiny", data=data, out=run, assignments=(*settings, f"run.steps={steps}"))

@@ -4,7 +4,6 @@ Each tested clip is filmed as it was asked for, as by a perfect model, and with 
 the reference itself, elsewhere, blurred, flickering.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,24 +140,22 @@ def tests_of(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.test for name in names for row in EXPERIMENTS[name].rows.values()))
 
 
-def readings(test: str, work: Path) -> Iterator[Reading]:
-    """Every claim of a test. One thread; worlds and films lie in `work`."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    cv2.setNumThreads(1)
+def readings(test: str, work: Path, lane: int = 0) -> Iterator[Reading]:
+    """Every claim of a test; films lie in `work`, and there the lane's world."""
     claims, scores, num_cases = CLAIMS[test], dict[str, Scores](), 0
     for name in FILMED:
         metrics = tuple(dict.fromkeys(claim.metric for claim in claims if name in (claim.above, claim.below)))
         if metrics:
-            scores[name], num_cases = scores_of(ROWS[test], name, metrics, work)
+            scores[name], num_cases = scores_of(ROWS[test], name, metrics, work, lane)
     for claim in claims:
         above, below = (scores[name][claim.metric] for name in (claim.above, claim.below))
         yield read(test, claim, above, below, num_cases=num_cases)
 
 
-def scores_of(row: Row, name: str, metrics: Sequence[str], work: Path) -> tuple[Scores, int]:
+def scores_of(row: Row, name: str, metrics: Sequence[str], work: Path, lane: int = 0) -> tuple[Scores, int]:
     """What `evaluate` says of a row's clips, filmed in one of the ways of FILMED, and how many they are."""
     arm = ARMS[row.arm]
-    export, truth = held_out(WORLDS[arm.world](), work / "worlds-0")
+    export, truth = held_out(WORLDS[arm.world](), work / f"worlds-{lane}")
     settings = settings_of(arm, SCALES["cpu"], base="", seed=0)
     config = with_settings(recipe("tiny"), dict(parse_assignment(text) for text in settings))
     clips = asked_clips(config, export, mode=mode_of(row))
@@ -172,7 +169,7 @@ def scores_of(row: Row, name: str, metrics: Sequence[str], work: Path) -> tuple[
         truth=truth,
         system=f"{row.test}, {name}",
         folder=work / "answers" / f"truth-{row.test}-{name}",
-        project=work / "evaluations-0",
+        project=work / f"evaluations-{lane}",
     )
     return scores, len(found)
 

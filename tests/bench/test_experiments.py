@@ -205,7 +205,7 @@ def test_a_task_keeps_what_each_row_took(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(row_tests, "answers", passes(2.0, []))
     monkeypatch.setattr(row_tests, "measured", passes(1.0, {"cases": 2.0}))
     monkeypatch.setattr(evaluating, "evaluated", passes(5.0, {"sharp": {"one": 0.25, "two": 0.75}, "found": {}}))
-    found, seconds = lanes._task((arm, 0), "cpu", list(EXPERIMENTS), str(tmp_path), 0)
+    found, seconds = lanes._task((arm, 0), 0, "cpu", list(EXPERIMENTS), str(tmp_path))
     assert [each.seconds for each in found] == [pytest.approx(10 / len(rows) + 3, abs=0.06)] * len(rows)
     assert [each.evaluate_s for each in found] == [5.0] * len(rows)
     assert seconds == pytest.approx(10 + (3 + 5) * len(rows))
