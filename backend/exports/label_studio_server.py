@@ -24,6 +24,7 @@ MOST_BYTES = 256 << 20
 IMPORTED_BYTES = 32 << 20
 """Of tasks in one call, whose pictures lie in them: the server takes 250 MiB, a proxy before it often less."""
 LISTED = 1000
+"""Tasks on one page; the server may give fewer (its TASK_API_PAGE_SIZE_MAX)."""
 EXPORTED = 50
 """Tasks in one call: they come back with their pictures."""
 CALL_S = 120.0
@@ -106,7 +107,7 @@ class LabelStudioServer:
             if not isinstance(rows, list):
                 raise ProjectError(f"{self.origin} lists no tasks of project {project}: {self._told(told)}")
             found += [self._number(row, "id") for row in rows]
-            if not rows or page * LISTED >= self._number(told, "total"):
+            if not rows or len(found) >= self._number(told, "total"):
                 break
         return list(dict.fromkeys(found))  # a task that moved came on two pages
 

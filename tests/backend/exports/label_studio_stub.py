@@ -20,6 +20,8 @@ class Stub(ThreadingHTTPServer):
         self.files: list[bytes] = []
         self.is_full = False
         """Whether tasks are refused."""
+        self.most_listed = 1000
+        """Tasks on one page, whatever was asked for: TASK_API_PAGE_SIZE_MAX."""
         self.seen: list[str] = []
         """Method and path of each call."""
 
@@ -99,7 +101,8 @@ class _Answers(BaseHTTPRequestHandler):
 
     def _list(self) -> None:
         asked = dict(parse_qsl(self.path.partition("?")[2]))
-        tasks, size, page = self.server.tasks[int(asked["project"])], int(asked["page_size"]), int(asked["page"])
+        tasks, page = self.server.tasks[int(asked["project"])], int(asked["page"])
+        size = min(int(asked["page_size"]), self.server.most_listed)
         shown = [{"id": task["id"]} for task in tasks[(page - 1) * size : page * size]]
         self._send(200 if shown or page == 1 else 404, {"total": len(tasks), "tasks": shown})
 

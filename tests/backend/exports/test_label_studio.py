@@ -211,6 +211,19 @@ def test_tasks_go_in_calls_that_a_server_takes_and_all_come_back(
         assert studio.annotated(studio.create_project(title="empty", overlap=1)) == []
 
 
+def test_a_server_that_gives_fewer_tasks_on_a_page_than_asked_loses_none(allowed: AllowedEndpoints) -> None:
+    with stub() as server:
+        allowed.allow(server.url)
+        studio = LabelStudioServer(server.url, allowed=allowed, key=KEY)
+        number = studio.create_project(title="t", overlap=1)
+        studio.import_tasks(number, [{"data": {TOKEN: f"t{n}"}} for n in range(5)])
+        for task in (0, 4):
+            server.annotate(number, task, [choice("same", "same")])
+        server.most_listed = 2
+        assert [task["data"][TOKEN] for task in studio.annotated(number)] == ["t0", "t4"]
+        assert sum("/api/tasks?" in call for call in server.seen) == 3, "two, two and one"
+
+
 def test_half_a_key_and_the_token_it_was_exchanged_for_stand_in_no_message(allowed: AllowedEndpoints) -> None:
     key = ".".join(["k1" * 30, "k2" * 30, "k3" * 30])
     access = ".".join(["a1" * 30, "a2" * 30, "a3" * 30])
