@@ -15,23 +15,28 @@ from typing import Any, TypeVar
 import httpx
 
 from backend.domain import ProjectError, SettingsError
+from backend.exports.label_studio import TOKEN
 from backend.models.hidden_key import HiddenKey, keep_out_of_logs
 from backend.models.outgoing import AllowedEndpoints, CheckedTransport, Origin, OutgoingRefused, origin_of
 
 KEY = "LABEL_STUDIO_API_KEY"
-MOST_BYTES = 256 << 20
-"""Of one answer."""
+MOST_BYTES = 64 << 20
+"""Of one answer, which takes a few times as much in memory. One task is far below: `push` puts pictures up to 1 MiB into it."""
 IMPORTED_BYTES = 32 << 20
 """Of tasks in one call, whose pictures lie in them: the server takes 250 MiB, a proxy before it often less."""
 LISTED = 1000
 """Tasks on one page; the server may give fewer (its TASK_API_PAGE_SIZE_MAX)."""
 EXPORTED = 50
-"""Tasks in one call: they come back with their pictures."""
+"""Tasks in one call, at most: they come back with their pictures."""
 CALL_S = 120.0
 SHOWN = 200
 TAKES_FILES = '<View><Video name="file" value="$file"/></View>'
 """The page of a project until it has its files: Label Studio takes none for a page with two fields (1.23)."""
 Result = TypeVar("Result")
+
+
+class _TooLarge(ProjectError):
+    """An answer of `MOST_BYTES`."""
 
 
 class LabelStudioServer:
@@ -88,15 +93,27 @@ class LabelStudioServer:
         return sum(self._number(self._asked("POST", place, json=some), "task_count") for some in _in_calls(tasks))
 
     def annotated(self, project: int) -> list[Any]:
-        """All annotated tasks, as JSON. Raises ProjectError for a project that the server does not have."""
+        """All annotated tasks, as JSON, of their data no more than the token: pictures would fill the memory.
+
+        Raises ProjectError for a project that the server does not have.
+        """
         found: list[Any] = []
         numbers = self._task_numbers(project)
-        for start in range(0, len(numbers), EXPORTED):
-            chosen = "".join(f"&ids[]={number}" for number in numbers[start : start + EXPORTED])
-            some = self._asked("GET", f"/api/projects/{project}/export?exportType=JSON{chosen}")
+        start, size = 0, EXPORTED
+        while start < len(numbers):
+            chosen = numbers[start : start + size]
+            ids = "".join(f"&ids[]={number}" for number in chosen)
+            try:
+                some = self._asked("GET", f"/api/projects/{project}/export?exportType=JSON{ids}")
+            except _TooLarge:
+                if len(chosen) == 1:
+                    raise
+                size = len(chosen) // 2  # and so for the rest, whose pictures will be as large
+                continue
             if not isinstance(some, list):
                 raise ProjectError(f"{self.origin} exports no list of tasks: {self._told(some)}")
-            found += some
+            found += [_without_pictures(task) for task in some]
+            start += size
         return found
 
     def _task_numbers(self, project: int) -> list[int]:
@@ -153,6 +170,10 @@ class LabelStudioServer:
             raise ProjectError(
                 f"{self.origin} has nothing at {place.partition('?')[0]} for this token; is it Label Studio, and the number right?"
             )
+        if len(answer.content) >= MOST_BYTES:  # the transport cut it off there
+            raise _TooLarge(
+                f"{self.origin} answers {place.partition('?')[0]} with {MOST_BYTES >> 20} MiB or more, which is not taken"
+            )
         if not answer.is_success:
             said = self._shown(answer.text)
             raise ProjectError(f"{self.origin} answers {place.partition('?')[0]} with HTTP {answer.status_code}: {said}")
@@ -177,6 +198,15 @@ class LabelStudioServer:
         for hidden in self._hidden:
             text = hidden(text)
         return text[:SHOWN]
+
+
+def _without_pictures(task: Any) -> Any:
+    """What is read of a task that comes back."""
+    if not isinstance(task, dict):
+        return task
+    data = task.get("data")
+    token = data.get(TOKEN) if isinstance(data, dict) else None
+    return {"id": task.get("id"), "data": {TOKEN: token}, "annotations": task.get("annotations")}
 
 
 def _in_calls(tasks: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -224,6 +224,28 @@ def test_a_server_that_gives_fewer_tasks_on_a_page_than_asked_loses_none(allowed
         assert sum("/api/tasks?" in call for call in server.seen) == 3, "two, two and one"
 
 
+def test_tasks_come_back_without_their_pictures_as_many_at_once_as_an_answer_may_hold(
+    allowed: AllowedEndpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_studio_server, "MOST_BYTES", 5000)
+    with stub() as server:
+        allowed.allow(server.url)
+        studio = LabelStudioServer(server.url, allowed=allowed, key=KEY)
+        number = studio.create_project(title="t", overlap=1)
+        studio.import_tasks(number, [{"data": {TOKEN: f"t{n}", "target": "x" * 1000}} for n in range(7)])
+        for task in range(7):
+            server.annotate(number, task, [choice("same", "same")])
+        expected = [
+            {"id": task["id"], "data": {TOKEN: f"t{n}"}, "annotations": task["annotations"]}
+            for n, task in enumerate(server.tasks[number])
+        ]
+        assert studio.annotated(number) == expected
+        assert sum("/export?" in call for call in server.seen) == 4, "all 7 are too large, then 3, 3 and 1"
+        server.tasks[number][6]["data"]["target"] = "x" * 5000
+        with pytest.raises(ProjectError, match=rf"answers /api/projects/{number}/export with 0 MiB or more"):
+            studio.annotated(number)
+
+
 def test_half_a_key_and_the_token_it_was_exchanged_for_stand_in_no_message(allowed: AllowedEndpoints) -> None:
     key = ".".join(["k1" * 30, "k2" * 30, "k3" * 30])
     access = ".".join(["a1" * 30, "a2" * 30, "a3" * 30])
