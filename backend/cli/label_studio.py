@@ -42,8 +42,6 @@ from backend.workspace.layout import Layout
 
 AT_ONCE = 50
 """Trials that are asked for at a time."""
-MOST_OF_ONE = 1000
-"""Trials of one participant that are asked for."""
 IN_TASK_BYTES = 1 << 20
 """Pictures up to this go into the task itself; larger ones and videos are handed over as files."""
 VOTES_AT_ONCE = 500
@@ -183,6 +181,7 @@ def _require_leave(server: LabelStudioServer, project: Path) -> None:
 
 def _trials(api: Api, study: str, login: str, limit: int, before: Sequence[PushedTrial]) -> tuple[list[Trial], str]:
     """Trials that were not pushed before, and whose they are where they are one participant's."""
+    study_id, rater = study, ""
     if study != VERIFY_STUDY:
         if not login:
             raise SettingsError(f"study {study} has trials of its own for each participant; say who answers with --login")
@@ -192,19 +191,17 @@ def _trials(api: Api, study: str, login: str, limit: int, before: Sequence[Pushe
                 f"{login[:SHOWN]!r} has not agreed to take part in study {study}; have them agree under this name first, in "
                 "Studio (page Compare) or on the study page, then push again"
             )
-        there = {one.item_id for one in before if one.rater == participant.id}
-        found = api.study_trials(participant=participant.id, limit=min(MOST_OF_ONE, limit + len(there)))
-        left = [one for one in found.trials if one.trial.item_id not in there]
-        return [one.trial for one in left if all(vote.choice is None for vote in one.votes)][:limit], participant.id
+        study_id, rater = participant.study_id, participant.id
+    there = [one.item_id for one in before if (one.study_id, one.rater) == (study_id, rater)]
     trials: list[Trial] = []
-    pairs = [one.item_id for one in before if one.study_id == VERIFY_STUDY]
-    while len(trials) < limit:
-        skip = (*pairs, *(trial.item_id for trial in trials))
-        more = api.next_trials(study_id=study, rater="label-studio", limit=min(AT_ONCE, limit - len(trials)), skip=skip)
+    while len(trials) < limit:  # what is asked for is journalled as shown: never more than is pushed
+        wanted = min(AT_ONCE, limit - len(trials))
+        more = api.next_trials(study_id=study_id, rater=rater or "label-studio", limit=wanted, skip=tuple(there))
         if not more:
             break
-        trials += more
-    return trials, ""
+        there += [trial.item_id for trial in more]
+        trials += [trial for trial in more if not trial.answers]  # what was begun here is ended here
+    return trials, rater
 
 
 def _alike(api: Api, trials: list[Trial]) -> list[list[_Asked]]:

@@ -34,9 +34,10 @@ class Answering:
             is_open = [not self._shelf.is_answered(book, enrolment, k) for k in range(total)]
             is_closed = book.closed is not None
             places: list[int] = []
+            skipped = set(skip)
             if enrolment.participant.state == "consented":
                 if start is None:
-                    places = [k for k in range(total) if is_open[k] and enrolment.trial_ids[k] not in skip]
+                    places = [k for k in range(total) if is_open[k] and enrolment.trial_ids[k] not in skipped]
                 else:
                     places = list(range(max(0, start), total))
                 # Of a closed study nothing new is given out; what was answered can be looked at again

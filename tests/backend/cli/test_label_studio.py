@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from backend.api import Api
+from backend.cli import label_studio
 from backend.cli.app import app
 from backend.cli.label_studio import _remembered
 from backend.domain import VERIFY_STUDY, ProjectError, SettingsError
@@ -22,9 +23,11 @@ from backend.service.label_studio import suggestions_app
 from backend.workspace import Workspace
 from tests.backend.exports.label_studio_stub import KEY, Stub, choice, stub
 from tests.backend.workspace.conftest import curated
+from tests.backend.workspace.study_project import LENIENT, create, write_benchmark
 from tests.backend.workspace.toy_project import plan, write_toy_video
 
 pytestmark = pytest.mark.slow
+RULES = (*LENIENT, "min_gold_accuracy=0")
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -114,6 +117,32 @@ def test_a_second_push_takes_what_is_left_and_one_that_broke_off_goes_again(proj
     with pytest.raises(ProjectError, match=r"no trial left to push; what was pushed there before is passed over, --again"):
         run(*push)
     assert pairs_of("--again") == first | second
+
+
+def test_another_push_of_a_study_shows_its_participant_what_it_pushes_and_no_more(
+    project: Workspace, server: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_studio, "AT_ONCE", 2)
+    api = cast(Api, project)
+    study = create(api, write_benchmark(tmp_path / "benchmark", cases=4), sequential=True, rules=RULES)
+    api.consent(participant=api.take_part(study="taste", login="ann").id, text="Yes.")
+    where = ("--url", server.url, "--project", project.layout.root, "--json")
+    push = ("label-studio", "push", *where, "--study", "taste", "--login", "ann")
+
+    def shown() -> int:
+        return sum(event.kind == "study_shown" for event in project.journal.events(0, 10_000))
+
+    (first,) = json.loads(run(*push, "--limit", 3))
+    assert first["tasks"] == shown() == 3
+    for task in range(3):
+        server.annotate(first["number"], task, [choice("better", "left", to="left")])
+    assert json.loads(run("label-studio", "pull", *where, "--number", first["number"]))["stored"] == 3
+    (second,) = json.loads(run(*push, "--limit", 3))
+    assert (second["tasks"], shown()) == (3, 6)
+    (rest,) = json.loads(run(*push))
+    assert 3 + 3 + rest["tasks"] == shown() == study.trials
+    with pytest.raises(ProjectError, match="no trial left to push"):
+        run(*push)
 
 
 def test_suggestions_are_told_with_the_password_of_their_file(
