@@ -40,8 +40,8 @@ from backend.settings import read_settings
 from backend.store.whole_file import write_whole
 from backend.workspace.layout import Layout
 
-AT_ONCE = 50
-"""Trials that are asked for at a time."""
+AT_ONCE = 500
+"""Trials that are asked for at a time, each time with all that are to be passed over."""
 IN_TASK_BYTES = 1 << 20
 """Pictures up to this go into the task itself; larger ones and videos are handed over as files."""
 VOTES_AT_ONCE = 500
@@ -196,12 +196,24 @@ def _trials(api: Api, study: str, login: str, limit: int, before: Sequence[Pushe
     trials: list[Trial] = []
     while len(trials) < limit:  # what is asked for is journalled as shown: never more than is pushed
         wanted = min(AT_ONCE, limit - len(trials))
-        more = api.next_trials(study_id=study_id, rater=rater or "label-studio", limit=wanted, skip=tuple(there))
+        more = _next_trials(api, study_id, rater or "label-studio", wanted, skip=tuple(there))
         if not more:
             break
         there += [trial.item_id for trial in more]
         trials += [trial for trial in more if not trial.answers]  # what was begun here is ended here
     return trials, rater
+
+
+def _next_trials(api: Api, study_id: str, rater: str, limit: int, *, skip: tuple[str, ...]) -> tuple[Trial, ...]:
+    try:
+        return api.next_trials(study_id=study_id, rater=rater, limit=limit, skip=skip)
+    except StudioError as error:
+        if error.kind != "too_large":
+            raise
+        raise ProjectError(
+            f"{len(skip)} trials are pushed there or about to be, more than the process that has this project open can be told "
+            "to pass over (some 35000); close Studio and whatever else has it open, then push again"
+        ) from error
 
 
 def _alike(api: Api, trials: list[Trial]) -> list[list[_Asked]]:

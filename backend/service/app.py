@@ -135,5 +135,5 @@ async def _file_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _body_refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BodyRefused)
-    body = {"error": {"type": "StudioError", "kind": "refused", "message": str(error)}}
+    body = {"error": {"type": "StudioError", "kind": error.refusal.word, "message": str(error)}}
     return JSONResponse(body, status_code=error.refusal.status)

@@ -101,7 +101,7 @@ def is_loopback(address: str) -> bool:
 
 async def refuse(send: Send, refusal: Refusal) -> None:
     """Answers with a refusal as the client reads it."""
-    body = json.dumps({"error": {"type": "StudioError", "kind": "refused", "message": refusal.message}}).encode()
+    body = json.dumps({"error": {"type": "StudioError", "kind": refusal.word, "message": refusal.message}}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

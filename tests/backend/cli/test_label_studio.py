@@ -4,6 +4,7 @@ import json
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,9 +16,9 @@ from typer.testing import CliRunner
 from backend.api import Api
 from backend.cli import label_studio
 from backend.cli.app import app
-from backend.cli.label_studio import _remembered
+from backend.cli.label_studio import _remember, _remembered, _trials
 from backend.domain import VERIFY_STUDY, ProjectError, SettingsError
-from backend.exports.label_studio import TOKEN
+from backend.exports.label_studio import TOKEN, pushed
 from backend.service import serving
 from backend.service.label_studio import suggestions_app
 from backend.workspace import Workspace
@@ -143,6 +144,21 @@ def test_another_push_of_a_study_shows_its_participant_what_it_pushes_and_no_mor
     assert 3 + 3 + rest["tasks"] == shown() == study.trials
     with pytest.raises(ProjectError, match="no trial left to push"):
         run(*push)
+
+
+def test_more_than_a_service_can_be_told_to_pass_over_is_named_and_goes_without_one(
+    project: Workspace, server: Stub
+) -> None:
+    push = ("label-studio", "push", "--url", server.url, "--project", project.layout.root)
+    (pair,) = project.next_trials(study_id=VERIFY_STUDY, rater="somebody", limit=1)
+    many = [replace(pushed(pair), item_id=f"{n:0{len(pair.item_id)}}") for n in range(40_000)]
+    _remember(project.layout.root, server.url, 9, many[:30_000], is_whole=True)
+    run(*push, "--limit", 1)
+    _remember(project.layout.root, server.url, 9, many, is_whole=True)
+    with pytest.raises(ProjectError, match=r"4000\d trials are pushed there .* close Studio"):
+        run(*push)
+    found, _ = _trials(cast(Api, project), VERIFY_STUDY, "", 1, many)
+    assert len(found) == 1
 
 
 def test_suggestions_are_told_with_the_password_of_their_file(
