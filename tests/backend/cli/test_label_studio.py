@@ -24,7 +24,7 @@ from backend.service.label_studio import suggestions_app
 from backend.workspace import Workspace
 from tests.backend.exports.label_studio_stub import KEY, Stub, choice, stub
 from tests.backend.workspace.conftest import curated
-from tests.backend.workspace.study_project import LENIENT, create, write_benchmark
+from tests.backend.workspace.study_project import LENIENT, create, vote_on, write_benchmark
 from tests.backend.workspace.toy_project import plan, write_toy_video
 
 pytestmark = pytest.mark.slow
@@ -144,6 +144,19 @@ def test_another_push_of_a_study_shows_its_participant_what_it_pushes_and_no_mor
     assert 3 + 3 + rest["tasks"] == shown() == study.trials
     with pytest.raises(ProjectError, match="no trial left to push"):
         run(*push)
+
+
+def test_a_trial_that_was_begun_here_is_not_pushed(project: Workspace, server: Stub, tmp_path: Path) -> None:
+    api = cast(Api, project)
+    study = create(api, write_benchmark(tmp_path / "benchmark", cases=4), form="opens2v")
+    person = api.consent(participant=api.take_part(study="taste", login="ann").id, text="Yes.")
+    (begun,) = api.next_trials(study_id=person.study_id, rater=person.id, limit=1)
+    api.submit_votes(votes=(replace(vote_on(person, begun, "left"), question="naturalness"),))
+    where = ("--url", server.url, "--project", project.layout.root, "--json")
+    (made,) = json.loads(run("label-studio", "push", *where, "--study", "taste", "--login", "ann"))
+    there = {one.item_id for one in _remembered(project.layout.root, server.url, made["number"]).values()}
+    assert len(there) == made["tasks"] == study.trials - 1, "no other is passed over"
+    assert begun.item_id not in there
 
 
 def test_more_than_a_service_can_be_told_to_pass_over_is_named_and_goes_without_one(
