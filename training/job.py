@@ -31,7 +31,6 @@ from training.validate import Validation
 
 log = logging.getLogger(__name__)
 CONFIG = "config.json"
-"""The config before it has its name; a run that was killed there is as good as none."""
 CHANGEABLE = (
     "run.steps",
     "run.accumulation",
