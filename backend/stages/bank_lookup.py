@@ -16,6 +16,7 @@ from backend.stages.bank_shards import (
     Ask,
     KeptShard,
     Shard,
+    ShardHolding,
     ask_all,
     joined_chance,
     read_roll,
@@ -26,6 +27,7 @@ from backend.store.artifacts import Artifacts
 
 Held = Callable[[Holding], Callable[[Any], Any] | None]
 """`Context.held`."""
+MaybeHeld = tuple[ShardHolding, Callable[[Any], Any] | None]
 OPEN_PARTS = 64
 """Parts of other sources kept in a worker, about 100 kB each."""
 
@@ -82,21 +84,17 @@ def open_banks(
     artifacts: Artifacts, roll: str, face_weight: float, *, floor: float, shard_views: int, held: Held
 ) -> "Banks":
     """The banks of a roll's parts. Shards that nobody holds are opened here, and built where they are not there."""
-    return _opened(artifacts, roll, face_weight, floor, shard_views, held)
+    holdings = shards_of(artifacts, roll, face_weight, floor=floor, shard_views=shard_views)
+    return _opened(artifacts, roll, face_weight, tuple((holding, held(holding)) for holding in holdings))
 
 
 class Banks:
-    """Banks of one roll of sources, in as many shards as keep each near `shard_views` views."""
+    """Banks of one roll of sources: their shards, each with who is to be asked where another process holds it."""
 
-    def __init__(
-        self, artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int, held: Held
-    ) -> None:
+    def __init__(self, artifacts: Artifacts, roll: str, face_weight: float, shards: Sequence[MaybeHeld]) -> None:
         self._artifacts, self._face_weight = artifacts, face_weight
         self._parts = read_roll(artifacts, roll).parts
-        self._shards: list[Shard] = []
-        for holding in shards_of(artifacts, roll, face_weight, floor=floor, shard_views=shard_views):
-            ask = held(holding)
-            self._shards.append(holding.open(artifacts) if ask is None else KeptShard(ask))
+        self._shards: list[Shard] = [holding.open(artifacts) if ask is None else KeptShard(ask) for holding, ask in shards]
         self._chance = {name: joined_chance(self._shards, name) for name in NAMES}
 
     def views(self, part: int) -> Views:
@@ -170,8 +168,8 @@ class Banks:
 
 
 @lru_cache(maxsize=2)
-def _opened(artifacts: Artifacts, roll: str, face_weight: float, floor: float, shard_views: int, held: Held) -> Banks:
-    return Banks(artifacts, roll, face_weight, floor, shard_views, held)
+def _opened(artifacts: Artifacts, roll: str, face_weight: float, shards: tuple[MaybeHeld, ...]) -> Banks:
+    return Banks(artifacts, roll, face_weight, shards)
 
 
 @lru_cache(maxsize=OPEN_PARTS)
