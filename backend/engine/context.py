@@ -171,10 +171,10 @@ class WorkContext:
         """A line to whoever holds it."""
         if not self._settings.holdings:
             return None
-        if holding not in self._held:
+        line = self._held.get(holding)
+        if line is None or not line.is_open:
             where = self._settings.holdings
-            self._held[holding] = HoldingLine(where, holding, alive=self._alive, cancelled=self.cancelled)
-        line = self._held[holding]
+            line = self._held[holding] = HoldingLine(where, holding, alive=self._alive, cancelled=self.cancelled)
         return line if line.is_held else None
 
     def rng(self, item_id: str) -> np.random.Generator:

@@ -8,13 +8,13 @@ import contextlib
 import socket
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from backend.domain import Holding, StudioError
+from backend.domain import Holding, HoldingLost, StudioError
 from backend.engine.crew_folder import CrewFolder
 from backend.models.borders import Interrupted
 from backend.models.call_wire import CallWire
@@ -30,25 +30,27 @@ Ask = Callable[[Holding, Any, Callable[[], None]], Any]
 class HoldingLine:
     """A worker's line to a holding. One question at a time; threads take turns.
 
-    `alive` is called now and then while an answer takes long. `cancelled` ends the waiting with Interrupted.
+    `alive` is called now and then while an answer takes long. `cancelled` ends the waiting with Interrupted. Where the other end has gone,
+    HoldingLost is raised. After either the line is closed, and another is wanted.
     """
 
     def __init__(self, path: str, holding: Holding, *, alive: Callable[[], None], cancelled: Event | None = None) -> None:
-        self._alive, self._cancelled = alive, cancelled
+        self._name, self._alive, self._cancelled = holding.name, alive, cancelled
         self._lock = threading.Lock()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.connect(path)
         self._wire = CallWire(connection)
+        self.is_open = True
+        with self._or_closed():
+            connection.connect(path)
         self.is_held: bool = self(holding)
         """Whether there is anybody to ask."""
 
     def __call__(self, asked: Any) -> Any:
         """What the holding answers. Raises as `Ask` does."""
-        with self._lock:
+        with self._lock, self._or_closed():
             self._wire.send(asked)
             while True:
                 if self._cancelled is not None and self._cancelled.is_set():
-                    self.close()  # what is still under way must not be taken for the next answer
                     raise Interrupted
                 if not wait([self._wire.socket], POLL_S):
                     continue
@@ -61,7 +63,19 @@ class HoldingLine:
                         self._alive()
 
     def close(self) -> None:
+        self.is_open = False
         self._wire.close()
+
+    @contextlib.contextmanager
+    def _or_closed(self) -> Iterator[None]:
+        try:
+            yield
+        except Interrupted:
+            self.close()  # what is still under way must not be taken for the next answer
+            raise
+        except (EOFError, OSError) as error:
+            self.close()
+            raise HoldingLost(f"{self._name}: who has it is out of reach ({error or 'its process ended'})") from error
 
 
 class HoldingRelay:

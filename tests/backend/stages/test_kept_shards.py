@@ -1,6 +1,8 @@
 """Shards that another process holds, asked over a socket: what they answer, and what they cannot, is that of shards opened here."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backend.domain import Holding, StoreError
+from backend.domain import Holding, HoldingLost, StoreError
 from backend.engine.context import WorkContext, WorkerSettings
 from backend.engine.holdings import HoldingLine, HoldingRelay
 from backend.models.borders import Interrupted
@@ -147,3 +149,41 @@ def test_who_is_cancelled_waits_no_longer(world: World) -> None:
 
 def a_shard(world: World) -> Holding:
     return SEVERAL.holdings([world.item("0.mp4")], world.artifacts)[0]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_line_whose_other_end_went_is_said_and_made_anew(world: World) -> None:
+    """An error that nobody foresaw ends the other end's thread, and with it the line."""
+    troubles = [ValueError("unforeseen")]
+
+    def ask(holding: Holding, asked: Any, alive: Callable[[], None]) -> str:
+        if troubles:
+            raise troubles.pop()
+        return "answered"
+
+    relay = HoldingRelay(lambda holding: True, ask)
+    context = WorkContext(WorkerSettings(artifacts=world.artifacts.root, roles={}, holdings=relay.path))
+    first = context.held(a_shard(world))
+    assert first is not None
+    with pytest.raises(HoldingLost, match="shard 1 of 4 of the banks: who has it is out of reach"):
+        first("asked")
+    second = context.held(a_shard(world))
+    assert second is not None
+    assert second("asked") == "answered"
+    assert context.held(a_shard(world)) is second
+    context.close()
+    relay.close()
+
+
+def test_banks_keep_no_context_in_memory(world: World) -> None:
+    """What a context has read and loaded goes with it, though banks stay open."""
+    settings = WorkerSettings(artifacts=world.artifacts.root, roles={})
+    context = WorkContext(settings)
+    world.held = context.held  # type: ignore[method-assign]
+    assert pairs(world)
+    del world.held  # type: ignore[attr-defined]
+    left = weakref.ref(context)
+    context.close()
+    del context
+    gc.collect()
+    assert left() is None
