@@ -160,7 +160,8 @@ class Driver:
             return
         self._looked_s = time.monotonic()
         self._total = self._ray.cluster_resources()
-        self._largest = max((node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]), default=0.0)
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        self._largest = max((node["Resources"].get("CPU", 0.0) for node in nodes), default=0.0)
         room = IN_FLIGHT * max(1, self._limit())
         if room != self._room:
             self._room = room
@@ -169,11 +170,11 @@ class Driver:
             wanted = any(part.need == actor.need for part in self._waiting)
             if actor.is_ready and not actor.parts and not wanted and time.monotonic() - actor.since_s > IDLE_S:
                 self._dismiss(actor)
-        self._look_at_keepers()
+        self._look_at_keepers({node["NodeID"] for node in nodes})
 
-    def _look_at_keepers(self) -> None:
+    def _look_at_keepers(self, alive: set[str]) -> None:
         here = [*self._waiting, *(part for actor in self._actors for part in actor.parts)]
-        self._keepers.look(is_asked=any(isinstance(part.batch.stage, HoldingStage) for part in here))
+        self._keepers.look(is_asked=any(isinstance(part.batch.stage, HoldingStage) for part in here), alive=alive)
         if (late := self._keepers.unplaced()) is not None:
             raise Refused(
                 f"no node of the Ray cluster took {late.holding.name} within {PLACE_S:g} s, which needs "
@@ -252,7 +253,7 @@ class Driver:
         if error is not None or found is None:
             raise Refused(f"{keeper.holding.name} could not be held on the Ray cluster: {str(error).strip()[-400:]}")
         self._refuse(*found)
-        keeper.is_placed = True
+        keeper.node, keeper.is_placed = found[0], True
 
     def _refuse(self, node: str, objection: str) -> None:
         """Raises Refused where there is an objection to a node."""
@@ -292,7 +293,8 @@ class Driver:
             found = [(tuple(part.positions[n] for n in positions), fragment) for positions, fragment in answer]
             self._pipe.send(("done", part.number, found))
             return
-        if error is None or not isinstance(error, self._ray.exceptions.RayActorError):
+        lost = self._ray.exceptions.RayActorError, self._ray.exceptions.OutOfMemoryError
+        if error is None or not isinstance(error, lost):
             raise Refused(f"a worker on the Ray cluster broke: {str(error).strip()[-500:]}")
         self._bury(actor, error)
 

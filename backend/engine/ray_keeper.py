@@ -11,33 +11,32 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backend.domain import Holding, HoldingLost, HoldingStage, SettingsError, StudioError
+from backend.domain import Holding, HoldingStage, SettingsError, StudioError
 from backend.engine.children import THREADS
 from backend.engine.context import WorkerSettings, artifacts_of
 from backend.engine.crew_folder import CrewFolder
 from backend.engine.exchange import Exchange
 from backend.engine.holdings import ANSWER, FAULT
 from backend.engine.ray_node import objection
+from backend.engine.ray_questions import checked
 from backend.engine.work import Batch
 from backend.store.artifacts import Artifacts
 
-DEATHS = 4  # of keepers that were asked one thing, after which it is not asked again: it may be what kills them
 PLACE_S = 300.0  # for a node to take a keeper
 IDLE_S = 60.0  # after which keepers that nobody asks are let go
-SIGN_S = 1.0  # between signs of life of a question that waits
 
 
 class RayKeeper:
-    """The actor. What is wrong with its holding is told to whoever asks, and tried again for the next."""
+    """The actor. What is wrong with its holding or its node is told to whoever asks, and tried again for the next."""
 
     def __init__(self, holding: Holding, settings: WorkerSettings, exchange: str, word: str, code: str) -> None:
         self._holding, self._settings = holding, settings
-        self._objection = objection(Exchange(exchange), word, code)
+        self._owner = exchange, word, code
         self._lock = threading.Lock()
         self._answer: Callable[[Any], Any] | None = None
         if settings.exchange:
@@ -46,7 +45,7 @@ class RayKeeper:
 
     def check(self) -> tuple[str, str]:
         """The node's id, and why it cannot work for the owner; empty when it can."""
-        return importlib.import_module("ray").get_runtime_context().get_node_id(), self._objection
+        return importlib.import_module("ray").get_runtime_context().get_node_id(), self._objection()
 
     def open(self) -> None:
         """Opens the holding before it is asked."""
@@ -63,51 +62,18 @@ class RayKeeper:
     def _opened(self) -> Callable[[Any], Any]:
         with self._lock:
             if self._answer is None:
-                if self._objection:  # a node that it was started again on
-                    raise SettingsError(f"a node of the Ray cluster {self._objection}")
+                if found := self._objection():  # a node that it was started again on
+                    raise SettingsError(f"a node of the Ray cluster {found}")
                 with _alone_on_node():
                     self._answer = self._holding.open(artifacts_of(self._settings))
             return self._answer
 
-
-def ask_keeper(handle: Any, holding: Holding, asked: Any, alive: Callable[[], None]) -> Any:
-    """What a keeper answers; `alive` is called while it, or the one that follows it, is waited for.
-
-    A keeper that was only out of reach is told from one that dies of what it is asked by asking again when it is back. Raises HoldingLost when
-    DEATHS keepers died of it, RuntimeError for what is a fault of ours.
-    """
-    ray = importlib.import_module("ray")
-
-    def ended(reference: Any) -> Any:
-        while not ray.wait([reference], timeout=SIGN_S)[0]:
-            alive()
-        return ray.get(reference)
-
-    deaths = 0
-    while True:
+    def _objection(self) -> str:
+        exchange, word, code = self._owner
         try:
-            kind, found = ended(handle.answer.remote(asked))
-            break
-        except ray.exceptions.RayActorError as error:
-            deaths += 1
-            if deaths == DEATHS:
-                lines = str(error).splitlines()
-                why = next((line for line in lines if "Worker exit detail" in line or "OOM" in line), str(error))
-                raise HoldingLost(
-                    f"{holding.name}: the actor that holds it died {DEATHS} times when it was asked; "
-                    f"look whether its nodes are short of memory: {why.strip()[-400:]}"
-                ) from error
-            ended(checked(handle))
-        except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(f"{holding.name}: {str(error).strip()[-1000:]}") from error
-    if kind == FAULT:
-        raise found
-    return found
-
-
-def checked(handle: Any) -> Any:
-    """A reference to what a keeper's `check` gives, for as long as it takes: over its deaths, and those of its nodes."""
-    return handle.check.options(max_task_retries=-1).remote()
+            return objection(Exchange(exchange), word, code)
+        except StudioError as error:
+            return f"cannot reach {exchange}: {error}"
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +82,7 @@ class Keeper:
 
     holding: Holding
     handle: Any
+    node: str = ""
     is_placed: bool = False
     since_s: float = field(default_factory=time.monotonic)
 
@@ -154,12 +121,17 @@ class Keepers:
                 self._make(holding)
         return {holding: self._keepers[holding].handle for holding in holdings}
 
-    def look(self, *, is_asked: bool) -> None:
-        """Ends those that no batch was here for, for some time; `is_asked` says that one is."""
+    def look(self, *, is_asked: bool, alive: Container[str]) -> None:
+        """Ends those that no batch was here for, for some time; `is_asked` says that one is. `alive` are the cluster's nodes."""
+        now = time.monotonic()
         if is_asked:
-            self._asked_s = time.monotonic()
-        elif time.monotonic() - self._asked_s > IDLE_S:
+            self._asked_s = now
+        elif now - self._asked_s > IDLE_S:
             self.close()
+        for keeper in self._keepers.values():
+            if keeper.is_placed and keeper.node not in alive:  # Ray looks for another
+                keeper.is_placed, keeper.since_s = False, now
+                self._watch(keeper, checked(keeper.handle))
 
     def unplaced(self) -> Keeper | None:
         """One that no node has taken in good time."""

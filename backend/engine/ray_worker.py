@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -21,8 +21,8 @@ from backend.engine.crew_folder import CrewFolder
 from backend.engine.crews import Process
 from backend.engine.exchange import Exchange, ExchangedArtifacts
 from backend.engine.holdings import HoldingRelay
-from backend.engine.ray_keeper import ask_keeper
 from backend.engine.ray_node import objection
+from backend.engine.ray_questions import Questions
 from backend.engine.work import Batch
 
 Answer = list[tuple[tuple[int, ...], str]]
@@ -43,8 +43,8 @@ class RayWorker:
             self._folder = CrewFolder(Path(tempfile.gettempdir()))
             settings = replace(settings, artifacts=self._folder.path / "artifacts")
             self._artifacts = ExchangedArtifacts(settings.artifacts, self._exchange)
-        self._keepers: dict[Holding, Any] = {}
-        self._relay = HoldingRelay(self._keepers.__contains__, self._ask)
+        self._questions = Questions()
+        self._relay = HoldingRelay(self._questions.__contains__, self._questions)
         settings = replace(settings, holdings=self._relay.path)
         self._crew = Process(settings, num_workers=1, seconds_per_item=seconds_per_item)
 
@@ -55,7 +55,7 @@ class RayWorker:
 
     def work(self, batch: Batch, keepers: Mapping[Holding, Any]) -> Answer:
         """Works on a batch and leaves what it gave in the exchange. `keepers` are the actors that hold what its stage asks."""
-        self._keepers.update(keepers)
+        self._questions.learn(keepers)
         positions = {item.id: n for n, item in enumerate(batch.items)}
         answer: Answer = []
         for part, outcome in self._crew.work(Feed(iter([batch])), Event()):
@@ -63,6 +63,3 @@ class RayWorker:
             fragment = self._exchange.put(part, outcome, artifacts)
             answer.append((tuple(positions[item.id] for item in part.items), fragment))
         return answer
-
-    def _ask(self, holding: Holding, asked: Any, alive: Callable[[], None]) -> Any:
-        return ask_keeper(self._keepers[holding], holding, asked, alive)

@@ -12,8 +12,9 @@ from typing import Any
 from backend.domain import ArtifactStore, HoldingLost, Item
 from backend.engine.context import WorkerSettings
 from backend.engine.exchange import Exchange
-from backend.engine.ray_keeper import Keepers, ask_keeper
+from backend.engine.ray_keeper import Keepers
 from backend.engine.ray_node import code_digest
+from backend.engine.ray_questions import ask_keeper
 from backend.engine.work import Batch
 from backend.stages.bank_pairs import PairAcross
 from backend.store.artifacts import Artifacts

@@ -16,7 +16,7 @@ import pytest
 from backend.engine.crews import Inline
 from backend.engine.plan import Plan
 from backend.engine.ray_crew import Ray, RaySettings
-from backend.engine.ray_keeper import DEATHS
+from backend.engine.ray_questions import DEATHS
 from tests.cluster.banked import NUM_SHARDS, Opening, openings, plan, raylet_of
 from tests.cluster.conftest import TestCluster
 from tests.cluster.counted import Toy, actors, gone_within, times_worked
