@@ -21,8 +21,9 @@ from backend.store.banks_index import IndexSettings
 from backend.store.banks_search import Bank
 
 NAMES = ("person", "appearance", "face")
-OPEN_BYTES = 300
-"""A view of an open shard, in memory: the codes of three banks of 512 numbers, 91 bytes each (docs/scale.md), and its category."""
+OPEN_BYTES = 450
+"""A view of an open shard, in memory: 437 of a body and a face of 512 numbers each, in three banks: their codes, what is known of each row, and
+columns (`test_an_open_shard_takes_what_it_claims`)."""
 OPEN_GIB = 0.25
 """Python, numpy, FAISS and Ray, before a view is there."""
 

@@ -1,13 +1,21 @@
 """Banks cut in shards find what one bank finds."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from backend.stages.bank_pairs import PairAcross
-from backend.stages.bank_shards import num_shards_for, shard_of
+from backend.stages.bank_shards import OPEN_BYTES, num_shards_for, shard_of
+from backend.stages.banks import PART_SCHEMA
+from backend.store.artifacts import Artifacts
 from tests.backend.stages.bank_sources import World, unit
 
 ONE = PairAcross()
@@ -65,3 +73,73 @@ def test_sources_spread_evenly_and_stay_where_they_are() -> None:
 )
 def test_shards_double(views: int, wanted: int) -> None:
     assert num_shards_for(views, 4_000_000) == wanted
+
+
+def part_of_people(num: int, chance: np.random.Generator) -> bytes:
+    """Views with a body's and a face's vector of 512 numbers, twenty of each person, at a cosine of about .8 to one another."""
+    vectors = []
+    for _ in range(2):
+        people, noise = (chance.normal(0, 1, (rows, 512)).astype(np.float32) for rows in (num // 20, num))
+        vectors.append(np.repeat(people, 20, axis=0) + 0.5 * noise)
+    columns = {
+        space: pa.ListArray.from_arrays(
+            pa.array(np.arange(0, 512 * num + 1, 512, dtype=np.int32)),
+            pa.array((found / np.linalg.norm(found, axis=1, keepdims=True)).ravel()),
+        )
+        for space, found in zip(("appearance", "face"), vectors, strict=True)
+    }
+    columns |= {"subject": pa.array([f"subject_{number}" for number in chance.integers(0, 2**40, num)])}
+    columns |= {"category": pa.array(["person"] * num)}
+    table = pa.table(
+        {name: columns.get(name, pa.nulls(num, kind)) for name, kind in zip(PART_SCHEMA.names, PART_SCHEMA.types)}
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, PART_SCHEMA) as writer:
+        writer.write_table(table.cast(PART_SCHEMA))
+    return sink.getvalue().to_pybytes()
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from backend.stages.bank_shards import ShardHolding
+from backend.store.artifacts import Artifacts
+
+def anonymous():
+    return next(int(line.split()[1]) * 1024 for line in Path("/proc/self/status").read_text().splitlines() if "RssAnon" in line)
+
+holding = ShardHolding(roll=sys.argv[2], face_weight=0.6, floor=0.4, number=0, num_shards=1, num_views=int(sys.argv[3]))
+answer = holding.open(Artifacts(Path(sys.argv[1])))
+answer(None)
+print(anonymous(), anonymous() / 2**30 < holding.ram_gib)
+"""
+
+
+@pytest.mark.thorough
+def test_an_open_shard_takes_what_it_claims(tmp_path: Path) -> None:
+    """Of people with faces: files that every question reads, whole, and what a process that finds the banks built has of its own."""
+    num, own = 60_000, list[int]()
+    for views in (num, 2 * num):
+        project = tmp_path / str(views)
+        artifacts, listed, chance = Artifacts(project / "artifacts"), [], np.random.default_rng(0)
+        for start in range(0, views, 2_000):
+            part = artifacts.put(part_of_people(2_000, chance), "arrow")
+            listed.append({"id": f"source_{start}", "bank_part": [{"artifact": part, "num_views": 2_000}]})
+        roll = artifacts.put(json.dumps(listed).encode(), "json")
+        command = [sys.executable, "-c", MEASURE, str(artifacts.root), roll, str(views)]
+        for _ in ("builds", "opens"):
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=300,
+                env={**os.environ, "PYTHONPATH": os.getcwd()},
+            )
+        taken, is_claimed = done.stdout.split()
+        own.append(int(taken))
+        assert is_claimed == "True"
+    files = [path.stat().st_size for path in (project / "index").rglob("*") if path.suffix in (".faiss", ".arrow")]
+    assert len(files) == 6, "an index and a table of each bank"
+    a_view = sum(files) / (2 * num) + (own[1] - own[0]) / num
+    assert 0.8 * OPEN_BYTES < a_view < OPEN_BYTES, a_view
