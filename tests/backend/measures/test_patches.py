@@ -99,13 +99,22 @@ def test_too_few_patches_are_refused() -> None:
         patches.match(empty, whole(body(RED)))
 
 
-def test_the_likest_patches_are_those_that_every_distance_says() -> None:
-    """In double precision, of more patches than are compared at once; of two that are equal the first."""
+def test_each_patch_is_matched_with_the_one_that_every_distance_says() -> None:
+    """In double precision, of more patches than are compared at once; one colour, so that no light is found between the two."""
     chance = np.random.default_rng(4)
-    points, others = (chance.normal(0, 1, (num, 16)).astype(np.float32) for num in (2 * patches.BLOCK + 7, 90))
-    others[40] = others[7]
-    points[3] = others[7]
-    every = np.linalg.norm(points[:, None].astype(float) - others[None], axis=2)
-    found = patches._likest(points, others)
-    assert found[3] == 7
-    np.testing.assert_allclose(every[np.arange(len(points)), found], every.min(axis=1), atol=1e-5)
+
+    def drawn(num: int) -> patches.Patches:
+        height, texture = chance.random(num), chance.random((num, 2 * patches.DIRECTIONS))
+        return patches.Patches(height.astype(np.float32), np.zeros((num, 3), np.float32), texture.astype(np.float32))
+
+    def scaled(found: patches.Patches) -> np.ndarray:
+        height, texture = found.height[:, None].astype(float), found.texture.astype(float)
+        return np.hstack([patches.HEIGHT_WEIGHT * height, patches.TEXTURE_WEIGHT * np.sqrt(texture)])
+
+    a, b = drawn(2 * patches.BLOCK + 7), drawn(90)
+    every = np.linalg.norm(scaled(a)[:, None] - scaled(b)[None], axis=2)
+    found = patches.match(a, b)
+    assert found.there == pytest.approx(np.median(every.min(axis=1)), abs=1e-5)
+    assert found.back == pytest.approx(np.median(every.min(axis=0)), abs=1e-5)
+    assert found.mean == pytest.approx(every.min(axis=1).mean() + every.min(axis=0).mean(), abs=1e-5)
+    assert found.shift_there == pytest.approx(np.abs(a.height - b.height[every.argmin(axis=1)]).mean(), abs=1e-5)
