@@ -119,7 +119,10 @@ class Lanes:
                 lane, task = free.pop(0), waiting.pop(0)
                 with Threads():  # read while numpy is loaded, which is when a process begins
                     running[self._pools[lane].submit(work, task, lane, *given)] = (lane, task)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            ended = wait(running, return_when=FIRST_COMPLETED).done
+            for future in sorted(
+                ended, key=lambda one: one.exception() is not None
+            ):  # what came is kept before one breaks off
                 lane, task = running.pop(future)
                 free.append(lane)
                 yield task, future.result()
